@@ -1,0 +1,26 @@
+# Defines tsock_third_party::libuv if libuv is installed. Also part of the installed package.
+#
+# pkg-config comes first: it is the only description of libuv on Debian 12, and on other systems it names the same
+# library as the CMake package.
+set(TSOCK_LIBUV_MINIMUM 1.44)
+if(NOT TARGET tsock_third_party::libuv)
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(tsock_libuv QUIET IMPORTED_TARGET GLOBAL libuv>=${TSOCK_LIBUV_MINIMUM})
+  endif()
+  if(TARGET PkgConfig::tsock_libuv)
+    set(_tsock_libuv PkgConfig::tsock_libuv)
+  else()
+    find_package(libuv ${TSOCK_LIBUV_MINIMUM} CONFIG QUIET GLOBAL)
+    foreach(_tsock_candidate libuv::uv libuv::uv_a)
+      if(TARGET ${_tsock_candidate} AND NOT _tsock_libuv)
+        set(_tsock_libuv ${_tsock_candidate})
+      endif()
+    endforeach()
+  endif()
+  if(_tsock_libuv)
+    add_library(tsock_third_party::libuv INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(tsock_third_party::libuv INTERFACE ${_tsock_libuv})
+  endif()
+  unset(_tsock_libuv)
+endif()
