@@ -1,0 +1,206 @@
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+struct sockaddr;  // the system's; named here so that this header drags in no socket header
+
+namespace tsock {
+
+/// One socket endpoint as a value: IPv4, IPv6 (with scope), a unix path, an abstract or an unnamed unix
+/// socket. A default constructed Address is "no address".
+///
+/// The sockaddr lives inside the object: copying never allocates, and one Address may be read by several
+/// threads. Functions that can fail set `err` always: 0, or a positive errno value; a function that returns
+/// an Address returns the empty one with it. No name is ever resolved here, all text is numeric.
+///
+/// The bytes are kept in one normal form (padding and the IPv6 flow label zero, unix paths terminated), so
+/// addresses that mean the same endpoint compare equal wherever they came from.
+class Address {
+ public:
+  /// Bytes of sockaddr that fit: the size of sockaddr_storage.
+  static constexpr std::size_t storage_size = 128;
+
+  /// No address: is_empty(), AF_UNSPEC, sockaddr_pointer() == nullptr.
+  Address() noexcept = default;
+
+  /// An IP endpoint from numeric text (tsocket_address_inet_from_strings).
+  ///
+  /// `family` is "ip", "ipv4" or "ipv6" in any case. `address` without a value is the wildcard: "::" for
+  /// "ip". IPv6 text may end in a scope, an interface name or its number: "fe80::1%eth0", "fe80::1%2". IPv4
+  /// text is four decimal numbers; the old short and octal spellings are refused. Errors: EAFNOSUPPORT for an
+  /// unknown family; EINVAL for text that is no address of this family, or a scope that names no interface.
+  [[nodiscard]] static Address inet_from_strings(std::string_view family,
+                                                 std::optional<std::string_view> address, std::uint16_t port,
+                                                 int& err);
+
+  /// The same for a C string that may be null, which is the wildcard.
+  [[nodiscard]] static Address inet_from_strings(std::string_view family, const char* address,
+                                                 std::uint16_t port, int& err);
+
+  /// An IP endpoint from "v4", "v4:port", "v6", "[v6]" or "[v6]:port"
+  /// (tsocket_address_inet_from_hostport_strings).
+  ///
+  /// Text with two or more colons outside brackets is an IPv6 address without a port, also in the form
+  /// "::ffff:1.2.3.4". `default_port` is used when the text has none.
+  /// Errors: EAFNOSUPPORT for an unknown family; EINVAL for anything else, a port that is empty, no number
+  /// or above 65535, and text behind "]" among it.
+  [[nodiscard]] static Address inet_from_hostport_strings(std::string_view family, std::string_view host_port,
+                                                          std::uint16_t default_port, int& err);
+
+  /// A unix socket by path (tsocket_address_unix_from_path). "" is the unnamed address: do not bind.
+  /// Errors: ENAMETOOLONG when path and terminator do not fit sun_path (108 bytes on Linux), EINVAL for an
+  /// embedded NUL.
+  [[nodiscard]] static Address unix_from_path(std::string_view path, int& err);
+
+  /// A unix socket in Linux' abstract namespace (unix(7)). `name` goes without the leading NUL and may hold
+  /// any byte. Errors: ENAMETOOLONG above 107 bytes, EAFNOSUPPORT where the system has no such namespace.
+  [[nodiscard]] static Address unix_abstract(std::string_view name, int& err);
+
+  /// The unix address without a name, what getpeername gives for most clients.
+  [[nodiscard]] static Address unix_unnamed() noexcept;
+
+  /// Copies a sockaddr that the system filled in (tsocket_address_bsd_from_sockaddr); `length` in bytes.
+  ///
+  /// A unix address may be of any length that covers its family; what exceeds sockaddr_un is cut off, and a
+  /// path that fills sun_path without a terminator is kept whole.
+  /// Errors: EINVAL for null, or a length too short for the family; EAFNOSUPPORT for another family.
+  [[nodiscard]] static Address from_sockaddr(const ::sockaddr* address, std::size_t length, int& err);
+
+  /// Reads every form that to_string() prints, and gives back the same address.
+  ///
+  /// Besides: the forms of inet_from_hostport_strings ("ip", default port 0), and the prefixes "ipv4:" and
+  /// "ipv6:" of string(). "ipv6:2001::1:80" could mean two endpoints: text that does is refused, brackets
+  /// make it clear. In unix names "%" introduces two hexadecimal digits. Errors: EINVAL; ENAMETOOLONG.
+  [[nodiscard]] static Address parse(std::string_view text, int& err);
+
+  /// tsocket's text for logs (tsocket_address_string): "ipv4:1.2.3.4:80", "ipv6:2001::1:80", "unix:/path",
+  /// "NULL" for no address. Not for parsing: the end of an IPv6 address cannot be told from its port.
+  [[nodiscard]] std::string string() const;
+
+  /// The canonical text, which parse() reads back: "1.2.3.4:80", "[fe80::1%eth0]:80", "unix:/path",
+  /// "unix-abstract:name", "unix:" for unnamed, "" for no address. In unix names "%" and all bytes that are
+  /// not printable ASCII appear as "%XX", so it is always one line.
+  [[nodiscard]] std::string to_string() const;
+
+  [[nodiscard]] bool is_empty() const noexcept { return kind_ == Kind::none; }
+  explicit operator bool() const noexcept { return kind_ != Kind::none; }
+
+  /// Whether this is an IP address of `family` "ip", "ipv4" or "ipv6" in any case
+  /// (tsocket_address_is_inet); false for an unknown family.
+  [[nodiscard]] bool is_inet(std::string_view family) const noexcept;
+  [[nodiscard]] bool is_inet() const noexcept { return is_ipv4() || is_ipv6(); }
+  [[nodiscard]] bool is_ipv4() const noexcept { return kind_ == Kind::ipv4; }
+  [[nodiscard]] bool is_ipv6() const noexcept { return kind_ == Kind::ipv6; }
+  /// Whether this is a unix address of any sort (tsocket_address_is_unix).
+  [[nodiscard]] bool is_unix() const noexcept { return kind_ >= Kind::unnamed; }
+  [[nodiscard]] bool is_abstract() const noexcept { return kind_ == Kind::abstract_name; }
+  [[nodiscard]] bool is_unnamed() const noexcept { return kind_ == Kind::unnamed; }
+
+  /// The wildcard address, "0.0.0.0" or "::". This and the next two judge a v4-mapped address by the IPv4
+  /// address in it, and are false for what is not an IP address.
+  [[nodiscard]] bool is_any() const noexcept;
+  /// 127.0.0.0/8 or "::1".
+  [[nodiscard]] bool is_loopback() const noexcept;
+  /// 224.0.0.0/4 or ff00::/8.
+  [[nodiscard]] bool is_multicast() const noexcept;
+  /// "::ffff:a.b.c.d", an IPv4 endpoint seen through an IPv6 socket.
+  [[nodiscard]] bool is_v4_mapped() const noexcept;
+
+  /// The numeric address without brackets and port (tsocket_address_inet_addr_string), with its scope:
+  /// "fe80::1%eth0". Errors: EINVAL and "" when not an IP address.
+  [[nodiscard]] std::string ip_string(int& err) const;
+
+  /// The port in host order (tsocket_address_inet_port); no value when not an IP address.
+  [[nodiscard]] std::optional<std::uint16_t> port() const noexcept {
+    if (!is_inet()) return std::nullopt;
+    return static_cast<std::uint16_t>(std::to_integer<unsigned>(storage_[2]) << 8U |
+                                      std::to_integer<unsigned>(storage_[3]));
+  }
+  /// A copy with another port. Errors: EINVAL and no address when this is not an IP address.
+  [[nodiscard]] Address with_port(std::uint16_t port, int& err) const noexcept;
+  /// Changes the port (tsocket_address_inet_set_port). Errors: EINVAL, nothing changed, when not IP.
+  void set_port(std::uint16_t port, int& err) noexcept;
+
+  /// The IPv6 interface index, 0 when there is none.
+  [[nodiscard]] std::uint32_t scope_id() const noexcept;
+
+  /// The path of a unix address (tsocket_address_unix_path): "" when unnamed, with the leading NUL when
+  /// abstract. The view points into this object and lives as long. Errors: EINVAL when not a unix address.
+  [[nodiscard]] std::string_view unix_path(int& err) const noexcept {
+    err = 0;
+    if (is_unix()) return unix_bytes();
+    err = einval();
+    return {};
+  }
+
+  /// What connect, bind and sendto take; nullptr and 0 for no address. Points into this object.
+  [[nodiscard]] const ::sockaddr* sockaddr_pointer() const noexcept {
+    return is_empty() ? nullptr : reinterpret_cast<const ::sockaddr*>(storage_.data());
+  }
+  [[nodiscard]] std::size_t sockaddr_length() const noexcept { return length_; }
+
+  /// Copies the sockaddr to `out` and zeroes the rest of it (tsocket_address_bsd_sockaddr). Returns the
+  /// sockaddr's length. Errors: EINVAL and 0 when `out` is too small (then untouched), or for no address.
+  std::size_t copy_sockaddr(std::span<std::byte> out, int& err) const noexcept;
+
+  /// AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC for no address.
+  [[nodiscard]] int family() const noexcept;
+
+  friend bool operator==(const Address& a, const Address& b) noexcept {
+    return a.length_ == b.length_ && std::memcmp(a.storage_.data(), b.storage_.data(), a.length_) == 0;
+  }
+  /// Orders by kind (none, IPv4, IPv6, unix unnamed, path, abstract), then IP address, scope and port, or
+  /// the bytes of the name. The same on every platform.
+  friend std::strong_ordering operator<=>(const Address& a, const Address& b) noexcept;
+
+  /// Equal addresses have equal hashes; the value differs between platforms.
+  [[nodiscard]] std::size_t hash() const noexcept {
+    return std::hash<std::string_view>{}({reinterpret_cast<const char*>(storage_.data()), length_});
+  }
+
+  /// Prints to_string(), or "NULL" for no address.
+  friend std::ostream& operator<<(std::ostream& out, const Address& address);
+
+ private:
+  enum class Kind : std::uint8_t { none, ipv4, ipv6, unnamed, path, abstract_name };
+
+  static constexpr std::size_t path_offset = 2;  // of sun_path; checked against the system in the source
+
+  static int einval() noexcept;
+  static Address make_ip(const std::byte* ip, std::size_t ip_size, std::uint32_t scope, std::uint16_t port);
+  static Address make_unix(Kind kind, std::string_view bytes);
+  static Address parse_ip(std::string_view family, std::string_view text, std::uint16_t port, int& err);
+  static Address parse_tsocket_ipv6(std::string_view text, int& err);
+
+  std::span<const std::byte> ip_bytes() const noexcept;
+  std::span<const std::byte> v4_bytes() const noexcept;
+  std::string ip_text() const;
+  std::string unix_text() const;
+
+  std::string_view unix_bytes() const noexcept {
+    std::size_t size = length_ - path_offset;
+    if (kind_ == Kind::path && storage_[length_ - 1] == std::byte{0}) --size;
+    return {reinterpret_cast<const char*>(storage_.data()) + path_offset, size};
+  }
+
+  alignas(8) std::array<std::byte, storage_size> storage_{};
+  std::uint32_t length_ = 0;
+  Kind kind_ = Kind::none;
+};
+
+}  // namespace tsock
+
+template <>
+struct std::hash<tsock::Address> {
+  std::size_t operator()(const tsock::Address& address) const noexcept { return address.hash(); }
+};

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#if !defined(_WIN32)
+#include <sys/uio.h>
+#endif
+
+namespace tsock {
+
+#if defined(_WIN32)
+/// One buffer of a scatter or gather list.
+struct iovec {
+  void* iov_base;
+  std::size_t iov_len;
+};
+#else
+/// One buffer of a scatter or gather list; POSIX's own type where there is one.
+using ::iovec;
+#endif
+
+/// A count of bytes, or -1.
+using ssize_t = std::ptrdiff_t;
+
+/// The most vectors that one operation takes; more of them give EMSGSIZE.
+inline constexpr std::size_t max_vectors = 1024;
+
+/// A vector over bytes to write. The kernel's type has no const; nothing writes through it.
+[[nodiscard]] inline iovec make_vector(std::span<const std::byte> bytes) noexcept {
+  return iovec{const_cast<std::byte*>(bytes.data()), bytes.size()};
+}
+
+/// A vector over bytes to fill.
+[[nodiscard]] inline iovec make_vector(std::span<std::byte> bytes) noexcept {
+  return iovec{bytes.data(), bytes.size()};
+}
+
+}  // namespace tsock

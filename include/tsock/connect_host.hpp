@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <string_view>
+#include <tsock/address.hpp>
+#include <tsock/call_site.hpp>
+#include <tsock/connect_options.hpp>
+#include <tsock/request.hpp>
+#include <tsock/resolver.hpp>
+#include <tsock/stream.hpp>
+#include <vector>
+
+namespace tsock {
+
+class Loop;
+
+/// How `connect_to_host()` connects.
+struct ConnectHostOptions {
+  /// For every attempt. The timeout counts for the whole: lookup and all attempts. With a local address only
+  /// remote addresses of its family are tried, unless it is a wildcard.
+  ConnectOptions connect = {};
+  AddressFamily family = AddressFamily::any;
+  bool numeric_only = false;  ///< as ResolveOptions::numeric_only
+  /// How long an attempt goes on alone before the next one starts beside it (RFC 8305, section 5).
+  std::chrono::milliseconds attempt_delay{250};
+};
+
+/// Connects to a host by name, by way of whichever address answers first ("happy eyeballs", RFC 8305).
+///
+/// The addresses of `resolve()` are tried with the families in turn, beginning with the family of the first.
+/// The next attempt starts when the one before has failed or is `attempt_delay` old; all go on until one
+/// is connected. The others are then closed at once, before the completion.
+///
+/// \return a request for the Stream; `remote_address()` tells which address it was. Errors: those of
+/// `resolve()`; when every attempt failed, the error that says most: one of a host that answered
+/// (ECONNREFUSED, ...) before ETIMEDOUT, and that before the lack of a route (ENETUNREACH, EHOSTUNREACH,
+/// EADDRNOTAVAIL, EAFNOSUPPORT); among equals the first. ETIMEDOUT is also connect.timeout. Cancelling and
+/// destroying close every attempt.
+Request<Stream> connect_to_host(Loop& loop, std::string_view host, std::string_view service,
+                                const ConnectHostOptions& options = {}, CallSite site = CallSite::current());
+
+/// As above with addresses that are known already. ENXIO when none is left to try: the list is empty, or
+/// `options.family` or the local address excludes all of them.
+Request<Stream> connect_to_host(Loop& loop, std::vector<Address> addresses,
+                                const ConnectHostOptions& options = {}, CallSite site = CallSite::current());
+
+}  // namespace tsock

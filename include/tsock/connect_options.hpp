@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <tsock/address.hpp>
+#include <tsock/stream_options.hpp>
+
+namespace tsock {
+
+/// How `Stream::connect()` connects.
+struct ConnectOptions {
+  /// Bound before connecting. Nothing is bound for an empty address, the wildcard address with port 0, or an
+  /// unnamed unix address, as in tsocket; a wildcard of the other ip family follows the remote's family.
+  Address local = {};
+  StreamOptions stream = {};
+  /// Ends the connect with ETIMEDOUT.
+  std::optional<std::chrono::nanoseconds> timeout = std::nullopt;
+  /// A unix listener whose backlog is full refuses with EAGAIN at once. With this, connecting is tried again
+  /// every few milliseconds until it works or the timeout or a cancel ends it.
+  bool retry_full_backlog = false;
+};
+
+}  // namespace tsock

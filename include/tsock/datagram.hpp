@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <tsock/address.hpp>
+#include <tsock/buffer.hpp>
+#include <tsock/call_site.hpp>
+#include <tsock/datagram_backend.hpp>
+#include <tsock/datagram_options.hpp>
+#include <tsock/queue.hpp>
+#include <tsock/received_datagram.hpp>
+#include <tsock/request.hpp>
+#include <tsock/unique_fd.hpp>
+#include <utility>
+#include <vector>
+
+namespace tsock {
+
+class Loop;
+
+namespace detail {
+class DatagramCore;
+}
+
+/// What this system's UDP sockets can do.
+struct DatagramCapabilities {
+  bool batches = false;          ///< recvmmsg, sendmmsg: several datagrams in one system call
+  bool send_offload = false;     ///< UDP_SEGMENT
+  bool receive_offload = false;  ///< UDP_GRO
+};
+
+/// A datagram to send, for `Datagram::send_many()`.
+struct OutgoingDatagram {
+  std::span<const std::byte> bytes;
+  Address destination;  ///< empty: the address that the socket is connected to
+};
+
+/// A socket for datagrams: UDP, unix, or a backend of one's own.
+///
+/// One recvfrom and one sendto can be in flight; a second one of a kind completes with EBUSY. Queues are the
+/// way to have many sends. Each request moves one whole datagram; zero-length ones are legal both ways.
+/// Errors concern one datagram and never end the socket. The library takes several waiting datagrams from the
+/// kernel at once and serves following requests from them, and sends of a queue leave in one system call;
+/// neither changes what the caller sees.
+///
+/// A Datagram may be moved and destroyed at any time, also in callbacks; requests in progress then complete
+/// with ECANCELED on the next turn.
+class Datagram {
+ public:
+  /// No socket, and no loop to complete on: operations give an empty Request.
+  Datagram() noexcept = default;
+  /// For implementers: puts a front on a backend.
+  Datagram(Loop& loop, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options = {});
+  Datagram(Datagram&& other) noexcept : core_(std::exchange(other.core_, nullptr)), loop_(other.loop_) {}
+  Datagram& operator=(Datagram&& other) noexcept;
+  Datagram(const Datagram&) = delete;
+  Datagram& operator=(const Datagram&) = delete;
+  ~Datagram();
+
+  /// A UDP socket bound to `local`. With a `remote` that is not empty it is connected: it receives from there
+  /// only, and sends there without a destination. Nothing is bound for the wildcard with port 0 when there is
+  /// a remote (the kernel chooses); a wildcard follows the remote's family. On failure the Datagram is empty
+  /// and `err` tells why: EINVAL for addresses that are not inet or do not fit, else what socket(2), bind(2),
+  /// connect(2) give. (tsocket: tdgram_inet_udp_socket)
+  static Datagram udp(Loop& loop, const Address& local, const Address& remote, const DatagramOptions& options,
+                      int& err);
+  /// A unix datagram socket. An unnamed or empty `local` is not bound; nobody can answer then. (tsocket:
+  /// tdgram_unix_socket)
+  static Datagram unix_datagram(Loop& loop, const Address& local, const Address& remote,
+                                const DatagramOptions& options, int& err);
+  /// Two connected unix datagram sockets (socketpair(2)).
+  static std::pair<Datagram, Datagram> socketpair(Loop& loop, int& err);
+  /// Takes over a datagram socket. It is made non-blocking and close-on-exec and moved to 3 or above. Errors:
+  /// EBADF, ENOTSOCK, EPROTOTYPE when it is not a datagram socket, EAFNOSUPPORT. On failure the descriptor
+  /// stays in `fd`.
+  static Datagram adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& options, int& err);
+  /// What this system offers; asked of the kernel at each call.
+  static DatagramCapabilities capabilities() noexcept;
+
+  [[nodiscard]] bool is_open() const noexcept;
+  explicit operator bool() const noexcept { return is_open(); }
+  [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
+
+  /// Receives one datagram into memory of exactly its size; never cut off. Errors, in the order of the
+  /// checks: EBUSY a recvfrom is in flight; ENOTCONN closed; the socket's waiting error, such as ECONNREFUSED
+  /// on a connected socket, once. An interrupted request loses no datagram. (tsocket: tdgram_recvfrom)
+  Request<ReceivedDatagram> recvfrom(CallSite site = CallSite::current());
+  /// Receives one datagram into the caller's buffer, which must live until completion or until the Request is
+  /// destroyed. One that does not fit is cut off, and ReceivedInto::truncated() says so. No memory is
+  /// allocated. Errors as above.
+  Request<ReceivedInto> recvfrom(std::span<std::byte> buffer, CallSite site = CallSite::current());
+  /// Receives what waits, at least one datagram and at most `most`. Errors as above.
+  Request<std::vector<ReceivedDatagram>> recv_many(std::size_t most, CallSite site = CallSite::current());
+
+  /// Sends one datagram to `destination`, or to where the socket is connected when that is empty. The bytes
+  /// stay the caller's until completion or until the Request is destroyed. \return a request for the count.
+  /// Errors in the order of the checks: EMSGSIZE too many vectors; EINVAL a destination of the wrong family,
+  /// or no bytes with strict_tsocket; EBUSY a sendto is in flight; ENOTCONN closed; then what sendto(2)
+  /// gives: EMSGSIZE too large, EDESTADDRREQ, ECONNREFUSED, ENETUNREACH ... Cancelling takes a datagram back
+  /// that did not leave. (tsocket: tdgram_sendto)
+  Request<ssize_t> sendto(std::span<const std::byte> bytes, const Address& destination = {},
+                          CallSite site = CallSite::current());
+  Request<ssize_t> sendto(std::string_view text, const Address& destination = {},
+                          CallSite site = CallSite::current());
+  /// A datagram gathered from several vectors.
+  Request<ssize_t> sendto(std::span<const iovec> vectors, const Address& destination = {},
+                          CallSite site = CallSite::current());
+  /// As above, when its turn comes in the queue; sends of one turn leave in one system call. (tsocket:
+  /// tdgram_sendto_queue)
+  Request<ssize_t> sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination = {},
+                          CallSite site = CallSite::current());
+  Request<ssize_t> sendto(Queue& queue, std::string_view text, const Address& destination = {},
+                          CallSite site = CallSite::current());
+  Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination = {},
+                          CallSite site = CallSite::current());
+  /// Sends several datagrams in as few system calls as can be. \return a request for how many left. It ends
+  /// at the first one that fails, with its error; `transferred()` is the number before it then. The bytes
+  /// stay the caller's, the list is copied. EBUSY as sendto.
+  Request<ssize_t> send_many(std::span<const OutgoingDatagram> datagrams,
+                             CallSite site = CallSite::current());
+
+  /// Closes the socket. Errors: EBUSY when a request is in flight or waits in a queue, ENOTCONN when closed.
+  /// (tsocket: tdgram_disconnect)
+  Request<void> disconnect(CallSite site = CallSite::current());
+
+  /// Datagrams that were read ahead and wait for a recvfrom.
+  [[nodiscard]] std::size_t pending_datagrams() const noexcept;
+  /// Datagrams that the kernel dropped because the receive queue was full, since the socket was made; 0 where
+  /// the kernel does not tell.
+  [[nodiscard]] std::uint64_t dropped() const noexcept;
+  [[nodiscard]] Address local_address() const;
+  [[nodiscard]] Address remote_address() const;
+  /// The socket below, still owned by this object; -1 when there is none.
+  [[nodiscard]] int native_handle() const noexcept;
+
+  /// Joins a multicast group on an interface (0: the kernel chooses), from any source or, with a `source`
+  /// that is not empty, from that one only. \return 0 or an errno value: EINVAL for an address that is no
+  /// group, ENOTCONN, ENOTSUP, what setsockopt(2) gives.
+  int join_multicast(const Address& group, unsigned interface_index = 0, const Address& source = {});
+  int leave_multicast(const Address& group, unsigned interface_index = 0, const Address& source = {});
+
+ private:
+  Request<ssize_t> start_send(Queue* queue, std::span<const iovec> vectors, const Address& destination,
+                              CallSite site);
+
+  detail::DatagramCore* core_ = nullptr;
+  Loop* loop_ = nullptr;
+};
+
+}  // namespace tsock

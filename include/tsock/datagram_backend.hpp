@@ -1,0 +1,95 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tsock/address.hpp>
+#include <tsock/buffer.hpp>
+#include <tsock/datagram_info.hpp>
+#include <tsock/unique_fd.hpp>
+
+namespace tsock {
+
+class DatagramControl;
+
+/// What a DatagramBackend tells the Datagram in front of it.
+class DatagramEvents {
+ public:
+  /// `try_receive()` is worth a call. May come without need.
+  virtual void on_readable() = 0;
+  /// What gave EAGAIN on the sending side is worth another call.
+  virtual void on_writable() = 0;
+
+ protected:
+  ~DatagramEvents() = default;
+};
+
+/// Room for one received datagram.
+struct DatagramSlot {
+  /// Filled in order; the first two hold 64 KiB. A backend with larger datagrams puts room of its own into
+  /// the third, which must stay until the next `try_receive()`.
+  std::array<iovec, 3> room{};
+  std::size_t size = 0;  ///< out: bytes received
+  std::size_t segment =
+      0;  ///< out: not 0 when these are several datagrams of this size each, the last one may be shorter
+  Address source;                ///< out
+  DatagramInfo* info = nullptr;  ///< out, when not null
+};
+
+/// One datagram to send.
+struct DatagramMessage {
+  std::span<const iovec> vectors;
+  const Address* destination = nullptr;  ///< null: the address that the socket is connected to
+};
+
+/// The interface behind a Datagram; the rules are those of StreamBackend.
+class DatagramBackend {
+ public:
+  DatagramBackend() = default;
+  DatagramBackend(const DatagramBackend&) = delete;
+  DatagramBackend& operator=(const DatagramBackend&) = delete;
+  /// Closes at once.
+  virtual ~DatagramBackend() = default;
+
+  /// Called once, before anything else. `events` outlives the backend.
+  virtual void attach(DatagramEvents& events) = 0;
+  /// Receives up to `slots.size()` datagrams. \return how many, more than 0; or 0 with `err`: EAGAIN when
+  /// none is there.
+  virtual std::size_t try_receive(std::span<DatagramSlot> slots, int& err) = 0;
+  /// Sends datagrams from the front. \return how many were sent; when 0, `err` is what happened to the first
+  /// one. EAGAIN leaves it to be tried again; any other value concerns that datagram alone.
+  virtual std::size_t try_send(std::span<const DatagramMessage> messages, int& err) = 0;
+  /// Closes. \return 0, EAGAIN, or an errno value.
+  virtual int try_disconnect() = 0;
+
+  /// Asks for `on_readable()` once.
+  virtual void want_readable() = 0;
+  /// Asks for `on_writable()` once.
+  virtual void want_writable() = 0;
+
+  /// Whether an address can be sent to: 0 or EINVAL.
+  [[nodiscard]] virtual int check_destination(const Address& /*destination*/) const { return 0; }
+  /// Whether `try_receive()` fills DatagramSlot::info.
+  [[nodiscard]] virtual bool gives_info() const noexcept { return false; }
+  [[nodiscard]] virtual Address local_address() const { return {}; }
+  [[nodiscard]] virtual Address remote_address() const { return {}; }
+  /// Datagrams that were dropped before they got here, as far as is known.
+  [[nodiscard]] virtual std::uint64_t dropped() const noexcept { return 0; }
+  /// What only sockets have; null otherwise.
+  [[nodiscard]] virtual DatagramControl* datagram_control() noexcept { return nullptr; }
+};
+
+/// What a datagram backend offers when a socket is right below it. Functions return 0 or an errno value.
+class DatagramControl {
+ public:
+  /// The descriptor, still owned by the socket; -1 once closed.
+  [[nodiscard]] virtual int native_handle() const noexcept = 0;
+  virtual int join(const Address& group, unsigned interface_index, const Address& source) = 0;
+  virtual int leave(const Address& group, unsigned interface_index, const Address& source) = 0;
+
+ protected:
+  ~DatagramControl() = default;
+};
+
+}  // namespace tsock

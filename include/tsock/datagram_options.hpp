@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <tsock/address.hpp>
+
+namespace tsock {
+
+/// How a datagram socket is set up. What is not given keeps the system's default; an option that the kind of
+/// socket does not have is left out without an error.
+struct DatagramOptions {
+  bool broadcast = false;  ///< SO_BROADCAST; EINVAL for ipv6, which has none
+  bool reuse_address =
+      false;  ///< SO_REUSEADDR. tsocket sets it whenever a port is given, which lets two processes share it
+  bool reuse_port = false;                    ///< SO_REUSEPORT: the kernel spreads datagrams over the sockets
+  bool v6only = true;                         ///< IPV6_V6ONLY
+  std::optional<std::size_t> receive_buffer;  ///< SO_RCVBUF, bytes
+  std::optional<std::size_t> send_buffer;     ///< SO_SNDBUF, bytes
+  std::optional<int> ttl;                     ///< IP_TTL, IPV6_UNICAST_HOPS
+  std::optional<int> multicast_ttl;           ///< IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS
+  std::optional<bool>
+      multicast_loop;  ///< IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: whether this host hears its own
+  std::optional<unsigned> multicast_interface;  ///< index of the interface that multicasts leave by
+
+  /// A local unix path that exists as a socket is removed first; without it bind gives EADDRINUSE, as in
+  /// tsocket.
+  bool replace_socket_file = false;
+  /// Remove the socket file at the end, if it is still ours.
+  bool unlink_on_close = true;
+
+  /// Fill in ReceivedDatagram::info(): destination address and interface, ttl, ECN, the kernel's receive
+  /// time; on unix sockets the sender's credentials. Costs a little for every datagram.
+  bool receive_info = false;
+  /// Report ICMP errors on a socket that is not connected too. They end the one request that meets them,
+  /// never the socket.
+  bool icmp_errors = false;
+  /// Have the kernel put datagrams of one sender together and take them apart here (UDP_GRO), where it can.
+  bool receive_offload = false;
+  /// Have the kernel cut equal datagrams to one receiver (UDP_SEGMENT) when several leave together, where it
+  /// can.
+  bool send_offload = true;
+  /// As tsocket: sending an empty datagram gives EINVAL.
+  bool strict_tsocket = false;
+};
+
+}  // namespace tsock

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <optional>
+#include <tsock/operation.hpp>
+#include <tsock/queue.hpp>
+#include <tsock/request.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace tsock::detail {
+
+/// What `Queue::submit()` runs: waits for the head of the queue, then for the request that the function
+/// makes.
+template <class T, class F>
+class SubmitOperation final : public Operation<T> {
+ public:
+  static constexpr const char* name = "queue_submit";
+
+  SubmitOperation(Queue& queue, F make, CallSite site) : make_(std::move(make)), turn_(queue.wait(site)) {}
+  ~SubmitOperation() override {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
+
+  void start() override {
+    turn_.set_callback([this](Request<QueueHold>& turn) {
+      int err = 0;
+      hold_ = turn.recv(err);
+      if (this->error(err) || !make_inner()) return;
+      inner_.set_callback([this](Request<T>& inner) {
+        int inner_err = 0;
+        this->progress(inner.transferred());
+        if constexpr (std::is_void_v<T>) {
+          inner.recv(inner_err);
+          if (!this->error(inner_err)) this->done();
+        } else {
+          T value = inner.recv(inner_err);
+          if (!this->error(inner_err)) this->done(std::move(value));
+        }
+      });
+    });
+  }
+
+  void cancel() override {
+    if (inner_) {
+      inner_.cancel();
+    } else {
+      this->error(ECANCELED);
+    }
+  }
+
+ private:
+  // Runs code of the user, which may destroy this operation or end it. \return whether to wait for `inner_`.
+  bool make_inner() {
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    Request<T> inner;
+    try {
+      F make(std::move(make_));
+      inner = make();
+    } catch (...) {
+      if (!destroyed) {
+        destroyed_ = nullptr;
+        this->error(EIO);
+      }
+      throw;
+    }
+    if (destroyed) return false;
+    destroyed_ = nullptr;
+    if (!this->is_in_progress()) return false;
+    inner_ = std::move(inner);
+    return !this->error(inner_ ? 0 : EINVAL);
+  }
+
+  F make_;
+  QueueHold hold_;
+  Request<QueueHold> turn_;
+  Request<T> inner_;
+  bool* destroyed_ = nullptr;
+};
+
+}  // namespace tsock::detail
+
+namespace tsock {
+
+template <class F>
+std::invoke_result_t<F&> Queue::submit(F make, CallSite site) {
+  using Result = typename std::invoke_result_t<F&>::value_type;
+  if (core_ == nullptr) return {};
+  return make_request<detail::SubmitOperation<Result, F>>(LoopHere(loop(), site), *this, std::move(make),
+                                                          site);
+}
+
+}  // namespace tsock

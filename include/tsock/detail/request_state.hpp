@@ -1,0 +1,208 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <tsock/call_site.hpp>
+#include <tsock/detail/inline_function.hpp>
+#include <utility>
+
+namespace tsock {
+class Loop;
+}
+
+namespace tsock::detail {
+
+class LoopCore;
+
+/// A place in one of the loop's doubly linked lists; unlinked when `next` is null.
+struct ListNode {
+  ListNode* prev = nullptr;
+  ListNode* next = nullptr;
+
+  [[nodiscard]] bool is_linked() const noexcept { return next != nullptr; }
+  void unlink() noexcept {
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): only called on a node that is linked
+    prev->next = next;
+    next->prev = prev;
+    prev = next = nullptr;
+  }
+  void link_before(ListNode& place) noexcept {
+    prev = place.prev;
+    next = &place;
+    prev->next = this;
+    place.prev = this;
+  }
+};
+
+/// Something that the loop runs once when it stands in the ready list.
+class ReadyNode : public ListNode {
+ public:
+  ReadyNode() noexcept = default;
+  ReadyNode(const ReadyNode&) = delete;
+  ReadyNode& operator=(const ReadyNode&) = delete;
+  virtual void run() = 0;
+
+ protected:
+  ~ReadyNode() = default;
+};
+
+using Clock = std::chrono::steady_clock;
+
+/// Now plus `duration`; one that the clock cannot hold never comes.
+inline Clock::time_point time_after(std::chrono::nanoseconds duration) noexcept {
+  const Clock::time_point now = Clock::now();
+  return duration < Clock::time_point::max() - now ? now + duration : Clock::time_point::max();
+}
+
+/// The state behind every Request: life cycle, callback, deadline, and what `Loop::dump()` shows.
+///
+/// Life: in_progress -> finished (stands in the ready list) -> delivered (the callback may run) -> received.
+/// A Request destroyed before delivery takes the state with it; no callback runs then.
+class RequestState : public ReadyNode {
+ public:
+  enum class Phase : std::uint8_t { in_progress, finished, delivered, received };
+  static constexpr std::uint32_t no_deadline = 0xffffffffU;
+
+  RequestState(LoopCore& core, const char* name, CallSite site) noexcept;
+
+  // The side of the handle.
+  [[nodiscard]] bool is_in_progress() const noexcept { return phase_ < Phase::delivered; }
+  [[nodiscard]] bool is_received() const noexcept { return phase_ == Phase::received; }
+  [[nodiscard]] int error() const noexcept { return error_; }
+  [[nodiscard]] std::size_t transferred() const noexcept { return transferred_; }
+  void set_received() noexcept { phase_ = Phase::received; }
+  void set_handle(void* handle) noexcept { handle_ = handle; }
+  bool cancel();
+  void set_deadline(Clock::time_point when);
+  void clear_deadline() noexcept;
+  /// Ends the state together with its handle.
+  void release() noexcept;
+  // What the old callable captured goes last: it may own this request.
+  template <class F>
+  void set_callback(F function) {
+    const InlineFunction old(std::move(callback_));
+    callback_.emplace(std::move(function));
+    if (phase_ == Phase::delivered) deliver_late();
+  }
+  /// False when no callback can run any more: the result was fetched, or the loop is gone.
+  [[nodiscard]] bool can_call_back() const noexcept;
+  void clear_callback() noexcept { const InlineFunction old(std::move(callback_)); }
+  bool wait(int& err);
+  /// Where the result lives; null when there is none.
+  [[nodiscard]] virtual void* result() noexcept { return nullptr; }
+  /// Drops what the operation keeps besides its result.
+  virtual void on_received() noexcept {}
+
+  // The side of the implementer.
+  /// Ends the operation; the first call wins. The callback runs later, from the loop.
+  void finish(int err) noexcept;
+  [[nodiscard]] bool is_unfinished() const noexcept { return phase_ == Phase::in_progress; }
+  void add_transferred(std::size_t bytes) noexcept { transferred_ += bytes; }
+  /// Stops the work and finishes with `err` (ECANCELED, ETIMEDOUT), unless it can only succeed now.
+  virtual void interrupt(int err) { finish(err); }
+  /// Has `begin()` called from the loop, where code of the user may run.
+  void schedule_begin() noexcept;
+  /// A deadline that belongs to the operation itself; the caller's comes on top of it.
+  [[nodiscard]] virtual Clock::time_point own_deadline() const noexcept { return Clock::time_point::max(); }
+  /// The deadline has come.
+  virtual void on_deadline();
+  /// One line's worth of facts for the dump, after name and age.
+  virtual void describe(std::ostream& out) const;
+
+  [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
+  [[nodiscard]] Loop& loop() const noexcept;
+  [[nodiscard]] const char* name() const noexcept { return name_; }
+  [[nodiscard]] CallSite site() const noexcept { return site_; }
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+  [[nodiscard]] std::uint64_t parent_id() const noexcept { return parent_id_; }
+  [[nodiscard]] std::uint64_t started_ms() const noexcept { return started_ms_; }
+  [[nodiscard]] Phase phase() const noexcept { return phase_; }
+
+  /// Called by the loop; delivers the completion.
+  void run() final;
+
+ protected:
+  virtual ~RequestState();
+  /// The operation's turn has come, see `schedule_begin()`.
+  virtual void begin() {}
+  /// The last step before the callback: give up the place in the stream or queue. Code of the user that runs
+  /// in it may destroy the handle; the state then goes when this returns.
+  virtual void on_delivery() noexcept {}
+  /// The handle goes during `on_delivery()`.
+  virtual void on_abandon_in_delivery() noexcept {}
+  /// The handle goes before delivery: give up the place, and give back what an unfinished read took.
+  virtual void on_abandon() noexcept {}
+
+ private:
+  friend class LoopCore;
+  friend class DeadlineHeap;
+  template <class S, class... Args>
+  friend S* make_state(LoopCore& core, Args&&... args);
+
+  void deliver_late();
+  bool deliver() noexcept;
+  void drop_deadline() noexcept;
+  void destroy() noexcept;
+  void leave_loop() noexcept;
+  void call();
+
+  LoopCore* core_;
+  void* handle_ = nullptr;
+  InlineFunction callback_;
+  const char* name_;
+  CallSite site_;
+  std::uint64_t id_;
+  std::uint64_t parent_id_;
+  std::uint64_t started_ms_;
+  std::size_t transferred_ = 0;
+  int error_ = 0;
+  std::uint32_t deadline_index_ = no_deadline;
+  std::uint32_t block_size_ = 0;
+  Phase phase_ = Phase::in_progress;
+  bool in_delivery_ = false;
+};
+
+void* allocate_block(LoopCore& core, std::size_t size);
+void free_block(LoopCore& core, void* block, std::size_t size) noexcept;
+
+/// Makes an operation's state in a block of the loop's pool; a Request takes it over.
+template <class S, class... Args>
+S* make_state(LoopCore& core, Args&&... args) {
+  void* const block = allocate_block(core, sizeof(S));
+  S* state = nullptr;
+  try {
+    state = ::new (block) S(core, std::forward<Args>(args)...);
+  } catch (...) {
+    free_block(core, block, sizeof(S));
+    throw;
+  }
+  state->block_size_ = static_cast<std::uint32_t>(sizeof(S));
+  return state;
+}
+
+/// An operation whose result is a T, over a state class of its own kind.
+template <class T, class Base = RequestState>
+class ResultState : public Base {
+ public:
+  using Base::Base;
+  void finish_with(T value) {
+    if (!this->is_unfinished()) return;
+    value_ = std::move(value);
+    this->finish(0);
+  }
+  [[nodiscard]] void* result() noexcept override { return &value_; }
+
+ protected:
+  T value_{};
+};
+
+template <class Base>
+class ResultState<void, Base> : public Base {
+ public:
+  using Base::Base;
+  void finish_with() { this->finish(0); }
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tsock {
+
+/// How messages are cut out of a stream of bytes, for `Stream::readv_pdu()`. A value; made from one of the
+/// structs in `tsock::framing`. Every framing has a hard maximum: a longer message gives EMSGSIZE, and
+/// nothing is taken from the stream.
+class Framing {
+ public:
+  enum class Kind : std::uint8_t { length_prefix, delimiter };
+  static constexpr std::size_t longest_delimiter = 16;
+
+  Kind kind = Kind::length_prefix;
+  std::uint8_t length_bytes = 4;       ///< width of the length prefix: 1, 2, 4
+  bool big_endian = true;              ///< byte order of the length prefix
+  bool includes_header = false;        ///< the length counts its own bytes
+  bool strip_carriage_return = false;  ///< for lines: a CR before the LF is not part of the body
+  std::uint8_t delimiter_size = 0;
+  std::array<char, longest_delimiter> delimiter{};
+  std::size_t min_body = 0;  ///< a shorter body gives EMSGSIZE
+  std::size_t max_body = 0;  ///< a longer body gives EMSGSIZE
+  bool valid = true;         ///< false: the framing cannot be used, readv_pdu gives EINVAL
+};
+
+namespace framing {
+
+/// A length prefix of `Width` bytes, then the body. Sizes in bytes.
+template <std::uint8_t Width, bool BigEndian>
+struct LengthPrefix {
+  std::size_t max_body = std::size_t{1} << 20;  ///< the longest body accepted
+  bool includes_header = false;                 ///< the length on the wire counts the prefix itself
+  std::size_t min_body = 0;  ///< 1 refuses empty messages, as tsocket's tstream_u32_read does
+
+  // NOLINTNEXTLINE(google-explicit-constructor): the structs are ways to write a Framing
+  constexpr operator Framing() const noexcept {
+    Framing result;
+    result.length_bytes = Width;
+    result.big_endian = BigEndian;
+    result.includes_header = includes_header;
+    result.min_body = min_body;
+    result.max_body = max_body;
+    result.valid = max_body >= min_body && max_body <= 0x7fffffffU;
+    return result;
+  }
+};
+
+using u8 = LengthPrefix<1, true>;
+using u16be = LengthPrefix<2, true>;
+using u16le = LengthPrefix<2, false>;
+using u32be = LengthPrefix<4, true>;
+using u32le = LengthPrefix<4, false>;
+
+/// Messages that end with a fixed string of 1 to 16 bytes. The body is what comes before it.
+struct delimiter {
+  std::string_view end;                           ///< copied
+  std::size_t max_body = std::size_t{64} * 1024;  ///< the longest body accepted
+
+  // NOLINTNEXTLINE(google-explicit-constructor): as above
+  constexpr operator Framing() const noexcept {
+    Framing result;
+    result.kind = Framing::Kind::delimiter;
+    result.max_body = max_body;
+    result.valid = !end.empty() && end.size() <= Framing::longest_delimiter && max_body <= 0x7fffffffU;
+    if (result.valid) {
+      result.delimiter_size = static_cast<std::uint8_t>(end.size());
+      for (std::size_t i = 0; i < end.size(); ++i) result.delimiter[i] = end[i];
+    }
+    return result;
+  }
+};
+
+/// Text lines that end with LF; a CR before it belongs to the line's end, not to the body.
+struct line {
+  std::size_t max_body = std::size_t{64} * 1024;  ///< the longest line accepted
+
+  // NOLINTNEXTLINE(google-explicit-constructor): as above
+  constexpr operator Framing() const noexcept {
+    Framing result = delimiter{.end = "\n", .max_body = max_body};
+    result.strip_carriage_return = true;
+    return result;
+  }
+};
+
+}  // namespace framing
+}  // namespace tsock

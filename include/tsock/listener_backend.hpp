@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <tsock/address.hpp>
+#include <tsock/stream_backend.hpp>
+
+namespace tsock {
+
+/// What a ListenerBackend tells the Listener in front of it.
+class ListenerEvents {
+ public:
+  /// `try_accept()` is worth a call. May come without need.
+  virtual void on_acceptable() = 0;
+
+ protected:
+  ~ListenerEvents() = default;
+};
+
+/// The interface behind a Listener; the rules are those of StreamBackend.
+class ListenerBackend {
+ public:
+  ListenerBackend() = default;
+  ListenerBackend(const ListenerBackend&) = delete;
+  ListenerBackend& operator=(const ListenerBackend&) = delete;
+  /// Stops listening.
+  virtual ~ListenerBackend() = default;
+
+  /// Called once, before anything else. `events` outlives the backend.
+  virtual void attach(ListenerEvents& events) = 0;
+  /// Takes one connection. \return 0 with `stream` set, EAGAIN when none waits, or an errno value. EMFILE,
+  /// ENFILE, ENOBUFS and ENOMEM say that the connection still waits and another try may work later.
+  virtual int try_accept(std::unique_ptr<StreamBackend>& stream) = 0;
+  /// Asks for `on_acceptable()` once.
+  virtual void want_acceptable() = 0;
+  [[nodiscard]] virtual Address local_address() const = 0;
+  /// The descriptor below, or -1.
+  [[nodiscard]] virtual int native_handle() const noexcept { return -1; }
+};
+
+}  // namespace tsock

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tsock/stream_options.hpp>
+
+namespace tsock {
+
+/// What to do when the path of a unix listener exists already.
+enum class StaleSocket : std::uint8_t {
+  fail,               ///< EADDRINUSE, as bind(2) does
+  probe_and_replace,  ///< connect first: EADDRINUSE when somebody listens there, otherwise take the path over
+  replace,            ///< take the path over from whoever has it
+};
+
+/// How a Listener is set up.
+struct ListenerOptions {
+  int backlog = 128;  ///< connections that wait to be accepted; the kernel has its own limit (listen(2))
+  bool reuse_address = true;  ///< SO_REUSEADDR on inet sockets: restart while old connections linger
+  bool reuse_port = false;    ///< SO_REUSEPORT: several listeners share the port; ENOTSUP where there is none
+  bool v6only = true;         ///< IPV6_V6ONLY
+  StaleSocket stale_socket =
+      StaleSocket::probe_and_replace;  ///< for unix paths; only a socket is ever replaced
+  std::optional<unsigned> mode =
+      std::nullopt;  ///< permission bits of the socket file, set before anybody can connect
+  std::optional<std::string> group = std::nullopt;  ///< owner group of the socket file, a name or a number
+  bool unlink_on_close = true;  ///< remove the socket file at the end, if it is still ours
+  StreamOptions stream = {};    ///< for every accepted stream
+};
+
+}  // namespace tsock

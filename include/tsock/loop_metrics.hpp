@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tsock {
+
+/// Counters of a Loop since its start.
+struct LoopMetrics {
+  std::uint64_t events = 0;       ///< readiness events taken from the kernel
+  std::uint64_t completions = 0;  ///< completions delivered
+  std::uint64_t in_progress = 0;  ///< requests now in progress
+  std::uint64_t deadlines = 0;    ///< deadlines now armed
+  std::uint64_t posted = 0;       ///< functions run that came through `post()`
+};
+
+}  // namespace tsock

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <tsock/stream.hpp>
+#include <utility>
+
+namespace tsock {
+
+class Loop;
+
+/// How `memory_stream_pair()` behaves; the limits are there to try every way in which bytes can be split.
+struct MemoryStreamOptions {
+  std::size_t max_transfer =
+      std::numeric_limits<std::size_t>::max();  ///< bytes that one hand-over moves at most
+  bool half_close = true;   ///< false: `shutdown_write()` gives ENOTSUP, as on streams that cannot
+  bool read_ahead = false;  ///< true: a reader may take more than it asked for, as from a socket
+};
+
+/// Two connected streams in this process, without a buffer: a write completes when the other side has read
+/// its bytes, and nothing moves before both sides want it. Made for tests of protocols: the order of events
+/// is exact and no kernel is involved.
+std::pair<Stream, Stream> memory_stream_pair(Loop& loop, const MemoryStreamOptions& options = {});
+
+}  // namespace tsock

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <tsock/address.hpp>
+#include <tsock/call_site.hpp>
+#include <tsock/request.hpp>
+#include <vector>
+
+namespace tsock {
+
+class Loop;
+
+/// Which addresses a name may give.
+enum class AddressFamily : std::uint8_t { any, ipv4, ipv6 };
+
+/// What `resolve()` looks for.
+struct ResolveOptions {
+  AddressFamily family = AddressFamily::any;
+  bool numeric_only = false;  ///< no name is looked up: neither DNS nor a file is asked
+  bool passive = false;       ///< for listening: an empty host is the wildcard, not the loopback
+  bool datagram = false;      ///< service names of UDP instead of TCP
+};
+
+/// Turns a host and a service into addresses, in the order in which they should be tried (RFC 6724, as
+/// getaddrinfo(3) gives it), each once.
+///
+/// `host` is a name or a numeric address, with or without brackets ("[::1]", "fe80::1%eth0"); empty is the
+/// loopback or, with ResolveOptions::passive, the wildcard, IPv6 first. `service` is a port number or a name
+/// ("https"); empty is port 0. Both are copied. Numeric text is turned at once and needs no thread; for
+/// everything else one of libuv's worker threads calls getaddrinfo(3).
+///
+/// \return a request for the addresses, at least one. Errors, with what getaddrinfo(3) gave:
+///  - ENXIO: no such host name, or it has no address of the family (EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY)
+///  - EAGAIN: no answer from the name servers; worth another try (EAI_AGAIN)
+///  - EIO: the name server refused, or answered with an error (EAI_FAIL)
+///  - EINVAL: unknown service, port above 65535, text that is no name, a name with numeric_only
+///    (EAI_SERVICE, EAI_SOCKTYPE, EAI_BADFLAGS)
+///  - EAFNOSUPPORT: a numeric address of the other family; a family that the system lacks (EAI_FAMILY)
+///  - ENAMETOOLONG: a host of more than 255 bytes, or a service of more than 63 (EAI_OVERFLOW)
+///  - ENOMEM (EAI_MEMORY), or the system's errno value (EAI_SYSTEM)
+///
+/// Cancelling, a deadline and destroying end the request at once, also while the worker thread is stuck in
+/// the lookup. The thread cannot be called back: until the lookup returns it holds one of libuv's few worker
+/// threads (UV_THREADPOOL_SIZE), `Loop::run()` does not end by itself (`Loop::stop()` ends it), and libuv
+/// waits for the thread when the process exits.
+Request<std::vector<Address>> resolve(Loop& loop, std::string_view host, std::string_view service,
+                                      const ResolveOptions& options = {},
+                                      CallSite site = CallSite::current());
+
+}  // namespace tsock

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tsock/buffer.hpp>
+#include <tsock/peer_credentials.hpp>
+#include <tsock/stream_options.hpp>
+#include <tsock/unique_fd.hpp>
+#include <vector>
+
+namespace tsock {
+
+/// What a stream backend offers beyond bytes when a socket is right below it.
+class SocketControl {
+ public:
+  /// The descriptor, still owned by the stream; -1 once closed.
+  [[nodiscard]] virtual int native_handle() const noexcept = 0;
+  /// Gives the descriptor away; the backend is closed afterwards.
+  virtual UniqueFd release() noexcept = 0;
+  /// Applies the options that a connected socket can still take. \return 0 or an errno value.
+  virtual int apply(const StreamOptions& options) = 0;
+  /// \return 0 or an errno value: ENOTSUP when the socket is not a unix socket.
+  virtual int peer_credentials(PeerCredentials& credentials) const = 0;
+  /// As `StreamBackend::try_writev()`, with descriptors attached to the first byte.
+  virtual ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds, int& err) = 0;
+  /// Descriptors that came with bytes before `position`, a count of all bytes that `try_readv()` has given.
+  virtual std::vector<UniqueFd> take_received_fds(std::uint64_t position) = 0;
+
+ protected:
+  ~SocketControl() = default;
+};
+
+}  // namespace tsock

@@ -1,0 +1,220 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <tsock/address.hpp>
+#include <tsock/buffer.hpp>
+#include <tsock/call_site.hpp>
+#include <tsock/connect_options.hpp>
+#include <tsock/detail/inline_function.hpp>
+#include <tsock/framing.hpp>
+#include <tsock/pdu.hpp>
+#include <tsock/peer_credentials.hpp>
+#include <tsock/queue.hpp>
+#include <tsock/request.hpp>
+#include <tsock/stream_backend.hpp>
+#include <tsock/stream_options.hpp>
+#include <tsock/unique_fd.hpp>
+#include <tsock/vector_list.hpp>
+#include <tsock/watermarks.hpp>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace tsock {
+
+class Loop;
+
+namespace detail {
+class StreamCore;
+}
+
+/// A connected stream of bytes between two ends: a socket, a pipe, or a layer such as TLS over another
+/// stream.
+///
+/// One read and one write can be in flight; a second one of a kind completes with EBUSY. Queues are the way
+/// to have many. Vectors are copied by the call; the bytes stay the caller's and must live until the
+/// completion or until the Request is destroyed. Errors latch per direction: after the peer's end of stream
+/// one can still write.
+///
+/// An interrupted read (cancelled, timed out, destroyed) gives the bytes that it took back to the stream; the
+/// next read gets them. An interrupted write of which nothing went out leaves no trace; when a part went out,
+/// writing fails from then on with EPROTO.
+///
+/// A Stream may be moved and destroyed at any time, also in callbacks; requests in progress then complete
+/// with ECANCELED on the next turn, and the connection is closed at once without a goodbye. Use
+/// `disconnect()` for an orderly end.
+class Stream {
+ public:
+  /// No stream, and no loop to complete on: operations give an empty Request. (A moved-from stream gives
+  /// ENOTCONN.)
+  Stream() noexcept = default;
+  /// For implementers: puts a front on a backend.
+  Stream(Loop& loop, std::unique_ptr<StreamBackend> backend, const StreamOptions& options = {});
+  Stream(Stream&& other) noexcept : core_(std::exchange(other.core_, nullptr)), loop_(other.loop_) {}
+  Stream& operator=(Stream&& other) noexcept;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream();
+
+  /// Connects to an ipv4, ipv6 or unix stream address. Nothing is resolved: see `Resolver` for names.
+  /// \return a request that gives the Stream. Errors: EINVAL for an address that cannot be connected to or a
+  /// local address of another family; what connect(2), bind(2) and socket(2) give; ETIMEDOUT, ECANCELED.
+  /// Cancelling and destroying close the socket.
+  static Request<Stream> connect(Loop& loop, const Address& remote, const ConnectOptions& options = {},
+                                 CallSite site = CallSite::current());
+  /// As `connect()`, for inet addresses only (EINVAL otherwise); tsocket's tstream_inet_tcp_connect.
+  static Request<Stream> tcp_connect(Loop& loop, const Address& local, const Address& remote,
+                                     CallSite site = CallSite::current());
+  /// As `connect()`, for unix addresses only (EINVAL otherwise); tsocket's tstream_unix_connect.
+  static Request<Stream> unix_connect(Loop& loop, const Address& local, const Address& remote,
+                                      CallSite site = CallSite::current());
+  /// Two connected unix streams (socketpair(2)). On failure both are empty and `err` tells why.
+  static std::pair<Stream, Stream> socketpair(Loop& loop, int& err);
+  /// Takes over a connected stream socket. It is made non-blocking and close-on-exec and moved to 3 or above.
+  /// Errors: EBADF, ENOTSOCK, EPROTOTYPE when it is not a stream socket, EAFNOSUPPORT for a family other than
+  /// ipv4, ipv6, unix, EEXIST when the loop watches it already. On failure the descriptor stays in `fd`.
+  static Stream adopt(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err);
+
+  /// Whether there is a stream that was not disconnected.
+  [[nodiscard]] bool is_open() const noexcept;
+  explicit operator bool() const noexcept { return is_open(); }
+  /// The stream's loop; undefined for a default constructed stream.
+  [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
+
+  /// Reads until every byte of every vector is filled.
+  /// \return a request for the total count. Errors, in the order of the checks: EMSGSIZE too many vectors or
+  /// a sum that does not fit; EINVAL nothing to read; ECONNABORTED a disconnect runs; EBUSY a read is in
+  /// flight; ENOTCONN closed; the latched read error. EPIPE is the end of the stream: with `transferred()` 0
+  /// between messages, otherwise a message was cut; the bytes that came are in the vectors then. Cancelling
+  /// loses no byte. (tsocket: tstream_readv)
+  Request<ssize_t> readv(std::span<const iovec> vectors, CallSite site = CallSite::current());
+  /// `readv()` with one buffer.
+  Request<ssize_t> read(std::span<std::byte> buffer, CallSite site = CallSite::current());
+  /// Reads what is there: at least one byte, at most the buffer. Errors and cancelling as `readv()`.
+  Request<ssize_t> read_some(std::span<std::byte> buffer, CallSite site = CallSite::current());
+
+  /// Reads one message into memory of the library. \return a request for the Pdu. Errors as `readv()`, and
+  /// EINVAL for an unusable framing, EMSGSIZE for a message outside of the framing's limits, ENOMEM. After an
+  /// error, also EPIPE, the bytes of the incomplete message are still unread; `transferred()` tells how many
+  /// they were. Cancelling loses no byte.
+  Request<Pdu> readv_pdu(const Framing& framing, CallSite site = CallSite::current());
+  /// As above, when its turn comes in the queue.
+  Request<Pdu> readv_pdu(Queue& queue, const Framing& framing, CallSite site = CallSite::current());
+  /// Reads one message into the caller's memory: `int next(VectorList& vectors)` is called from the loop,
+  /// first for the first vectors and then each time when all of them are filled; it adds vectors, or none
+  /// when the message is complete, and returns 0, or an errno value that ends the request. Vectors without a
+  /// byte give EINVAL. What it throws comes out of `Loop::run()`, and the request ends with EIO. It may
+  /// destroy anything. \return a request for the message's size. Cancelling loses no byte, but for a message
+  /// of which more than 64 KiB were handed over in earlier calls: reading then fails from there on with
+  /// EPROTO. (tsocket: tstream_readv_pdu)
+  template <class F>
+  requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
+      F next, CallSite site = CallSite::current()) {
+    return readv_next_vector(nullptr, wrap(std::move(next)), site);
+  }
+  /// As above, when its turn comes in the queue.
+  template <class F>
+  requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
+      Queue& queue, F next, CallSite site = CallSite::current()) {
+    return readv_next_vector(&queue, wrap(std::move(next)), site);
+  }
+
+  /// Writes all bytes of all vectors.
+  /// \return a request for the total count; it completes when the kernel (or the layer below) has taken the
+  /// last byte. Errors in the order of `readv()`, with EBUSY for a write in flight and the latched write
+  /// error; ENOBUFS above the cap of `set_watermarks()`; EPIPE after `shutdown_write()`. Cancelling: see the
+  /// class. (tsocket: tstream_writev)
+  Request<ssize_t> writev(std::span<const iovec> vectors, CallSite site = CallSite::current());
+  /// As above, when its turn comes in the queue. Writes of a queue that follow one another leave in one
+  /// system call.
+  Request<ssize_t> writev(Queue& queue, std::span<const iovec> vectors, CallSite site = CallSite::current());
+  /// `writev()` with one buffer.
+  Request<ssize_t> write(std::span<const std::byte> bytes, CallSite site = CallSite::current());
+  Request<ssize_t> write(Queue& queue, std::span<const std::byte> bytes, CallSite site = CallSite::current());
+  Request<ssize_t> write(std::string_view text, CallSite site = CallSite::current());
+  Request<ssize_t> write(Queue& queue, std::string_view text, CallSite site = CallSite::current());
+  /// `writev()` that passes file descriptors along with the first byte (SCM_RIGHTS, unix(7)). The descriptors
+  /// stay the caller's and must stay open until the completion. ENOTSUP on streams other than unix sockets,
+  /// EINVAL for more than 253.
+  Request<ssize_t> writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
+                                   CallSite site = CallSite::current());
+  /// The descriptors that came along with the bytes read so far, in order; needs StreamOptions::receive_fds.
+  std::vector<UniqueFd> take_received_fds();
+
+  /// Bytes that can be read without waiting. When 0, `err` tells the error that the next read would give:
+  /// ENOTCONN, the latched or waiting error of the connection, or 0. Always at least what was read ahead.
+  /// (tsocket: tstream_pending_bytes)
+  [[nodiscard]] std::size_t pending_bytes(int& err);
+
+  /// Ends the stream in order: the layer's goodbye, then close, also of what is below. Errors: EBUSY when a
+  /// read or write is in flight or waits in a queue, EALREADY, ENOTCONN. A monitor completes with
+  /// ECONNABORTED. Cancelling or destroying closes at once. (tsocket: tstream_disconnect)
+  Request<void> disconnect(CallSite site = CallSite::current());
+  /// Completes when the connection breaks, never with success: EPIPE when the peer ended its side, ECONNRESET
+  /// and the like when it is gone, ECONNABORTED for a disconnect of one's own. Unread bytes can still be
+  /// read. EALREADY when one is in flight. Streams without a way to see a break report it when another
+  /// operation does. (tsocket: tstream_monitor)
+  Request<void> monitor(CallSite site = CallSite::current());
+  /// Ends the sending side (half-close) after the writes in flight; reading goes on. Errors: ECONNABORTED,
+  /// ENOTCONN, EALREADY, the latched write error, ENOTSUP where the transport has no half-close. Cancelling
+  /// before it is out leaves the side open.
+  Request<void> shutdown_write(CallSite site = CallSite::current());
+  /// As above, after the writes that are in the queue.
+  Request<void> shutdown_write(Queue& queue, CallSite site = CallSite::current());
+  /// Closes at once; the peer of a TCP stream sees a reset. Requests in progress complete with ECONNABORTED.
+  void abort() noexcept;
+
+  /// Bytes of writes that have not left yet, those in queues included.
+  [[nodiscard]] std::size_t queued_bytes() const noexcept;
+  /// Has `function` called from the loop when `queued_bytes()` reaches the high mark, and when it is back at
+  /// the low one. Replaces earlier marks; an empty function only sets the cap.
+  void set_watermarks(const WriteWatermarks& marks, WatermarkFunction function);
+
+  /// Changes options of the open stream; those that only matter before connecting are left out.
+  /// \return 0 or an errno value: ENOTCONN, what setsockopt(2) gives.
+  int set_options(const StreamOptions& options);
+  [[nodiscard]] Address local_address() const;
+  [[nodiscard]] Address remote_address() const;
+  /// Who is at the other end of a unix stream. ENOTSUP for other streams, ENOTCONN when closed.
+  [[nodiscard]] PeerCredentials peer_credentials(int& err) const;
+  /// The socket below, still owned by the stream; -1 for streams that have none or hide it.
+  [[nodiscard]] int native_handle() const noexcept;
+  /// Gives the socket away and closes this stream. `unread` becomes the bytes that were read ahead of the
+  /// caller: they come before what the socket gives next. Errors: EBUSY when anything is in flight, ENOTCONN,
+  /// ENOTSUP for streams without a socket.
+  UniqueFd release_fd(std::vector<std::byte>& unread, int& err);
+
+ private:
+  friend class StreamAccess;
+  template <class F>
+  static detail::InlineFunction wrap(F next);
+  Request<ssize_t> readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site);
+  Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
+                               CallSite site);
+
+  detail::StreamCore* core_ = nullptr;
+  Loop* loop_ = nullptr;
+};
+
+namespace detail {
+/// A call of the user's next-vector function.
+struct NextVectorCall {
+  VectorList* next;
+  int result;
+};
+}  // namespace detail
+
+template <class F>
+detail::InlineFunction Stream::wrap(F next) {
+  detail::InlineFunction function;
+  function.emplace([fn = std::move(next)](void* argument) mutable {
+    auto* const call = static_cast<detail::NextVectorCall*>(argument);
+    call->result = fn(*call->next);
+  });
+  return function;
+}
+
+}  // namespace tsock

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <tsock/address.hpp>
+#include <tsock/buffer.hpp>
+
+namespace tsock {
+
+class SocketControl;
+
+/// What a StreamBackend tells the Stream in front of it. None of these runs a callback of the user:
+/// completions are delivered later by the loop.
+class StreamEvents {
+ public:
+  /// `try_readv()` is worth a call: bytes, the end or an error are there. May come without need.
+  virtual void on_readable() = 0;
+  /// What gave EAGAIN (`try_writev()`, `try_flush()`, `try_shutdown_write()`, `try_disconnect()`) is worth
+  /// another call.
+  virtual void on_writable() = 0;
+  /// The connection is broken: EPIPE when the peer ended its side, else the connection's error.
+  virtual void on_broken(int err) = 0;
+
+ protected:
+  ~StreamEvents() = default;
+};
+
+/// What a Stream may assume of its backend.
+struct StreamTraits {
+  bool read_ahead = true;  ///< more may be taken than was asked for, to serve following reads from memory
+  bool short_is_final = false;  ///< a read or write that moved less than was offered would give EAGAIN next
+};
+
+/// The interface behind a Stream. Whoever implements it has made a stream that is as good as a socket: exact
+/// reads, PDU readers, queues, deadlines, cancelling without loss and error latches are all made by the
+/// front, once.
+///
+/// It is a non-blocking file description in shape: each `try_` function does what can be done at once and
+/// otherwise gives EAGAIN; the backend then calls the matching event once it is worth trying again. The front
+/// calls with valid arguments only, never after the first `try_disconnect()` that ended, and never from two
+/// threads. A backend must not call an event from inside a `try_` or `want_` function of its own; a
+/// `Loop::sleep()` of zero is the way to come back later.
+class StreamBackend {
+ public:
+  StreamBackend() = default;
+  StreamBackend(const StreamBackend&) = delete;
+  StreamBackend& operator=(const StreamBackend&) = delete;
+  /// Closes what is open, at once and without a goodbye. No event comes afterwards.
+  virtual ~StreamBackend() = default;
+
+  /// Called once, before anything else. `events` outlives the backend.
+  virtual void attach(StreamEvents& events) = 0;
+
+  /// Fills the vectors from the front with what is there. \return bytes, more than 0; 0 at the end of the
+  /// stream; -1 with `err`: EAGAIN when nothing is there yet.
+  virtual ssize_t try_readv(std::span<const iovec> vectors, int& err) = 0;
+  /// Takes bytes from the vectors. \return bytes taken, more than 0; -1 with `err`: EAGAIN when nothing can
+  /// be taken yet. The backend keeps no pointer into the vectors.
+  virtual ssize_t try_writev(std::span<const iovec> vectors, int& err) = 0;
+  /// Whether all bytes taken have left for the layer below. \return 0, EAGAIN, or an errno value.
+  virtual int try_flush() { return 0; }
+  /// Ends the sending side; reading goes on. \return 0, EAGAIN, or an errno value: ENOTSUP where there is no
+  /// half-close.
+  virtual int try_shutdown_write() = 0;
+  /// Says the layer's goodbye and closes, also what is below. \return 0, EAGAIN, or an errno value. Only
+  /// EAGAIN leaves the backend open.
+  virtual int try_disconnect() = 0;
+  /// Closes so that the peer sees a reset where the transport has one. Never waits.
+  virtual void abort() noexcept = 0;
+
+  /// Asks for `on_readable()` once.
+  virtual void want_readable() = 0;
+  /// Asks for `on_writable()` once.
+  virtual void want_writable() = 0;
+  /// Asks for `on_broken()` once, without reading.
+  virtual void want_broken() = 0;
+
+  /// Bytes that `try_readv()` would give at once; when 0, a waiting error is put into `err`.
+  virtual std::size_t pending_bytes(int& err) = 0;
+  /// How the front may use `try_readv()` and `try_writev()`; asked after
+  /// `attach()` and when options have changed.
+  [[nodiscard]] virtual StreamTraits traits() const noexcept { return {}; }
+  /// Whether the connection breaking should fail reads before what is buffered was read
+  /// (StreamOptions::fail_on_first_error), and writes when the peer ends its side (strict_tsocket).
+  virtual void watch_for_breaks(bool /*on*/) {}
+
+  [[nodiscard]] virtual Address local_address() const { return {}; }
+  [[nodiscard]] virtual Address remote_address() const { return {}; }
+  /// What only sockets have; null for every other stream, so that nobody reaches below a security layer.
+  [[nodiscard]] virtual SocketControl* socket_control() noexcept { return nullptr; }
+};
+
+}  // namespace tsock

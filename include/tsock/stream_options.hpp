@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+
+namespace tsock {
+
+/// How a stream's socket is set up. What is not given keeps the system's default. An option that the kind of
+/// socket does not have (nodelay on a unix socket) is left out without an error.
+struct StreamOptions {
+  bool nodelay = true;                           ///< TCP_NODELAY: writes are gathered by the loop already
+  std::optional<bool> keepalive = std::nullopt;  ///< SO_KEEPALIVE
+  std::optional<std::chrono::seconds> keepalive_idle = std::nullopt;      ///< TCP_KEEPIDLE; implies keepalive
+  std::optional<std::chrono::seconds> keepalive_interval = std::nullopt;  ///< TCP_KEEPINTVL
+  std::optional<int> keepalive_count = std::nullopt;                      ///< TCP_KEEPCNT
+  std::optional<std::size_t> receive_buffer = std::nullopt;               ///< SO_RCVBUF, bytes
+  std::optional<std::size_t> send_buffer = std::nullopt;                  ///< SO_SNDBUF, bytes
+  std::optional<std::chrono::milliseconds> user_timeout =
+      std::nullopt;  ///< TCP_USER_TIMEOUT: unacknowledged data ends the connection
+  std::optional<bool> reuse_address =
+      std::nullopt;    ///< SO_REUSEADDR for the local address; by default only when a local port is given
+  bool v6only = true;  ///< IPV6_V6ONLY on ipv6 sockets
+
+  /// Fail reads on the first sign that the connection broke, without handing out what is still buffered
+  /// (tsocket's tstream_bsd_fail_readv_first_error).
+  bool fail_on_first_error = false;
+  /// Behave as tsocket does where tsock differs on purpose: one error latch for both directions, so that the
+  /// peer's end of stream also ends writing, and ECONNRESET for a blocked write or a monitor when the peer
+  /// ends its side.
+  bool strict_tsocket = false;
+  /// Take in file descriptors that the peer passes (unix sockets); see `Stream::take_received_fds()`.
+  bool receive_fds = false;
+};
+
+}  // namespace tsock

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <tsock/call_site.hpp>
+
+namespace tsock {
+
+/// What happened to a request.
+enum class TraceKind : std::uint8_t {
+  started,    ///< the operation exists
+  finished,   ///< it has its result; the callback is due
+  delivered,  ///< the callback is about to run
+  abandoned,  ///< its Request was destroyed before delivery
+  cancelled,  ///< `cancel()` was called
+};
+
+/// One step in the life of a request, for `Loop::set_trace()`. Valid only during the call.
+struct TraceEvent {
+  TraceKind kind;
+  std::uint64_t id;         ///< unique in the loop
+  std::uint64_t parent_id;  ///< the composite operation it belongs to, or 0
+  const char* name;         ///< what kind of operation, such as "writev"
+  CallSite site;            ///< where it was started
+  int error;                ///< errno value once finished, else 0
+  std::size_t transferred;  ///< bytes so far
+};
+
+/// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock.
+using TraceFunction = std::function<void(const TraceEvent&)>;
+
+/// "started", "finished" and so on.
+[[nodiscard]] std::string_view trace_kind_name(TraceKind kind) noexcept;
+
+}  // namespace tsock

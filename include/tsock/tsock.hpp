@@ -1,0 +1,20 @@
+#pragma once
+
+/// Everything of the core library.
+
+#include <tsock/address.hpp>
+#include <tsock/connect_host.hpp>
+#include <tsock/datagram.hpp>
+#include <tsock/error.hpp>
+#include <tsock/listener.hpp>
+#include <tsock/loop.hpp>
+#include <tsock/memory_stream.hpp>
+#include <tsock/operation.hpp>
+#include <tsock/pump.hpp>
+#include <tsock/queue.hpp>
+#include <tsock/request.hpp>
+#include <tsock/resolver.hpp>
+#include <tsock/stdio_stream.hpp>
+#include <tsock/stream.hpp>
+#include <tsock/uv_stream.hpp>
+#include <tsock/version.hpp>

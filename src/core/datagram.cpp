@@ -1,0 +1,189 @@
+#include <cerrno>
+#include <tsock/datagram.hpp>
+#include <tsock/loop.hpp>
+
+#include "core/datagram_core.hpp"
+
+namespace tsock {
+
+namespace {
+
+template <class State, class... Args>
+State* make(Loop& loop, Args&&... args) {
+  return detail::make_state<State>(loop.core(), std::forward<Args>(args)...);
+}
+
+template <class T, class State>
+Request<T> begin_receive(detail::DatagramCore* core, State* state, int err) {
+  Request<T> request(state);
+  if (err != 0) {
+    state->finish(err);
+  } else if (core == nullptr) {
+    state->finish(ENOTCONN);
+  } else {
+    core->start_receive(*state);
+  }
+  return request;
+}
+
+}  // namespace
+
+Datagram::Datagram(Loop& loop, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options)
+    : core_(detail::make_pooled<detail::DatagramCore>(loop.core(), loop.core(), std::move(backend), options)),
+      loop_(&loop) {}
+
+Datagram& Datagram::operator=(Datagram&& other) noexcept {
+  if (this != &other) {
+    auto* const old = std::exchange(core_, std::exchange(other.core_, nullptr));
+    loop_ = other.loop_;
+    if (old != nullptr) old->release_datagram();
+  }
+  return *this;
+}
+
+Datagram::~Datagram() {
+  if (core_ != nullptr) core_->release_datagram();
+}
+
+bool Datagram::is_open() const noexcept { return core_ != nullptr && core_->is_open(); }
+
+Request<ReceivedDatagram> Datagram::recvfrom(CallSite site) {
+  if (loop_ == nullptr) return {};
+  return begin_receive<ReceivedDatagram>(core_, make<detail::RecvfromState>(*loop_, site), 0);
+}
+
+Request<ReceivedInto> Datagram::recvfrom(std::span<std::byte> buffer, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::RecvIntoState>(*loop_, site);
+  state->set_buffer(buffer);
+  return begin_receive<ReceivedInto>(core_, state, 0);
+}
+
+Request<std::vector<ReceivedDatagram>> Datagram::recv_many(std::size_t most, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::RecvManyState>(*loop_, site);
+  state->set_most(most);
+  return begin_receive<std::vector<ReceivedDatagram>>(core_, state, most == 0 ? EINVAL : 0);
+}
+
+Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vectors,
+                                      const Address& destination, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::SendtoState>(*loop_, site);
+  Request<ssize_t> request(state);
+  std::size_t total = 0;
+  int err = detail::sum_vectors(vectors, total) ? 0 : EMSGSIZE;
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
+  if (err == 0 && core_ == nullptr) err = ENOTCONN;
+  if (err == 0 && total == 0 && core_->strict()) err = EINVAL;
+  if (err == 0 && core_->is_open() && !destination.is_empty())
+    err = core_->backend()->check_destination(destination);
+  if (err != 0) {
+    state->finish(err);
+    return request;
+  }
+  state->set_message(vectors, total, destination);
+  state->set_pipeline(core_);
+  if (queue == nullptr) {
+    core_->start_send(*state);
+  } else {
+    core_->add_waiting(*state);
+    queue->core()->add(*state);
+  }
+  return request;
+}
+
+Request<ssize_t> Datagram::sendto(std::span<const iovec> vectors, const Address& destination, CallSite site) {
+  return start_send(nullptr, vectors, destination, site);
+}
+
+Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
+                                  CallSite site) {
+  return start_send(&queue, vectors, destination, site);
+}
+
+Request<ssize_t> Datagram::sendto(std::span<const std::byte> bytes, const Address& destination,
+                                  CallSite site) {
+  const iovec vector = make_vector(bytes);
+  return start_send(nullptr, {&vector, 1}, destination, site);
+}
+
+Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination,
+                                  CallSite site) {
+  const iovec vector = make_vector(bytes);
+  return start_send(&queue, {&vector, 1}, destination, site);
+}
+
+Request<ssize_t> Datagram::sendto(std::string_view text, const Address& destination, CallSite site) {
+  return sendto(std::as_bytes(std::span(text)), destination, site);
+}
+
+Request<ssize_t> Datagram::sendto(Queue& queue, std::string_view text, const Address& destination,
+                                  CallSite site) {
+  return sendto(queue, std::as_bytes(std::span(text)), destination, site);
+}
+
+Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::SendManyState>(*loop_, site);
+  Request<ssize_t> request(state);
+  int err = datagrams.empty() ? EINVAL : 0;
+  if (err == 0 && core_ == nullptr) err = ENOTCONN;
+  for (const OutgoingDatagram& datagram : datagrams) {
+    if (err != 0) break;
+    if (datagram.bytes.empty() && core_->strict()) err = EINVAL;
+    if (err == 0 && core_->is_open() && !datagram.destination.is_empty())
+      err = core_->backend()->check_destination(datagram.destination);
+  }
+  if (err != 0) {
+    state->finish(err);
+    return request;
+  }
+  state->set_datagrams(datagrams);
+  core_->start_send(*state);
+  return request;
+}
+
+Request<void> Datagram::disconnect(CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::DatagramControlState>(*loop_, site);
+  Request<void> request(state);
+  if (core_ != nullptr) {
+    core_->start_disconnect(*state);
+  } else {
+    state->finish(ENOTCONN);
+  }
+  return request;
+}
+
+std::size_t Datagram::pending_datagrams() const noexcept {
+  return core_ != nullptr ? core_->pending_datagrams() : 0;
+}
+
+std::uint64_t Datagram::dropped() const noexcept { return is_open() ? core_->backend()->dropped() : 0; }
+
+Address Datagram::local_address() const { return is_open() ? core_->backend()->local_address() : Address(); }
+
+Address Datagram::remote_address() const {
+  return is_open() ? core_->backend()->remote_address() : Address();
+}
+
+int Datagram::native_handle() const noexcept {
+  if (!is_open()) return -1;
+  const DatagramControl* const control = core_->backend()->datagram_control();
+  return control != nullptr ? control->native_handle() : -1;
+}
+
+int Datagram::join_multicast(const Address& group, unsigned interface_index, const Address& source) {
+  if (!is_open()) return ENOTCONN;
+  DatagramControl* const control = core_->backend()->datagram_control();
+  return control != nullptr ? control->join(group, interface_index, source) : ENOTSUP;
+}
+
+int Datagram::leave_multicast(const Address& group, unsigned interface_index, const Address& source) {
+  if (!is_open()) return ENOTCONN;
+  DatagramControl* const control = core_->backend()->datagram_control();
+  return control != nullptr ? control->leave(group, interface_index, source) : ENOTSUP;
+}
+
+}  // namespace tsock

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <tsock/received_datagram.hpp>
+#include <utility>
+
+#include "core/loop_core.hpp"
+
+namespace tsock {
+
+/// How the receivers fill a ReceivedDatagram.
+class DatagramAccess {
+ public:
+  /// Room for `size` bytes.
+  static std::byte* allocate(ReceivedDatagram& datagram, detail::LoopCore& core, std::size_t size) {
+    datagram.free();
+    const std::size_t capacity = detail::Pool::usable_size(size == 0 ? 1 : size);
+    datagram.data_ = static_cast<std::byte*>(core.allocate(capacity));
+    datagram.core_ = &core;
+    datagram.capacity_ = static_cast<std::uint32_t>(capacity);
+    datagram.size_ = static_cast<std::uint32_t>(size);
+    return datagram.data_;
+  }
+  static void set_source(ReceivedDatagram& datagram, const Address& source) noexcept {
+    datagram.source_ = source;
+  }
+  static void set_info(ReceivedDatagram& datagram, std::unique_ptr<DatagramInfo> info) noexcept {
+    datagram.info_ = std::move(info);
+  }
+};
+
+}  // namespace tsock

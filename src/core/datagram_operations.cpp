@@ -1,0 +1,202 @@
+#include "core/datagram_operations.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ostream>
+#include <utility>
+
+#include "core/datagram_access.hpp"
+#include "core/datagram_core.hpp"
+
+namespace tsock::detail {
+
+std::size_t DatagramPiece::copy(std::span<std::byte> out) const noexcept {
+  const std::size_t wanted = std::min(size, out.size());
+  std::size_t skip = offset;
+  std::size_t done = 0;
+  for (const iovec& room : slot->room) {
+    if (skip >= room.iov_len) {
+      skip -= room.iov_len;
+      continue;
+    }
+    const std::size_t step = std::min(room.iov_len - skip, wanted - done);
+    if (step == 0) break;
+    std::memcpy(out.data() + done, static_cast<const std::byte*>(room.iov_base) + skip, step);
+    done += step;
+    skip = 0;
+  }
+  return done;
+}
+
+ReceivedDatagram DatagramPiece::keep(LoopCore& core) const {
+  ReceivedDatagram datagram;
+  copy({DatagramAccess::allocate(datagram, core, size), size});
+  DatagramAccess::set_source(datagram, slot->source);
+  if (slot->info != nullptr) DatagramAccess::set_info(datagram, std::make_unique<DatagramInfo>(*slot->info));
+  return datagram;
+}
+
+void DatagramOperation::describe(std::ostream& out) const {
+  if (queue() != nullptr) out << ", queue \"" << queue()->name() << '"' << (is_started() ? "" : " waiting");
+  if (socket_ == nullptr || socket_->backend() == nullptr) return;
+  const Address local = socket_->backend()->local_address();
+  if (!local.is_empty()) out << ", on " << local.string();
+}
+
+// ---- receiving ----
+
+void DatagramReceive::interrupt(int err) {
+  if (DatagramCore* const source = socket(); source != nullptr) {
+    give_back(*source);
+    source->end_receive(*this);
+    set_socket(nullptr);
+  }
+  finish(err);
+}
+
+void DatagramReceive::on_delivery() noexcept {
+  if (socket() == nullptr) return;
+  socket()->end_receive(*this);
+  set_socket(nullptr);
+}
+
+void DatagramReceive::on_abandon() noexcept {
+  DatagramCore* const source = socket();
+  if (source == nullptr) return;
+  give_back(*source);
+  on_delivery();
+}
+
+void RecvfromState::take(const DatagramPiece& piece) { take(piece.keep(core())); }
+
+void RecvfromState::take(ReceivedDatagram datagram) {
+  taken_ = true;
+  add_transferred(datagram.size());
+  finish_with(std::move(datagram));
+}
+
+void RecvfromState::give_back(DatagramCore& socket) {
+  if (std::exchange(taken_, false)) socket.put_back(std::move(value_));
+}
+
+void RecvIntoState::complete(std::size_t length, std::size_t size, const Address& source) {
+  taken_ = true;
+  value_.length = length;
+  value_.size = size;
+  value_.source = source;
+  add_transferred(size);
+  finish(0);
+}
+
+void RecvIntoState::take(const DatagramPiece& piece) {
+  if (piece.size > buffer_.size()) whole_ = std::make_unique<ReceivedDatagram>(piece.keep(core()));
+  complete(piece.size, piece.copy(buffer_), piece.slot->source);
+}
+
+void RecvIntoState::take(ReceivedDatagram datagram) {
+  const std::size_t size = std::min(datagram.size(), buffer_.size());
+  if (size != 0) std::memcpy(buffer_.data(), datagram.bytes().data(), size);
+  complete(datagram.size(), size, datagram.source());
+  if (datagram.size() > size) whole_ = std::make_unique<ReceivedDatagram>(std::move(datagram));
+}
+
+void RecvIntoState::give_back(DatagramCore& socket) {
+  if (!std::exchange(taken_, false)) return;
+  if (whole_ != nullptr) {
+    socket.put_back(std::move(*whole_));
+    return;
+  }
+  ReceivedDatagram datagram;
+  std::byte* const data = DatagramAccess::allocate(datagram, core(), value_.size);
+  if (value_.size != 0) std::memcpy(data, buffer_.data(), value_.size);
+  DatagramAccess::set_source(datagram, value_.source);
+  socket.put_back(std::move(datagram));
+}
+
+void RecvManyState::take(ReceivedDatagram datagram) {
+  add_transferred(datagram.size());
+  value_.push_back(std::move(datagram));
+  if (value_.size() == most_) finish(0);
+}
+
+void RecvManyState::none_left() {
+  if (!value_.empty()) finish(0);
+}
+
+void RecvManyState::give_back(DatagramCore& socket) {
+  for (auto datagram = value_.rbegin(); datagram != value_.rend(); ++datagram)
+    socket.put_back(std::move(*datagram));
+  value_.clear();
+}
+
+// ---- sending ----
+
+void DatagramSend::start_in_queue() {
+  DatagramCore* const target = socket();
+  if (target == nullptr) {
+    finish(ECANCELED);
+    return;
+  }
+  target->remove_waiting(*this);
+  target->start_send(*this);
+}
+
+void DatagramSend::interrupt(int err) {
+  if (socket() != nullptr) socket()->drop_send(*this);
+  end_without_socket(err);
+}
+
+void DatagramSend::on_abandon() noexcept {
+  if (socket() != nullptr) socket()->drop_send(*this);
+  leave_queue();
+}
+
+std::size_t SendtoState::fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
+                              std::size_t& vectors_used) {
+  const auto room = vectors.subspan(vectors_used);
+  if (cursor_.size() > room.size()) return 0;
+  const std::size_t used = cursor_.ahead(room);
+  messages[0] = {room.first(used), destination_.is_empty() ? nullptr : &destination_};
+  vectors_used += used;
+  return 1;
+}
+
+void SendtoState::sent() {
+  add_transferred(total_);
+  finish_with(static_cast<ssize_t>(total_));
+}
+
+std::size_t SendManyState::fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
+                                std::size_t& vectors_used) {
+  std::size_t count = 0;
+  for (std::size_t i = next_;
+       i < datagrams_.size() && count < messages.size() && vectors_used < vectors.size(); ++i) {
+    iovec& vector = vectors[vectors_used];
+    vector = make_vector(datagrams_[i].bytes);
+    messages[count++] = {{&vector, 1},
+                         datagrams_[i].destination.is_empty() ? nullptr : &datagrams_[i].destination};
+    ++vectors_used;
+  }
+  return count;
+}
+
+void SendManyState::sent() {
+  add_transferred(1);
+  if (++next_ == datagrams_.size()) finish_with(static_cast<ssize_t>(next_));
+}
+
+// ---- control ----
+
+void DatagramControlState::interrupt(int err) {
+  on_delivery();
+  finish(err);
+}
+
+void DatagramControlState::on_delivery() noexcept {
+  if (socket() == nullptr) return;
+  socket()->end_control(*this);
+  set_socket(nullptr);
+}
+
+}  // namespace tsock::detail

@@ -1,0 +1,177 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <tsock/datagram.hpp>
+#include <tsock/datagram_backend.hpp>
+#include <tsock/received_datagram.hpp>
+#include <vector>
+
+#include "core/operation_list.hpp"
+#include "core/queue_core.hpp"
+#include "core/vector_cursor.hpp"
+
+namespace tsock::detail {
+
+class DatagramCore;
+
+/// A piece of a slot: one datagram.
+struct DatagramPiece {
+  const DatagramSlot* slot;
+  std::size_t offset;
+  std::size_t size;
+
+  /// Copies from the piece. \return bytes copied.
+  std::size_t copy(std::span<std::byte> out) const noexcept;
+  /// The whole piece in memory of its size.
+  [[nodiscard]] ReceivedDatagram keep(LoopCore& core) const;
+};
+
+/// A request on a datagram socket.
+class DatagramOperation : public QueueableState {
+ public:
+  using QueueableState::QueueableState;
+  [[nodiscard]] DatagramCore* socket() const noexcept { return socket_; }
+  void set_socket(DatagramCore* socket) noexcept { socket_ = socket; }
+  void end_without_socket(int err) noexcept {
+    if (!is_started()) leave_queue();
+    finish(err);
+  }
+  void describe(std::ostream& out) const override;
+
+ private:
+  template <class T>
+  friend class OperationChain;
+  DatagramCore* socket_ = nullptr;
+  DatagramOperation* list_prev_ = nullptr;
+  DatagramOperation* list_next_ = nullptr;
+};
+
+/// A request that receives.
+class DatagramReceive : public DatagramOperation {
+ public:
+  using DatagramOperation::DatagramOperation;
+  void start_in_queue() override {}
+  void interrupt(int err) override;
+
+  virtual void take(const DatagramPiece& piece) = 0;
+  virtual void take(ReceivedDatagram datagram) = 0;
+  /// No more are there now; ends a request that has enough.
+  virtual void none_left() {}
+  /// Gives what was taken back to the socket.
+  virtual void give_back(DatagramCore& socket) = 0;
+
+ protected:
+  void on_delivery() noexcept override;
+  void on_abandon() noexcept override;
+};
+
+class RecvfromState final : public ResultState<ReceivedDatagram, DatagramReceive> {
+ public:
+  RecvfromState(LoopCore& core, CallSite site) : ResultState(core, "recvfrom", site) {}
+  void take(const DatagramPiece& piece) override;
+  void take(ReceivedDatagram datagram) override;
+  void give_back(DatagramCore& socket) override;
+
+ private:
+  bool taken_ = false;
+};
+
+class RecvIntoState final : public ResultState<ReceivedInto, DatagramReceive> {
+ public:
+  RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, "recvfrom", site) {}
+  void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
+  void take(const DatagramPiece& piece) override;
+  void take(ReceivedDatagram datagram) override;
+  void give_back(DatagramCore& socket) override;
+
+ private:
+  void complete(std::size_t length, std::size_t size, const Address& source);
+  std::span<std::byte> buffer_;
+  std::unique_ptr<ReceivedDatagram> whole_;  // of one that was cut off, until the caller has seen it
+  bool taken_ = false;
+};
+
+class RecvManyState final : public ResultState<std::vector<ReceivedDatagram>, DatagramReceive> {
+ public:
+  RecvManyState(LoopCore& core, CallSite site) : ResultState(core, "recv_many", site) {}
+  void set_most(std::size_t most) noexcept { most_ = most; }
+  void take(const DatagramPiece& piece) override { take(piece.keep(core())); }
+  void take(ReceivedDatagram datagram) override;
+  void none_left() override;
+  void give_back(DatagramCore& socket) override;
+
+ private:
+  std::size_t most_ = 1;
+};
+
+/// A request that sends.
+class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
+ public:
+  using ResultState::ResultState;
+  void start_in_queue() override;
+  void interrupt(int err) override;
+  [[nodiscard]] const void* pipeline() const noexcept override { return pipeline_; }
+  void set_pipeline(const void* socket) noexcept { pipeline_ = socket; }
+
+  /// Puts its messages behind the others. \return how many were put.
+  virtual std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
+                           std::size_t& vectors_used) = 0;
+  /// The first of its messages left.
+  virtual void sent() = 0;
+
+ protected:
+  void on_delivery() noexcept override { leave_queue(); }
+  void on_abandon() noexcept override;
+
+ private:
+  const void* pipeline_ = nullptr;
+};
+
+class SendtoState final : public DatagramSend {
+ public:
+  SendtoState(LoopCore& core, CallSite site) : DatagramSend(core, "sendto", site), cursor_(core) {}
+  void set_message(std::span<const iovec> vectors, std::size_t total, const Address& destination) {
+    cursor_.assign(vectors);
+    total_ = total;
+    destination_ = destination;
+  }
+  std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
+                   std::size_t& vectors_used) override;
+  void sent() override;
+
+ private:
+  VectorCursor cursor_;
+  std::size_t total_ = 0;
+  Address destination_;
+};
+
+class SendManyState final : public DatagramSend {
+ public:
+  SendManyState(LoopCore& core, CallSite site) : DatagramSend(core, "send_many", site) {}
+  void set_datagrams(std::span<const OutgoingDatagram> datagrams) {
+    datagrams_.assign(datagrams.begin(), datagrams.end());
+  }
+  std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
+                   std::size_t& vectors_used) override;
+  void sent() override;
+
+ private:
+  std::vector<OutgoingDatagram> datagrams_;
+  std::size_t next_ = 0;
+};
+
+/// disconnect.
+class DatagramControlState final : public ResultState<void, DatagramOperation> {
+ public:
+  DatagramControlState(LoopCore& core, CallSite site) : ResultState(core, "disconnect", site) {}
+  void start_in_queue() override {}
+  void interrupt(int err) override;
+
+ private:
+  void on_delivery() noexcept override;
+  void on_abandon() noexcept override { on_delivery(); }
+};
+
+}  // namespace tsock::detail

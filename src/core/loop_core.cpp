@@ -1,0 +1,205 @@
+#include "core/loop_core.hpp"
+
+#include <algorithm>
+#include <new>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+#include "core/datagram_core.hpp"
+#include "core/receive_batch.hpp"
+#include "core/stream_core.hpp"
+
+namespace tsock {
+
+std::string_view trace_kind_name(TraceKind kind) noexcept {
+  switch (kind) {
+    case TraceKind::started:
+      return "started";
+    case TraceKind::finished:
+      return "finished";
+    case TraceKind::delivered:
+      return "delivered";
+    case TraceKind::abandoned:
+      return "abandoned";
+    case TraceKind::cancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+}  // namespace tsock
+
+namespace tsock::detail {
+
+LoopCore::LoopCore(Loop& loop) noexcept : loop_(&loop) {}
+
+LoopCore::~LoopCore() = default;
+
+void LoopCore::trace(TraceKind kind, const RequestState& state) {
+  (*trace_)(TraceEvent{kind, state.id(), state.parent_id(), state.name(), state.site(), state.error(),
+                       state.transferred()});
+}
+
+void LoopCore::set_trace(TraceFunction function) {
+  trace_ = function ? std::make_unique<TraceFunction>(std::move(function)) : nullptr;
+}
+
+void LoopCore::drain() noexcept {
+  if (draining_) return;
+  draining_ = true;
+  unsigned budget = completions_per_turn;
+  bool thrown = false;
+  do {
+    try {
+      while (!ready_.empty() && budget != 0) {
+        --budget;
+        auto& node = static_cast<ReadyNode&>(ready_.front());
+        node.unlink();
+        node.run();
+      }
+    } catch (...) {
+      thrown = true;
+      current_parent_ = 0;
+      keep_exception(std::current_exception());
+    }
+    // Output that is scheduled while others flush leaves in the next round: nobody can hold the turn.
+    for (ListNode* last = flushes_.end()->prev; !flushes_.empty();) {
+      auto& node = static_cast<FlushNode&>(flushes_.front());
+      const bool done = &node == last;
+      node.unlink();
+      node.flush();
+      if (done) break;
+    }
+  } while (!ready_.empty() && budget != 0 && !thrown);
+  if (lease_ != nullptr) settle_lease();
+  if (batch_lease_ != nullptr) std::exchange(batch_lease_, nullptr)->keep_batch();
+  draining_ = false;
+  if (has_work()) wake_up();
+}
+
+void LoopCore::keep_exception(std::exception_ptr exception) noexcept {
+  if (exception_ == nullptr) exception_ = std::move(exception);
+  interrupt_run();
+}
+
+LoopMetrics LoopCore::metrics() const noexcept {
+  LoopMetrics metrics = metrics_;
+  metrics.in_progress = in_progress_;
+  metrics.deadlines = deadlines_.size();
+  return metrics;
+}
+
+void LoopCore::set_deadline(RequestState& state, Clock::time_point when) {
+  deadlines_.set(state, when);
+  if (when < armed_ && !is_closed()) {
+    armed_ = when;
+    arm_timer(when);
+  }
+}
+
+void LoopCore::expire(Clock::time_point now) {
+  armed_ = Clock::time_point::max();
+  while (!deadlines_.empty() && deadlines_.earliest() <= now) {
+    RequestState& state = deadlines_.first();
+    deadlines_.remove(state);
+    state.on_deadline();
+  }
+  if (!deadlines_.empty()) {
+    armed_ = deadlines_.earliest();
+    arm_timer(armed_);
+  }
+}
+
+std::span<std::byte> LoopCore::borrow_receive_buffer(StreamCore& user) {
+  if (lease_ != nullptr && lease_ != &user) settle_lease();
+  if (receive_buffer_ == nullptr) receive_buffer_.reset(new (std::nothrow) std::byte[receive_buffer_size]);
+  return {receive_buffer_.get(), receive_buffer_ != nullptr ? receive_buffer_size : 0};
+}
+
+ReceiveBatch& LoopCore::borrow_receive_batch(DatagramCore& user) {
+  if (batch_lease_ != nullptr && batch_lease_ != &user) std::exchange(batch_lease_, nullptr)->keep_batch();
+  if (batch_ == nullptr) batch_ = std::make_unique<ReceiveBatch>();
+  return *batch_;
+}
+
+void LoopCore::settle_lease() { std::exchange(lease_, nullptr)->keep_unread_bytes(); }
+
+std::span<std::byte> LoopCore::send_buffer() {
+  if (send_buffer_ == nullptr) send_buffer_.reset(new (std::nothrow) std::byte[receive_buffer_size]);
+  return {send_buffer_.get(), send_buffer_ != nullptr ? receive_buffer_size : 0};
+}
+
+void LoopCore::close() noexcept {
+  closed_ = true;
+  while (!resources_.empty()) {
+    auto& resource = static_cast<LoopResource&>(resources_.front());
+    resource.unlink();
+    resource.loop_closed();
+  }
+  lease_ = nullptr;
+  batch_lease_ = nullptr;
+  for (NodeList* list : {&live_, &ready_}) {
+    while (!list->empty()) {
+      auto* const node = static_cast<ReadyNode*>(&list->front());
+      node->unlink();
+      if (auto* const state = dynamic_cast<RequestState*>(node)) state->leave_loop();
+    }
+  }
+  while (!flushes_.empty()) flushes_.front().unlink();
+  trace_.reset();
+}
+
+namespace {
+
+void dump_line(std::ostream& out, const RequestState& state, std::uint64_t now_ms, unsigned depth) {
+  for (unsigned i = 0; i < depth; ++i) out << "  ";
+  out << '#' << state.id() << ' ' << state.name() << ' ' << state.site().file() << ':' << state.site().line()
+      << " age " << (now_ms >= state.started_ms() ? now_ms - state.started_ms() : 0) << " ms, "
+      << state.transferred() << " bytes";
+  if (!state.is_unfinished()) out << ", finished";
+  state.describe(out);
+  out << '\n';
+}
+
+}  // namespace
+
+void LoopCore::dump(std::ostream& out) {
+  std::vector<const RequestState*> states;
+  for (NodeList* list : {&live_, &ready_}) {
+    for (ListNode* node = list->first(); node != list->end(); node = node->next) {
+      if (const auto* state = dynamic_cast<const RequestState*>(static_cast<ReadyNode*>(node)))
+        states.push_back(state);
+    }
+  }
+  std::sort(states.begin(), states.end(),
+            [](const RequestState* a, const RequestState* b) { return a->id() > b->id(); });
+  out << "loop: " << in_progress_ << (in_progress_ == 1 ? " request" : " requests") << " in progress, "
+      << deadlines_.size() << (deadlines_.size() == 1 ? " deadline" : " deadlines") << '\n';
+
+  // The youngest first, as they come off the stack the other way round.
+  const auto find = [&states](std::uint64_t id) {
+    const auto place =
+        std::lower_bound(states.begin(), states.end(), id,
+                         [](const RequestState* s, std::uint64_t wanted) { return s->id() > wanted; });
+    return place != states.end() && (*place)->id() == id;
+  };
+  struct Frame {
+    const RequestState* state;
+    unsigned depth;
+  };
+  std::vector<Frame> stack;
+  for (const RequestState* state : states) {
+    if (state->parent_id() == 0 || !find(state->parent_id())) stack.push_back({state, 1});
+  }
+  while (!stack.empty()) {
+    const Frame frame = stack.back();
+    stack.pop_back();
+    dump_line(out, *frame.state, now_ms_, frame.depth);
+    for (const RequestState* state : states) {
+      if (state->parent_id() == frame.state->id()) stack.push_back({state, frame.depth + 1});
+    }
+  }
+}
+
+}  // namespace tsock::detail

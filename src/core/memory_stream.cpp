@@ -1,0 +1,181 @@
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <tsock/loop.hpp>
+#include <tsock/memory_stream.hpp>
+
+#include "core/loop_core.hpp"
+#include "core/vector_cursor.hpp"
+
+namespace tsock {
+
+namespace {
+
+using detail::LoopCore;
+using detail::ReadyNode;
+
+class MemoryEnd final : public StreamBackend, public ReadyNode {
+ public:
+  MemoryEnd(LoopCore& core, const MemoryStreamOptions& options) : core_(&core), options_(options) {}
+  ~MemoryEnd() override {
+    if (is_linked()) unlink();
+    close(EPIPE);
+  }
+
+  void connect(MemoryEnd& peer) noexcept { peer_ = &peer; }
+  void attach(StreamEvents& events) override { events_ = &events; }
+
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) override {
+    if (peer_ != nullptr && peer_->offered_ != 0) {
+      const std::size_t got = pull(vectors);
+      if (got != 0) return static_cast<ssize_t>(got);
+    }
+    if (ended_ == EPIPE) return 0;
+    err = ended_ != 0 ? ended_ : EAGAIN;
+    return -1;
+  }
+
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) override {
+    if (peer_ == nullptr) {
+      err = ended_ == 0 ? EPIPE : ended_;
+      return -1;
+    }
+    std::size_t taken = 0;
+    std::size_t total = 0;
+    for (const iovec& vector : vectors) total += vector.iov_len;
+    if (peer_->target_ != nullptr) {
+      for (const iovec& vector : vectors) {
+        const std::size_t step = std::min(vector.iov_len, peer_->room_);
+        if (step == 0) break;
+        peer_->put({static_cast<const std::byte*>(vector.iov_base), step});
+        taken += step;
+      }
+    }
+    offered_ = total - taken;
+    if (taken != 0) return static_cast<ssize_t>(taken);
+    peer_->tell();
+    err = EAGAIN;
+    return -1;
+  }
+
+  int try_shutdown_write() override {
+    if (!options_.half_close) return ENOTSUP;
+    if (peer_ != nullptr) peer_->end(EPIPE);
+    shut_ = true;
+    return 0;
+  }
+
+  int try_disconnect() override {
+    close(EPIPE);
+    return 0;
+  }
+
+  void abort() noexcept override { close(ECONNRESET); }
+
+  void want_readable() override {
+    wants_read_ = true;
+    if ((peer_ != nullptr && peer_->offered_ != 0) || ended_ != 0) tell();
+  }
+  // A reader that comes pulls; only the end of the peer has to be told.
+  void want_writable() override {
+    wants_write_ = true;
+    if (peer_ == nullptr) tell();
+  }
+  void want_broken() override {
+    wants_broken_ = true;
+    if (ended_ != 0) tell();
+  }
+
+  std::size_t pending_bytes(int& err) override {
+    if (peer_ != nullptr && peer_->offered_ != 0) peer_->renew_offer();
+    const std::size_t bytes = peer_ != nullptr ? peer_->offered_ : 0;
+    if (bytes == 0) err = ended_;
+    return bytes;
+  }
+
+  [[nodiscard]] StreamTraits traits() const noexcept override {
+    return {.read_ahead = options_.read_ahead, .short_is_final = false};
+  }
+
+  void run() override {
+    if (wants_write_ && peer_ == nullptr) {
+      wants_write_ = false;
+      events_->on_writable();
+    }
+    if (wants_read_) {
+      wants_read_ = false;
+      events_->on_readable();
+    }
+    if (wants_broken_ && ended_ != 0) {
+      wants_broken_ = false;
+      events_->on_broken(ended_);
+    }
+  }
+
+ private:
+  // Has the peer's front write straight into the vectors.
+  std::size_t pull(std::span<const iovec> vectors) {
+    detail::VectorCursor target(*core_);
+    target.assign(vectors);
+    target_ = &target;
+    std::size_t total = 0;
+    for (const iovec& vector : vectors) total += vector.iov_len;
+    room_ = std::min(total, options_.max_transfer);
+    const std::size_t start = room_;
+    peer_->renew_offer();
+    target_ = nullptr;
+    return start - room_;
+  }
+  void put(std::span<const std::byte> bytes) {
+    target_->fill(bytes);
+    room_ -= bytes.size();
+  }
+  // A write that was cancelled leaves no word here: let the writer say again what it has.
+  void renew_offer() {
+    offered_ = 0;
+    wants_write_ = false;
+    events_->on_writable();
+  }
+  void tell() {
+    if (!is_linked() && events_ != nullptr && !core_->is_closed()) core_->make_ready(*this);
+  }
+  void end(int err) noexcept {
+    if (ended_ == 0) ended_ = err;
+    tell();
+  }
+  void close(int err) noexcept {
+    MemoryEnd* const peer = std::exchange(peer_, nullptr);
+    if (peer == nullptr) return;
+    peer->peer_ = nullptr;
+    // A socket that is closed with bytes unread resets the connection.
+    peer->end(peer->offered_ != 0 ? ECONNRESET : err);
+  }
+
+  LoopCore* core_;
+  MemoryStreamOptions options_;
+  StreamEvents* events_ = nullptr;
+  MemoryEnd* peer_ = nullptr;
+  std::size_t offered_ = 0;  // what this end's writer has and could not hand over
+  detail::VectorCursor* target_ = nullptr;
+  std::size_t room_ = 0;
+  int ended_ = 0;
+  bool shut_ = false;
+  bool wants_read_ = false;
+  bool wants_write_ = false;
+  bool wants_broken_ = false;
+};
+
+}  // namespace
+
+std::pair<Stream, Stream> memory_stream_pair(Loop& loop, const MemoryStreamOptions& options) {
+  auto first = std::make_unique<MemoryEnd>(loop.core(), options);
+  auto second = std::make_unique<MemoryEnd>(loop.core(), options);
+  first->connect(*second);
+  second->connect(*first);
+  Stream left(loop, std::move(first));
+  Stream right(loop, std::move(second));
+  return {std::move(left), std::move(right)};
+}
+
+}  // namespace tsock

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TSOCK_POOL_PASSES_THROUGH 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TSOCK_POOL_PASSES_THROUGH 1
+#endif
+#endif
+
+namespace tsock::detail {
+
+/// Blocks for request states and buffers, kept in free lists by size so that steady state never reaches the
+/// heap. Under the address sanitizer every block comes from the heap, so that a use after free is seen.
+class Pool {
+ public:
+  Pool() = default;
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool();
+
+  void* allocate(std::size_t size) {
+    ++live_;
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+    if (size <= largest_small) {
+      FreeBlock*& head = small_[small_class(size)];
+      if (head != nullptr) [[likely]] {
+        FreeBlock* const block = head;
+        head = block->next;
+        return block;
+      }
+    }
+#endif
+    return allocate_slowly(size);
+  }
+
+  void deallocate(void* memory, std::size_t size) noexcept {
+    --live_;
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+    if (size <= largest_small) [[likely]] {
+      FreeBlock*& head = small_[small_class(size)];
+      head = ::new (memory) FreeBlock{head};
+      return;
+    }
+#endif
+    deallocate_slowly(memory, size);
+  }
+
+  /// What `allocate(size)` really gives.
+  [[nodiscard]] static std::size_t usable_size(std::size_t size) noexcept;
+  /// Blocks that are out.
+  [[nodiscard]] std::size_t live() const noexcept { return live_; }
+
+ private:
+  struct FreeBlock {
+    FreeBlock* next;
+  };
+  static constexpr std::size_t granule = 32;
+  static constexpr std::size_t largest_small = 1024;
+  static constexpr std::size_t slab_size = std::size_t{16} * 1024;
+  // Buffers: powers of two from 2 KiB to 128 KiB, each list keeps at most cached_bytes.
+  static constexpr std::size_t smallest_large = 2048;
+  static constexpr std::size_t large_classes = 7;
+  static constexpr std::size_t cached_bytes = std::size_t{1024} * 1024;
+
+  static constexpr std::size_t small_class(std::size_t size) noexcept {
+    return (size + granule - 1) / granule;
+  }
+  static std::size_t large_class(std::size_t size) noexcept;
+
+  void* allocate_slowly(std::size_t size);
+  void deallocate_slowly(void* memory, std::size_t size) noexcept;
+
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+  std::array<FreeBlock*, largest_small / granule + 1> small_{};
+  std::array<FreeBlock*, large_classes> large_{};
+  std::array<std::size_t, large_classes> large_count_{};
+  std::vector<std::unique_ptr<std::byte[]>> slabs_;
+#endif
+  std::size_t live_ = 0;
+};
+
+}  // namespace tsock::detail

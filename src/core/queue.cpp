@@ -1,0 +1,81 @@
+#include <cerrno>
+#include <tsock/queue.hpp>
+
+#include "core/queue_core.hpp"
+
+namespace tsock {
+
+namespace detail {
+
+/// Waits for the head of the queue, then holds it.
+class HoldState final : public ResultState<QueueHold, QueueableState> {
+ public:
+  HoldState(LoopCore& core, CallSite site) : ResultState(core, "queue_wait", site) {}
+
+  void start_in_queue() override {
+    QueueCore& core = *queue();
+    core.hold();
+    QueueHold hold(core);
+    leave_queue();  // from here on the hold stands in the entry's place
+    finish_with(std::move(hold));
+  }
+  void interrupt(int err) override {
+    leave_queue();
+    finish(err);
+  }
+
+ private:
+  void on_abandon() noexcept override { leave_queue(); }
+  void on_delivery() noexcept override { leave_queue(); }
+};
+
+}  // namespace detail
+
+void QueueHold::release() noexcept {
+  if (auto* const core = std::exchange(core_, nullptr)) core->release_hold();
+}
+
+Queue::Queue(Loop& loop, std::string_view name) {
+  detail::LoopCore& core = detail::core_of(loop);
+  core_ = detail::make_pooled<detail::QueueCore>(core, core, name);
+}
+
+Queue& Queue::operator=(Queue&& other) noexcept {
+  if (this != &other) {
+    if (core_ != nullptr) core_->release_queue();
+    core_ = std::exchange(other.core_, nullptr);
+  }
+  return *this;
+}
+
+Queue::~Queue() {
+  if (core_ != nullptr) core_->release_queue();
+}
+
+void Queue::stop() noexcept {
+  if (core_ != nullptr) core_->stop();
+}
+
+void Queue::start() {
+  if (core_ != nullptr) core_->start();
+}
+
+bool Queue::running() const noexcept { return core_ != nullptr && core_->running(); }
+
+std::size_t Queue::length() const noexcept { return core_ != nullptr ? core_->length() : 0; }
+
+std::string_view Queue::name() const noexcept {
+  return core_ != nullptr ? core_->name() : std::string_view();
+}
+
+Loop& Queue::loop() const noexcept { return core_->core().loop(); }
+
+Request<QueueHold> Queue::wait(CallSite site) {
+  if (core_ == nullptr) return {};
+  auto* const state = detail::make_state<detail::HoldState>(core_->core(), site);
+  Request<QueueHold> request(state);
+  core_->add(*state);
+  return request;
+}
+
+}  // namespace tsock

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tsock/detail/request_state.hpp>
+
+#include "core/loop_core.hpp"
+
+namespace tsock::detail {
+
+class QueueCore;
+
+/// A request that can stand in a Queue.
+class QueueableState : public RequestState {
+ public:
+  using RequestState::RequestState;
+  /// The turn has come: begin the work. Must not call code of the user; see `schedule_begin()`.
+  virtual void start_in_queue() = 0;
+  /// Entries that follow one another with the same pipeline, not null, may start before the one ahead has
+  /// completed.
+  [[nodiscard]] virtual const void* pipeline() const noexcept { return nullptr; }
+  [[nodiscard]] bool is_started() const noexcept { return started_; }
+  [[nodiscard]] QueueCore* queue() const noexcept { return queue_; }
+  /// The entry behind this one; null at the tail.
+  [[nodiscard]] QueueableState* behind() const noexcept { return queue_next_; }
+
+ protected:
+  ~QueueableState() override = default;
+  /// To be called on delivery and when abandoned.
+  void leave_queue() noexcept;
+
+ private:
+  friend class QueueCore;
+  QueueCore* queue_ = nullptr;
+  QueueableState* queue_prev_ = nullptr;
+  QueueableState* queue_next_ = nullptr;
+  bool started_ = false;
+};
+
+/// What is behind a Queue; shared by the Queue and a QueueHold.
+class QueueCore {
+ public:
+  QueueCore(LoopCore& core, std::string_view name) : core_(&core), name_(name) {}
+  QueueCore(const QueueCore&) = delete;
+  QueueCore& operator=(const QueueCore&) = delete;
+
+  void add(QueueableState& entry);
+  void remove(QueueableState& entry) noexcept;
+  void start();
+  void stop() noexcept { running_ = false; }
+  [[nodiscard]] bool running() const noexcept { return running_; }
+  [[nodiscard]] std::size_t length() const noexcept { return length_ + (held_ ? 1 : 0); }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
+
+  void hold() noexcept {
+    held_ = true;
+    ++users_;
+  }
+  void release_hold() noexcept;
+  /// The Queue goes: waiting entries end with ECANCELED.
+  void release_queue() noexcept;
+
+ private:
+  ~QueueCore() = default;
+  void advance();
+  void drop_user() noexcept;
+
+  LoopCore* core_;
+  QueueableState* head_ = nullptr;
+  QueueableState* tail_ = nullptr;
+  QueueableState* waiting_ = nullptr;  // the first entry that was not started
+  std::size_t length_ = 0;
+  std::uint32_t users_ = 1;
+  bool running_ = true;
+  bool held_ = false;
+  std::string name_;
+};
+
+/// Whether requests on this loop can wait in the queue: EINVAL for an empty front or a queue of another loop.
+inline int check_queue(const QueueCore* queue, const LoopCore& core) noexcept {
+  return queue != nullptr && &queue->core() == &core ? 0 : EINVAL;
+}
+
+}  // namespace tsock::detail

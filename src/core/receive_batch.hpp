@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <tsock/datagram_backend.hpp>
+
+namespace tsock::detail {
+
+/// Room for the datagrams of one system call. Most datagrams are small: the first 2 KiB of each lie close
+/// together, so that a batch stays in the cache; the rest of the room is touched by large ones only.
+class ReceiveBatch {
+ public:
+  static constexpr std::size_t capacity = 32;
+
+  ReceiveBatch()
+      : heads_(std::make_unique_for_overwrite<std::byte[]>(capacity * head_size)),
+        tails_(std::make_unique_for_overwrite<std::byte[]>(capacity * tail_size)) {
+    for (std::size_t i = 0; i < capacity; ++i) {
+      slots_[i].room[0] = iovec{heads_.get() + i * head_size, head_size};
+      slots_[i].room[1] = iovec{tails_.get() + i * tail_size, tail_size};
+    }
+  }
+
+  /// All slots, ready to receive; with `info` each has a place for what the kernel tells.
+  std::span<DatagramSlot> prepare(bool info) {
+    if (info && infos_ == nullptr) infos_ = std::make_unique<std::array<DatagramInfo, capacity>>();
+    for (std::size_t i = 0; i < capacity; ++i) {
+      slots_[i].segment = 0;
+      slots_[i].room[2] = iovec{nullptr, 0};
+      slots_[i].info = info ? &(*infos_)[i] : nullptr;
+    }
+    return slots_;
+  }
+  [[nodiscard]] DatagramSlot& slot(std::size_t index) noexcept { return slots_[index]; }
+
+ private:
+  static constexpr std::size_t head_size = 2048;
+  static constexpr std::size_t tail_size = std::size_t{65536} - head_size;
+
+  std::unique_ptr<std::byte[]> heads_;
+  std::unique_ptr<std::byte[]> tails_;
+  std::array<DatagramSlot, capacity> slots_;
+  std::unique_ptr<std::array<DatagramInfo, capacity>> infos_;
+};
+
+}  // namespace tsock::detail

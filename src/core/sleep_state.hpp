@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cerrno>
+#include <chrono>
+#include <tsock/detail/request_state.hpp>
+
+namespace tsock::detail {
+
+/// A request that a moment in time completes. A deadline of the caller's that comes before it gives
+/// ETIMEDOUT.
+class SleepState final : public ResultState<void> {
+ public:
+  SleepState(LoopCore& core, CallSite site) : ResultState(core, "sleep", site) {}
+
+  void sleep_until(Clock::time_point due) {
+    due_ = due;
+    set_deadline(due);
+  }
+  [[nodiscard]] Clock::time_point own_deadline() const noexcept override { return due_; }
+  void on_deadline() override { interrupt(Clock::now() >= due_ ? 0 : ETIMEDOUT); }
+
+ private:
+  Clock::time_point due_ = Clock::time_point::max();
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,319 @@
+#include <array>
+#include <cerrno>
+#include <tsock/loop.hpp>
+#include <tsock/socket_control.hpp>
+#include <tsock/stream.hpp>
+
+#include "core/stream_control.hpp"
+#include "core/stream_core.hpp"
+#include "core/stream_reads.hpp"
+#include "core/stream_write.hpp"
+#include "core/watermark_watch.hpp"
+
+namespace tsock {
+
+namespace {
+
+constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
+
+// The front of a stream that was never opened has no loop to complete on; an empty request gives EIO, so
+// ENOTCONN needs one.
+template <class State, class... Args>
+State* make(Loop& loop, Args&&... args) {
+  return detail::make_state<State>(loop.core(), std::forward<Args>(args)...);
+}
+
+// Starts a read now or puts it into the queue.
+template <class T, class State>
+Request<T> begin_read(detail::StreamCore* core, Queue* queue, State* state, Request<T> request, int err) {
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
+  if (err != 0) {
+    state->finish(err);
+  } else if (core == nullptr) {
+    state->finish(ENOTCONN);
+  } else if (queue == nullptr) {
+    core->start_read(*state);
+  } else {
+    core->add_waiting(*state);
+    queue->core()->add(*state);
+  }
+  return request;
+}
+
+template <class T, class State>
+Request<T> begin_read(detail::StreamCore* core, Queue* queue, State* state, int err) {
+  return begin_read(core, queue, state, Request<T>(state), err);
+}
+
+int check_vectors(std::span<const iovec> vectors, std::size_t& total) {
+  if (!detail::sum_vectors(vectors, total)) return EMSGSIZE;
+  return total == 0 ? EINVAL : 0;
+}
+
+}  // namespace
+
+Stream::Stream(Loop& loop, std::unique_ptr<StreamBackend> backend, const StreamOptions& options)
+    : core_(detail::make_pooled<detail::StreamCore>(loop.core(), loop.core(), std::move(backend), options)),
+      loop_(&loop) {}
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  if (this != &other) {
+    auto* const old = std::exchange(core_, std::exchange(other.core_, nullptr));
+    loop_ = other.loop_;
+    if (old != nullptr) old->release_stream();
+  }
+  return *this;
+}
+
+Stream::~Stream() {
+  if (core_ != nullptr) core_->release_stream();
+}
+
+bool Stream::is_open() const noexcept { return core_ != nullptr && core_->is_open(); }
+
+Request<ssize_t> Stream::readv(std::span<const iovec> vectors, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::ReadvState>(*loop_, site);
+  Request<ssize_t> request(state);
+  std::size_t total = 0;
+  const int err = check_vectors(vectors, total);
+  if (err == 0) state->set_vectors(vectors);
+  return begin_read(core_, nullptr, state, std::move(request), err);
+}
+
+Request<ssize_t> Stream::read(std::span<std::byte> buffer, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(buffer)};
+  return readv(vector, site);
+}
+
+Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::ReadSomeState>(*loop_, site);
+  state->set_buffer(buffer);
+  return begin_read<ssize_t>(core_, nullptr, state, buffer.empty() ? EINVAL : 0);
+}
+
+namespace {
+
+Request<Pdu> begin_pdu(Loop* loop, detail::StreamCore* core, Queue* queue, const Framing& framing,
+                       CallSite site) {
+  if (loop == nullptr) return {};
+  const int err = framing.valid ? 0 : EINVAL;
+  if (framing.kind == Framing::Kind::delimiter) {
+    auto* const state = make<detail::DelimitedPduState>(*loop, site);
+    state->set_framing(framing);
+    return begin_read<Pdu>(core, queue, state, err);
+  }
+  auto* const state = make<detail::PrefixedPduState>(*loop, site);
+  state->set_framing(framing);
+  return begin_read<Pdu>(core, queue, state, err);
+}
+
+}  // namespace
+
+Request<Pdu> Stream::readv_pdu(const Framing& framing, CallSite site) {
+  return begin_pdu(loop_, core_, nullptr, framing, site);
+}
+
+Request<Pdu> Stream::readv_pdu(Queue& queue, const Framing& framing, CallSite site) {
+  return begin_pdu(loop_, core_, &queue, framing, site);
+}
+
+Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::NextVectorState>(*loop_, site);
+  state->set_function(std::move(next));
+  return begin_read<ssize_t>(core_, queue, state, 0);
+}
+
+Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
+                                     CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::StreamWrite>(*loop_, site);
+  Request<ssize_t> request(state);
+  std::size_t total = 0;
+  int err = check_vectors(vectors, total);
+  if (err == 0 && !fds.empty()) {
+    // A TCP socket would send the bytes and drop the descriptors without a word.
+    if (core_ != nullptr && core_->is_open() &&
+        (core_->backend()->socket_control() == nullptr || !core_->backend()->local_address().is_unix()))
+      err = ENOTSUP;
+    if (fds.size() > max_fds) err = EINVAL;
+    state->set_fds(fds);
+  }
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
+  if (err == 0 && core_ == nullptr) err = ENOTCONN;
+  if (err == 0 && core_->is_open() && core_->exceeds_cap(total)) err = ENOBUFS;
+  if (err != 0) {
+    state->finish(err);
+    return request;
+  }
+  state->set_vectors(vectors, total);
+  state->set_pipeline(core_);
+  core_->add_queued_bytes(total);
+  if (queue == nullptr) {
+    core_->start_write(*state);
+  } else {
+    core_->add_waiting(*state);
+    queue->core()->add(*state);
+  }
+  return request;
+}
+
+Request<ssize_t> Stream::writev(std::span<const iovec> vectors, CallSite site) {
+  return start_write(nullptr, vectors, {}, site);
+}
+
+Request<ssize_t> Stream::writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
+  return start_write(&queue, vectors, {}, site);
+}
+
+Request<ssize_t> Stream::write(std::span<const std::byte> bytes, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(bytes)};
+  return start_write(nullptr, vector, {}, site);
+}
+
+Request<ssize_t> Stream::write(Queue& queue, std::span<const std::byte> bytes, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(bytes)};
+  return start_write(&queue, vector, {}, site);
+}
+
+Request<ssize_t> Stream::write(std::string_view text, CallSite site) {
+  return write(std::as_bytes(std::span(text)), site);
+}
+
+Request<ssize_t> Stream::write(Queue& queue, std::string_view text, CallSite site) {
+  return write(queue, std::as_bytes(std::span(text)), site);
+}
+
+Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
+                                         CallSite site) {
+  return start_write(nullptr, vectors, fds, site);
+}
+
+std::vector<UniqueFd> Stream::take_received_fds() {
+  SocketControl* const control = is_open() ? core_->backend()->socket_control() : nullptr;
+  return control != nullptr ? control->take_received_fds(core_->read_position()) : std::vector<UniqueFd>();
+}
+
+std::size_t Stream::pending_bytes(int& err) {
+  if (core_ != nullptr) return core_->pending_bytes(err);
+  err = ENOTCONN;
+  return 0;
+}
+
+Request<void> Stream::disconnect(CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::disconnect, site);
+  Request<void> request(state);
+  if (core_ != nullptr) {
+    core_->start_disconnect(*state);
+  } else {
+    state->finish(ENOTCONN);
+  }
+  return request;
+}
+
+Request<void> Stream::monitor(CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::monitor, site);
+  Request<void> request(state);
+  if (core_ != nullptr) {
+    core_->start_monitor(*state);
+  } else {
+    state->finish(ENOTCONN);
+  }
+  return request;
+}
+
+Request<void> Stream::shutdown_write(CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+  Request<void> request(state);
+  if (core_ != nullptr) {
+    core_->start_shutdown(*state);
+  } else {
+    state->finish(ENOTCONN);
+  }
+  return request;
+}
+
+Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+  Request<void> request(state);
+  int err = detail::check_queue(queue.core(), state->core());
+  if (err == 0 && core_ == nullptr) err = ENOTCONN;
+  if (err != 0) {
+    state->finish(err);
+    return request;
+  }
+  core_->add_waiting(*state);
+  queue.core()->add(*state);
+  return request;
+}
+
+void Stream::abort() noexcept {
+  if (core_ != nullptr) core_->abort();
+}
+
+std::size_t Stream::queued_bytes() const noexcept { return core_ != nullptr ? core_->queued_bytes() : 0; }
+
+void Stream::set_watermarks(const WriteWatermarks& marks, WatermarkFunction function) {
+  if (core_ == nullptr) return;
+  core_->set_watermark_watch(
+      std::make_unique<detail::WatermarkWatch>(core_->core(), marks, std::move(function)));
+}
+
+int Stream::set_options(const StreamOptions& options) {
+  if (!is_open()) return ENOTCONN;
+  SocketControl* const control = core_->backend()->socket_control();
+  const int err = control != nullptr ? control->apply(options) : 0;
+  core_->set_behaviour(options);
+  return err;
+}
+
+Address Stream::local_address() const { return is_open() ? core_->backend()->local_address() : Address(); }
+
+Address Stream::remote_address() const { return is_open() ? core_->backend()->remote_address() : Address(); }
+
+PeerCredentials Stream::peer_credentials(int& err) const {
+  PeerCredentials credentials;
+  if (!is_open()) {
+    err = ENOTCONN;
+    return credentials;
+  }
+  const SocketControl* const control = core_->backend()->socket_control();
+  err = control != nullptr ? control->peer_credentials(credentials) : ENOTSUP;
+  return credentials;
+}
+
+int Stream::native_handle() const noexcept {
+  if (!is_open()) return -1;
+  const SocketControl* const control = core_->backend()->socket_control();
+  return control != nullptr ? control->native_handle() : -1;
+}
+
+UniqueFd Stream::release_fd(std::vector<std::byte>& unread, int& err) {
+  err = 0;
+  if (!is_open()) {
+    err = ENOTCONN;
+    return {};
+  }
+  SocketControl* const control = core_->backend()->socket_control();
+  if (control == nullptr) {
+    err = ENOTSUP;
+    return {};
+  }
+  if (core_->is_busy() || core_->is_shutting_down()) {
+    err = EBUSY;
+    return {};
+  }
+  const auto bytes = core_->unread_bytes();
+  unread.assign(bytes.begin(), bytes.end());
+  UniqueFd fd = control->release();
+  core_->detach_backend();
+  return fd;
+}
+
+}  // namespace tsock

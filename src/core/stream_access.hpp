@@ -1,0 +1,14 @@
+#pragma once
+
+#include <tsock/stream.hpp>
+
+namespace tsock {
+
+/// What is behind a Stream, for operations of the library that use it directly.
+class StreamAccess {
+ public:
+  [[nodiscard]] static detail::StreamCore* core(const Stream& stream) noexcept { return stream.core_; }
+  [[nodiscard]] static Loop* loop(const Stream& stream) noexcept { return stream.loop_; }
+};
+
+}  // namespace tsock

@@ -1,0 +1,44 @@
+#include "core/stream_control.hpp"
+
+#include <cerrno>
+
+#include "core/stream_core.hpp"
+
+namespace tsock::detail {
+
+void StreamControl::start_in_queue() {
+  StreamCore* const target = stream();
+  if (target == nullptr) {
+    finish(ECANCELED);
+    return;
+  }
+  target->remove_waiting(*this);
+  target->start_shutdown(*this);
+}
+
+void StreamControl::leave_stream() noexcept {
+  if (stream() == nullptr) return;
+  if (queue() != nullptr && !is_started()) {
+    stream()->remove_waiting(*this);
+  } else {
+    stream()->end_control(*this);
+  }
+  set_stream(nullptr);
+}
+
+void StreamControl::interrupt(int err) {
+  leave_stream();
+  end_without_stream(err);
+}
+
+void StreamControl::on_delivery() noexcept {
+  leave_stream();
+  leave_queue();
+}
+
+void StreamControl::on_abandon() noexcept {
+  leave_stream();
+  leave_queue();
+}
+
+}  // namespace tsock::detail

@@ -1,0 +1,163 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <tsock/stream_backend.hpp>
+#include <tsock/stream_options.hpp>
+
+#include "core/loop_core.hpp"
+#include "core/stream_operation.hpp"
+
+namespace tsock::detail {
+
+class StreamWrite;
+class StreamControl;
+class WatermarkWatch;
+
+/// Somebody who works on a stream over many requests and has to hear that it goes.
+class StreamFollower : public ListNode {
+ public:
+  StreamFollower() noexcept = default;
+  StreamFollower(const StreamFollower&) = delete;
+  StreamFollower& operator=(const StreamFollower&) = delete;
+  /// The Stream is destroyed. No code of the user may run in it.
+  virtual void stream_gone() noexcept = 0;
+
+ protected:
+  ~StreamFollower() {
+    if (is_linked()) unlink();
+  }
+};
+
+/// The engine behind a Stream: checks, the one-in-flight rule, unread bytes, error latches, gathering of
+/// writes. It runs no code of the user; all completions go through the loop's ready list.
+class StreamCore final : public StreamEvents, public FlushNode, public LoopResource {
+ public:
+  StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, const StreamOptions& options);
+
+  [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
+  [[nodiscard]] StreamBackend* backend() const noexcept { return backend_.get(); }
+  [[nodiscard]] bool is_open() const noexcept { return state_ == State::open; }
+
+  /// The front goes: requests in progress end with ECANCELED on the next turn, then this object is gone.
+  void release_stream() noexcept;
+  void add_follower(StreamFollower& follower) noexcept { followers_.push_back(follower); }
+
+  // Reads.
+  /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
+  void start_read(StreamRead& read);
+  /// Puts the read among those that wait in a queue.
+  void add_waiting(StreamOperation& operation) noexcept {
+    operation.set_stream(this);
+    waiting_.push_back(operation);
+  }
+  void remove_waiting(StreamOperation& operation) noexcept { waiting_.remove(operation); }
+  [[nodiscard]] bool is_reader(const StreamRead& read) const noexcept { return reading_ == &read; }
+  void end_read(StreamRead& read) noexcept {
+    if (reading_ == &read) reading_ = nullptr;
+  }
+  /// Serves the reader from memory and, when it `may_read`, from the backend, until it has enough or has to
+  /// wait.
+  void serve_reader(bool may_read);
+  /// Puts bytes in front of the unread ones.
+  void unread(std::span<const std::byte> bytes) noexcept;
+  [[nodiscard]] std::span<const std::byte> unread_bytes() const noexcept {
+    return {unread_ + unread_begin_, unread_end_ - unread_begin_};
+  }
+  void drop_unread() noexcept { consume_unread(unread_end_ - unread_begin_); }
+  /// A message was cut whose bytes cannot come back: reading ends with EPROTO from now on.
+  void poison_reads() noexcept;
+  /// Moves unread bytes out of the loop's receive buffer.
+  void keep_unread_bytes() noexcept;
+  [[nodiscard]] std::size_t pending_bytes(int& err);
+  /// Bytes of the peer that were handed to readers.
+  [[nodiscard]] std::uint64_t read_position() const noexcept {
+    return taken_ - (unread_end_ - unread_begin_);
+  }
+
+  // Writes.
+  /// The check and the place in the order of writes; fails the write otherwise.
+  void start_write(StreamWrite& write);
+  /// Takes a write out that was interrupted or abandoned.
+  void drop_write(StreamWrite& write) noexcept;
+  void flush() override;
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
+  void add_queued_bytes(std::size_t bytes) noexcept;
+  void remove_queued_bytes(std::size_t bytes) noexcept;
+  void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) noexcept;
+  [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
+
+  // Control.
+  void start_disconnect(StreamControl& control);
+  void start_shutdown(StreamControl& control);
+  void start_monitor(StreamControl& control);
+  void end_control(StreamControl& control) noexcept;
+  void abort() noexcept;
+  /// Whether operations are outstanding, so that the stream cannot be closed or given away.
+  [[nodiscard]] bool is_busy() const noexcept {
+    return reading_ != nullptr || !writes_.empty() || !waiting_.empty();
+  }
+  [[nodiscard]] bool is_shutting_down() const noexcept { return shutting_down_ != nullptr; }
+  /// The stream gives its descriptor away.
+  void detach_backend() noexcept;
+  void set_behaviour(const StreamOptions& options);
+
+  // StreamEvents
+  void on_readable() override;
+  void on_writable() override;
+  void on_broken(int err) override;
+
+  // LoopResource
+  void loop_closed() noexcept override;
+
+ private:
+  enum class State : std::uint8_t { open, disconnecting, closed };
+
+  ~StreamCore();
+  bool read_from_backend();
+  void check_fault();
+  void latch_read(int err) noexcept;
+  void latch_write(int err) noexcept;
+  void fail_reader(int err);
+  void fail_writes(int err) noexcept;
+  void break_monitor(int err) noexcept;
+  bool write_batch();
+  void account_written(std::size_t bytes);
+  void finish_written();
+  void try_shutdown();
+  void try_disconnect();
+  void consume_unread(std::size_t bytes) noexcept;
+  void free_unread() noexcept;
+  std::byte* allocate_unread(std::size_t capacity) noexcept;
+  void detach_operations(int err) noexcept;
+
+  LoopCore* core_;
+  std::unique_ptr<StreamBackend> backend_;
+  StreamRead* reading_ = nullptr;
+  OperationList writes_;
+  OperationList waiting_;
+  StreamControl* disconnecting_ = nullptr;
+  StreamControl* shutting_down_ = nullptr;
+  StreamControl* monitoring_ = nullptr;
+  std::byte* unread_ = nullptr;
+  std::size_t unread_begin_ = 0;
+  std::size_t unread_end_ = 0;
+  std::size_t unread_capacity_ = 0;  // 0: the bytes lie in the loop's receive buffer
+  int read_error_ = 0;
+  int write_error_ = 0;
+  State state_ = State::open;
+  bool write_blocked_ = false;
+  bool shut_down_ = false;
+  bool reads_poisoned_ = false;
+  bool fail_on_first_error_ = false;
+  bool strict_ = false;
+  StreamTraits traits_;
+  std::uint64_t taken_ = 0;
+  std::size_t queued_bytes_ = 0;
+  std::unique_ptr<WatermarkWatch> watermarks_;
+  NodeList followers_;
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,61 @@
+#include "core/stream_operation.hpp"
+
+#include <cerrno>
+#include <ostream>
+
+#include "core/stream_core.hpp"
+
+namespace tsock::detail {
+
+void StreamOperation::describe(std::ostream& out) const {
+  if (queue() != nullptr) out << ", queue \"" << queue()->name() << '"' << (is_started() ? "" : " waiting");
+  if (stream_ == nullptr || stream_->backend() == nullptr) return;
+  const Address remote = stream_->backend()->remote_address();
+  if (!remote.is_empty()) out << ", peer " << remote.string();
+}
+
+void StreamRead::start_in_queue() {
+  StreamCore* const target = stream();
+  if (target == nullptr) {
+    finish(ECANCELED);
+    return;
+  }
+  target->remove_waiting(*this);
+  target->start_read(*this);
+}
+
+void StreamRead::interrupt(int err) {
+  if (StreamCore* const source = stream(); source != nullptr) {
+    if (source->is_reader(*this)) {
+      give_back(*source);
+      source->end_read(*this);
+    } else {
+      source->remove_waiting(*this);
+    }
+    set_stream(nullptr);
+  }
+  end_without_stream(err);
+}
+
+void StreamRead::on_delivery() noexcept {
+  if (stream() != nullptr) {
+    stream()->end_read(*this);
+    set_stream(nullptr);
+  }
+  leave_queue();
+}
+
+void StreamRead::on_abandon() noexcept {
+  if (StreamCore* const source = stream(); source != nullptr) {
+    if (source->is_reader(*this)) {
+      give_back(*source);
+      source->end_read(*this);
+    } else {
+      source->remove_waiting(*this);
+    }
+    set_stream(nullptr);
+  }
+  leave_queue();
+}
+
+}  // namespace tsock::detail

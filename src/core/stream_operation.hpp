@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstddef>
+#include <ostream>
+#include <span>
+#include <tsock/buffer.hpp>
+
+#include "core/queue_core.hpp"
+
+namespace tsock::detail {
+
+class StreamCore;
+
+/// A request on a stream. While `stream()` is set, the stream knows of it: as its reader, among its writes,
+/// or among those that wait in a queue.
+class StreamOperation : public QueueableState {
+ public:
+  using QueueableState::QueueableState;
+
+  [[nodiscard]] StreamCore* stream() const noexcept { return stream_; }
+  void set_stream(StreamCore* stream) noexcept { stream_ = stream; }
+  /// The stream is gone: ends with `err` and gives up the place in the queue.
+  void end_without_stream(int err) noexcept {
+    if (!is_started()) leave_queue();
+    finish(err);
+  }
+  void describe(std::ostream& out) const override;
+
+ private:
+  friend class OperationList;
+  StreamCore* stream_ = nullptr;
+  StreamOperation* list_prev_ = nullptr;
+  StreamOperation* list_next_ = nullptr;
+};
+
+/// A stream's operations in order.
+class OperationList {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
+  [[nodiscard]] StreamOperation* front() const noexcept { return head_; }
+  [[nodiscard]] StreamOperation* back() const noexcept { return tail_; }
+  [[nodiscard]] static StreamOperation* behind(const StreamOperation& operation) noexcept {
+    return operation.list_next_;
+  }
+  void push_back(StreamOperation& operation) noexcept {
+    operation.list_prev_ = tail_;
+    operation.list_next_ = nullptr;
+    (tail_ != nullptr ? tail_->list_next_ : head_) = &operation;
+    tail_ = &operation;
+  }
+  void remove(StreamOperation& operation) noexcept {
+    (operation.list_prev_ != nullptr ? operation.list_prev_->list_next_ : head_) = operation.list_next_;
+    (operation.list_next_ != nullptr ? operation.list_next_->list_prev_ : tail_) = operation.list_prev_;
+    operation.list_prev_ = operation.list_next_ = nullptr;
+  }
+
+ private:
+  StreamOperation* head_ = nullptr;
+  StreamOperation* tail_ = nullptr;
+};
+
+/// A request that takes bytes from a stream.
+class StreamRead : public StreamOperation {
+ public:
+  using StreamOperation::StreamOperation;
+
+  void start_in_queue() override;
+  void interrupt(int err) override;
+
+  /// The stream has made it its reader.
+  virtual void on_reading() {}
+  /// Takes from bytes that are in memory; finishes when it has enough or finds them wrong. \return bytes
+  /// taken.
+  virtual std::size_t feed(std::span<const std::byte> bytes) = 0;
+  /// Where the next bytes can go directly. \return vectors used, at most `out.size()`; 0 when it is waiting
+  /// for the user.
+  virtual std::size_t space(std::span<iovec> out) = 0;
+  /// That many bytes were put into the space; finishes when it has enough.
+  virtual void advance(std::size_t bytes) = 0;
+  /// Gives the bytes taken so far back to the stream, for the next reader.
+  virtual void give_back(StreamCore& stream) = 0;
+  /// The stream ended: what to do with the bytes so far.
+  virtual void at_end(int err, StreamCore& stream) = 0;
+  /// What is wrong with the bytes that `feed()` or `advance()` saw; the stream then takes them back and fails
+  /// the read.
+  [[nodiscard]] virtual int fault() const noexcept { return 0; }
+  /// Whether the loop's receive buffer may be filled behind the space, for the reads that follow.
+  [[nodiscard]] virtual bool wants_read_ahead() const noexcept { return true; }
+  /// False while the next step waits for code of the user that the loop will call.
+  [[nodiscard]] virtual bool can_take() const noexcept { return true; }
+
+ protected:
+  void on_delivery() noexcept override;
+  void on_abandon() noexcept override;
+};
+
+}  // namespace tsock::detail

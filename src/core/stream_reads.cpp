@@ -1,0 +1,346 @@
+#include "core/stream_reads.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "core/pdu_access.hpp"
+#include "core/stream_core.hpp"
+
+namespace tsock::detail {
+
+// ---- readv ----
+
+void ReadvState::check_done() {
+  if (cursor_.done()) finish_with(static_cast<ssize_t>(transferred()));
+}
+
+std::size_t ReadvState::feed(std::span<const std::byte> bytes) {
+  const std::size_t taken = cursor_.fill(bytes);
+  add_transferred(taken);
+  check_done();
+  return taken;
+}
+
+void ReadvState::advance(std::size_t bytes) {
+  cursor_.advance(bytes);
+  add_transferred(bytes);
+  check_done();
+}
+
+void ReadvState::give_back(StreamCore& stream) {
+  cursor_.for_each_behind_backwards([&stream](std::span<const std::byte> part) { stream.unread(part); });
+}
+
+// ---- read_some ----
+
+std::size_t ReadSomeState::feed(std::span<const std::byte> bytes) {
+  const std::size_t taken = std::min(bytes.size(), buffer_.size());
+  std::memcpy(buffer_.data(), bytes.data(), taken);
+  advance(taken);
+  return taken;
+}
+
+std::size_t ReadSomeState::space(std::span<iovec> out) {
+  out[0] = make_vector(buffer_);
+  return 1;
+}
+
+void ReadSomeState::advance(std::size_t bytes) {
+  add_transferred(bytes);
+  finish_with(static_cast<ssize_t>(bytes));
+}
+
+void ReadSomeState::give_back(StreamCore& stream) { stream.unread(buffer_.first(transferred())); }
+
+// ---- length-prefixed messages ----
+
+void PrefixedPduState::set_framing(const Framing& framing) noexcept {
+  header_size_ = framing.length_bytes;
+  big_endian_ = framing.big_endian;
+  includes_header_ = framing.includes_header;
+  min_body_ = static_cast<std::uint32_t>(framing.min_body);
+  max_body_ = static_cast<std::uint32_t>(framing.max_body);
+}
+
+void PrefixedPduState::header_complete() {
+  std::uint32_t length = 0;
+  for (unsigned i = 0; i < header_size_; ++i) {
+    const unsigned index = big_endian_ ? i : header_size_ - 1U - i;
+    length = length << 8U | std::to_integer<std::uint32_t>(header_[index]);
+  }
+  if (includes_header_) {
+    if (length < header_size_) {
+      fault_ = EMSGSIZE;
+      return;
+    }
+    length -= header_size_;
+  }
+  if (length < min_body_ || length > max_body_) {
+    fault_ = EMSGSIZE;
+    return;
+  }
+  try {
+    PduAccess::allocate(value_, core(), header_size_ + std::size_t{length});
+  } catch (const std::bad_alloc&) {
+    fault_ = ENOMEM;
+    return;
+  }
+  std::memcpy(PduAccess::data(value_), header_.data(), header_size_);
+  size_ = header_size_ + length;
+}
+
+// The bytes are in place already.
+void PrefixedPduState::take(std::size_t bytes) {
+  got_ += static_cast<std::uint32_t>(bytes);
+  add_transferred(bytes);
+  if (size_ == 0) {
+    if (got_ < header_size_) return;
+    header_complete();
+    if (fault_ != 0) return;
+  }
+  if (got_ < size_) return;
+  PduAccess::set_extent(value_, size_, header_size_, size_);
+  finish(0);
+}
+
+std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
+  std::size_t taken = 0;
+  if (size_ == 0) {
+    taken = std::min<std::size_t>(bytes.size(), header_size_ - got_);
+    std::memcpy(header_.data() + got_, bytes.data(), taken);
+    take(taken);
+    if (size_ == 0 || got_ == size_) return taken;
+  }
+  const std::size_t step = std::min<std::size_t>(bytes.size() - taken, size_ - got_);
+  if (step == 0) return taken;
+  std::memcpy(PduAccess::data(value_) + got_, bytes.data() + taken, step);
+  take(step);
+  return taken + step;
+}
+
+std::size_t PrefixedPduState::space(std::span<iovec> out) {
+  out[0] = size_ == 0 ? iovec{header_.data() + got_, std::size_t{header_size_} - got_}
+                      : iovec{PduAccess::data(value_) + got_, std::size_t{size_} - got_};
+  return 1;
+}
+
+void PrefixedPduState::advance(std::size_t bytes) { take(bytes); }
+
+void PrefixedPduState::give_back(StreamCore& stream) {
+  const std::byte* const begin = size_ == 0 ? header_.data() : PduAccess::data(value_);
+  stream.unread({begin, got_});
+  PduAccess::reset(value_);
+  got_ = size_ = 0;
+}
+
+void PrefixedPduState::at_end(int /*err*/, StreamCore& stream) { give_back(stream); }
+
+// ---- delimited messages ----
+
+bool DelimitedPduState::reserve(std::size_t size) {
+  const std::size_t capacity = PduAccess::capacity(value_);
+  if (size <= capacity) return true;
+  try {
+    Pdu larger;
+    PduAccess::allocate(larger, core(), std::max(size, capacity * 2));
+    if (got_ != 0) std::memcpy(PduAccess::data(larger), PduAccess::data(value_), got_);
+    value_ = std::move(larger);
+  } catch (const std::bad_alloc&) {
+    fault_ = ENOMEM;
+    return false;
+  }
+  return true;
+}
+
+void DelimitedPduState::append(std::span<const std::byte> bytes) {
+  if (!reserve(got_ + bytes.size())) return;
+  std::memcpy(PduAccess::data(value_) + got_, bytes.data(), bytes.size());
+  got_ += bytes.size();
+  add_transferred(bytes.size());
+}
+
+// Whether the message so far ends with the delimiter.
+void DelimitedPduState::check_tail() {
+  const std::size_t end_size = framing_.delimiter_size;
+  if (got_ < end_size) return;
+  const std::byte* const data = PduAccess::data(value_);
+  if (std::memcmp(data + got_ - end_size, framing_.delimiter.data(), end_size) != 0) return;
+  std::size_t body = got_ - end_size;
+  if (framing_.strip_carriage_return && body != 0 && data[body - 1] == std::byte{'\r'}) --body;
+  if (body > framing_.max_body) {
+    fault_ = EMSGSIZE;
+    return;
+  }
+  PduAccess::set_extent(value_, got_, 0, body);
+  finish(0);
+}
+
+// Whether no end can make it a message within the limit: behind the longest body only the delimiter may come,
+// or the CR that is not a part of it.
+bool DelimitedPduState::is_too_long() noexcept {
+  if (got_ == longest()) return true;
+  return framing_.strip_carriage_return && got_ > framing_.max_body &&
+         PduAccess::data(value_)[framing_.max_body] != std::byte{'\r'};
+}
+
+std::size_t DelimitedPduState::feed(std::span<const std::byte> bytes) {
+  const auto last =
+      std::to_integer<int>(static_cast<std::byte>(framing_.delimiter[framing_.delimiter_size - 1U]));
+  std::size_t taken = 0;
+  while (taken < bytes.size() && is_unfinished() && fault_ == 0) {
+    const std::size_t room = longest() - got_;
+    if (room == 0) {
+      fault_ = EMSGSIZE;
+      break;
+    }
+    const auto rest = bytes.subspan(taken, std::min(room, bytes.size() - taken));
+    const auto* const hit = static_cast<const std::byte*>(std::memchr(rest.data(), last, rest.size()));
+    const std::size_t step = hit != nullptr ? static_cast<std::size_t>(hit - rest.data()) + 1 : rest.size();
+    append(rest.first(step));
+    if (fault_ != 0) break;
+    taken += step;
+    if (hit != nullptr) check_tail();
+  }
+  if (is_unfinished() && fault_ == 0 && is_too_long()) fault_ = EMSGSIZE;
+  return taken;
+}
+
+std::size_t DelimitedPduState::space(std::span<iovec> out) {
+  out[0] = iovec{&next_, 1};
+  return 1;
+}
+
+void DelimitedPduState::advance(std::size_t bytes) { feed({&next_, bytes}); }
+
+void DelimitedPduState::give_back(StreamCore& stream) {
+  if (got_ != 0) stream.unread({PduAccess::data(value_), got_});
+  PduAccess::reset(value_);
+  got_ = 0;
+}
+
+void DelimitedPduState::at_end(int /*err*/, StreamCore& stream) { give_back(stream); }
+
+// ---- messages by next-vector function ----
+
+void NextVectorState::ask() {
+  asking_ = true;
+  schedule_begin();
+}
+
+// Runs from the loop: the function may destroy this request, its stream, anything.
+void NextVectorState::begin() {
+  if (!is_unfinished() || stream() == nullptr) return;
+  LoopCore& loop_core = core();
+  VectorList list;
+  NextVectorCall call{&list, 0};
+  InlineFunction function(std::move(next_vector_));
+  try {
+    function(&call);
+  } catch (...) {
+    if (loop_core.is_beginning(this)) finish(EIO);
+    throw;
+  }
+  if (!loop_core.is_beginning(this) || !is_unfinished()) return;
+  next_vector_ = std::move(function);
+
+  std::size_t total = 0;
+  if (call.result != 0) {
+    finish(call.result);
+  } else if (list.empty()) {
+    finish_with(static_cast<ssize_t>(transferred()));
+  } else if (!sum_vectors(list.vectors(), total)) {
+    finish(EMSGSIZE);
+  } else if (total == 0) {
+    finish(EINVAL);
+  } else {
+    try {
+      cursor_.assign(list.vectors());
+    } catch (const std::bad_alloc&) {
+      finish(ENOMEM);
+      return;
+    }
+    asking_ = false;
+    stream()->serve_reader(false);
+  }
+}
+
+void NextVectorState::check_done() {
+  if (!cursor_.done()) return;
+  remember();
+  ask();
+}
+
+std::size_t NextVectorState::feed(std::span<const std::byte> bytes) {
+  const std::size_t taken = cursor_.fill(bytes);
+  add_transferred(taken);
+  check_done();
+  return taken;
+}
+
+void NextVectorState::advance(std::size_t bytes) {
+  cursor_.advance(bytes);
+  add_transferred(bytes);
+  check_done();
+}
+
+// Called when all vectors of a step are full, before the caller sees them.
+void NextVectorState::remember() {
+  if (history_lost_) return;
+  if (transferred() > longest_history) {
+    history_lost_ = true;
+    free_history();
+    return;
+  }
+  if (transferred() > history_capacity_) {
+    const std::size_t capacity = Pool::usable_size(std::max<std::size_t>(transferred(), 64));
+    std::byte* block = nullptr;
+    try {
+      block = static_cast<std::byte*>(core().allocate(capacity));
+    } catch (const std::bad_alloc&) {
+      history_lost_ = true;
+      free_history();
+      return;
+    }
+    const std::size_t size = history_size_;
+    if (size != 0) std::memcpy(block, history_, size);
+    free_history();
+    history_ = block;
+    history_capacity_ = capacity;
+    history_size_ = size;
+  }
+  std::size_t end = transferred();
+  cursor_.for_each_behind_backwards([this, &end](std::span<const std::byte> part) {
+    end -= part.size();
+    std::memcpy(history_ + end, part.data(), part.size());
+  });
+  history_size_ = transferred();
+}
+
+void NextVectorState::free_history() noexcept {
+  if (history_ != nullptr) core().deallocate(history_, history_capacity_);
+  history_ = nullptr;
+  history_size_ = history_capacity_ = 0;
+}
+
+void NextVectorState::give_back(StreamCore& stream) {
+  if (history_lost_) {
+    stream.poison_reads();
+    return;
+  }
+  if (!asking_) {
+    cursor_.for_each_behind_backwards([&stream](std::span<const std::byte> part) { stream.unread(part); });
+  }
+  if (history_size_ != 0) stream.unread({history_, history_size_});
+  free_history();
+}
+
+// What the function captured may own this request, so it goes last.
+void NextVectorState::on_delivery() noexcept {
+  StreamRead::on_delivery();
+  free_history();
+  const InlineFunction function(std::move(next_vector_));
+}
+
+}  // namespace tsock::detail

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <tsock/detail/inline_function.hpp>
+#include <tsock/framing.hpp>
+#include <tsock/pdu.hpp>
+#include <tsock/stream.hpp>
+#include <tsock/vector_list.hpp>
+#include <utility>
+
+#include "core/stream_operation.hpp"
+#include "core/vector_cursor.hpp"
+
+namespace tsock::detail {
+
+/// Fills all of the caller's vectors.
+class ReadvState final : public ResultState<ssize_t, StreamRead> {
+ public:
+  ReadvState(LoopCore& core, CallSite site) : ResultState(core, "readv", site), cursor_(core) {}
+  void set_vectors(std::span<const iovec> vectors) { cursor_.assign(vectors); }
+
+  std::size_t feed(std::span<const std::byte> bytes) override;
+  std::size_t space(std::span<iovec> out) override { return cursor_.ahead(out); }
+  void advance(std::size_t bytes) override;
+  void give_back(StreamCore& stream) override;
+  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+
+ private:
+  void check_done();
+  VectorCursor cursor_;
+};
+
+/// Takes what is there, at least one byte.
+class ReadSomeState final : public ResultState<ssize_t, StreamRead> {
+ public:
+  ReadSomeState(LoopCore& core, CallSite site) : ResultState(core, "read_some", site) {}
+  void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
+
+  std::size_t feed(std::span<const std::byte> bytes) override;
+  std::size_t space(std::span<iovec> out) override;
+  void advance(std::size_t bytes) override;
+  void give_back(StreamCore& stream) override;
+  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  [[nodiscard]] bool wants_read_ahead() const noexcept override { return buffer_.size() < 4096; }
+
+ private:
+  std::span<std::byte> buffer_;
+};
+
+/// Reads one message of a length-prefixed framing.
+class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
+ public:
+  PrefixedPduState(LoopCore& core, CallSite site) : ResultState(core, "readv_pdu", site) {}
+  void set_framing(const Framing& framing) noexcept;
+
+  std::size_t feed(std::span<const std::byte> bytes) override;
+  std::size_t space(std::span<iovec> out) override;
+  void advance(std::size_t bytes) override;
+  void give_back(StreamCore& stream) override;
+  void at_end(int err, StreamCore& stream) override;
+  [[nodiscard]] int fault() const noexcept override { return fault_; }
+
+ private:
+  void header_complete();
+  void take(std::size_t bytes);
+
+  std::array<std::byte, 4> header_{};
+  std::uint8_t header_size_ = 0;
+  bool big_endian_ = true;
+  bool includes_header_ = false;
+  std::uint32_t min_body_ = 0;
+  std::uint32_t max_body_ = 0;
+  std::uint32_t size_ = 0;  // of the whole message; 0 until the header is known
+  std::uint32_t got_ = 0;
+  int fault_ = 0;
+};
+
+/// Reads one message that ends with a delimiter.
+class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
+ public:
+  DelimitedPduState(LoopCore& core, CallSite site) : ResultState(core, "readv_pdu", site) {}
+  void set_framing(const Framing& framing) noexcept { framing_ = framing; }
+
+  std::size_t feed(std::span<const std::byte> bytes) override;
+  std::size_t space(std::span<iovec> out) override;
+  void advance(std::size_t bytes) override;
+  void give_back(StreamCore& stream) override;
+  void at_end(int err, StreamCore& stream) override;
+  [[nodiscard]] int fault() const noexcept override { return fault_; }
+
+ private:
+  [[nodiscard]] std::size_t longest() const noexcept {
+    return framing_.max_body + framing_.delimiter_size + (framing_.strip_carriage_return ? 1U : 0U);
+  }
+  [[nodiscard]] bool is_too_long() noexcept;
+  bool reserve(std::size_t size);
+  void append(std::span<const std::byte> bytes);
+  void check_tail();
+
+  Framing framing_;
+  std::size_t got_ = 0;
+  std::byte next_{};
+  int fault_ = 0;
+};
+
+/// Reads a message whose vectors the user's function hands out.
+class NextVectorState final : public ResultState<ssize_t, StreamRead> {
+ public:
+  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, "readv_pdu", site), cursor_(core) {}
+  ~NextVectorState() override { free_history(); }
+  void set_function(InlineFunction function) noexcept { next_vector_ = std::move(function); }
+
+  std::size_t feed(std::span<const std::byte> bytes) override;
+  std::size_t space(std::span<iovec> out) override { return cursor_.ahead(out); }
+  void advance(std::size_t bytes) override;
+  void give_back(StreamCore& stream) override;
+  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  [[nodiscard]] bool can_take() const noexcept override { return !asking_; }
+  void on_reading() override { ask(); }
+
+ private:
+  // Earlier vectors belong to the caller again, so an interrupted message is given back from a copy.
+  static constexpr std::size_t longest_history = std::size_t{64} * 1024;
+
+  void begin() override;
+  void on_delivery() noexcept override;
+  void ask();
+  void check_done();
+  void remember();
+  void free_history() noexcept;
+
+  InlineFunction next_vector_;
+  VectorCursor cursor_;
+  std::byte* history_ = nullptr;
+  std::size_t history_size_ = 0;
+  std::size_t history_capacity_ = 0;
+  bool history_lost_ = false;
+  bool asking_ = true;
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <tsock/buffer.hpp>
+#include <vector>
+
+#include "core/stream_operation.hpp"
+#include "core/vector_cursor.hpp"
+
+namespace tsock::detail {
+
+/// A gathered write, alone or in a queue.
+class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
+ public:
+  StreamWrite(LoopCore& core, CallSite site) : ResultState(core, "writev", site), cursor_(core) {}
+
+  void set_vectors(std::span<const iovec> vectors, std::size_t total) {
+    cursor_.assign(vectors);
+    remaining_ = total;
+  }
+  void set_fds(std::span<const int> fds) { fds_.assign(fds.begin(), fds.end()); }
+
+  [[nodiscard]] const VectorCursor& cursor() const noexcept { return cursor_; }
+  [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
+  /// A message is cut when it ends now.
+  [[nodiscard]] bool is_partly_out() const noexcept {
+    return transferred() != 0 && remaining_ != 0 && !may_end_anywhere_;
+  }
+  /// The bytes are no message: the caller goes on behind the last one that is out.
+  void set_may_end_anywhere() noexcept { may_end_anywhere_ = true; }
+  /// Descriptors that go with the first byte, until it is out.
+  [[nodiscard]] std::span<const int> fds() const noexcept { return fds_; }
+  void advance(std::size_t bytes) noexcept {
+    cursor_.advance(bytes);
+    remaining_ -= bytes;
+    add_transferred(bytes);
+    if (!fds_.empty()) fds_.clear();
+  }
+  void complete() { finish_with(static_cast<ssize_t>(transferred())); }
+
+  void start_in_queue() override;
+  [[nodiscard]] const void* pipeline() const noexcept override { return stream_id_; }
+  void set_pipeline(const void* stream) noexcept { stream_id_ = stream; }
+  void interrupt(int err) override;
+
+ private:
+  void on_delivery() noexcept override { leave_queue(); }
+  void on_abandon() noexcept override;
+
+  VectorCursor cursor_;
+  std::size_t remaining_ = 0;
+  bool may_end_anywhere_ = false;
+  const void* stream_id_ = nullptr;
+  std::vector<int> fds_;
+};
+
+}  // namespace tsock::detail

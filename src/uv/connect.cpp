@@ -1,0 +1,202 @@
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <new>
+#include <optional>
+#include <ostream>
+#include <tsock/loop.hpp>
+#include <tsock/stream.hpp>
+#include <utility>
+
+#include "uv/fd_watcher.hpp"
+#include "uv/loop_impl.hpp"
+#include "uv/os/socket.hpp"
+#include "uv/socket_stream.hpp"
+
+namespace tsock {
+
+namespace detail {
+
+namespace {
+
+constexpr std::chrono::milliseconds backlog_retry{5};
+
+// The wildcard with port 0 and the unnamed unix address mean: do not bind.
+bool is_specific(const Address& local) {
+  if (local.is_inet()) return !local.is_any() || local.port() != 0;
+  return local.is_unix() && !local.is_unnamed();
+}
+
+// A wildcard follows the remote's family.
+int fit_local(Address& local, const Address& remote) {
+  if (local.is_empty() || local.family() == remote.family()) return 0;
+  if (!local.is_any() || !remote.is_inet()) return EINVAL;
+  int err = 0;
+  local = Address::inet_from_strings(remote.is_ipv4() ? "ipv4" : "ipv6", std::nullopt,
+                                     local.port().value_or(0), err);
+  return err;
+}
+
+}  // namespace
+
+/// Waits for a connection to be made.
+class ConnectState final : public ResultState<Stream>, private FdEvents {
+ public:
+  ConnectState(LoopCore& core, CallSite site) : ResultState(core, "connect", site) {}
+
+  void start(const Address& remote, const ConnectOptions& options) {
+    remote_ = remote;
+    options_ = options;
+    try_connect();
+  }
+
+  // Trying a full backlog again has a timer of its own, which stands in for the caller's deadline.
+  void interrupt(int err) override {
+    close();
+    finish(err);
+  }
+
+  void describe(std::ostream& out) const override { out << ", to " << remote_.string(); }
+
+ private:
+  void try_connect() {
+    int err = 0;
+    try {
+      err = prepare();
+      if (err == 0) err = os::connect(socket_->native_handle(), remote_);
+      if (err == EAGAIN && options_.retry_full_backlog) {
+        socket_.reset();
+        retry_ = loop().sleep(backlog_retry);
+        retry_.set_callback([this](Request<void>&) { try_connect(); });
+        return;
+      }
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+    }
+    if (err == 0) {
+      complete();
+    } else if (err == EINPROGRESS) {
+      socket_->watcher().set_events(*this);
+      socket_->watcher().want_writable();
+    } else {
+      close();
+      finish(err);
+    }
+  }
+
+  // A socket that is ready to connect.
+  int prepare() {
+    if (!remote_.is_inet() && (!remote_.is_unix() || remote_.is_unnamed())) return EINVAL;
+    Address local = options_.local;
+    if (const int err = fit_local(local, remote_); err != 0) return err;
+    int err = 0;
+    UniqueFd fd = os::open_socket(remote_.family(), os::SocketType::stream, err);
+    if (err != 0) return err;
+    const bool with_port = local.is_inet() && local.port() != 0;
+    err = os::apply_before_connect(fd.get(), remote_.family(), options_.stream, with_port);
+    if (err == 0) err = os::apply_connected(fd.get(), remote_.family(), options_.stream);
+    if (err == 0 && is_specific(local)) err = os::bind(fd.get(), local);
+    if (err != 0) return err;
+    socket_ = std::make_unique<SocketStream>(impl_of(core()), std::move(fd), options_.stream.receive_fds);
+    return socket_->open();
+  }
+
+  void on_fd_event(FdEvent /*event*/) override {
+    const int err = os::take_error(socket_->native_handle());
+    if (err == 0) {
+      complete();
+      return;
+    }
+    close();
+    finish(err);
+  }
+
+  void complete() {
+    socket_->resume_events();
+    try {
+      finish_with(Stream(loop(), std::move(socket_), options_.stream));
+    } catch (const std::bad_alloc&) {
+      finish(ENOMEM);
+    }
+  }
+
+  void close() noexcept {
+    retry_ = Request<void>();
+    socket_.reset();
+  }
+
+  void on_abandon() noexcept override { close(); }
+  void on_delivery() noexcept override { close(); }
+
+  Address remote_;
+  ConnectOptions options_;
+  std::unique_ptr<SocketStream> socket_;
+  Request<void> retry_;
+};
+
+}  // namespace detail
+
+Request<Stream> Stream::connect(Loop& loop, const Address& remote, const ConnectOptions& options,
+                                CallSite site) {
+  auto* const state = detail::make_state<detail::ConnectState>(loop.core(), site);
+  Request<Stream> request(state);
+  if (options.timeout) request.set_timeout(*options.timeout);
+  state->start(remote, options);
+  return request;
+}
+
+namespace {
+
+Request<Stream> connect_from(Loop& loop, const Address& local, const Address& remote, bool family_fits,
+                             CallSite site) {
+  if (family_fits) return Stream::connect(loop, remote, {.local = local}, site);
+  return Stream::connect(loop, Address(), {}, site);
+}
+
+}  // namespace
+
+Request<Stream> Stream::tcp_connect(Loop& loop, const Address& local, const Address& remote, CallSite site) {
+  return connect_from(loop, local, remote, remote.is_inet() && (local.is_empty() || local.is_inet()), site);
+}
+
+Request<Stream> Stream::unix_connect(Loop& loop, const Address& local, const Address& remote, CallSite site) {
+  return connect_from(loop, local, remote, remote.is_unix() && (local.is_empty() || local.is_unix()), site);
+}
+
+namespace {
+
+// On failure the descriptor goes back to `fd`.
+Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
+  auto socket = std::make_unique<detail::SocketStream>(detail::impl_of(loop.core()), std::move(fd),
+                                                       options.receive_fds);
+  err = socket->open();
+  if (err != 0) {
+    fd = socket->release();
+    return {};
+  }
+  return Stream(loop, std::move(socket), options);
+}
+
+}  // namespace
+
+std::pair<Stream, Stream> Stream::socketpair(Loop& loop, int& err) {
+  UniqueFd first;
+  UniqueFd second;
+  err = os::open_pair(os::SocketType::stream, first, second);
+  if (err != 0) return {};
+  Stream left = wrap_socket(loop, first, {}, err);
+  if (err != 0) return {};
+  Stream right = wrap_socket(loop, second, {}, err);
+  if (err != 0) return {};
+  return {std::move(left), std::move(right)};
+}
+
+Stream Stream::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
+  err = fd ? os::check_socket(fd.get(), os::SocketType::stream, false) : EBADF;
+  if (err == 0) err = os::prepare_adopted(fd);
+  if (err == 0) err = os::apply_connected(fd.get(), os::local_address(fd.get()).family(), options);
+  if (err != 0) return {};
+  return wrap_socket(loop, fd, options, err);
+}
+
+}  // namespace tsock

@@ -1,0 +1,72 @@
+#include <tsock/loop.hpp>
+
+#include "core/sleep_state.hpp"
+#include "uv/loop_impl.hpp"
+#include "uv/signal_watch.hpp"
+
+namespace tsock {
+
+void detail::LoopRelease::operator()(LoopImpl* impl) const noexcept { impl->release(); }
+
+Loop::Loop() : impl_(new detail::LoopImpl(*this, nullptr)) {}
+
+Loop::Loop(uv_loop_s* borrowed) : impl_(new detail::LoopImpl(*this, borrowed)) {}
+
+Loop::~Loop() = default;
+
+void Loop::run() { impl_->run(); }
+
+bool Loop::run_once() { return impl_->run_once(); }
+
+void Loop::run_until_idle() { impl_->run_until_idle(); }
+
+void Loop::stop() noexcept { impl_->stop(); }
+
+void Loop::rethrow() { impl_->throw_kept_exception(); }
+
+void Loop::post_function(std::unique_ptr<detail::PostedFunction> function) {
+  impl_->post(std::move(function));
+}
+
+Request<void> Loop::sleep(std::chrono::nanoseconds duration, CallSite site) {
+  auto* const state = detail::make_state<detail::SleepState>(*impl_, site);
+  Request<void> request(state);
+  if (duration <= std::chrono::nanoseconds::zero()) {
+    state->finish(0);
+  } else {
+    state->sleep_until(detail::time_after(duration));
+  }
+  return request;
+}
+
+Request<int> Loop::signal(int signum, CallSite site) {
+  auto* const state = detail::make_state<detail::SignalState>(*impl_, site);
+  Request<int> request(state);
+  int err = 0;
+  detail::SignalWatch* const watch = impl_->signal_watch(signum, err);
+  if (watch != nullptr) {
+    watch->add(*state);
+  } else {
+    state->finish(err);
+  }
+  return request;
+}
+
+void Loop::dump(std::ostream& out) const {
+  impl_->set_now(uv_hrtime() / 1000000U);
+  impl_->dump(out);
+}
+
+LoopMetrics Loop::metrics() const noexcept { return impl_->metrics(); }
+
+void Loop::set_logger(std::shared_ptr<spdlog::logger> logger) { impl_->set_logger(std::move(logger)); }
+
+void Loop::set_trace(TraceFunction function) { impl_->set_trace(std::move(function)); }
+
+int Loop::after_fork_in_child() noexcept { return impl_->after_fork_in_child(); }
+
+uv_loop_s* Loop::native_handle() const noexcept { return impl_->uv(); }
+
+detail::LoopCore& Loop::core() const noexcept { return *impl_; }
+
+}  // namespace tsock

@@ -1,0 +1,286 @@
+#include "uv/loop_impl.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <exception>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "uv/signal_watch.hpp"
+
+namespace tsock::detail {
+
+namespace {
+
+uv_handle_t* as_handle(auto& handle) noexcept { return reinterpret_cast<uv_handle_t*>(&handle); }
+
+void check(int result, const char* what) {
+  if (result != 0) throw std::system_error(-result, std::generic_category(), what);
+}
+
+}  // namespace
+
+/// Marks the loop as running, for the guard against nesting.
+class LoopImpl::RunScope {
+ public:
+  explicit RunScope(LoopImpl& loop) : loop_(loop) {
+    if (loop.is_running()) throw std::logic_error("tsock::Loop is run from inside one of its own callbacks");
+    loop_.running_ = true;
+    loop_.stop_seen_ = false;
+  }
+  RunScope(const RunScope&) = delete;
+  RunScope& operator=(const RunScope&) = delete;
+  ~RunScope() { loop_.running_ = false; }
+
+ private:
+  LoopImpl& loop_;
+};
+
+LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
+    : LoopCore(loop), uv_(borrowed != nullptr ? borrowed : &own_), owned_(borrowed == nullptr) {
+  if (owned_) check(uv_loop_init(&own_), "uv_loop_init");
+  const int err = uv_async_init(uv_, &async_, [](uv_async_t* handle) {
+    auto* const self = static_cast<LoopImpl*>(handle->data);
+    self->enter();
+    self->take_posted();
+    if (self->in_progress() == 0) self->keep_alive(false);
+    self->drain();
+  });
+  if (err != 0) {
+    if (owned_) uv_loop_close(&own_);
+    check(err, "uv_async_init");
+  }
+  // These two cannot fail (uv_idle_init, uv_timer_init in libuv's manual).
+  uv_idle_init(uv_, &idle_);
+  uv_timer_init(uv_, &timer_);
+  open_handles_ = 3;
+  async_.data = idle_.data = timer_.data = this;
+  uv_unref(as_handle(async_));
+  uv_unref(as_handle(timer_));
+  set_now(uv_now(uv_));
+}
+
+LoopImpl::~LoopImpl() = default;
+
+void LoopImpl::destroy_posted() noexcept {
+  while (PostedFunction* function = posted_.exchange(nullptr, std::memory_order_acquire)) {
+    while (function != nullptr) {
+      const std::unique_ptr<PostedFunction> owner(function);
+      function = function->next;
+    }
+  }
+}
+
+void LoopImpl::wake() noexcept {
+  uv_idle_start(&idle_, [](uv_idle_t* handle) {
+    auto* const self = static_cast<LoopImpl*>(handle->data);
+    uv_idle_stop(handle);
+    self->slept();
+    self->set_now(uv_now(self->uv_));
+    self->drain();
+  });
+}
+
+void LoopImpl::keep_alive(bool on) noexcept {
+  if (is_closed()) return;
+  if (on) {
+    uv_ref(as_handle(async_));
+  } else {
+    uv_unref(as_handle(async_));
+  }
+}
+
+// libuv's clock is the steady clock in whole milliseconds and stands still during a turn: aim at the absolute
+// millisecond.
+void LoopImpl::arm_timer(Clock::time_point when) noexcept {
+  const auto due = std::chrono::ceil<std::chrono::milliseconds>(when.time_since_epoch()).count();
+  const auto now = static_cast<std::int64_t>(uv_now(uv_));
+  uv_timer_start(
+      &timer_,
+      [](uv_timer_t* handle) {
+        auto* const self = static_cast<LoopImpl*>(handle->data);
+        self->set_now(uv_now(self->uv_));
+        self->expire(Clock::now());
+        self->drain();
+      },
+      due > now ? static_cast<std::uint64_t>(due - now) : 0, 0);
+}
+
+void LoopImpl::interrupt_run() noexcept { uv_stop(uv_); }
+
+void LoopImpl::throw_kept_exception() {
+  if (std::exception_ptr exception = take_exception()) std::rethrow_exception(std::move(exception));
+}
+
+void LoopImpl::run() {
+  const RunScope scope(*this);
+  for (;;) {
+    if (stop_requested_) {
+      stop_requested_ = false;
+      stop_seen_ = true;
+      return;
+    }
+    hold_for_posted();
+    uv_run(uv_, UV_RUN_DEFAULT);
+    throw_kept_exception();
+    if (!stop_requested_ && in_progress() == 0 && !has_work() &&
+        posted_.load(std::memory_order_acquire) == nullptr)
+      return;
+  }
+}
+
+bool LoopImpl::run_once() {
+  const RunScope scope(*this);
+  hold_for_posted();
+  const bool alive = stop_requested_ ? false : uv_run(uv_, UV_RUN_ONCE) != 0;
+  throw_kept_exception();
+  if (std::exchange(stop_requested_, false)) stop_seen_ = true;
+  return alive || in_progress() != 0 || has_work();
+}
+
+void LoopImpl::run_until_idle() {
+  const RunScope scope(*this);
+  for (;;) {
+    const std::uint64_t before = progress();
+    hold_for_posted();
+    uv_run(uv_, UV_RUN_NOWAIT);
+    throw_kept_exception();
+    if (std::exchange(stop_requested_, false)) {
+      stop_seen_ = true;
+      return;
+    }
+    if (progress() == before && !has_work()) return;
+  }
+}
+
+void LoopImpl::stop() noexcept {
+  stop_requested_ = true;
+  if (running_ || !owned_) uv_stop(uv_);
+}
+
+void LoopImpl::post(std::unique_ptr<PostedFunction> function) noexcept {
+  PostedFunction* const node = function.release();
+  PostedFunction* head = posted_.load(std::memory_order_relaxed);
+  do {
+    node->next = head;
+  } while (!posted_.compare_exchange_weak(head, node, std::memory_order_release, std::memory_order_relaxed));
+  // The one who finds the list empty wakes the loop; the others ride along.
+  if (head == nullptr) uv_async_send(&async_);
+}
+
+// libuv polls only while something is active, and requests may be all that was: posted functions count too.
+void LoopImpl::hold_for_posted() noexcept {
+  if (posted_.load(std::memory_order_acquire) != nullptr) keep_alive(true);
+}
+
+void LoopImpl::take_posted() {
+  PostedFunction* newest = posted_.exchange(nullptr, std::memory_order_acquire);
+  PostedFunction* oldest = nullptr;
+  while (newest != nullptr) {
+    PostedFunction* const next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  runs_posted_ = true;
+  while (oldest != nullptr) {
+    const std::unique_ptr<PostedFunction> function(oldest);
+    oldest = oldest->next;
+    count_posted();
+    try {
+      function->run();
+    } catch (...) {
+      keep_exception(std::current_exception());
+    }
+  }
+  runs_posted_ = false;
+}
+
+SignalWatch* LoopImpl::signal_watch(int signum, int& err) {
+  for (const auto& watch : signals_) {
+    if (watch->signum() != signum) continue;
+    err = watch->error();
+    return err == 0 ? watch.get() : nullptr;
+  }
+  signals_.push_back(std::make_unique<SignalWatch>(*this, signum));
+  signals_.back()->start();
+  return signal_watch(signum, err);
+}
+
+int LoopImpl::after_fork_in_child() noexcept { return -uv_loop_fork(uv_); }
+
+void LoopImpl::set_logger(std::shared_ptr<spdlog::logger> logger) noexcept {
+  logger_ = std::move(logger);
+  logger_set_ = true;
+}
+
+void LoopImpl::log_warning(const char* text) noexcept {
+  spdlog::logger* const logger = logger_set_ ? logger_.get() : spdlog::default_logger_raw();
+  if (logger != nullptr) logger->warn("tsock: {}", text);
+}
+
+void LoopImpl::log_debug(const char* text) noexcept {
+  spdlog::logger* const logger = logger_set_ ? logger_.get() : spdlog::default_logger_raw();
+  if (logger != nullptr) logger->debug("tsock: {}", text);
+}
+
+void LoopImpl::handle_closed() noexcept {
+  if (--open_handles_ == 0) {
+    signals_.clear();
+    orphan();
+  }
+}
+
+// Calls for files and names that are about to return would keep the loop's memory: they get a moment.
+void LoopImpl::wait_for_jobs() noexcept {
+  if (jobs_ == 0) return;
+  struct Grace {
+    uv_timer_t timer{};
+    bool over = false;
+  } grace;
+  uv_timer_init(uv_, &grace.timer);
+  grace.timer.data = &grace;
+  uv_timer_start(
+      &grace.timer, [](uv_timer_t* timer) { static_cast<Grace*>(timer->data)->over = true; }, 200, 0);
+  while (jobs_ != 0 && !grace.over) uv_run(uv_, UV_RUN_ONCE);
+  uv_close(as_handle(grace.timer), [](uv_handle_t* timer) { timer->data = nullptr; });
+  while (grace.timer.data != nullptr) uv_run(uv_, UV_RUN_NOWAIT);
+}
+
+void LoopImpl::release() noexcept {
+  // What they captured may be requests of this loop, which keep its memory.
+  destroy_posted();
+  for (const auto& watch : signals_) watch->forget_waiters();
+  close();
+  const uv_close_cb closed = [](uv_handle_t* handle) {
+    static_cast<LoopImpl*>(handle->data)->handle_closed();
+  };
+  for (const auto& watch : signals_) {
+    ++open_handles_;
+    watch->close(closed);
+  }
+  uv_close(as_handle(idle_), closed);
+  uv_close(as_handle(timer_), closed);
+  uv_close(as_handle(async_), closed);
+  if (!owned_) return;
+  // What is left to do is closing handles; none of it waits. The uv_loop_t is a part of this object, which
+  // must not go with the last handle but after the loop.
+  keep();
+  wait_for_jobs();
+  int err = UV_EBUSY;
+  for (int round = 0; err == UV_EBUSY && round < 8; ++round) {
+    uv_run(uv_, UV_RUN_NOWAIT);
+    err = uv_loop_close(uv_);
+  }
+  if (err != 0) {
+    log_warning(
+        "a loop was destroyed while handles of the application are open in it, or a worker thread is stuck; "
+        "its memory stays");
+    return;
+  }
+  stop_keeping();
+}
+
+}  // namespace tsock::detail

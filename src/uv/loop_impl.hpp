@@ -1,0 +1,81 @@
+#pragma once
+
+#include <uv.h>
+
+#include <atomic>
+#include <memory>
+#include <tsock/loop.hpp>
+#include <vector>
+
+#include "core/loop_core.hpp"
+
+namespace tsock::detail {
+
+class SignalWatch;
+
+/// The loop on libuv.
+class LoopImpl final : public LoopCore {
+ public:
+  LoopImpl(Loop& loop, uv_loop_t* borrowed);
+
+  [[nodiscard]] uv_loop_t* uv() const noexcept { return uv_; }
+  void run();
+  bool run_once() override;
+  void run_until_idle();
+  void stop() noexcept;
+  void throw_kept_exception();
+  [[nodiscard]] bool is_running() const noexcept override {
+    return running_ || runs_posted_ || is_draining();
+  }
+  [[nodiscard]] bool is_stopped() const noexcept override { return stop_seen_; }
+  void post(std::unique_ptr<PostedFunction> function) noexcept;
+  SignalWatch* signal_watch(int signum, int& err);
+  int after_fork_in_child() noexcept;
+  void set_logger(std::shared_ptr<spdlog::logger> logger) noexcept;
+  void log_warning(const char* text) noexcept override;
+  void log_debug(const char* text) noexcept override;
+  /// The Loop is gone; this object lives on until libuv has closed its handles and no block is out.
+  void release() noexcept;
+
+  /// To be called first in every libuv callback.
+  void enter() noexcept { event(uv_now(uv_)); }
+
+  /// A worker thread of libuv's begins, or has ended, a call for this loop.
+  void job_started() noexcept { ++jobs_; }
+  void job_ended() noexcept { --jobs_; }
+
+ private:
+  class RunScope;
+  ~LoopImpl() override;
+
+  void wake() noexcept override;
+  void keep_alive(bool on) noexcept override;
+  void arm_timer(Clock::time_point when) noexcept override;
+  void interrupt_run() noexcept override;
+  void hold_for_posted() noexcept;
+  void take_posted();
+  void destroy_posted() noexcept;
+  void handle_closed() noexcept;
+  void wait_for_jobs() noexcept;
+
+  uv_loop_t own_{};
+  uv_loop_t* uv_;
+  bool owned_;
+  uv_idle_t idle_{};
+  uv_timer_t timer_{};
+  uv_async_t async_{};
+  unsigned open_handles_ = 0;
+  std::size_t jobs_ = 0;
+  bool running_ = false;
+  bool runs_posted_ = false;
+  bool stop_requested_ = false;
+  bool stop_seen_ = false;
+  std::atomic<PostedFunction*> posted_{nullptr};
+  std::vector<std::unique_ptr<SignalWatch>> signals_;
+  std::shared_ptr<spdlog::logger> logger_;
+  bool logger_set_ = false;
+};
+
+[[nodiscard]] inline LoopImpl& impl_of(LoopCore& core) noexcept { return static_cast<LoopImpl&>(core); }
+
+}  // namespace tsock::detail

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <tsock/buffer.hpp>
+#include <tsock/stdio_stream.hpp>
+#include <tsock/unique_fd.hpp>
+
+/// Descriptors that are not sockets. Every descriptor made here is close-on-exec and above 2. Functions
+/// return 0 or an errno value unless they say otherwise; EINTR never comes out.
+namespace tsock::os {
+
+enum class DescriptorKind : std::uint8_t { socket, pipe, terminal, file, device };
+
+/// What the descriptor refers to. EISDIR for a directory.
+DescriptorKind descriptor_kind(int fd, int& err) noexcept;
+[[nodiscard]] bool is_stream_socket(int fd) noexcept;
+
+struct AccessMode {
+  bool readable = false;
+  bool writable = false;
+};
+[[nodiscard]] AccessMode access_mode(int fd) noexcept;
+
+UniqueFd duplicate(int fd, int& err) noexcept;
+/// Opens what is behind the descriptor once more, non-blocking: a file description of one's own, with flags
+/// that nobody else sees. Fails where that is not possible or would give something else.
+UniqueFd reopen(int fd, int& err) noexcept;
+/// open(2), without ever becoming the process' controlling terminal.
+UniqueFd open_file(const char* path, FileMode mode, int& err) noexcept;
+/// Makes the number refer to the null device.
+int redirect_to_null(int fd) noexcept;
+
+[[nodiscard]] bool is_nonblocking(int fd) noexcept;
+void clear_nonblocking(int fd) noexcept;
+
+/// \return bytes, 0 at the end, -1 with `err`. No SIGPIPE is raised.
+ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;
+ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;
+
+/// Holds SIGPIPE back from this thread while something is written that has no MSG_NOSIGNAL.
+class SigpipeGuard {
+ public:
+  SigpipeGuard() noexcept;
+  SigpipeGuard(const SigpipeGuard&) = delete;
+  SigpipeGuard& operator=(const SigpipeGuard&) = delete;
+  ~SigpipeGuard();
+  /// The write gave EPIPE: takes the signal away that came with it.
+  void take_signal() noexcept;
+
+ private:
+  bool blocked_here_ = false;
+  bool was_pending_ = false;
+};
+
+}  // namespace tsock::os

@@ -1,0 +1,405 @@
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <limits>
+
+#include "uv/os/datagram_socket.hpp"
+#include "uv/os/socket.hpp"
+
+namespace tsock::os {
+
+namespace {
+
+constexpr std::size_t most_received = 32;
+constexpr std::size_t most_sent = 64;
+constexpr std::size_t most_vectors = 256;
+constexpr std::size_t control_size = 256;
+// The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
+constexpr std::size_t most_segments = 64;
+constexpr std::size_t most_offloaded = 65000;
+
+int set_int(int fd, int level, int name, int value) noexcept {
+  return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : errno;
+}
+
+template <class T>
+T control_value(const cmsghdr& header) noexcept {
+  T value{};
+  std::memcpy(&value, CMSG_DATA(&header), sizeof(value));
+  return value;
+}
+
+template <class T>
+Address plain_address(const T& socket_address) {
+  int err = 0;
+  return Address::from_sockaddr(reinterpret_cast<const ::sockaddr*>(&socket_address), sizeof(socket_address),
+                                err);
+}
+
+void note_ip(DatagramInfo& info, const cmsghdr& header) {
+  switch (header.cmsg_type) {
+    case IP_PKTINFO: {
+      const auto packet = control_value<in_pktinfo>(header);
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_addr = packet.ipi_addr;
+      info.destination = plain_address(address);
+      info.interface_index = static_cast<unsigned>(packet.ipi_ifindex);
+      break;
+    }
+    case IP_TTL:
+      info.ttl = control_value<int>(header);
+      break;
+    case IP_TOS:
+      info.ecn = control_value<std::uint8_t>(header) & 3;
+      break;
+    default:
+      break;
+  }
+}
+
+void note_ipv6(DatagramInfo& info, const cmsghdr& header) {
+  switch (header.cmsg_type) {
+    case IPV6_PKTINFO: {
+      const auto packet = control_value<in6_pktinfo>(header);
+      sockaddr_in6 address{};
+      address.sin6_family = AF_INET6;
+      address.sin6_addr = packet.ipi6_addr;
+      if (IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr)) address.sin6_scope_id = packet.ipi6_ifindex;
+      info.destination = plain_address(address);
+      info.interface_index = packet.ipi6_ifindex;
+      break;
+    }
+    case IPV6_HOPLIMIT:
+      info.ttl = control_value<int>(header);
+      break;
+    case IPV6_TCLASS:
+      info.ecn = control_value<int>(header) & 3;
+      break;
+    default:
+      break;
+  }
+}
+
+void note_socket(DatagramInfo& info, const cmsghdr& header) {
+  if (header.cmsg_type == SCM_TIMESTAMPNS) {
+    const auto time = control_value<timespec>(header);
+    info.timestamp =
+        std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)));
+  } else if (header.cmsg_type == SCM_CREDENTIALS) {
+    const auto sender = control_value<ucred>(header);
+    info.credentials = PeerCredentials{sender.pid, sender.uid, sender.gid};
+  } else if (header.cmsg_type == SCM_RIGHTS) {
+    // Nobody asked for descriptors; they must not leak.
+    for (std::size_t at = 0; at + sizeof(int) <= header.cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(&header) + at, sizeof(fd));
+      UniqueFd(fd).reset();
+    }
+  }
+}
+
+void read_control(msghdr& message, DatagramSlot& slot) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
+      const int segment = control_value<int>(*header);
+      if (segment > 0 && static_cast<std::size_t>(segment) < slot.size)
+        slot.segment = static_cast<std::size_t>(segment);
+    }
+    if (slot.info == nullptr) continue;
+    if (header->cmsg_level == IPPROTO_IP) note_ip(*slot.info, *header);
+    if (header->cmsg_level == IPPROTO_IPV6) note_ipv6(*slot.info, *header);
+    if (header->cmsg_level == SOL_SOCKET) note_socket(*slot.info, *header);
+  }
+}
+
+bool same_destination(const DatagramMessage& a, const DatagramMessage& b) noexcept {
+  if (a.destination == b.destination) return true;
+  return a.destination != nullptr && b.destination != nullptr && *a.destination == *b.destination;
+}
+
+std::size_t message_size(const DatagramMessage& message) noexcept {
+  std::size_t size = 0;
+  for (const iovec& vector : message.vectors) size += vector.iov_len;
+  return size;
+}
+
+// How many messages from the front can leave as one that the kernel cuts: equal sizes, the last one may be
+// shorter.
+std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t segment) noexcept {
+  if (segment == 0) return 1;
+  std::size_t total = segment;
+  std::size_t count = 1;
+  while (count < messages.size() && count < most_segments && same_destination(messages[0], messages[count])) {
+    const std::size_t size = message_size(messages[count]);
+    if (size == 0 || size > segment || total + size > most_offloaded) break;
+    total += size;
+    ++count;
+    if (size < segment) break;
+  }
+  return count;
+}
+
+/// The headers of one sendmmsg.
+class SendBatch {
+ public:
+  void build(std::span<const DatagramMessage> messages, bool offload) noexcept {
+    headers_ = vectors_used_ = 0;
+    while (!messages.empty() && headers_ < most_sent) {
+      const std::size_t segment = offload ? message_size(messages[0]) : 0;
+      const std::size_t run = offload ? equal_run(messages, segment) : 1;
+      std::size_t vectors = 0;
+      for (const DatagramMessage& message : messages.first(run)) vectors += message.vectors.size();
+      if (run > 1 && vectors_used_ + vectors <= vectors_.size()) {
+        add_cut(messages.first(run), segment);
+        messages = messages.subspan(run);
+      } else {
+        add(messages[0], messages[0].vectors, 1);
+        messages = messages.subspan(1);
+      }
+    }
+  }
+  /// \return messages that left; 0 with `err`.
+  std::size_t send(int fd, int& err) noexcept {
+    int sent = 0;
+    do {
+      sent = headers_ == 1 ? (::sendmsg(fd, &list_[0].msg_hdr, MSG_NOSIGNAL) < 0 ? -1 : 1)
+                           : ::sendmmsg(fd, list_.data(), static_cast<unsigned>(headers_), MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+      err = errno == EWOULDBLOCK ? EAGAIN : errno;
+      return 0;
+    }
+    std::size_t messages = 0;
+    for (int i = 0; i < sent; ++i) messages += counts_[static_cast<std::size_t>(i)];
+    return messages;
+  }
+  [[nodiscard]] bool starts_cut() const noexcept { return counts_[0] > 1; }
+
+ private:
+  msghdr& add(const DatagramMessage& message, std::span<const iovec> vectors, std::size_t count) noexcept {
+    counts_[headers_] = count;
+    msghdr& header = list_[headers_++].msg_hdr;
+    header = {};
+    if (message.destination != nullptr) {
+      header.msg_name = const_cast<::sockaddr*>(message.destination->sockaddr_pointer());
+      header.msg_namelen = static_cast<socklen_t>(message.destination->sockaddr_length());
+    }
+    header.msg_iov = const_cast<iovec*>(vectors.data());
+    header.msg_iovlen = vectors.size();
+    return header;
+  }
+  void add_cut(std::span<const DatagramMessage> messages, std::size_t segment) noexcept {
+    const std::size_t begin = vectors_used_;
+    for (const DatagramMessage& message : messages) {
+      for (const iovec& vector : message.vectors) vectors_[vectors_used_++] = vector;
+    }
+    auto& control = controls_[headers_];
+    msghdr& header = add(messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
+                         messages.size());
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    cmsghdr* const item = CMSG_FIRSTHDR(&header);
+    item->cmsg_level = SOL_UDP;
+    item->cmsg_type = UDP_SEGMENT;
+    item->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+    const auto size = static_cast<std::uint16_t>(segment);
+    std::memcpy(CMSG_DATA(item), &size, sizeof(size));
+  }
+
+  struct alignas(cmsghdr) Control : std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> {};
+  std::array<mmsghdr, most_sent> list_;
+  std::array<std::size_t, most_sent> counts_;
+  std::array<iovec, most_vectors> vectors_;
+  std::array<Control, most_sent> controls_;
+  std::size_t headers_ = 0;
+  std::size_t vectors_used_ = 0;
+};
+
+}  // namespace
+
+int apply_datagram(int fd, int family, const DatagramOptions& options, bool bound) noexcept {
+  int err = 0;
+  const auto set = [&err, fd](int level, int name, int value) {
+    if (err == 0) err = set_int(fd, level, name, value);
+  };
+  const auto bytes = [](std::size_t size) {
+    return static_cast<int>(
+        std::min<std::size_t>(size, static_cast<std::size_t>(std::numeric_limits<int>::max())));
+  };
+  if (options.receive_buffer) set(SOL_SOCKET, SO_RCVBUF, bytes(*options.receive_buffer));
+  if (options.send_buffer) set(SOL_SOCKET, SO_SNDBUF, bytes(*options.send_buffer));
+  if (options.receive_info) set(SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  if (family == AF_UNIX) {
+    if (options.broadcast) return EINVAL;
+    if (options.receive_info) set(SOL_SOCKET, SO_PASSCRED, 1);
+    return err;
+  }
+  const bool v6 = family == AF_INET6;
+  if (options.broadcast) {
+    if (v6) return EINVAL;
+    set(SOL_SOCKET, SO_BROADCAST, 1);
+  }
+  if (options.reuse_address) set(SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.reuse_port) set(SOL_SOCKET, SO_REUSEPORT, 1);
+  if (v6 && !bound) set(IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
+  if (options.ttl) set(v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, *options.ttl);
+  if (options.multicast_ttl)
+    set(v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MULTICAST_HOPS : IP_MULTICAST_TTL, *options.multicast_ttl);
+  if (options.multicast_loop)
+    set(v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP,
+        *options.multicast_loop ? 1 : 0);
+  if (options.multicast_interface) {
+    if (v6) {
+      set(IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(*options.multicast_interface));
+    } else {
+      ip_mreqn request{};
+      request.imr_ifindex = static_cast<int>(*options.multicast_interface);
+      if (err == 0 && ::setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof(request)) != 0)
+        err = errno;
+    }
+  }
+  if (options.receive_info) {
+    // A socket for both families gets what came by ipv4 in the ipv4 form.
+    if (v6) {
+      set(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+      set(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+      set(IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+    }
+    if (!v6 || !options.v6only) {
+      set(IPPROTO_IP, IP_PKTINFO, 1);
+      set(IPPROTO_IP, IP_RECVTTL, 1);
+      set(IPPROTO_IP, IP_RECVTOS, 1);
+    }
+  }
+  if (options.icmp_errors) set(v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
+  // An offload that the kernel does not have is no error: the plain way is taken.
+  if (options.receive_offload) static_cast<void>(set_int(fd, SOL_UDP, UDP_GRO, 1));
+  return err;
+}
+
+std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, bool control, int& err) {
+  struct alignas(cmsghdr) Control : std::array<std::byte, control_size> {};
+  std::array<mmsghdr, most_received> list;
+  std::array<sockaddr_storage, most_received> names;
+  std::array<Control, most_received> controls;
+  const std::size_t count = std::min(slots.size(), list.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    msghdr& header = list[i].msg_hdr;
+    header.msg_name = &names[i];
+    header.msg_namelen = sizeof(names[i]);
+    header.msg_iov = slots[i].room.data();
+    header.msg_iovlen = slots[i].room[2].iov_len != 0 ? 3 : 2;
+    header.msg_control = control ? controls[i].data() : nullptr;
+    header.msg_controllen = control ? controls[i].size() : 0;
+    header.msg_flags = 0;
+  }
+  int got = 0;
+  do {
+    got = ::recvmmsg(fd, list.data(), static_cast<unsigned>(count), MSG_CMSG_CLOEXEC, nullptr);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    err = errno == EWOULDBLOCK ? EAGAIN : errno;
+    return 0;
+  }
+  for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
+    DatagramSlot& slot = slots[i];
+    msghdr& header = list[i].msg_hdr;
+    slot.size = list[i].msg_len;
+    if (header.msg_namelen != 0) {
+      int ignored = 0;
+      slot.source =
+          Address::from_sockaddr(reinterpret_cast<const ::sockaddr*>(&names[i]), header.msg_namelen, ignored);
+    } else {
+      slot.source = Address::unix_unnamed();
+    }
+    if (!control) continue;
+    if (slot.info != nullptr) *slot.info = DatagramInfo();
+    read_control(header, slot);
+  }
+  return static_cast<std::size_t>(got);
+}
+
+std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, bool& offload,
+                           int& err) noexcept {
+  SendBatch batch;
+  batch.build(messages, offload);
+  std::size_t sent = batch.send(fd, err);
+  if (sent != 0 || err == EAGAIN || !batch.starts_cut()) return sent;
+  // Not with this kernel, device or size: from now on each datagram by itself, so that an error is that of
+  // one datagram.
+  offload = false;
+  batch.build(messages, false);
+  return batch.send(fd, err);
+}
+
+void drain_error_queue(int fd) noexcept {
+  for (int i = 0; i < 64; ++i) {
+    msghdr message{};
+    alignas(cmsghdr) std::array<std::byte, 512> control;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    if (::recvmsg(fd, &message, MSG_ERRQUEUE) < 0 && errno != EINTR) return;
+  }
+}
+
+bool grow_send_buffer(int fd, std::size_t size) noexcept {
+  int current = 0;
+  socklen_t length = sizeof(current);
+  if (::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &current, &length) != 0) return false;
+  const std::size_t wanted = (size + 1023) / 1024 * 1024;
+  if (wanted > static_cast<std::size_t>(std::numeric_limits<int>::max())) return false;
+  if (static_cast<std::size_t>(current) >= wanted * 2) return false;
+  return set_int(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(wanted)) == 0;
+}
+
+std::uint64_t dropped_datagrams(int fd) noexcept {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+  socklen_t length = sizeof(values);
+  if (::getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values.data(), &length) != 0) return 0;
+  return values[SK_MEMINFO_DROPS];
+}
+
+int join_multicast(int fd, const Address& group, unsigned interface_index, const Address& source,
+                   bool join) noexcept {
+  if (!group.is_multicast()) return EINVAL;
+  const int level = group.is_ipv6() ? IPPROTO_IPV6 : IPPROTO_IP;
+  if (source.is_empty()) {
+    group_req request{};
+    request.gr_interface = interface_index;
+    std::memcpy(&request.gr_group, group.sockaddr_pointer(), group.sockaddr_length());
+    return ::setsockopt(fd, level, join ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP, &request, sizeof(request)) ==
+                   0
+               ? 0
+               : errno;
+  }
+  if (source.family() != group.family()) return EINVAL;
+  group_source_req request{};
+  request.gsr_interface = interface_index;
+  std::memcpy(&request.gsr_group, group.sockaddr_pointer(), group.sockaddr_length());
+  std::memcpy(&request.gsr_source, source.sockaddr_pointer(), source.sockaddr_length());
+  const int name = join ? MCAST_JOIN_SOURCE_GROUP : MCAST_LEAVE_SOURCE_GROUP;
+  return ::setsockopt(fd, level, name, &request, sizeof(request)) == 0 ? 0 : errno;
+}
+
+DatagramCapabilities datagram_capabilities() noexcept {
+  DatagramCapabilities result;
+  result.batches = true;
+  int err = 0;
+  const UniqueFd fd = open_socket(AF_INET, SocketType::datagram, err);
+  if (!fd) return result;
+  result.send_offload = set_int(fd.get(), SOL_UDP, UDP_SEGMENT, 0) == 0;
+  result.receive_offload = set_int(fd.get(), SOL_UDP, UDP_GRO, 1) == 0;
+  return result;
+}
+
+}  // namespace tsock::os

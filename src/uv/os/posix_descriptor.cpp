@@ -1,0 +1,200 @@
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+
+#include "uv/os/descriptor.hpp"
+
+namespace tsock::os {
+
+namespace {
+
+template <class F>
+auto retry(F call) noexcept {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+UniqueFd lifted(UniqueFd fd, int& err) noexcept {
+  if (!fd || fd.get() > 2) return fd;
+  return duplicate(fd.get(), err);
+}
+
+ssize_t fail(int& err) noexcept {
+  err = errno == EWOULDBLOCK ? EAGAIN : errno;
+  return -1;
+}
+
+// Opening the master of a pseudo-terminal gives another one.
+bool is_terminal_master([[maybe_unused]] int fd) noexcept {
+#if defined(TIOCGPTN)
+  unsigned number = 0;
+  return ::ioctl(fd, TIOCGPTN, &number) == 0;
+#else
+  return true;
+#endif
+}
+
+}  // namespace
+
+DescriptorKind descriptor_kind(int fd, int& err) noexcept {
+  err = 0;
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) {
+    err = errno;
+    return DescriptorKind::device;
+  }
+  if (S_ISSOCK(status.st_mode)) return DescriptorKind::socket;
+  if (S_ISFIFO(status.st_mode)) return DescriptorKind::pipe;
+  if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) return DescriptorKind::file;
+  if (S_ISDIR(status.st_mode)) err = EISDIR;
+  return ::isatty(fd) == 1 ? DescriptorKind::terminal : DescriptorKind::device;
+}
+
+bool is_stream_socket(int fd) noexcept {
+  int type = 0;
+  socklen_t size = sizeof(type);
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+AccessMode access_mode(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return {};
+  const int mode = flags & O_ACCMODE;
+  return {.readable = mode != O_WRONLY, .writable = mode != O_RDONLY};
+}
+
+UniqueFd duplicate(int fd, int& err) noexcept {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  err = copy ? 0 : errno;
+  return copy;
+}
+
+UniqueFd reopen(int fd, int& err) noexcept {
+  err = ENOTSUP;
+#if defined(__linux__)
+  if (is_terminal_master(fd)) return {};
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) {
+    err = errno;
+    return {};
+  }
+  std::array<char, 32> path{};
+  std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
+  UniqueFd opened(retry([&]() noexcept {
+    return ::open(path.data(), (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  }));
+  err = opened ? 0 : errno;
+  return lifted(std::move(opened), err);
+#else
+  static_cast<void>(fd);
+  return {};
+#endif
+}
+
+UniqueFd open_file(const char* path, FileMode mode, int& err) noexcept {
+  int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  switch (mode) {
+    case FileMode::read:
+      flags |= O_RDONLY;
+      break;
+    case FileMode::write:
+      flags |= O_WRONLY | O_CREAT | O_TRUNC;
+      break;
+    case FileMode::append:
+      flags |= O_WRONLY | O_CREAT | O_APPEND;
+      break;
+    case FileMode::read_write:
+      flags |= O_RDWR | O_CREAT;
+      break;
+  }
+  UniqueFd opened(retry([&]() noexcept { return ::open(path, flags, 0666); }));
+  err = opened ? 0 : errno;
+  return lifted(std::move(opened), err);
+}
+
+int redirect_to_null(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFD);
+  if (flags < 0) return errno;
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) return errno;
+  if (retry([&]() noexcept { return ::dup2(null.get(), fd); }) < 0) return errno;
+  ::fcntl(fd, F_SETFD, flags);
+  return 0;
+}
+
+bool is_nonblocking(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
+void clear_nonblocking(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept {
+  const ssize_t got = retry(
+      [&]() noexcept -> ssize_t { return ::readv(fd, vectors.data(), static_cast<int>(vectors.size())); });
+  return got >= 0 ? got : fail(err);
+}
+
+ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept {
+  SigpipeGuard guard;
+  const ssize_t written = retry(
+      [&]() noexcept -> ssize_t { return ::writev(fd, vectors.data(), static_cast<int>(vectors.size())); });
+  if (written >= 0) return written;
+  fail(err);
+  if (err == EPIPE) guard.take_signal();
+  return -1;
+}
+
+namespace {
+
+sigset_t sigpipe_set() noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  return set;
+}
+
+}  // namespace
+
+// The signal of a write is sent to the writing thread (signal(7)), so blocking it here is enough, and the
+// process' own handling of SIGPIPE is not touched.
+SigpipeGuard::SigpipeGuard() noexcept {
+  const sigset_t set = sigpipe_set();
+  sigset_t old;
+  ::pthread_sigmask(SIG_BLOCK, &set, &old);
+  blocked_here_ = sigismember(&old, SIGPIPE) == 0;
+  // Only where it was blocked before can one wait that is not ours.
+  if (!blocked_here_) {
+    sigset_t pending;
+    was_pending_ = ::sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+  }
+}
+
+SigpipeGuard::~SigpipeGuard() {
+  if (!blocked_here_) return;
+  const sigset_t set = sigpipe_set();
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+void SigpipeGuard::take_signal() noexcept {
+  if (was_pending_) return;
+  const sigset_t set = sigpipe_set();
+  const timespec now{};
+  retry([&]() noexcept { return ::sigtimedwait(&set, nullptr, &now); });
+}
+
+}  // namespace tsock::os

@@ -1,0 +1,356 @@
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <limits>
+
+#include "uv/os/socket.hpp"
+
+namespace tsock {
+
+void UniqueFd::reset(int fd) noexcept {
+  // EINTR is not tried again: on Linux the descriptor is gone all the same (close(2)).
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+}  // namespace tsock
+
+namespace tsock::os {
+
+namespace {
+
+template <class F>
+auto retry(F call) noexcept {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+int set_int(int fd, int level, int name, int value) noexcept {
+  return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : errno;
+}
+
+int get_int(int fd, int level, int name, int& value) noexcept {
+  socklen_t size = sizeof(value);
+  return ::getsockopt(fd, level, name, &value, &size) == 0 ? 0 : errno;
+}
+
+int saturated(std::size_t value) noexcept {
+  return static_cast<int>(
+      std::min<std::size_t>(value, static_cast<std::size_t>(std::numeric_limits<int>::max())));
+}
+
+// stdin, stdout and stderr are for others, also when they are closed.
+int lift_above_stdio(UniqueFd& fd) noexcept {
+  if (fd.get() > 2) return 0;
+  const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
+  if (moved < 0) return errno;
+  fd.reset(moved);
+  return 0;
+}
+
+ssize_t fail(int& err) noexcept {
+  err = errno == EWOULDBLOCK ? EAGAIN : errno;
+  return -1;
+}
+
+msghdr make_message(std::span<const iovec> vectors) noexcept {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(vectors.data());
+  message.msg_iovlen = vectors.size();
+  return message;
+}
+
+template <class F>
+Address ask_address(int fd, F call) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  auto* const pointer = reinterpret_cast<::sockaddr*>(&storage);
+  if (call(fd, pointer, &size) != 0) return {};
+  int err = 0;
+  return Address::from_sockaddr(pointer, size, err);
+}
+
+const char* path_of(const Address& address) noexcept {
+  return reinterpret_cast<const sockaddr_un*>(address.sockaddr_pointer())->sun_path;
+}
+
+}  // namespace
+
+UniqueFd open_socket(int family, SocketType type, int& err) noexcept {
+  const int kind = (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  UniqueFd fd(::socket(family, kind, 0));
+  err = fd ? lift_above_stdio(fd) : errno;
+  if (err != 0) fd.reset();
+  return fd;
+}
+
+int open_pair(SocketType type, UniqueFd& first, UniqueFd& second) noexcept {
+  const int kind = (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  std::array<int, 2> fds{-1, -1};
+  if (::socketpair(AF_UNIX, kind, 0, fds.data()) != 0) return errno;
+  first.reset(fds[0]);
+  second.reset(fds[1]);
+  if (const int err = lift_above_stdio(first); err != 0) return err;
+  return lift_above_stdio(second);
+}
+
+int prepare_adopted(UniqueFd& fd) noexcept {
+  if (const int err = lift_above_stdio(fd); err != 0) return err;
+  const int descriptor_flags = ::fcntl(fd.get(), F_GETFD);
+  if (descriptor_flags < 0) return errno;
+  if ((descriptor_flags & FD_CLOEXEC) == 0 && ::fcntl(fd.get(), F_SETFD, descriptor_flags | FD_CLOEXEC) != 0)
+    return errno;
+  const int status_flags = ::fcntl(fd.get(), F_GETFL);
+  if (status_flags < 0) return errno;
+  if ((status_flags & O_NONBLOCK) == 0 && ::fcntl(fd.get(), F_SETFL, status_flags | O_NONBLOCK) != 0)
+    return errno;
+  return 0;
+}
+
+int check_socket(int fd, SocketType type, bool listening) noexcept {
+  int value = 0;
+  if (const int err = get_int(fd, SOL_SOCKET, SO_TYPE, value); err != 0) return err;
+  if (value != (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM)) return EPROTOTYPE;
+  const int family = local_address(fd).family();
+  if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return EAFNOSUPPORT;
+  if (type == SocketType::stream) {
+    if (const int err = get_int(fd, SOL_SOCKET, SO_ACCEPTCONN, value); err != 0) return err;
+    if ((value != 0) != listening) return EINVAL;
+  }
+  return 0;
+}
+
+int bind(int fd, const Address& address) noexcept {
+  return ::bind(fd, address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) == 0
+             ? 0
+             : errno;
+}
+
+int listen(int fd, int backlog) noexcept { return ::listen(fd, backlog) == 0 ? 0 : errno; }
+
+int connect(int fd, const Address& address) noexcept {
+  if (::connect(fd, address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) == 0)
+    return 0;
+  // An interrupted connect goes on in the background (connect(2)).
+  return errno == EINTR ? EINPROGRESS : errno;
+}
+
+UniqueFd accept(int fd, int& err) noexcept {
+  for (;;) {
+    UniqueFd accepted(::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (accepted) {
+      err = lift_above_stdio(accepted);
+      if (err != 0) accepted.reset();
+      return accepted;
+    }
+    switch (errno) {
+      // The connection at the head is dead already, the next one may be well (accept(2)).
+      case EINTR:
+      case ECONNABORTED:
+      case EPROTO:
+      case ENETDOWN:
+      case ENOPROTOOPT:
+      case EHOSTDOWN:
+      case EHOSTUNREACH:
+      case ENETUNREACH:
+      case EPERM:
+        continue;
+      default:
+        err = errno == EWOULDBLOCK ? EAGAIN : errno;
+        return accepted;
+    }
+  }
+}
+
+int take_error(int fd) noexcept {
+  int value = 0;
+  const int err = get_int(fd, SOL_SOCKET, SO_ERROR, value);
+  return err != 0 ? err : value;
+}
+
+ssize_t readv(int fd, std::span<const iovec> vectors, int& err) noexcept {
+  const ssize_t got = retry([&]() noexcept -> ssize_t {
+    if (vectors.size() == 1) return ::recv(fd, vectors[0].iov_base, vectors[0].iov_len, 0);
+    return ::readv(fd, vectors.data(), static_cast<int>(vectors.size()));
+  });
+  return got >= 0 ? got : fail(err);
+}
+
+ssize_t writev(int fd, std::span<const iovec> vectors, int& err) noexcept {
+  const ssize_t sent = retry([&]() noexcept -> ssize_t {
+    if (vectors.size() == 1) return ::send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+    const msghdr message = make_message(vectors);
+    return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  });
+  return sent >= 0 ? sent : fail(err);
+}
+
+ssize_t writev_with_fds(int fd, std::span<const iovec> vectors, std::span<const int> fds, int& err) noexcept {
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int) * max_passed_fds)> control{};
+  msghdr message = make_message(vectors);
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(fds.size_bytes());
+  std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  const ssize_t sent = retry([&]() noexcept -> ssize_t { return ::sendmsg(fd, &message, MSG_NOSIGNAL); });
+  return sent >= 0 ? sent : fail(err);
+}
+
+ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, max_passed_fds> fds,
+                       std::size_t& count, int& err) noexcept {
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int) * max_passed_fds)> control;
+  msghdr message = make_message(vectors);
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  count = 0;
+  const ssize_t got = retry([&]() noexcept -> ssize_t { return ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC); });
+  if (got < 0) return fail(err);
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    std::memcpy(fds.data() + count, CMSG_DATA(header), more * sizeof(int));
+    count += more;
+  }
+  return got;
+}
+
+std::size_t readable_bytes(int fd, int& err) noexcept {
+  int value = 0;
+  if (::ioctl(fd, FIONREAD, &value) != 0) {
+    err = errno;
+    return 0;
+  }
+  return static_cast<std::size_t>(std::max(value, 0));
+}
+
+int peek_error(int fd) noexcept {
+  std::byte byte{};
+  const ssize_t got = retry([&]() noexcept -> ssize_t { return ::recv(fd, &byte, 1, MSG_PEEK); });
+  if (got > 0) return 0;
+  if (got == 0) return EPIPE;
+  return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : errno;
+}
+
+int shutdown_write(int fd) noexcept { return ::shutdown(fd, SHUT_WR) == 0 ? 0 : errno; }
+
+void reset_on_close(int fd) noexcept {
+  const linger value{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof(value));
+}
+
+Address local_address(int fd) { return ask_address(fd, ::getsockname); }
+
+Address remote_address(int fd) { return ask_address(fd, ::getpeername); }
+
+int peer_credentials(int fd, PeerCredentials& credentials) noexcept {
+  int domain = 0;
+  if (const int err = get_int(fd, SOL_SOCKET, SO_DOMAIN, domain); err != 0) return err;
+  if (domain != AF_UNIX) return ENOTSUP;
+  struct ucred value {};
+  socklen_t size = sizeof(value);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &value, &size) != 0) return errno;
+  credentials.pid = value.pid;
+  credentials.uid = value.uid;
+  credentials.gid = value.gid;
+  return 0;
+}
+
+int apply_before_connect(int fd, int family, const StreamOptions& options, bool reuse_address) noexcept {
+  if (options.reuse_address.value_or(reuse_address)) {
+    if (const int err = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1); err != 0) return err;
+  }
+  if (family == AF_INET6) {
+    if (const int err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0); err != 0) return err;
+  }
+  return 0;
+}
+
+int apply_connected(int fd, int family, const StreamOptions& options) noexcept {
+  int err = 0;
+  const auto set = [&err, fd](int level, int name, int value) {
+    if (err == 0) err = set_int(fd, level, name, value);
+  };
+  if (options.receive_buffer) set(SOL_SOCKET, SO_RCVBUF, saturated(*options.receive_buffer));
+  if (options.send_buffer) set(SOL_SOCKET, SO_SNDBUF, saturated(*options.send_buffer));
+  if (family != AF_INET && family != AF_INET6) return err;
+  set(IPPROTO_TCP, TCP_NODELAY, options.nodelay ? 1 : 0);
+  const bool details = options.keepalive_idle || options.keepalive_interval || options.keepalive_count;
+  if (options.keepalive || details) set(SOL_SOCKET, SO_KEEPALIVE, options.keepalive.value_or(true) ? 1 : 0);
+  if (options.keepalive_idle)
+    set(IPPROTO_TCP, TCP_KEEPIDLE, saturated(static_cast<std::size_t>(options.keepalive_idle->count())));
+  if (options.keepalive_interval)
+    set(IPPROTO_TCP, TCP_KEEPINTVL, saturated(static_cast<std::size_t>(options.keepalive_interval->count())));
+  if (options.keepalive_count) set(IPPROTO_TCP, TCP_KEEPCNT, *options.keepalive_count);
+  if (options.user_timeout)
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, saturated(static_cast<std::size_t>(options.user_timeout->count())));
+  return err;
+}
+
+int apply_listener(int fd, int family, const ListenerOptions& options) noexcept {
+  if (family == AF_UNIX) return options.reuse_port ? EINVAL : 0;
+  int err = options.reuse_address ? set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
+  if (err == 0 && options.reuse_port) {
+#if defined(SO_REUSEPORT)
+    err = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#else
+    err = ENOTSUP;
+#endif
+  }
+  if (err == 0 && family == AF_INET6) err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
+  return err;
+}
+
+int identify_socket_file(const Address& address, FileIdentity& identity) noexcept {
+  struct stat status {};
+  if (::lstat(path_of(address), &status) != 0) return errno;
+  if (!S_ISSOCK(status.st_mode)) return EEXIST;
+  identity.device = static_cast<std::uint64_t>(status.st_dev);
+  identity.inode = static_cast<std::uint64_t>(status.st_ino);
+  return 0;
+}
+
+int unlink_socket_file(const Address& address) noexcept {
+  return ::unlink(path_of(address)) == 0 ? 0 : errno;
+}
+
+int set_socket_file_access(const Address& address, const ListenerOptions& options) {
+  const char* const path = path_of(address);
+  if (options.group) {
+    gid_t group = 0;
+    const char* const begin = options.group->data();
+    const char* const end = begin + options.group->size();
+    if (const auto [stop, problem] = std::from_chars(begin, end, group);
+        problem != std::errc() || stop != end) {
+      std::array<char, 4096> buffer{};
+      struct group entry {};
+      struct group* found = nullptr;
+      if (const int err = ::getgrnam_r(options.group->c_str(), &entry, buffer.data(), buffer.size(), &found);
+          err != 0)
+        return err;
+      if (found == nullptr) return EINVAL;
+      group = found->gr_gid;
+    }
+    if (::chown(path, static_cast<uid_t>(-1), group) != 0) return errno;
+  }
+  if (options.mode && ::chmod(path, static_cast<mode_t>(*options.mode)) != 0) return errno;
+  return 0;
+}
+
+}  // namespace tsock::os

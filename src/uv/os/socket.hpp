@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tsock/address.hpp>
+#include <tsock/buffer.hpp>
+#include <tsock/listener_options.hpp>
+#include <tsock/peer_credentials.hpp>
+#include <tsock/stream_options.hpp>
+#include <tsock/unique_fd.hpp>
+#include <vector>
+
+/// The system's sockets, one call a function; the only place that knows how a platform spells them. Every
+/// descriptor is close-on-exec and non-blocking from birth, and no call raises SIGPIPE. Functions return 0 or
+/// an errno value unless they say otherwise; EINTR never comes out.
+namespace tsock::os {
+
+enum class SocketType : std::uint8_t { stream, datagram };
+
+UniqueFd open_socket(int family, SocketType type, int& err) noexcept;
+int open_pair(SocketType type, UniqueFd& first, UniqueFd& second) noexcept;
+/// Moves a foreign descriptor to 3 or above and makes it close-on-exec and non-blocking.
+int prepare_adopted(UniqueFd& fd) noexcept;
+/// Whether it is a socket of that type, of a family that tsock knows. `listening` must match too.
+int check_socket(int fd, SocketType type, bool listening) noexcept;
+
+int bind(int fd, const Address& address) noexcept;
+int listen(int fd, int backlog) noexcept;
+/// EINPROGRESS when the connection is on its way.
+int connect(int fd, const Address& address) noexcept;
+UniqueFd accept(int fd, int& err) noexcept;
+/// The waiting error of the socket, which the call takes away (SO_ERROR).
+int take_error(int fd) noexcept;
+
+/// \return bytes, 0 at the end, -1 with `err`.
+ssize_t readv(int fd, std::span<const iovec> vectors, int& err) noexcept;
+ssize_t writev(int fd, std::span<const iovec> vectors, int& err) noexcept;
+ssize_t writev_with_fds(int fd, std::span<const iovec> vectors, std::span<const int> fds, int& err) noexcept;
+/// The most descriptors that one call passes; the kernel's limit.
+inline constexpr std::size_t max_passed_fds = 253;
+/// As `readv()`; the first `count` of `fds` are descriptors that came along and belong to the caller now.
+ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, max_passed_fds> fds,
+                       std::size_t& count, int& err) noexcept;
+/// Bytes in the receive queue.
+std::size_t readable_bytes(int fd, int& err) noexcept;
+/// What a read of an empty receive queue would give: 0 while bytes may still come, EPIPE at the end, or the
+/// waiting error, which the call takes away.
+int peek_error(int fd) noexcept;
+int shutdown_write(int fd) noexcept;
+/// Closing sends a reset from now on, where the transport has one.
+void reset_on_close(int fd) noexcept;
+
+Address local_address(int fd);
+Address remote_address(int fd);
+int peer_credentials(int fd, PeerCredentials& credentials) noexcept;
+
+/// Options that count before bind and connect.
+int apply_before_connect(int fd, int family, const StreamOptions& options, bool reuse_address) noexcept;
+/// Options that a connected socket takes.
+int apply_connected(int fd, int family, const StreamOptions& options) noexcept;
+int apply_listener(int fd, int family, const ListenerOptions& options) noexcept;
+
+/// Identity of a file, to know one's own socket file again.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+/// \return 0, ENOENT, or what lstat(2) gives; EEXIST when the path is not a socket.
+int identify_socket_file(const Address& address, FileIdentity& identity) noexcept;
+int unlink_socket_file(const Address& address) noexcept;
+/// Gives the socket file the group and permission bits of the options. Before listen(2) nobody can connect
+/// yet. EINVAL for an unknown group.
+int set_socket_file_access(const Address& address, const ListenerOptions& options);
+
+}  // namespace tsock::os

@@ -1,0 +1,111 @@
+#include "uv/pipe_stream.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include "uv/loop_impl.hpp"
+#include "uv/os/socket.hpp"
+
+namespace tsock::detail {
+
+PipeStream::PipeStream(LoopImpl& loop, Source source) noexcept
+    : loop_(&loop), source_(std::move(source)), access_(os::access_mode(source_.fd.get())), watcher_(loop) {}
+
+PipeStream::~PipeStream() {
+  if (is_linked()) unlink();
+  close();
+}
+
+int PipeStream::open() {
+  const bool was_blocking = !os::is_nonblocking(source_.fd.get());
+  const int err = watcher_.open(source_.fd.get(), *this);
+  if (err == EPERM) {
+    always_ready_ = true;
+    return 0;
+  }
+  restores_flag_ = source_.is_shared && was_blocking;
+  return err;
+}
+
+// The watcher goes first: a descriptor that was closed under it may be somebody else's already.
+void PipeStream::close() noexcept {
+  watcher_.close();
+  if (std::exchange(restores_flag_, false)) os::clear_nonblocking(source_.fd.get());
+  source_.fd.reset();
+}
+
+ssize_t PipeStream::try_readv(std::span<const iovec> vectors, int& err) {
+  const ssize_t got = os::read_descriptor(source_.fd.get(), vectors, err);
+  // A terminal whose other side hung up.
+  if (got < 0 && err == EIO && source_.kind == os::DescriptorKind::terminal) return 0;
+  return got;
+}
+
+ssize_t PipeStream::try_writev(std::span<const iovec> vectors, int& err) {
+  return os::write_descriptor(source_.fd.get(), vectors, err);
+}
+
+// The reader sees the end when the last descriptor of the sending side is closed. A standard descriptor that
+// was inherited is one of them; its number stays in use, so that no later open(2) becomes somebody's stdout.
+int PipeStream::try_shutdown_write() {
+  if (source_.kind != os::DescriptorKind::pipe || access_.readable) return ENOTSUP;
+  close();
+  return source_.kept >= 0 ? os::redirect_to_null(source_.kept) : 0;
+}
+
+int PipeStream::try_disconnect() {
+  close();
+  return 0;
+}
+
+// What can only fail is found out by trying, not by waiting for an event that never comes.
+void PipeStream::want_readable() {
+  if (always_ready_ || !access_.readable) {
+    wants_read_ = true;
+    come_back();
+    return;
+  }
+  watcher_.want_readable();
+  if (watches_breaks_) watcher_.want_hang_up();
+}
+
+void PipeStream::want_writable() {
+  if (always_ready_ || !access_.writable) {
+    wants_write_ = true;
+    come_back();
+    return;
+  }
+  watcher_.want_writable();
+  if (watches_breaks_) watcher_.want_hang_up();
+}
+
+void PipeStream::want_broken() {
+  wants_broken_ = true;
+  watcher_.want_hang_up();
+}
+
+void PipeStream::come_back() {
+  if (!is_linked()) loop_->make_ready(*this);
+}
+
+void PipeStream::run() {
+  if (std::exchange(wants_write_, false)) events_->on_writable();
+  if (std::exchange(wants_read_, false)) events_->on_readable();
+}
+
+void PipeStream::on_fd_event(FdEvent event) {
+  const bool broken = event.failed || event.hung_up;
+  if (broken && watches_breaks_) events_->on_broken(EPIPE);
+  if (event.writable && source_.fd) events_->on_writable();
+  if (event.readable && source_.fd) events_->on_readable();
+  if (broken && std::exchange(wants_broken_, false) && source_.fd) events_->on_broken(EPIPE);
+}
+
+std::size_t PipeStream::pending_bytes(int& /*err*/) {
+  int ignored = 0;  // a device has no count
+  return access_.readable && source_.fd ? os::readable_bytes(source_.fd.get(), ignored) : 0;
+}
+
+StreamTraits PipeStream::traits() const noexcept { return {.read_ahead = true, .short_is_final = true}; }
+
+}  // namespace tsock::detail

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <span>
+#include <tsock/stream_backend.hpp>
+#include <tsock/unique_fd.hpp>
+
+#include "uv/fd_watcher.hpp"
+#include "uv/os/descriptor.hpp"
+
+namespace tsock::detail {
+
+/// A pipe, fifo, terminal or device by read(2) and write(2). libuv's streams are not used for them: their
+/// writes raise SIGPIPE.
+class PipeStream final : public StreamBackend, private FdEvents, private ReadyNode {
+ public:
+  struct Source {
+    UniqueFd fd;
+    os::DescriptorKind kind = os::DescriptorKind::pipe;
+    /// Other processes have the same file description: its O_NONBLOCK is put back in the end.
+    bool is_shared = false;
+    /// The descriptor of the process that stays open beside ours, 0 to 2; -1 for none.
+    int kept = -1;
+  };
+
+  PipeStream(LoopImpl& loop, Source source) noexcept;
+  ~PipeStream() override;
+
+  /// Begins to watch the descriptor. \return 0 or an errno value.
+  int open();
+
+  void attach(StreamEvents& events) override { events_ = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) override;
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) override;
+  int try_shutdown_write() override;
+  int try_disconnect() override;
+  void abort() noexcept override { close(); }
+  void want_readable() override;
+  void want_writable() override;
+  void want_broken() override;
+  std::size_t pending_bytes(int& err) override;
+  [[nodiscard]] StreamTraits traits() const noexcept override;
+  void watch_for_breaks(bool on) override { watches_breaks_ = on; }
+
+ private:
+  void on_fd_event(FdEvent event) override;
+  void run() override;
+  void come_back();
+  void close() noexcept;
+
+  LoopImpl* loop_;
+  Source source_;
+  os::AccessMode access_;
+  FdWatcher watcher_;
+  StreamEvents* events_ = nullptr;
+  bool always_ready_ = false;  // a device that cannot be polled because it never waits
+  bool restores_flag_ = false;
+  bool wants_read_ = false;
+  bool wants_write_ = false;
+  bool wants_broken_ = false;
+  bool watches_breaks_ = false;
+};
+
+}  // namespace tsock::detail

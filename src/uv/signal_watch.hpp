@@ -1,0 +1,56 @@
+#pragma once
+
+#include <uv.h>
+
+#include <vector>
+
+#include "core/loop_core.hpp"
+
+namespace tsock::detail {
+
+class LoopImpl;
+class SignalWatch;
+
+/// Waits for one delivery of a signal.
+class SignalState final : public ResultState<int> {
+ public:
+  SignalState(LoopCore& core, CallSite site) : ResultState(core, "signal", site) {}
+  void set_watch(SignalWatch* watch) noexcept { watch_ = watch; }
+  void interrupt(int err) override;
+
+ private:
+  void on_delivery() noexcept override;
+  void on_abandon() noexcept override;
+  SignalWatch* watch_ = nullptr;
+};
+
+/// Keeps one signal caught for the life of the loop, so that none is missed between two requests.
+class SignalWatch {
+ public:
+  SignalWatch(LoopImpl& loop, int signum) noexcept : loop_(&loop), signum_(signum) {}
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+  ~SignalWatch() = default;
+
+  /// Called once; `error()` tells whether the signal is caught.
+  void start() noexcept;
+  [[nodiscard]] int error() const noexcept { return error_; }
+  void close(uv_close_cb closed) noexcept;
+  [[nodiscard]] int signum() const noexcept { return signum_; }
+  void add(SignalState& state);
+  void remove(SignalState& state) noexcept;
+  /// The loop is going: nobody waits any more.
+  void forget_waiters() noexcept;
+
+ private:
+  void on_signal();
+
+  LoopImpl* loop_;
+  int signum_;
+  uv_signal_t handle_{};
+  int error_ = 0;
+  bool pending_ = false;
+  std::vector<SignalState*> waiting_;
+};
+
+}  // namespace tsock::detail

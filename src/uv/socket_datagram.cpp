@@ -1,0 +1,211 @@
+#include "uv/socket_datagram.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <tsock/datagram.hpp>
+#include <tsock/loop.hpp>
+#include <utility>
+
+#include "uv/loop_impl.hpp"
+#include "uv/os/datagram_socket.hpp"
+
+namespace tsock {
+
+namespace detail {
+
+namespace {
+
+constexpr std::chrono::milliseconds full_peer_retry{2};
+
+}  // namespace
+
+SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueFd fd, int family,
+                               const DatagramOptions& options) noexcept
+    : loop_(&loop),
+      fd_(std::move(fd)),
+      watcher_(loop),
+      family_(family),
+      info_(options.receive_info),
+      control_(options.receive_info || options.receive_offload),
+      offload_(options.send_offload && !is_unix()),
+      error_queue_(options.icmp_errors) {}
+
+SocketDatagram::~SocketDatagram() { close(); }
+
+// The watcher goes first: a descriptor that was closed under it may be somebody else's already.
+void SocketDatagram::close() noexcept {
+  retry_ = Request<void>();
+  watcher_.close();
+  fd_.reset();
+  if (!file_) return;
+  os::FileIdentity now;
+  if (os::identify_socket_file(file_->address, now) == 0 && now == file_->identity)
+    os::unlink_socket_file(file_->address);
+  file_.reset();
+}
+
+UniqueFd SocketDatagram::release() noexcept {
+  watcher_.close();
+  return std::move(fd_);
+}
+
+std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err) {
+  if (is_unix()) {
+    // Only UDP has an upper limit: look how large the next one is, and take that one alone.
+    const std::size_t common = slots[0].room[0].iov_len + slots[0].room[1].iov_len;
+    int ignored = 0;
+    const std::size_t size = os::readable_bytes(fd_.get(), ignored);
+    if (size > common) {
+      spill_.resize(size - common);
+      slots[0].room[2] = make_vector(std::span(spill_));
+    }
+    slots = slots.first(1);
+  }
+  const std::size_t count = os::receive_datagrams(fd_.get(), slots, control_, err);
+  if (count == 0 && err != EAGAIN && error_queue_) os::drain_error_queue(fd_.get());
+  return count;
+}
+
+std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) {
+  std::size_t sent = os::send_datagrams(fd_.get(), messages, offload_, err);
+  if (sent == 0 && err == EMSGSIZE && is_unix()) {
+    std::size_t size = 0;
+    for (const iovec& vector : messages[0].vectors) size += vector.iov_len;
+    if (os::grow_send_buffer(fd_.get(), size)) sent = os::send_datagrams(fd_.get(), messages, offload_, err);
+  }
+  if (sent == 0 && err != EAGAIN && error_queue_) os::drain_error_queue(fd_.get());
+  return sent;
+}
+
+int SocketDatagram::try_disconnect() {
+  close();
+  return 0;
+}
+
+void SocketDatagram::want_writable() {
+  // The kernel calls an unconnected unix socket writable even while the receiver it was asked to send to is
+  // full.
+  if (is_unix() && !connected_) {
+    retry_ = loop_->loop().sleep(full_peer_retry);
+    retry_.set_callback([this](Request<void>&) { events_->on_writable(); });
+    return;
+  }
+  watcher_.want_writable();
+}
+
+void SocketDatagram::on_fd_event(FdEvent event) {
+  if (event.writable) events_->on_writable();
+  if (event.readable && fd_) events_->on_readable();
+}
+
+int SocketDatagram::check_destination(const Address& destination) const {
+  return destination.family() == family_ ? 0 : EINVAL;
+}
+
+std::uint64_t SocketDatagram::dropped() const noexcept { return os::dropped_datagrams(fd_.get()); }
+
+int SocketDatagram::join(const Address& group, unsigned interface_index, const Address& source) {
+  if (group.family() != family_) return EINVAL;
+  return os::join_multicast(fd_.get(), group, interface_index, source, true);
+}
+
+int SocketDatagram::leave(const Address& group, unsigned interface_index, const Address& source) {
+  if (group.family() != family_) return EINVAL;
+  return os::join_multicast(fd_.get(), group, interface_index, source, false);
+}
+
+namespace {
+
+Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool connected,
+                     const DatagramOptions& options, int& err) {
+  const int family = os::local_address(fd.get()).family();
+  auto socket = std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(fd), family, options);
+  if (connected) socket->set_connected();
+  err = socket->open();
+  if (err != 0) {
+    fd = socket->release();
+    return {};
+  }
+  os::FileIdentity identity;
+  if (!bound_path.is_empty() && options.unlink_on_close &&
+      os::identify_socket_file(bound_path, identity) == 0)
+    socket->own_file(bound_path, identity);
+  return Datagram(loop, std::move(socket), options);
+}
+
+// Binds and connects a new socket; both addresses fit the family.
+Datagram open_datagram(Loop& loop, int family, const Address& local, const Address& remote,
+                       const DatagramOptions& options, int& err) {
+  UniqueFd fd = os::open_socket(family, os::SocketType::datagram, err);
+  if (err == 0) err = os::apply_datagram(fd.get(), family, options, false);
+  if (err != 0) return {};
+  const bool file = local.is_unix() && !local.is_unnamed() && !local.is_abstract();
+  if (!local.is_empty() && !local.is_unnamed()) {
+    os::FileIdentity identity;
+    err = os::bind(fd.get(), local);
+    if (err == EADDRINUSE && file && options.replace_socket_file &&
+        os::identify_socket_file(local, identity) == 0 && os::unlink_socket_file(local) == 0)
+      err = os::bind(fd.get(), local);
+    if (err != 0) return {};
+  }
+  const bool connected = !remote.is_empty() && !remote.is_unnamed();
+  if (connected) err = os::connect(fd.get(), remote);
+  if (err != 0) {
+    if (file) os::unlink_socket_file(local);
+    return {};
+  }
+  return wrap_socket(loop, fd, file ? local : Address(), connected, options, err);
+}
+
+}  // namespace
+
+}  // namespace detail
+
+Datagram Datagram::udp(Loop& loop, const Address& local, const Address& remote,
+                       const DatagramOptions& options, int& err) {
+  err = EINVAL;
+  if (!local.is_inet() && !(local.is_empty() && remote.is_inet())) return {};
+  if (!remote.is_empty() && !remote.is_inet()) return {};
+  Address from = local;
+  if (!remote.is_empty() && !from.is_empty() && from.family() != remote.family()) {
+    if (!from.is_any()) return {};
+    from = Address::inet_from_strings(remote.is_ipv4() ? "ipv4" : "ipv6", std::nullopt,
+                                      from.port().value_or(0), err);
+  }
+  // The wildcard with port 0 and a remote: the kernel chooses.
+  if (!remote.is_empty() && from.is_inet() && from.is_any() && from.port() == 0) from = Address();
+  const int family = remote.is_empty() ? from.family() : remote.family();
+  return detail::open_datagram(loop, family, from, remote, options, err);
+}
+
+Datagram Datagram::unix_datagram(Loop& loop, const Address& local, const Address& remote,
+                                 const DatagramOptions& options, int& err) {
+  err = EINVAL;
+  if ((!local.is_empty() && !local.is_unix()) || (!remote.is_empty() && !remote.is_unix())) return {};
+  return detail::open_datagram(loop, Address::unix_unnamed().family(), local, remote, options, err);
+}
+
+std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, int& err) {
+  UniqueFd first;
+  UniqueFd second;
+  err = os::open_pair(os::SocketType::datagram, first, second);
+  if (err != 0) return {};
+  Datagram left = detail::wrap_socket(loop, first, {}, true, {}, err);
+  if (err != 0) return {};
+  Datagram right = detail::wrap_socket(loop, second, {}, true, {}, err);
+  if (err != 0) return {};
+  return {std::move(left), std::move(right)};
+}
+
+Datagram Datagram::adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& options, int& err) {
+  err = fd ? os::check_socket(fd.get(), os::SocketType::datagram, false) : EBADF;
+  if (err == 0) err = os::prepare_adopted(fd);
+  if (err == 0) err = os::apply_datagram(fd.get(), os::local_address(fd.get()).family(), options, true);
+  if (err != 0) return {};
+  return detail::wrap_socket(loop, fd, {}, !os::remote_address(fd.get()).is_empty(), options, err);
+}
+
+DatagramCapabilities Datagram::capabilities() noexcept { return os::datagram_capabilities(); }
+
+}  // namespace tsock

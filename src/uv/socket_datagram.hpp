@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <tsock/datagram_backend.hpp>
+#include <tsock/datagram_options.hpp>
+#include <tsock/request.hpp>
+#include <tsock/unique_fd.hpp>
+#include <vector>
+
+#include "uv/fd_watcher.hpp"
+#include "uv/os/socket.hpp"
+
+namespace tsock::detail {
+
+/// A UDP or unix datagram socket.
+class SocketDatagram final : public DatagramBackend, public DatagramControl, private FdEvents {
+ public:
+  SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options) noexcept;
+  ~SocketDatagram() override;
+
+  int open() { return watcher_.open(fd_.get(), *this); }
+  [[nodiscard]] UniqueFd release() noexcept;
+  void set_connected() noexcept { connected_ = true; }
+  /// The socket file that is removed at the end.
+  void own_file(const Address& address, os::FileIdentity identity) { file_ = OwnedFile{address, identity}; }
+
+  void attach(DatagramEvents& events) override { events_ = &events; }
+  std::size_t try_receive(std::span<DatagramSlot> slots, int& err) override;
+  std::size_t try_send(std::span<const DatagramMessage> messages, int& err) override;
+  int try_disconnect() override;
+  void want_readable() override { watcher_.want_readable(); }
+  void want_writable() override;
+  [[nodiscard]] int check_destination(const Address& destination) const override;
+  [[nodiscard]] bool gives_info() const noexcept override { return info_; }
+  [[nodiscard]] Address local_address() const override { return os::local_address(fd_.get()); }
+  [[nodiscard]] Address remote_address() const override { return os::remote_address(fd_.get()); }
+  [[nodiscard]] std::uint64_t dropped() const noexcept override;
+  [[nodiscard]] DatagramControl* datagram_control() noexcept override { return this; }
+
+  [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
+  int join(const Address& group, unsigned interface_index, const Address& source) override;
+  int leave(const Address& group, unsigned interface_index, const Address& source) override;
+
+ private:
+  struct OwnedFile {
+    Address address;
+    os::FileIdentity identity;
+  };
+  void on_fd_event(FdEvent event) override;
+  void close() noexcept;
+  [[nodiscard]] bool is_unix() const noexcept { return family_ == Address::unix_unnamed().family(); }
+
+  LoopImpl* loop_;
+  UniqueFd fd_;
+  FdWatcher watcher_;
+  DatagramEvents* events_ = nullptr;
+  int family_;
+  bool connected_ = false;
+  bool info_;
+  bool control_;
+  bool offload_;
+  bool error_queue_;
+  Request<void> retry_;
+  std::optional<OwnedFile> file_;
+  std::vector<std::byte> spill_;  // what exceeds the common room of a unix datagram
+};
+
+}  // namespace tsock::detail

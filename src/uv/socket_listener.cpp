@@ -1,0 +1,153 @@
+#include "uv/socket_listener.hpp"
+
+#include <cerrno>
+#include <new>
+#include <tsock/listener.hpp>
+#include <tsock/loop.hpp>
+#include <utility>
+
+#include "uv/loop_impl.hpp"
+#include "uv/socket_stream.hpp"
+
+namespace tsock {
+
+namespace detail {
+
+SocketListener::SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted)
+    : loop_(&loop),
+      fd_(std::move(fd)),
+      watcher_(loop),
+      accepted_(accepted),
+      family_(os::local_address(fd_.get()).family()) {}
+
+SocketListener::~SocketListener() {
+  watcher_.close();
+  if (!file_) return;
+  // Somebody may have put a socket of his own there since.
+  os::FileIdentity now;
+  if (os::identify_socket_file(file_->address, now) == 0 && now == file_->identity)
+    os::unlink_socket_file(file_->address);
+}
+
+void SocketListener::own_file(const Address& address, os::FileIdentity identity) {
+  file_ = OwnedFile{address, identity};
+}
+
+UniqueFd SocketListener::release() noexcept {
+  watcher_.close();
+  return std::move(fd_);
+}
+
+int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) {
+  for (;;) {
+    int err = 0;
+    UniqueFd fd = os::accept(fd_.get(), err);
+    if (!fd) return err;
+    err = os::apply_connected(fd.get(), family_, accepted_);
+    if (err != 0) {
+      // One that died since then takes no options: the next one. Otherwise the options are wrong, or there is
+      // no memory, and whoever accepts has to hear of it.
+      if (os::remote_address(fd.get()).is_empty()) continue;
+      return err;
+    }
+    try {
+      auto accepted = std::make_unique<SocketStream>(*loop_, std::move(fd), accepted_.receive_fds);
+      err = accepted->open();
+      if (err == 0) stream = std::move(accepted);
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+    }
+    return err;
+  }
+}
+
+namespace {
+
+// Whether somebody answers at the address.
+bool is_alive(const Address& address) {
+  int err = 0;
+  const UniqueFd fd = os::open_socket(address.family(), os::SocketType::stream, err);
+  if (!fd) return true;
+  err = os::connect(fd.get(), address);
+  return err != ECONNREFUSED && err != ENOENT;
+}
+
+int bind_unix(int fd, const Address& address, const ListenerOptions& options) {
+  const int err = os::bind(fd, address);
+  if (err != EADDRINUSE || address.is_abstract() || options.stale_socket == StaleSocket::fail) return err;
+  os::FileIdentity identity;
+  const int identified = os::identify_socket_file(address, identity);
+  if (identified == EEXIST) return EADDRINUSE;
+  if (identified != 0 && identified != ENOENT) return identified;
+  if (options.stale_socket == StaleSocket::probe_and_replace && is_alive(address)) return EADDRINUSE;
+  if (const int unlinked = os::unlink_socket_file(address); unlinked != 0 && unlinked != ENOENT)
+    return unlinked;
+  return os::bind(fd, address);
+}
+
+// On success `file` tells whether the path is ours now.
+int bind_and_listen(int fd, const Address& address, const ListenerOptions& options,
+                    std::optional<os::FileIdentity>& file) {
+  int err = os::apply_listener(fd, address.family(), options);
+  if (err != 0) return err;
+  if (!address.is_unix()) {
+    err = os::bind(fd, address);
+    return err != 0 ? err : os::listen(fd, options.backlog);
+  }
+  err = bind_unix(fd, address, options);
+  if (err != 0) return err;
+  if (!address.is_abstract()) {
+    os::FileIdentity identity;
+    err = os::identify_socket_file(address, identity);
+    if (err == 0) file = identity;
+    if (err == 0) err = os::set_socket_file_access(address, options);
+  }
+  if (err == 0) err = os::listen(fd, options.backlog);
+  if (err != 0 && file) os::unlink_socket_file(address);
+  return err;
+}
+
+}  // namespace
+
+}  // namespace detail
+
+Listener Listener::listen(Loop& loop, const Address& address, const ListenerOptions& options, int& err) {
+  err = address.is_inet() || (address.is_unix() && !address.is_unnamed()) ? 0 : EINVAL;
+  if (err == 0 && options.backlog < 0) err = EINVAL;
+  if (err != 0) return {};
+  UniqueFd fd = os::open_socket(address.family(), os::SocketType::stream, err);
+  if (err != 0) return {};
+  std::optional<os::FileIdentity> file;
+  err = detail::bind_and_listen(fd.get(), address, options, file);
+  if (err != 0) return {};
+  auto socket =
+      std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd), options.stream);
+  if (file && options.unlink_on_close) socket->own_file(address, *file);
+  err = socket->open();
+  if (err != 0) return {};
+  return Listener(loop, std::move(socket), options.stream);
+}
+
+Listener Listener::tcp(Loop& loop, const Address& address, const ListenerOptions& options, int& err) {
+  return listen(loop, address.is_inet() ? address : Address(), options, err);
+}
+
+Listener Listener::unix_stream(Loop& loop, const Address& address, const ListenerOptions& options, int& err) {
+  return listen(loop, address.is_unix() ? address : Address(), options, err);
+}
+
+Listener Listener::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& accepted, int& err) {
+  err = fd ? os::check_socket(fd.get(), os::SocketType::stream, true) : EBADF;
+  if (err == 0) err = os::prepare_adopted(fd);
+  if (err != 0) return {};
+  auto socket =
+      std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd), accepted);
+  err = socket->open();
+  if (err != 0) {
+    fd = socket->release();
+    return {};
+  }
+  return Listener(loop, std::move(socket), accepted);
+}
+
+}  // namespace tsock

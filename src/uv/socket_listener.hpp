@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <tsock/listener_backend.hpp>
+#include <tsock/listener_options.hpp>
+#include <tsock/unique_fd.hpp>
+
+#include "uv/fd_watcher.hpp"
+#include "uv/os/socket.hpp"
+
+namespace tsock::detail {
+
+/// A listening TCP or unix stream socket.
+class SocketListener final : public ListenerBackend, private FdEvents {
+ public:
+  SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted);
+  ~SocketListener() override;
+
+  int open() { return watcher_.open(fd_.get(), *this); }
+  /// The socket file that is removed at the end.
+  void own_file(const Address& address, os::FileIdentity identity);
+  [[nodiscard]] UniqueFd release() noexcept;
+
+  void attach(ListenerEvents& events) override { events_ = &events; }
+  int try_accept(std::unique_ptr<StreamBackend>& stream) override;
+  void want_acceptable() override { watcher_.want_readable(); }
+  [[nodiscard]] Address local_address() const override { return os::local_address(fd_.get()); }
+  [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
+
+ private:
+  struct OwnedFile {
+    Address address;
+    os::FileIdentity identity;
+  };
+  void on_fd_event(FdEvent /*event*/) override { events_->on_acceptable(); }
+
+  LoopImpl* loop_;
+  UniqueFd fd_;
+  FdWatcher watcher_;
+  StreamOptions accepted_;
+  int family_;
+  ListenerEvents* events_ = nullptr;
+  std::optional<OwnedFile> file_;
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,203 @@
+#include "uv/socket_stream.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "uv/loop_impl.hpp"
+#include "uv/os/socket.hpp"
+
+namespace tsock::detail {
+
+SocketStream::SocketStream(LoopImpl& loop, UniqueFd fd, bool receive_fds) noexcept
+    : fd_(std::move(fd)),
+      watcher_(loop),
+      reception_(receive_fds ? std::make_unique<FdReception>() : nullptr) {}
+
+SocketStream::~SocketStream() { close(); }
+
+int SocketStream::open() { return watcher_.open(fd_.get(), *this); }
+
+// The watcher goes first: a descriptor that was closed under it may be somebody else's already.
+void SocketStream::close() noexcept {
+  watcher_.close();
+  fd_.reset();
+}
+
+namespace {
+
+// Errors of the connection, as opposed to those of one call: no memory, a descriptor that cannot be passed.
+bool breaks_connection(int err) noexcept {
+  switch (err) {
+    case ECONNRESET:
+    case ECONNREFUSED:
+    case ECONNABORTED:
+    case ETIMEDOUT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETRESET:
+    case ENETUNREACH:
+    case EPROTO:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+// The kernel tells what broke a connection once; whoever comes later hears it from here.
+ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
+  if (result >= 0 || err == EAGAIN) return result;
+  // A unix socket gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a
+  // reader.
+  if (connection_error_ == 0) {
+    if (err == EPIPE) {
+      connection_error_ = os::take_error(fd_.get());
+    } else if (breaks_connection(err)) {
+      connection_error_ = err;
+    }
+  }
+  if (connection_error_ != 0) err = connection_error_;
+  return result;
+}
+
+ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) {
+  const ssize_t got =
+      reception_ == nullptr ? os::readv(fd_.get(), vectors, err) : try_readv_with_fds(vectors, err);
+  if (got > 0) return got;
+  if (got == 0 && connection_error_ != 0) {
+    err = connection_error_;
+    return -1;
+  }
+  return remember_failure(got, err);
+}
+
+// Room for what may come is made first: descriptors that cannot be kept would be lost.
+ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& err) {
+  auto& received = reception_->received;
+  if (received.capacity() - received.size() < os::max_passed_fds) {
+    try {
+      received.reserve(std::max(2 * received.capacity(), received.size() + os::max_passed_fds));
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+      return -1;
+    }
+  }
+  std::array<int, os::max_passed_fds> fds;
+  std::size_t count = 0;
+  const ssize_t got = os::readv_with_fds(fd_.get(), vectors, fds, count, err);
+  for (const int fd : std::span(fds).first(count)) received.push_back({reception_->position, UniqueFd(fd)});
+  if (got > 0) reception_->position += static_cast<std::uint64_t>(got);
+  return got;
+}
+
+ssize_t SocketStream::try_writev(std::span<const iovec> vectors, int& err) {
+  return remember_failure(os::writev(fd_.get(), vectors, err), err);
+}
+
+ssize_t SocketStream::try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
+                                          int& err) {
+  return remember_failure(os::writev_with_fds(fd_.get(), vectors, fds, err), err);
+}
+
+// On a connection that was reset the kernel says ENOTCONN, which here means a stream that was closed.
+int SocketStream::try_shutdown_write() {
+  const int err = os::shutdown_write(fd_.get());
+  if (err != ENOTCONN) return err;
+  if (connection_error_ == 0) connection_error_ = os::take_error(fd_.get());
+  return connection_error_ != 0 ? connection_error_ : EPIPE;
+}
+
+int SocketStream::try_disconnect() {
+  close();
+  return 0;
+}
+
+void SocketStream::abort() noexcept {
+  if (fd_) os::reset_on_close(fd_.get());
+  close();
+}
+
+void SocketStream::want_readable() {
+  watcher_.want_readable();
+  if (watches_breaks_) watcher_.want_hang_up();
+}
+
+void SocketStream::want_writable() {
+  watcher_.want_writable();
+  if (watches_breaks_) watcher_.want_hang_up();
+}
+
+void SocketStream::want_broken() {
+  wants_broken_ = true;
+  watcher_.want_hang_up();
+}
+
+void SocketStream::watch_for_breaks(bool on) { watches_breaks_ = on; }
+
+// The writer hears of a failure first, then the reader, who drains what is there, then the monitor; unless
+// the options say that a break comes before what is buffered.
+void SocketStream::on_fd_event(FdEvent event) {
+  const bool broken = event.failed || event.hung_up;
+  if (event.failed && connection_error_ == 0) connection_error_ = os::take_error(fd_.get());
+  if (broken && watches_breaks_) report_break(event);
+  if (event.writable && fd_) events_->on_writable();
+  if (event.readable && fd_) events_->on_readable();
+  if (broken && wants_broken_ && fd_) report_break(event);
+}
+
+void SocketStream::report_break(FdEvent event) {
+  wants_broken_ = false;
+  events_->on_broken(event.failed && connection_error_ != 0 ? connection_error_ : EPIPE);
+}
+
+std::size_t SocketStream::pending_bytes(int& err) {
+  const std::size_t bytes = os::readable_bytes(fd_.get(), err);
+  if (bytes != 0 || err != 0) return bytes;
+  const int waiting = os::peek_error(fd_.get());
+  if (connection_error_ == 0 && waiting != EPIPE) connection_error_ = waiting;
+  err = connection_error_ != 0 ? connection_error_ : waiting;
+  return 0;
+}
+
+// The kernel tells which read descriptors came with, not which byte of it: what is read ahead could not say
+// whose they are.
+StreamTraits SocketStream::traits() const noexcept {
+  return {.read_ahead = reception_ == nullptr, .short_is_final = true};
+}
+
+Address SocketStream::local_address() const { return fd_ ? os::local_address(fd_.get()) : Address(); }
+
+Address SocketStream::remote_address() const { return fd_ ? os::remote_address(fd_.get()) : Address(); }
+
+UniqueFd SocketStream::release() noexcept {
+  watcher_.close();
+  return std::move(fd_);
+}
+
+int SocketStream::apply(const StreamOptions& options) {
+  if (options.receive_fds && reception_ == nullptr) reception_ = std::make_unique<FdReception>();
+  return os::apply_connected(fd_.get(), os::local_address(fd_.get()).family(), options);
+}
+
+int SocketStream::peer_credentials(PeerCredentials& credentials) const {
+  return os::peer_credentials(fd_.get(), credentials);
+}
+
+std::vector<UniqueFd> SocketStream::take_received_fds(std::uint64_t position) {
+  std::vector<UniqueFd> taken;
+  if (reception_ == nullptr) return taken;
+  auto& received = reception_->received;
+  const auto end = std::find_if(received.begin(), received.end(),
+                                [position](const ReceivedFd& one) { return one.position >= position; });
+  taken.reserve(static_cast<std::size_t>(end - received.begin()));
+  for (auto place = received.begin(); place != end; ++place) taken.push_back(std::move(place->fd));
+  received.erase(received.begin(), end);
+  return taken;
+}
+
+}  // namespace tsock::detail

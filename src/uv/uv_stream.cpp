@@ -1,0 +1,414 @@
+#include "uv/uv_stream.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <tsock/loop.hpp>
+#include <utility>
+
+#include "uv/loop_impl.hpp"
+#include "uv/os/descriptor.hpp"
+#include "uv/os/socket.hpp"
+
+namespace tsock {
+
+namespace detail {
+
+namespace {
+
+constexpr std::size_t buffer_size = std::size_t{64} * 1024;
+constexpr std::size_t vectors_per_call = 256;
+
+uv_handle_t* as_handle(uv_stream_t* stream) noexcept { return reinterpret_cast<uv_handle_t*>(stream); }
+
+int descriptor_of(uv_stream_t* stream) noexcept {
+  uv_os_fd_t fd = -1;
+  return uv_fileno(as_handle(stream), &fd) == 0 ? fd : -1;
+}
+
+}  // namespace
+
+/// What libuv's callbacks hold on to. It outlives the stream until the handle is closed, or given back, and
+/// no request of libuv's is out.
+struct UvStream::Link {
+  Link(LoopImpl& owner, uv_stream_t* wrapped, UvStreamOwnership kind, UvStream& user) noexcept
+      : loop(&owner), handle(wrapped), ownership(kind), stream(&user), data(wrapped->data) {}
+
+  LoopImpl* loop;
+  uv_stream_t* handle;
+  UvStreamOwnership ownership;
+  UvStream* stream;
+  void* data;  // what the application had there
+  bool was_referenced = false;
+  unsigned users = 1;
+  uv_shutdown_t shutdown{};
+};
+
+/// A slice that libuv writes when it can.
+struct UvStream::DeferredWrite {
+  explicit DeferredWrite(Link& owner) noexcept : link(&owner) { request.data = this; }
+  uv_write_t request{};
+  Link* link;
+  std::array<std::byte, buffer_size> bytes;
+};
+
+UvStream::UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership)
+    : loop_(&loop), link_(make_pooled<Link>(loop, loop, handle, ownership, *this)), watcher_(loop) {
+  link_->was_referenced = uv_has_ref(as_handle(handle)) != 0;
+  handle->data = link_;
+  uv_unref(as_handle(handle));
+}
+
+UvStream::~UvStream() {
+  if (is_linked()) unlink();
+  close();
+}
+
+void UvStream::let_go(Link* link) noexcept {
+  if (--link->users != 0) return;
+  LoopImpl& loop = *link->loop;
+  link->~Link();
+  loop.deallocate(static_cast<void*>(link), sizeof(Link));
+}
+
+void UvStream::close() noexcept {
+  Link* const link = std::exchange(link_, nullptr);
+  if (link == nullptr) return;
+  watcher_.close();
+  watched_.reset();
+  free_buffer();
+  link->stream = nullptr;
+  uv_stream_t* const stream = link->handle;
+  if (!link->ownership.takes()) {
+    if (reading_) uv_read_stop(stream);
+    stream->data = link->data;
+    if (link->was_referenced) uv_ref(as_handle(stream));
+    let_go(link);
+    return;
+  }
+  uv_close(as_handle(stream), [](uv_handle_t* closed) {
+    auto* const ended = static_cast<Link*>(closed->data);
+    const UvStreamOwnership ownership = ended->ownership;
+    uv_stream_t* const memory = ended->handle;
+    let_go(ended);
+    if (ownership.free_function() != nullptr) ownership.free_function()(memory);
+  });
+}
+
+uv_stream_t* UvStream::handle() const noexcept { return link_->handle; }
+
+int UvStream::descriptor() const noexcept { return link_ != nullptr ? descriptor_of(handle()) : -1; }
+
+// ---- reading ----
+
+void UvStream::on_allocate(uv_handle_t* handle, std::size_t /*suggested*/, uv_buf_t* buffer) {
+  UvStream& self = *static_cast<Link*>(handle->data)->stream;
+  try {
+    if (self.buffer_ == nullptr) self.buffer_ = static_cast<std::byte*>(self.loop_->allocate(buffer_size));
+    *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), buffer_size);
+  } catch (const std::bad_alloc&) {
+    *buffer = uv_buf_init(nullptr, 0);  // comes back as UV_ENOBUFS
+  }
+}
+
+void UvStream::on_read(uv_stream_t* handle, ssize_t got, const uv_buf_t* /*buffer*/) {
+  auto* const link = static_cast<Link*>(handle->data);
+  ++link->users;
+  LoopImpl& loop = *link->loop;
+  loop.enter();
+  link->stream->received(got);
+  loop.drain();
+  // Callbacks may have started the next read, or ended the stream.
+  if (link->stream != nullptr) link->stream->stop_unless_wanted();
+  let_go(link);
+}
+
+void UvStream::received(ssize_t got) {
+  if (got > 0) {
+    begin_ = 0;
+    end_ = static_cast<std::size_t>(got);
+  } else {
+    free_buffer();
+    if (got == 0) return;
+    uv_read_stop(handle());
+    reading_ = false;
+    // A terminal whose other side hung up gives EIO.
+    if (got == UV_EOF || (got == UV_EIO && handle()->type == UV_TTY)) {
+      ended_ = true;
+    } else {
+      read_error_ = got == UV_ENOBUFS ? ENOMEM : static_cast<int>(-got);
+    }
+  }
+  if (std::exchange(wants_read_, false)) events_->on_readable();
+}
+
+void UvStream::stop_unless_wanted() noexcept {
+  if (!reading_ || (wants_read_ && !has_bytes())) return;
+  uv_read_stop(handle());
+  reading_ = false;
+}
+
+void UvStream::free_buffer() noexcept {
+  if (buffer_ != nullptr) loop_->deallocate(buffer_, buffer_size);
+  buffer_ = nullptr;
+  begin_ = end_ = 0;
+}
+
+ssize_t UvStream::try_readv(std::span<const iovec> vectors, int& err) {
+  if (!has_bytes()) {
+    if (ended_) return 0;
+    err = read_error_ != 0 ? read_error_ : EAGAIN;
+    return -1;
+  }
+  std::size_t taken = 0;
+  for (const iovec& vector : vectors) {
+    const std::size_t step = std::min(vector.iov_len, end_ - begin_);
+    if (step == 0) continue;
+    std::memcpy(vector.iov_base, buffer_ + begin_, step);
+    begin_ += step;
+    taken += step;
+  }
+  if (!has_bytes()) free_buffer();
+  return static_cast<ssize_t>(taken);
+}
+
+void UvStream::want_readable() {
+  wants_read_ = true;
+  if (watches_breaks_ && watch()) watcher_.want_hang_up();
+  if (!has_bytes() && !ended_ && read_error_ == 0) {
+    if (reading_) return;
+    const int status = uv_read_start(handle(), on_allocate, on_read);
+    reading_ = status == 0;
+    if (reading_) return;
+    read_error_ = -status;
+  }
+  come_back();
+}
+
+std::size_t UvStream::pending_bytes(int& err) {
+  std::size_t bytes = end_ - begin_;
+  int ignored = 0;  // not every descriptor has a count
+  const int fd = descriptor();
+  if (fd >= 0 && !ended_) bytes += os::readable_bytes(fd, ignored);
+  if (bytes == 0) err = ended_ ? EPIPE : read_error_;
+  return bytes;
+}
+
+// ---- writing ----
+
+// After a failed read libuv refuses writes with an error of its own; the first one says more.
+ssize_t UvStream::fail_write(int status, int& err) noexcept {
+  err = status == UV_EPIPE && read_error_ != 0 ? read_error_ : -status;
+  write_error_ = err;
+  return -1;
+}
+
+ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) {
+  err = try_flush();
+  if (err != 0) return -1;
+  std::array<uv_buf_t, vectors_per_call> buffers;
+  unsigned count = 0;
+  for (const iovec& vector : vectors.first(std::min(vectors.size(), buffers.size())))
+    buffers[count++] =
+        uv_buf_init(static_cast<char*>(vector.iov_base), static_cast<unsigned>(vector.iov_len));
+  int status = 0;
+  {
+    os::SigpipeGuard guard;
+    status = uv_try_write(handle(), buffers.data(), count);
+    if (status == UV_EPIPE) guard.take_signal();
+  }
+  if (status > 0) return status;
+  if (status < 0 && status != UV_EAGAIN) return fail_write(status, err);
+  if (!watch()) return defer_write(vectors, err);
+  err = EAGAIN;
+  return -1;
+}
+
+ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) {
+  auto* const slice = make_pooled<DeferredWrite>(*loop_, *link_);
+  std::size_t size = 0;
+  for (const iovec& vector : vectors) {
+    const std::size_t step = std::min(vector.iov_len, slice->bytes.size() - size);
+    if (step != 0) std::memcpy(slice->bytes.data() + size, vector.iov_base, step);
+    size += step;
+  }
+  const uv_buf_t buffer =
+      uv_buf_init(reinterpret_cast<char*>(slice->bytes.data()), static_cast<unsigned>(size));
+  int status = 0;
+  {
+    os::SigpipeGuard guard;
+    status = uv_write(&slice->request, handle(), &buffer, 1, on_deferred_write);
+    // An error is reported later, but it has happened by now.
+    guard.take_signal();
+  }
+  if (status != 0) {
+    slice->~DeferredWrite();
+    loop_->deallocate(slice, sizeof(DeferredWrite));
+    return fail_write(status, err);
+  }
+  ++link_->users;
+  write_deferred_ = true;
+  return static_cast<ssize_t>(size);
+}
+
+void UvStream::on_deferred_write(uv_write_t* request, int status) {
+  auto* const slice = static_cast<DeferredWrite*>(request->data);
+  Link* const link = slice->link;
+  LoopImpl& loop = *link->loop;
+  slice->~DeferredWrite();
+  loop.deallocate(static_cast<void*>(slice), sizeof(DeferredWrite));
+  if (UvStream* const self = link->stream; self != nullptr) {
+    loop.enter();
+    self->write_deferred_ = false;
+    int err = 0;
+    if (status != 0) self->fail_write(status, err);
+    if (std::exchange(self->wants_write_, false)) self->events_->on_writable();
+    loop.drain();
+  }
+  let_go(link);
+}
+
+int UvStream::try_flush() {
+  if (link_ == nullptr) return EBADF;
+  if (write_error_ != 0) return write_error_;
+  return write_deferred_ ? EAGAIN : 0;
+}
+
+void UvStream::want_writable() {
+  wants_write_ = true;
+  if (write_deferred_ || shutdown_ == Shutdown::running) return;
+  if (!watcher_.is_open()) {
+    come_back();
+    return;
+  }
+  watcher_.want_writable();
+  if (watches_breaks_) watcher_.want_hang_up();
+}
+
+int UvStream::try_shutdown_write() {
+  // uv_shutdown would fail for these too, but only after it has ended writing for good.
+  if (!os::is_stream_socket(descriptor())) return ENOTSUP;
+  if (shutdown_ == Shutdown::none) {
+    link_->shutdown.data = link_;
+    const int status = uv_shutdown(&link_->shutdown, handle(), on_shutdown);
+    if (status != 0) return status == UV_ENOTCONN && read_error_ != 0 ? read_error_ : -status;
+    ++link_->users;
+    shutdown_ = Shutdown::running;
+  }
+  return shutdown_ == Shutdown::running ? EAGAIN : shutdown_error_;
+}
+
+void UvStream::on_shutdown(uv_shutdown_t* request, int status) {
+  auto* const link = static_cast<Link*>(request->data);
+  LoopImpl& loop = *link->loop;
+  if (UvStream* const self = link->stream; self != nullptr) {
+    loop.enter();
+    self->shutdown_ = Shutdown::ended;
+    self->shutdown_error_ = -status;
+    if (std::exchange(self->wants_write_, false)) self->events_->on_writable();
+    loop.drain();
+  }
+  let_go(link);
+}
+
+int UvStream::try_disconnect() {
+  if (write_deferred_ && write_error_ == 0) return EAGAIN;
+  close();
+  return 0;
+}
+
+void UvStream::abort() noexcept {
+  if (link_ != nullptr && handle()->type == UV_TCP && link_->ownership.takes())
+    os::reset_on_close(descriptor());
+  close();
+}
+
+// ---- what only the descriptor tells ----
+
+// libuv's streams show neither room nor a break before they are read or written.
+bool UvStream::watch() {
+  if (watcher_.is_open()) return true;
+  int err = 0;
+  watched_ = os::duplicate(descriptor(), err);
+  if (err == 0) err = watcher_.open(watched_.get(), *this);
+  if (err != 0) watched_.reset();
+  return err == 0;
+}
+
+void UvStream::watch_for_breaks(bool on) { watches_breaks_ = on; }
+
+void UvStream::want_broken() {
+  wants_broken_ = true;
+  if (watch()) watcher_.want_hang_up();
+}
+
+void UvStream::on_fd_event(FdEvent event) {
+  const bool broken = event.failed || event.hung_up;
+  if (broken && watches_breaks_) report_break(event);
+  if (event.writable && !write_deferred_ && shutdown_ != Shutdown::running &&
+      std::exchange(wants_write_, false))
+    events_->on_writable();
+  if (broken && wants_broken_ && link_ != nullptr) report_break(event);
+}
+
+void UvStream::report_break(FdEvent event) {
+  wants_broken_ = false;
+  int err = event.failed && watched_ ? os::take_error(watched_.get()) : 0;
+  if (err == 0 || err == ENOTSOCK || err == EBADF) err = read_error_ != 0 ? read_error_ : EPIPE;
+  if (err != EPIPE && read_error_ == 0) read_error_ = err;
+  events_->on_broken(err);
+}
+
+void UvStream::come_back() {
+  if (!is_linked()) loop_->make_ready(*this);
+}
+
+void UvStream::run() {
+  if (!write_deferred_ && shutdown_ != Shutdown::running && !watcher_.is_open() &&
+      std::exchange(wants_write_, false))
+    events_->on_writable();
+  if (wants_read_ && (has_bytes() || ended_ || read_error_ != 0)) {
+    wants_read_ = false;
+    events_->on_readable();
+  }
+}
+
+Address UvStream::local_address() const {
+  const int fd = descriptor();
+  return fd >= 0 ? os::local_address(fd) : Address();
+}
+
+Address UvStream::remote_address() const {
+  const int fd = descriptor();
+  return fd >= 0 ? os::remote_address(fd) : Address();
+}
+
+}  // namespace detail
+
+namespace {
+
+int check_handle(uv_stream_t* handle, const uv_loop_t* loop) {
+  if (handle == nullptr || handle->loop != loop) return EINVAL;
+  if (handle->type != UV_TCP && handle->type != UV_NAMED_PIPE && handle->type != UV_TTY) return EINVAL;
+  if (uv_is_closing(detail::as_handle(handle)) != 0) return EINVAL;
+  if (uv_is_readable(handle) == 0 && uv_is_writable(handle) == 0) return ENOTCONN;
+  return uv_is_active(detail::as_handle(handle)) != 0 ? EBUSY : 0;
+}
+
+}  // namespace
+
+Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownership,
+                      const StreamOptions& options, int& err) {
+  detail::LoopImpl& impl = detail::impl_of(loop.core());
+  err = check_handle(handle, impl.uv());
+  if (err != 0) return {};
+  const int fd = detail::descriptor_of(handle);
+  if (os::is_stream_socket(fd)) err = os::apply_connected(fd, os::local_address(fd).family(), options);
+  if (err != 0) return {};
+  return Stream(loop, std::make_unique<detail::UvStream>(impl, handle, ownership), options);
+}
+
+}  // namespace tsock

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <uv.h>
+
+#include <span>
+#include <tsock/stream_backend.hpp>
+#include <tsock/unique_fd.hpp>
+#include <tsock/uv_stream.hpp>
+
+#include "uv/fd_watcher.hpp"
+
+namespace tsock::detail {
+
+/// A libuv stream that the application, or uv_spawn, has opened.
+///
+/// libuv reads by itself while reading is on, so there is one buffer, and reading goes on only while somebody
+/// wants bytes and the buffer is empty. Writes are tried directly; the wait for room goes through a duplicate
+/// of the descriptor, because libuv's own deferred writes raise SIGPIPE.
+class UvStream final : public StreamBackend, private FdEvents, private ReadyNode {
+ public:
+  UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership);
+  ~UvStream() override;
+
+  void attach(StreamEvents& events) override { events_ = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) override;
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) override;
+  int try_flush() override;
+  int try_shutdown_write() override;
+  int try_disconnect() override;
+  void abort() noexcept override;
+  void want_readable() override;
+  void want_writable() override;
+  void want_broken() override;
+  std::size_t pending_bytes(int& err) override;
+  void watch_for_breaks(bool on) override;
+  [[nodiscard]] Address local_address() const override;
+  [[nodiscard]] Address remote_address() const override;
+
+ private:
+  struct Link;
+  struct DeferredWrite;
+  enum class Shutdown : unsigned char { none, running, ended };
+
+  static void let_go(Link* link) noexcept;
+  static void on_allocate(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer);
+  static void on_read(uv_stream_t* handle, ssize_t got, const uv_buf_t* buffer);
+  static void on_shutdown(uv_shutdown_t* request, int status);
+  static void on_deferred_write(uv_write_t* request, int status);
+
+  [[nodiscard]] uv_stream_t* handle() const noexcept;
+  [[nodiscard]] int descriptor() const noexcept;
+  [[nodiscard]] bool has_bytes() const noexcept { return begin_ != end_; }
+  void received(ssize_t got);
+  void stop_unless_wanted() noexcept;
+  void free_buffer() noexcept;
+  bool watch();
+  ssize_t defer_write(std::span<const iovec> vectors, int& err);
+  ssize_t fail_write(int status, int& err) noexcept;
+  void on_fd_event(FdEvent event) override;
+  void report_break(FdEvent event);
+  void run() override;
+  void come_back();
+  void close() noexcept;
+
+  LoopImpl* loop_;
+  Link* link_;
+  UniqueFd watched_;  // a duplicate: one loop watches a descriptor only once
+  FdWatcher watcher_;
+  StreamEvents* events_ = nullptr;
+  std::byte* buffer_ = nullptr;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  int read_error_ = 0;
+  int write_error_ = 0;
+  int shutdown_error_ = 0;
+  Shutdown shutdown_ = Shutdown::none;
+  bool ended_ = false;
+  bool reading_ = false;
+  bool write_deferred_ = false;
+  bool wants_read_ = false;
+  bool wants_write_ = false;
+  bool wants_broken_ = false;
+  bool watches_breaks_ = false;
+};
+
+}  // namespace tsock::detail
