@@ -1,0 +1,115 @@
+#include "contract/backends.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <tsock/listener.hpp>
+#include <tsock/loop.hpp>
+#include <tsock/memory_stream.hpp>
+
+namespace tsock::test {
+
+namespace {
+
+std::pair<Stream, Stream> over_listener(LoopFixture& fixture, const Address& address) {
+  int err = 0;
+  Listener listener = Listener::listen(fixture.loop, address, {}, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  Request<Stream> accepting = listener.accept();
+  Request<Stream> connecting = Stream::connect(fixture.loop, listener.local_address());
+  Stream first = fixture.fetch(connecting, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  Stream second = fixture.fetch(accepting, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  return {std::move(first), std::move(second)};
+}
+
+std::pair<Stream, Stream> unix_path(LoopFixture& fixture) {
+  const TempDirectory directory;
+  int err = 0;
+  return over_listener(fixture, Address::unix_from_path(directory / "socket", err));
+}
+
+std::pair<Stream, Stream> unix_abstract(LoopFixture& fixture) {
+  static unsigned count = 0;
+  int err = 0;
+  const std::string name = "tsock-contract-" + std::to_string(getpid()) + '-' + std::to_string(++count);
+  return over_listener(fixture, Address::unix_abstract(name, err));
+}
+
+Stream adopt(LoopFixture& fixture, UniqueFd fd) {
+  int err = 0;
+  Stream stream = Stream::adopt(fixture.loop, fd, {}, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  return stream;
+}
+
+std::pair<Stream, Stream> adopted(LoopFixture& fixture) {
+  std::array<int, 2> fds{};
+  BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
+  UniqueFd first(fds[0]);
+  UniqueFd second(fds[1]);
+  Stream left = adopt(fixture, std::move(first));
+  return {std::move(left), adopt(fixture, std::move(second))};
+}
+
+Stream release_and_adopt(LoopFixture& fixture, Stream stream) {
+  int err = 0;
+  std::vector<std::byte> unread;
+  UniqueFd fd = stream.release_fd(unread, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  BOOST_TEST(unread.empty());
+  return adopt(fixture, std::move(fd));
+}
+
+std::pair<Stream, Stream> released_and_adopted(LoopFixture& fixture) {
+  auto pair = fixture.tcp_pair();
+  Stream left = release_and_adopt(fixture, std::move(pair.first));
+  return {std::move(left), release_and_adopt(fixture, std::move(pair.second))};
+}
+
+auto memory(const MemoryStreamOptions& options) {
+  return [options](LoopFixture& fixture) { return memory_stream_pair(fixture.loop, options); };
+}
+
+constexpr BackendTraits tcp{.late_reset = true};
+constexpr BackendTraits unix_socket{.reset = false, .unix_socket = true};
+constexpr BackendTraits unbuffered{.buffers = false, .socket = false, .read_ahead = false};
+
+BackendTraits at_most(std::size_t max_transfer) {
+  BackendTraits traits = unbuffered;
+  traits.max_transfer = max_transfer;
+  return traits;
+}
+
+BackendTraits with(BackendTraits traits, bool BackendTraits::*trait, bool value) {
+  traits.*trait = value;
+  return traits;
+}
+
+}  // namespace
+
+const std::vector<Backend>& all_backends() {
+  static const std::vector<Backend> backends{
+      {"tcp v4", [](LoopFixture& fixture) { return fixture.tcp_pair(); }, tcp},
+      {"tcp v6", [](LoopFixture& fixture) { return fixture.tcp6_pair(); }, tcp},
+      {"unix path", unix_path, unix_socket},
+      {"unix abstract", unix_abstract, unix_socket},
+      {"socketpair", [](LoopFixture& fixture) { return fixture.unix_pair(); }, unix_socket},
+      {"adopted", adopted, unix_socket},
+      {"released and adopted", released_and_adopted, tcp},
+      {"memory", memory({}), unbuffered},
+      {"memory, read ahead", memory({.read_ahead = true}),
+       with(unbuffered, &BackendTraits::read_ahead, true)},
+      {"memory, 1 byte at once", memory({.max_transfer = 1}), at_most(1)},
+      {"memory, 3 bytes at once", memory({.max_transfer = 3}), at_most(3)},
+      {"memory, no half-close", memory({.half_close = false}),
+       with(unbuffered, &BackendTraits::half_close, false)},
+  };
+  return backends;
+}
+
+}  // namespace tsock::test

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <ostream>
+#include <tsock/stream.hpp>
+#include <utility>
+#include <vector>
+
+#include "support/loop_fixture.hpp"
+
+namespace tsock::test {
+
+/// What a backend can do; the tests ask for what they need.
+struct BackendTraits {
+  bool buffers = true;     ///< a write completes without a reader, as long as the buffers have room
+  bool half_close = true;  ///< `shutdown_write()` works
+  bool reset = true;       ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
+  bool late_reset =
+      false;           ///< after the peer has closed, a write may still succeed before the next one fails
+  bool socket = true;  ///< there is a descriptor below
+  bool unix_socket = false;  ///< ... of a unix socket
+  bool read_ahead = true;    ///< a reader may take more than it asked for
+  std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
+};
+
+/// One way to have two connected streams. The contract is tested over each of them.
+struct Backend {
+  const char* name;
+  std::function<std::pair<Stream, Stream>(LoopFixture&)> make;
+  BackendTraits traits;
+
+  friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
+};
+
+/// Every backend there is; add a new one here, in a line of its own.
+[[nodiscard]] const std::vector<Backend>& all_backends();
+
+/// The backends whose traits please the predicate.
+template <class Predicate>
+[[nodiscard]] std::vector<Backend> backends_with(Predicate predicate) {
+  std::vector<Backend> result;
+  for (const Backend& backend : all_backends()) {
+    if (predicate(backend.traits)) result.push_back(backend);
+  }
+  return result;
+}
+
+}  // namespace tsock::test

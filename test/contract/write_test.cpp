@@ -1,0 +1,355 @@
+#include <limits>
+
+#include "contract/scripted_backend.hpp"
+#include "contract/stream_fixture.hpp"
+
+using namespace tsock;
+using namespace tsock::test;
+
+BOOST_AUTO_TEST_SUITE(stream_write)
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  const std::string big(3000, 'x');
+  const auto vectors = vectors_of("", "ab", "", "cde", big, "", "f", "");
+  const std::string expected = "abcde" + big + "f";
+  Request<ssize_t> writing = ours.writev(vectors);
+  BOOST_TEST(take_text(peer, expected.size()) == expected);
+  BOOST_TEST(value_of(writing) == static_cast<ssize_t>(expected.size()));
+  BOOST_TEST(writing.transferred() == expected.size());
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  std::vector<iovec> vectors;
+  for (const char* text : {"ab", "cd", "ef"}) vectors.push_back(vectors_of(text)[0]);
+  Request<ssize_t> writing = ours.writev(vectors);
+  vectors.assign(3, iovec{nullptr, 99});
+  BOOST_TEST(take_text(peer, 6) == "abcdef");
+  BOOST_TEST(value_of(writing) == 6);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, writev_takes_as_many_vectors_as_a_call_may_have,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  // Small and large vectors alternate, so that some are copied together and others are not.
+  const std::size_t large = backend.traits.max_transfer < 100 ? 8 : 1100;
+  const Bytes sent = pattern(max_vectors / 2 * (1 + large));
+  std::vector<iovec> vectors;
+  for (std::size_t at = 0; at < sent.size(); at += 1 + large) {
+    vectors.push_back(make_vector(std::span(sent).subspan(at, 1)));
+    vectors.push_back(make_vector(std::span(sent).subspan(at + 1, large)));
+  }
+  BOOST_TEST(vectors.size() == max_vectors);
+  Request<ssize_t> writing = ours.writev(vectors);
+  BOOST_TEST((take(peer, sent.size()) == sent));
+  BOOST_TEST(value_of(writing) == static_cast<ssize_t>(sent.size()));
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_larger_than_all_buffers_goes_on_as_the_peer_reads,
+                       data::make(backends_with([](const BackendTraits& traits) {
+                         return traits.max_transfer > 100;
+                       })),
+                       backend) {
+  open(backend);
+  Request<ssize_t> writing = block_writing(ours);
+  const std::size_t first = writing.transferred();
+  BOOST_TEST(first < blocked_bytes().size());
+  BOOST_TEST(ours.queued_bytes() == blocked_bytes().size() - first);
+  BOOST_TEST((take(peer, blocked_bytes().size()) == blocked_bytes()));
+  BOOST_TEST(value_of(writing) == static_cast<ssize_t>(blocked_bytes().size()));
+  BOOST_TEST(ours.queued_bytes() == 0U);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, both_directions_can_be_busy_at_once,
+                       data::make(backends_with([](const BackendTraits& traits) {
+                         return traits.max_transfer > 100;
+                       })),
+                       backend) {
+  open(backend);
+  const Bytes there = pattern(std::size_t{3} << 20, 1);
+  const Bytes back = pattern(std::size_t{3} << 20, 2);
+  Bytes got_there(there.size());
+  Bytes got_back(back.size());
+  Request<ssize_t> write_ours = ours.write(there);
+  Request<ssize_t> write_peer = peer.write(back);
+  Request<ssize_t> read_ours = ours.read(got_back);
+  Request<ssize_t> read_peer = peer.read(got_there);
+  BOOST_TEST(error_of(write_ours) == 0);
+  BOOST_TEST(error_of(write_peer) == 0);
+  BOOST_TEST(error_of(read_ours) == 0);
+  BOOST_TEST(error_of(read_peer) == 0);
+  BOOST_TEST((got_there == there));
+  BOOST_TEST((got_back == back));
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_never_completes_inside_the_call_that_starts_it,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  bool called = false;
+  Request<ssize_t> writing = ours.write("x");
+  writing.set_callback([&](Request<ssize_t>&) { called = true; });
+  BOOST_TEST(!called);
+  BOOST_TEST(writing.is_in_progress());
+  BOOST_TEST(take_text(peer, 1) == "x");
+  BOOST_TEST(value_of(writing) == 1);
+  BOOST_TEST(called);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_second_write_while_one_is_in_flight_is_ebusy_and_harms_nothing,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Request<ssize_t> first = ours.write("first");
+  BOOST_TEST(error_of(ours.write("second")) == EBUSY);
+  BOOST_TEST(take_text(peer, 5) == "first");
+  BOOST_TEST(error_of(first) == 0);
+  Request<ssize_t> third = ours.write("third");
+  BOOST_TEST(take_text(peer, 5) == "third");
+  BOOST_TEST(error_of(third) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_that_a_layer_has_not_passed_on_yet_is_not_complete, StreamFixture) {
+  const auto script = make_script({.flush_result = EAGAIN});
+  ours = scripted_stream(loop, script);
+  Request<ssize_t> writing = ours.write("abc");
+  loop.run_until_idle();
+  BOOST_TEST(script->output == "abc");
+  BOOST_TEST(writing.is_in_progress());
+  BOOST_TEST(writing.transferred() == 3U);
+  script->flush_result = 0;
+  script->events->on_writable();
+  BOOST_TEST(value_of(writing) == 3);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_layer_that_cannot_pass_bytes_on_fails_the_write, StreamFixture) {
+  const auto script = make_script({.flush_result = EIO});
+  ours = scripted_stream(loop, script);
+  BOOST_TEST(error_of(ours.write("abc")) == EIO);
+  BOOST_TEST(error_of(ours.write("abc")) == EIO);
+}
+
+BOOST_FIXTURE_TEST_CASE(small_writes_of_a_turn_leave_in_one_call, StreamFixture) {
+  struct Counter final : StreamBackend {
+    std::vector<std::size_t>* calls;
+    explicit Counter(std::vector<std::size_t>& out) : calls(&out) {}
+    void attach(StreamEvents&) override {}
+    ssize_t try_readv(std::span<const iovec>, int& err) override {
+      err = EAGAIN;
+      return -1;
+    }
+    ssize_t try_writev(std::span<const iovec> vectors, int&) override {
+      std::size_t sum = 0;
+      for (const iovec& vector : vectors) sum += vector.iov_len;
+      calls->push_back(sum);
+      return static_cast<ssize_t>(sum);
+    }
+    int try_shutdown_write() override { return 0; }
+    int try_disconnect() override { return 0; }
+    void abort() noexcept override {}
+    void want_readable() override {}
+    void want_writable() override {}
+    void want_broken() override {}
+    std::size_t pending_bytes(int&) override { return 0; }
+  };
+  std::vector<std::size_t> calls;
+  ours = Stream(loop, std::make_unique<Counter>(calls));
+  Queue queue(loop);
+  std::vector<Request<ssize_t>> writes;
+  for (int i = 0; i < 100; ++i) writes.push_back(ours.write(queue, "abc"));
+  for (Request<ssize_t>& write : writes) BOOST_TEST(error_of(write) == 0);
+  BOOST_TEST(calls.size() == 1U);
+  BOOST_TEST(calls.at(0) == 300U);
+}
+
+// ---- queued bytes and watermarks ----
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_what_has_not_left_queues_included,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Queue queue(loop);
+  queue.stop();
+  Request<ssize_t> one = ours.write(queue, "abc");
+  Request<ssize_t> two = ours.write(queue, "defgh");
+  BOOST_TEST(ours.queued_bytes() == 8U);
+  two = {};
+  BOOST_TEST(ours.queued_bytes() == 3U);
+  BOOST_TEST(one.cancel());
+  BOOST_TEST(ours.queued_bytes() == 0U);
+  BOOST_TEST(error_of(one) == ECANCELED);
+  queue.start();
+  Request<ssize_t> three = ours.write(queue, "xy");
+  BOOST_TEST(ours.queued_bytes() == 2U);
+  BOOST_TEST(take_text(peer, 2) == "xy");
+  BOOST_TEST(error_of(three) == 0);
+  BOOST_TEST(ours.queued_bytes() == 0U);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  std::string told;
+  ours.set_watermarks({.high = 10, .low = 4},
+                      [&](Watermark mark) { told += mark == Watermark::high ? 'H' : 'L'; });
+  Queue queue(loop);
+  queue.stop();
+  std::vector<Request<ssize_t>> writes;
+  writes.push_back(ours.write(queue, "123456789"));
+  loop.run_until_idle();
+  BOOST_TEST(told.empty());
+  writes.push_back(ours.write(queue, "0"));
+  BOOST_TEST(told.empty());  // never inside a write
+  loop.run_until_idle();
+  BOOST_TEST(told == "H");
+  writes.push_back(ours.write(queue, "more"));
+  loop.run_until_idle();
+  BOOST_TEST(told == "H");
+  queue.start();
+  BOOST_TEST(take_text(peer, 14) == "1234567890more");
+  for (Request<ssize_t>& write : writes) BOOST_TEST(error_of(write) == 0);
+  loop.run_until_idle();
+  BOOST_TEST(told == "HL");
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, the_low_mark_is_told_also_when_the_writes_were_cancelled,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  std::string told;
+  ours.set_watermarks({.high = 10, .low = 4},
+                      [&](Watermark mark) { told += mark == Watermark::high ? 'H' : 'L'; });
+  Queue queue(loop);
+  queue.stop();
+  Request<ssize_t> write = ours.write(queue, "1234567890");
+  loop.run_until_idle();
+  write = {};
+  loop.run_until_idle();
+  BOOST_TEST(told == "HL");
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_above_the_cap_is_enobufs_and_nothing_of_it_is_sent,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  ours.set_watermarks({.high = 5, .low = 1, .cap = 10}, {});
+  Queue queue(loop);
+  queue.stop();
+  Request<ssize_t> fits = ours.write(queue, "1234567890");
+  Request<ssize_t> too_much = ours.write(queue, "x");
+  queue.start();
+  BOOST_TEST(error_of(too_much) == ENOBUFS);
+  BOOST_TEST(take_text(peer, 10) == "1234567890");
+  BOOST_TEST(error_of(fits) == 0);
+  BOOST_TEST(error_of(ours.write("12345678901")) == ENOBUFS);
+  Request<ssize_t> again = ours.write("yz");
+  BOOST_TEST(take_text(peer, 2) == "yz");
+  BOOST_TEST(error_of(again) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_watermark_function_may_destroy_the_stream, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  bool called = false;
+  ours.set_watermarks({.high = 1, .low = 0}, [&](Watermark) {
+    called = true;
+    ours = Stream();
+  });
+  Request<ssize_t> write = ours.write("abc");
+  const int err = error_of(write);
+  BOOST_TEST((err == 0 || err == ECANCELED));
+  BOOST_TEST(called);
+}
+
+// ---- half-close ----
+
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, writing_goes_on_after_the_peer_has_ended_its_side,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+  open(backend);
+  BOOST_TEST(error_of(peer.shutdown_write()) == 0);
+  Bytes buffer(1);
+  BOOST_TEST(error_of(ours.read(buffer)) == EPIPE);
+  for (int i = 0; i < 3; ++i) {
+    Request<ssize_t> writing = ours.write("abc");
+    BOOST_TEST(take_text(peer, 3) == "abc");
+    BOOST_TEST(error_of(writing) == 0);
+  }
+}
+
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, reading_goes_on_after_ending_the_own_side,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+  open(backend);
+  BOOST_TEST(error_of(ours.shutdown_write()) == 0);
+  Request<ssize_t> writing = peer.write("abc");
+  BOOST_TEST(take_text(ours, 3) == "abc");
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, a_write_after_shutdown_write_is_epipe,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+  open(backend);
+  Request<void> ending = ours.shutdown_write();
+  BOOST_TEST(error_of(ours.write("x")) == EPIPE);
+  BOOST_TEST(error_of(ending) == 0);
+  BOOST_TEST(error_of(ours.write("x")) == EPIPE);
+}
+
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, shutdown_write_waits_for_the_write_in_flight,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+  open(backend);
+  const Bytes sent = pattern(backend.traits.max_transfer < 100 ? 100 : 2000000);
+  Request<ssize_t> writing = ours.write(sent);
+  Request<void> ending = ours.shutdown_write();
+  int err = 0;
+  BOOST_TEST((take_all(peer, err) == sent));
+  BOOST_TEST(err == EPIPE);
+  BOOST_TEST(error_of(writing) == 0);
+  BOOST_TEST(error_of(ending) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, shutdown_write_in_a_queue_waits_for_its_turn,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+  open(backend);
+  Queue queue(loop);
+  Request<ssize_t> one = ours.write(queue, "one");
+  Request<ssize_t> two = ours.write(queue, "two");
+  Request<void> ending = ours.shutdown_write(queue);
+  Request<ssize_t> late = ours.write(queue, "late");
+  int err = 0;
+  BOOST_TEST(text_of(take_all(peer, err)) == "onetwo");
+  BOOST_TEST(err == EPIPE);
+  BOOST_TEST(error_of(one) == 0);
+  BOOST_TEST(error_of(two) == 0);
+  BOOST_TEST(error_of(ending) == 0);
+  BOOST_TEST(error_of(late) == EPIPE);
+}
+
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, a_shutdown_write_that_was_cancelled_leaves_the_side_open,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+  open(backend);
+  Request<void> ending = ours.shutdown_write();
+  BOOST_TEST(ending.cancel());
+  BOOST_TEST(error_of(ending) == ECANCELED);
+  ending = ours.shutdown_write();
+  ending = {};
+  loop.run_until_idle();
+  Request<ssize_t> writing = ours.write("abc");
+  BOOST_TEST(take_text(peer, 3) == "abc");
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, shutdown_write_where_there_is_no_half_close_is_enotsup_and_harms_nothing,
+    data::make(backends_with([](const BackendTraits& traits) { return !traits.half_close; })), backend) {
+  open(backend);
+  BOOST_TEST(error_of(ours.shutdown_write()) == ENOTSUP);
+  Request<ssize_t> writing = ours.write("abc");
+  BOOST_TEST(take_text(peer, 3) == "abc");
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

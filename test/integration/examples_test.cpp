@@ -1,0 +1,330 @@
+// The programs of the guide do what the guide says. TSOCK_EXAMPLES_DIRECTORY is where they were built.
+#if defined(TSOCK_EXAMPLES_DIRECTORY)
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <tsock/tsock.hpp>
+#include <utility>
+#include <vector>
+
+#include "support/loop_fixture.hpp"
+
+namespace {
+
+using namespace tsock;
+using tsock::test::LoopFixture;
+using tsock::test::text_of;
+
+// A running example; its standard output comes in through a socket.
+class Program {
+ public:
+  Program(LoopFixture& fixture, const std::string& name, std::vector<std::string> arguments = {},
+          const std::string& input = "/dev/null")
+      : fixture_(fixture) {
+    int ends[2];
+    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    UniqueFd ours(ends[0]);
+    const UniqueFd theirs(ends[1]);
+    int err = 0;
+    output_ = Stream::adopt(fixture.loop, ours, {}, err);
+    BOOST_TEST_REQUIRE(err == 0);
+
+    arguments.insert(arguments.begin(), std::string(TSOCK_EXAMPLES_DIRECTORY) + "/" + name);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, theirs.get(), 1);
+    posix_spawn_file_actions_adddup2(&actions, theirs.get(), 2);
+    err = ::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    BOOST_TEST_REQUIRE(err == 0, argv[0] << ": " << error_text(err));
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+  // The next line of what it prints; "" at the end.
+  std::string line() {
+    auto reading = output_.readv_pdu(framing::line{});
+    int err = 0;
+    const Pdu pdu = fixture_.fetch(reading, err);
+    return text_of(pdu.body());
+  }
+  // Everything that it prints from here on.
+  std::string rest() {
+    std::string text;
+    std::vector<std::byte> buffer(4096);
+    for (;;) {
+      auto reading = output_.read_some(buffer);
+      int err = 0;
+      const ssize_t count = fixture_.fetch(reading, err);
+      if (err != 0) return text;
+      text += text_of(std::span(buffer).first(static_cast<std::size_t>(count)));
+    }
+  }
+  // The address that a server says it listens on.
+  Address address() {
+    const std::string text = line();
+    constexpr std::string_view intro = "listening on ";
+    BOOST_TEST_REQUIRE(text.substr(0, intro.size()) == intro, "the server says: " << text);
+    int err = 0;
+    Address address = Address::parse(text.substr(intro.size()), err);
+    BOOST_TEST_REQUIRE(err == 0);
+    return address;
+  }
+  void signal(int signum) const { BOOST_TEST_REQUIRE(::kill(pid_, signum) == 0); }
+  // Its exit status, once its output has ended; -1 when a signal ended it.
+  int exit_status() {
+    rest();
+    int status = 0;
+    BOOST_TEST_REQUIRE(::waitpid(std::exchange(pid_, -1), &status, 0) > 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  LoopFixture& fixture_;
+  Stream output_;
+  pid_t pid_ = -1;
+};
+
+struct ExamplesFixture : LoopFixture {
+  void expect_output(const std::string& name, std::string_view expected) {
+    Program program(*this, name);
+    BOOST_TEST(program.rest() == expected);
+    BOOST_TEST(program.exit_status() == 0);
+  }
+  Stream connect(const Address& address) {
+    auto connecting = Stream::connect(loop, address);
+    int err = 0;
+    Stream stream = fetch(connecting, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    return stream;
+  }
+  void send(Stream& stream, std::string_view text) { BOOST_TEST_REQUIRE(error_of(stream.write(text)) == 0); }
+  std::string line(Stream& stream) {
+    auto reading = stream.readv_pdu(framing::line{});
+    int err = 0;
+    const Pdu pdu = fetch(reading, err);
+    return err == 0 ? text_of(pdu.body()) : std::string(error_name(err));
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(examples, ExamplesFixture)
+
+BOOST_AUTO_TEST_CASE(requests_shows_the_three_ends) {
+  expect_output("requests",
+                "completed: OK\ncancelled: ECANCELED\ndestroyed: nothing\ndeadline: ETIMEDOUT\n"
+                "detached: done\nwaited for: OK\n");
+}
+
+BOOST_AUTO_TEST_CASE(cancel_loses_no_byte) {
+  expect_output("cancel",
+                "the cancelled read: ECANCELED, 5 bytes, ''\nthe read after it: OK, 5 bytes, 'hello'\n");
+}
+
+BOOST_AUTO_TEST_CASE(half_close_is_answered) {
+  Program program(*this, "half_close");
+  const std::string output = program.rest();
+  BOOST_TEST(output.find("answer: 12 bytes\n") != std::string::npos);
+  BOOST_TEST(output.find("monitor: EPIPE\n") != std::string::npos);
+  BOOST_TEST(program.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(memory_test_passes) {
+  Program program(*this, "memory_test");
+  BOOST_TEST(program.rest().find("FAILED") == std::string::npos);
+  BOOST_TEST(program.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(borrowed_loop_runs_both) {
+  expect_output("borrowed_loop", "the application's timer\ntsock's request\n");
+}
+
+BOOST_AUTO_TEST_CASE(own_backend_carries_lines_and_the_end) {
+  expect_output("own_backend", "OK 'through the layer'\nEPIPE\nOK\n");
+}
+
+BOOST_AUTO_TEST_CASE(worker_brings_the_result_back) { expect_output("worker", "OK 5000050000\n"); }
+
+BOOST_AUTO_TEST_CASE(rpc_operation_gives_each_call_its_own_answer) {
+  Program program(*this, "rpc_operation");
+  const std::string output = program.rest();
+  BOOST_TEST(output.find("loop: 9 requests in progress, 1 deadline\n") != std::string::npos);
+  BOOST_TEST(output.find("ECANCELED ''\nOK 'FIRST'\nOK 'THIRD'\n") != std::string::npos);
+  BOOST_TEST(program.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(debugging_shows_steps_and_requests) {
+  Program program(*this, "debugging");
+  const std::string output = program.rest();
+  BOOST_TEST(output.find("started #1 readv OK\n") != std::string::npos);
+  BOOST_TEST(output.find("loop: 1 request in progress, 1 deadline\n") != std::string::npos);
+  BOOST_TEST(output.find(", 4 bytes") != std::string::npos);
+  BOOST_TEST(output.find("delivered #1 readv ETIMEDOUT\n") != std::string::npos);
+  BOOST_TEST(program.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(readme_sends_lines_back) {
+  Program server(*this, "readme", {"127.0.0.1:0"});
+  Stream stream = connect(server.address());
+  send(stream, "one\r\ntwo\n");
+  BOOST_TEST(line(stream) == "one");
+  BOOST_TEST(line(stream) == "two");
+}
+
+BOOST_AUTO_TEST_CASE(readme_ends_a_client_with_a_line_too_long) {
+  Program server(*this, "readme", {"127.0.0.1:0"});
+  Stream stream = connect(server.address());
+  send(stream, std::string(5000, 'x'));
+  const std::string ended = line(stream);
+  BOOST_TEST((ended == "EPIPE" || ended == "ECONNRESET"), ended);
+}
+
+BOOST_AUTO_TEST_CASE(readme_says_why_it_cannot_listen) {
+  Program server(*this, "readme", {"nonsense"});
+  BOOST_TEST(server.line().substr(0, 7) == "EINVAL:");
+  BOOST_TEST(server.exit_status() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(echo_line_answers_all_lines_after_the_client_has_ended) {
+  const test::TempDirectory directory;
+  Program server(*this, "echo_line", {"unix:" + directory / "socket"});
+  Stream stream = connect(server.address());
+  // Nothing is read before everything is sent: the server sees the end while most answers still wait.
+  constexpr int lines = 2000;
+  const std::string filling(1000, 'x');
+  std::string text;
+  for (int i = 0; i < lines; ++i) text += std::to_string(i) + filling + "\n";
+  send(stream, text);
+  BOOST_TEST(error_of(stream.shutdown_write()) == 0);
+  for (int i = 0; i < lines; ++i) BOOST_TEST_REQUIRE(line(stream) == std::to_string(i) + filling);
+  BOOST_TEST(line(stream) == "EPIPE");
+}
+
+BOOST_AUTO_TEST_CASE(client_and_ported_server_understand_each_other) {
+  Program server(*this, "ported_server", {"127.0.0.1:0"});
+  const std::string message(300, 'x');  // its length has two bytes that are not zero
+  Program client(*this, "client", {server.address().to_string(), message});
+  BOOST_TEST(client.rest() == message + "\n");
+  BOOST_TEST(client.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(client_and_pdu_echo_understand_each_other) {
+  const test::TempDirectory directory;
+  const std::string address = "unix:" + directory / "socket";
+  Program server(*this, "pdu_echo", {"--announce", address});
+  BOOST_TEST(server.line() == "listening " + address);
+  Program client(*this, "client", {address, "hello, world"});
+  BOOST_TEST(client.rest() == "hello, world\n");
+  BOOST_TEST(client.exit_status() == 0);
+  server.signal(SIGTERM);
+  BOOST_TEST(server.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(netcat_carries_its_input_to_the_host_and_the_answer_back) {
+  const test::TempDirectory directory;
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + "\n";
+  std::ofstream(directory / "input") << text;
+  Program server(*this, "echo_line", {"127.0.0.1:0"});
+  const std::string port = std::to_string(server.address().port().value_or(0));
+  Program netcat(*this, "netcat", {"localhost", port}, directory / "input");
+  BOOST_TEST((netcat.rest() == text));
+  BOOST_TEST(netcat.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(ported_server_refuses_an_empty_message) {
+  Program server(*this, "ported_server", {"127.0.0.1:0"});
+  Stream stream = connect(server.address());
+  send(stream, std::string_view("\0\0\0\0", 4));
+  BOOST_TEST(line(stream) == "EPIPE");
+}
+
+BOOST_AUTO_TEST_CASE(client_reports_that_nobody_listens) {
+  const test::TempDirectory directory;
+  Program client(*this, "client", {"unix:" + directory / "socket", "hello"});
+  BOOST_TEST(client.line().substr(0, 16) == "connect: ENOENT:");
+  BOOST_TEST(client.exit_status() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(daemon_answers_and_ends_a_session_in_order) {
+  Program daemon(*this, "daemon", {"127.0.0.1:0"});
+  Stream stream = connect(daemon.address());
+  send(stream, "set colour dark blue\r\nget colour\nget size\nfly\nquit\n");
+  BOOST_TEST(line(stream) == "ok");
+  BOOST_TEST(line(stream) == "value dark blue");
+  BOOST_TEST(line(stream) == "none");
+  BOOST_TEST(line(stream) == "error unknown command");
+  BOOST_TEST(line(stream) == "EPIPE");
+}
+
+BOOST_AUTO_TEST_CASE(daemon_tells_an_idle_client_and_one_with_a_long_line) {
+  Program daemon(*this, "daemon", {"127.0.0.1:0", "1"});
+  const Address address = daemon.address();
+  Stream idle = connect(address);
+  Stream longer = connect(address);
+  send(longer, std::string(4097, 'x'));
+  BOOST_TEST(line(longer).substr(0, 15) == "error EMSGSIZE:");
+  BOOST_TEST(line(idle).substr(0, 16) == "error ETIMEDOUT:");
+  BOOST_TEST(line(idle) == "EPIPE");
+}
+
+BOOST_AUTO_TEST_CASE(daemon_goes_on_with_a_client_that_reads_late) {
+  Program daemon(*this, "daemon", {"127.0.0.1:0"});
+  Stream stream = connect(daemon.address());
+  const std::string value(4000, 'x');
+  send(stream, "set big " + value + "\n");
+  BOOST_TEST(line(stream) == "ok");
+
+  // Every eight bytes ask for 4 KB, so the daemon passes its high mark at once and has to come back from it.
+  constexpr std::size_t calls = 4000;
+  std::string questions;
+  for (std::size_t i = 0; i < calls; ++i) questions += "get big\n";
+  auto writing = stream.write(questions);
+  for (std::size_t i = 0; i < calls; ++i) BOOST_TEST_REQUIRE(line(stream).size() == value.size() + 6);
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(daemon_stops_in_order_at_sigterm) {
+  const test::TempDirectory directory;
+  Program daemon(*this, "daemon", {"unix:" + directory / "socket"});
+  const Address address = daemon.address();
+  Stream stream = connect(address);
+  send(stream, "set a b\n");
+  BOOST_TEST(line(stream) == "ok");
+  daemon.signal(SIGTERM);
+  BOOST_TEST(line(stream) == "EPIPE");
+  BOOST_TEST(daemon.rest() == "stopped\n");
+  BOOST_TEST(daemon.exit_status() == 0);
+  BOOST_TEST(error_of(Stream::connect(loop, address)) == ENOENT);
+}
+
+BOOST_AUTO_TEST_CASE(daemon_refuses_a_command_line_that_it_does_not_understand) {
+  Program daemon(*this, "daemon", {"127.0.0.1:0", "soon"});
+  BOOST_TEST(daemon.line() == "usage: daemon [address] [idle seconds]");
+  BOOST_TEST(daemon.exit_status() == 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+#endif

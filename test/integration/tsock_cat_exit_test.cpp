@@ -1,0 +1,211 @@
+// How tsock-cat ends when something goes wrong, and what it says then.
+#if defined(TSOCK_CAT_EXECUTABLE)
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "support/tsock_cat.hpp"
+
+using namespace tsock::test::cat;
+using tsock::Address;
+using tsock::UniqueFd;
+using tsock::test::finish_all;
+using tsock::test::has_program;
+using tsock::test::Process;
+using tsock::test::TemporaryFolder;
+
+BOOST_AUTO_TEST_SUITE(tsock_cat_exit)
+
+// ---- exit codes ------------------------------------------------------------------------------------------
+
+const std::vector<std::vector<std::string>> wrong_command_lines{
+    {},
+    {"--no-such-option", "127.0.0.1", "1"},
+    {"127.0.0.1"},
+    {"127.0.0.1", "http80"},
+    {"127.0.0.1", "65536"},
+    {"tcp://127.0.0.1:0"},
+    {"tcp://::1:80"},
+    {"a", "1", "b"},
+    {"tcp://a:1", "tcp://b:1", "tcp://c:1"},
+    {"-", "-"},
+    {"-l"},
+    {"-k", "127.0.0.1", "1"},
+    {"-4", "-6", "localhost", "1"},
+    {"-w", "5 minutes", "a", "1"},
+    {"--stats=often", "a", "1"},
+    {"--mode", "rw", "-lU", "x"},
+    {"--unlink", "maybe", "-lU", "x"},
+    {"--pdu", "u64", "a", "1"},
+    {"--send-only", "--recv-only", "a", "1"},
+    {"-s", "localhost", "a", "1"},
+};
+
+BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
+                     boost::unit_test::data::xrange(wrong_command_lines.size()), index) {
+  const Outcome outcome = run(wrong_command_lines[index]);
+  BOOST_TEST(outcome.status == 1);
+  BOOST_TEST(outcome.output == "");
+  BOOST_TEST(contains(outcome.error, "tsock-cat: "), outcome.error);
+}
+
+BOOST_DATA_TEST_CASE(what_is_not_in_this_version_is_named,
+                     boost::unit_test::data::make({"tls://a:1", "tls-listen://:1", "udp://a:1",
+                                                   "npa:///p?pipe=x", "exec:cat", "unix-dgram:///x"}),
+                     address) {
+  const Outcome outcome = run({address});
+  BOOST_TEST(outcome.status == 1);
+  BOOST_TEST(contains(outcome.error, "is not in this version"), outcome.error);
+}
+
+BOOST_AUTO_TEST_CASE(help_and_version_go_to_standard_output) {
+  for (const char* word : {"-h", "-V"}) {
+    const Outcome outcome = run({word});
+    BOOST_TEST(outcome.status == 0);
+    BOOST_TEST(contains(outcome.output, "tsock-cat"));
+    BOOST_TEST(outcome.error == "");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_connection_is_2_and_named) {
+  std::string address;
+  {
+    const RawListener listener;
+    address = listener.address();
+  }
+  const Outcome tcp = run({address});
+  BOOST_TEST(tcp.status == 2);
+  BOOST_TEST(contains(tcp.error, "ECONNREFUSED"), tcp.error);
+  const Outcome unix_socket = run({"unix:///nonexistent/socket"});
+  BOOST_TEST(unix_socket.status == 2);
+  BOOST_TEST(contains(unix_socket.error, "ENOENT"), unix_socket.error);
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_not_resolved_is_2_and_told_apart) {
+  const Outcome outcome = run({"-n", "localhost", "80"});
+  BOOST_TEST(outcome.status == 2);
+  BOOST_TEST(contains(outcome.error, "resolve localhost"), outcome.error);
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_timeout_is_4_and_named) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("s");
+  int err = 0;
+  const Address address = Address::unix_from_path(path, err);
+  const RawListener full(address, 0);
+  std::vector<UniqueFd> waiting;  // until the backlog is full
+  for (bool room = true; room;) {
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    room = ::connect(fd.get(), address.sockaddr_pointer(),
+                     static_cast<socklen_t>(address.sockaddr_length())) == 0;
+    waiting.push_back(std::move(fd));
+  }
+  const Outcome outcome = run({"--json", "-w", "50ms", "-U", path});
+  BOOST_TEST(outcome.status == 4);
+  const auto event = event_named(outcome.error, "error");
+  BOOST_TEST(event.at("limit") == "connect");
+  BOOST_TEST(event.at("code") == 4);
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_timeout_is_4_and_named) {
+  Cat server({"-l", "127.0.0.1", "0", "--announce"});
+  Cat client({"--json", "-i", "50ms", server.listening()});
+  client.write("x");
+  BOOST_TEST(client.wait() == 4);
+  BOOST_TEST(event_named(client.error(), "error").at("limit") == "idle");
+}
+
+BOOST_AUTO_TEST_CASE(the_total_limit_is_4_and_named) {
+  Cat server({"--json", "--max-time", "50ms", "-l", "127.0.0.1", "0"});
+  BOOST_TEST(server.wait() == 4);
+  BOOST_TEST(event_named(server.error(), "error").at("limit") == "total");
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_is_5_and_what_came_before_is_not_lost) {
+  const RawListener listener;
+  Cat client({listener.address()});
+  client.write("x");
+  UniqueFd peer = listener.accept();
+  char byte = 0;
+  BOOST_TEST_REQUIRE(::read(peer.get(), &byte, 1) == 1);
+  BOOST_TEST_REQUIRE(::write(peer.get(), "last words", 10) == 10);
+  client.wait_for_output("last words");
+  reset_connection(peer);
+  BOOST_TEST(client.wait() == 5);
+  BOOST_TEST(contains(client.error(), "ECONNRESET"), client.error());
+}
+
+BOOST_AUTO_TEST_CASE(a_broken_pipe_is_5_and_the_last_words_are_read) {
+  const TemporaryFolder folder;
+  int err = 0;
+  const RawListener listener(Address::unix_from_path(folder.file("s"), err));
+  Cat client({"-v", "-U", folder.file("s")});
+  UniqueFd peer = listener.accept();
+  BOOST_TEST_REQUIRE(::write(peer.get(), "go away", 7) == 7);
+  peer.reset();
+  client.error_line("tsock-cat: remote side ended");
+  client.write("are you there?");
+  BOOST_TEST(client.wait() == 5);
+  BOOST_TEST(client.output() == "go away");
+  BOOST_TEST(contains(client.error(), "EPIPE"), client.error());
+}
+
+BOOST_AUTO_TEST_CASE(a_failing_bind_is_3_for_listeners_and_for_the_source_address) {
+  const RawListener listener;
+  const std::string port = port_of(listener.address());
+  const Outcome listening = run({"-l", "127.0.0.1", port});
+  BOOST_TEST(listening.status == 3);
+  BOOST_TEST(contains(listening.error, "EADDRINUSE"), listening.error);
+  const Outcome source = run({"-s", "192.0.2.1", "127.0.0.1", port});
+  BOOST_TEST(source.status == 3);
+  BOOST_TEST(contains(source.error, "192.0.2.1"), source.error);
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_that_went_away_is_7) {
+  Cat server({"-l", "127.0.0.1", "0", "--announce"});
+  Cat client({server.listening()});
+  client.close_output();
+  server.write("nobody reads this");
+  BOOST_TEST(client.wait() == 7);
+  BOOST_TEST(contains(client.error(), "EPIPE"), client.error());
+}
+
+BOOST_AUTO_TEST_CASE(files_that_cannot_be_opened_are_7) {
+  const RawListener listener;
+  const TemporaryFolder folder;
+  BOOST_TEST(run({"file:" + folder.file("missing"), listener.address()}).status == 7);
+  BOOST_TEST(run({"fd:99", listener.address()}).status == 7);
+  BOOST_TEST(run({"--dump", folder.file("no/such/folder"), listener.address()}).status == 7);
+}
+
+BOOST_AUTO_TEST_CASE(retry_goes_on_until_somebody_listens) {
+  const TemporaryFolder folder;
+  Cat client({"--json", "--retry", "1000", "--retry-delay", "20ms", "-U", folder.file("s")});
+  client.write("x");
+  client.error_line(R"({"schema":1)");
+  Cat server({"-lU", folder.file("s"), "--announce"});
+  BOOST_TEST(finish_all(client, server) == 0);
+  BOOST_TEST(server.output() == "x");
+  BOOST_TEST(event_named(client.error(), "retry").at("errno") == "ENOENT");
+  BOOST_TEST(run({"--retry", "2", "--retry-delay", "1ms", "-U", folder.file("none")}).status == 2);
+}
+
+BOOST_AUTO_TEST_CASE(interrupt_is_130_also_while_it_waits_for_a_client) {
+  Cat server({"-l", "0", "--announce", "--stats"});
+  server.listening();
+  server.kill(SIGINT);
+  BOOST_TEST(server.wait() == 130);
+  BOOST_TEST(contains(server.error(), "out 0 bytes"), server.error());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+#endif

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <span>
+
+// A program that uses one of these classes has functions of its own in the place of libc's socket calls and
+// of operator new. They pass every call on, unless an injection of the calling thread says otherwise.
+
+namespace tsock::test {
+
+/// The calls that can be made to fail. Of a family of calls one name stands for all.
+enum class SystemCall : std::uint8_t {
+  socket,
+  socketpair,
+  accept,
+  connect,
+  bind,
+  listen,
+  receive,
+  send,
+  getsockopt,
+  setsockopt,
+  ioctl,
+  fcntl,
+  shutdown,
+  epoll_ctl,
+  epoll_create,
+};
+std::ostream& operator<<(std::ostream& out, SystemCall call);
+
+/// The errno values that a call is made to fail with.
+[[nodiscard]] std::span<const int> errors_of(SystemCall call) noexcept;
+/// Whether the call is worth another try after this error, so that nobody has to hear of it.
+[[nodiscard]] bool is_transient(SystemCall call, int error) noexcept;
+
+/// The most errno values that a call has.
+inline constexpr std::size_t most_errors = 6;
+
+/// While it lives, the n-th call (from 0) of this thread fails with the errno value that `errors_of()` has at
+/// `which`. Calls that have none there do not count.
+class FailNthCall {
+ public:
+  FailNthCall(std::size_t n, std::size_t which) noexcept;
+  FailNthCall(const FailNthCall&) = delete;
+  FailNthCall& operator=(const FailNthCall&) = delete;
+  ~FailNthCall();
+
+  [[nodiscard]] bool was_injected() const noexcept { return injected_; }
+  /// What failed, once something did.
+  [[nodiscard]] SystemCall call() const noexcept { return call_; }
+  [[nodiscard]] int error() const noexcept { return error_; }
+
+  /// For the functions in libc's place. \return an errno value, or 0.
+  int next(SystemCall call) noexcept;
+
+ private:
+  std::size_t left_;
+  std::size_t which_;
+  bool injected_ = false;
+  SystemCall call_{};
+  int error_ = 0;
+};
+
+/// While it lives, receiving and sending calls of this thread move at most `bytes` each, and every `every`-th
+/// of them fails with `error` first (0: none does).
+class ShortTransfers {
+ public:
+  ShortTransfers(std::size_t bytes, unsigned every, int error) noexcept;
+  ShortTransfers(const ShortTransfers&) = delete;
+  ShortTransfers& operator=(const ShortTransfers&) = delete;
+  ~ShortTransfers();
+
+  /// For the functions in libc's place.
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+  int next() noexcept;
+
+ private:
+  std::size_t bytes_;
+  unsigned every_;
+  int error_;
+  unsigned calls_ = 0;
+};
+
+/// While it lives, the n-th allocation (from 0) by operator new of this thread fails.
+class FailNthAllocation {
+ public:
+  explicit FailNthAllocation(std::size_t n) noexcept;
+  FailNthAllocation(const FailNthAllocation&) = delete;
+  FailNthAllocation& operator=(const FailNthAllocation&) = delete;
+  ~FailNthAllocation();
+
+  [[nodiscard]] bool was_injected() const noexcept { return injected_; }
+  /// For operator new. \return whether to fail.
+  bool next() noexcept;
+
+ private:
+  std::size_t left_;
+  bool injected_ = false;
+};
+
+/// Calls of close() with a descriptor that was not open, by this process since it started.
+[[nodiscard]] std::size_t bad_closes() noexcept;
+/// Descriptors that are open.
+[[nodiscard]] std::size_t open_descriptors();
+
+}  // namespace tsock::test

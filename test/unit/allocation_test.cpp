@@ -1,0 +1,208 @@
+// No heap allocation per operation in steady state. This program's operator new counts.
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "core/pool.hpp"
+#include "support/loop_fixture.hpp"
+
+using namespace std::chrono_literals;
+using namespace tsock;
+using tsock::test::LoopFixture;
+
+namespace {
+std::atomic<std::size_t> allocations{0};
+}  // namespace
+
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+// Not under the address sanitizer, which has its own and for which the pool passes through.
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size != 0 ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
+#endif
+
+BOOST_AUTO_TEST_SUITE(allocation)
+
+namespace {
+
+struct AllocationFixture : LoopFixture {
+  std::pair<Stream, Stream> streams = unix_pair();
+  Stream& a = streams.first;
+  Stream& b = streams.second;
+  Queue queue{loop};
+  int failures = 0;
+
+  /// Waits without Boost.Test's macros, which may allocate.
+  template <class T>
+  void end(Request<T> request) {
+    int err = 0;
+    if (!request.wait(err)) ++failures;
+    static_cast<void>(request.recv(err));
+    if (err != 0) ++failures;
+  }
+  /// What `round()` allocates once everything has found its size.
+  template <class F>
+  void expect_none(F round) {
+#if defined(TSOCK_POOL_PASSES_THROUGH)
+    for (int i = 0; i < 10; ++i) round();
+    BOOST_TEST_MESSAGE("not counted: under the address sanitizer the pool passes through to the heap");
+#else
+    for (int i = 0; i < 200; ++i) round();
+    const std::size_t before = allocations;
+    for (int i = 0; i < 1000; ++i) round();
+    const std::size_t counted = allocations - before;
+    BOOST_TEST(counted == 0U);
+#endif
+    BOOST_TEST(failures == 0);
+  }
+};
+
+}  // namespace
+
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+BOOST_AUTO_TEST_CASE(the_counter_counts) {
+  const std::size_t before = allocations;
+  const auto memory = std::make_unique<int>(1);
+  BOOST_TEST(allocations - before >= 1U);
+  BOOST_TEST(*memory == 1);
+}
+#endif
+
+BOOST_FIXTURE_TEST_CASE(readv_and_writev, AllocationFixture) {
+  std::array<std::array<std::byte, 100>, 10> source{};
+  std::array<std::array<std::byte, 100>, 10> target{};
+  std::array<iovec, 10> out{};
+  std::array<iovec, 10> in{};
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = make_vector(std::span<const std::byte>(source[i]));
+    in[i] = make_vector(std::span<std::byte>(target[i]));
+  }
+  expect_none([&] {
+    for (const std::size_t count : {1U, 2U, 10U}) {
+      auto reading = b.readv(std::span(in).first(count));
+      int calls = 0;
+      reading.set_callback([&calls](auto&) { ++calls; });
+      end(a.writev(std::span(out).first(count)));
+      end(std::move(reading));
+      if (calls != 1) ++failures;
+    }
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(large_writes_that_wait_for_the_reader, AllocationFixture) {
+  std::vector<std::byte> source(1000000);
+  std::vector<std::byte> target(source.size());
+  expect_none([&] {
+    auto writing = a.write(source);
+    end(b.read(target));
+    end(std::move(writing));
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(framed_messages, AllocationFixture) {
+  expect_none([&] {
+    auto writing = a.write("\x05hello\x03hey\x01x");
+    for (int i = 0; i < 3; ++i) end(b.readv_pdu(framing::u8{}));
+    end(std::move(writing));
+    auto lines = a.write("a line\r\nanother line\r\n");
+    end(b.readv_pdu(framing::line{}));
+    end(b.readv_pdu(framing::line{}));
+    end(std::move(lines));
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(queued_writes_and_reads, AllocationFixture) {
+  Queue reads(loop);
+  expect_none([&] {
+    int completed = 0;
+    for (int i = 0; i < 16; ++i) {
+      b.readv_pdu(reads, framing::u8{}).detach([&completed](auto&) { ++completed; });
+      a.write(queue, "\x03hey").detach([&completed](auto&) { ++completed; });
+    }
+    while (completed != 32) loop.run_once();
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(queue_entries, AllocationFixture) {
+  expect_none([&] {
+    auto turn = queue.wait();
+    int err = 0;
+    if (!turn.wait(err)) ++failures;
+    QueueHold hold = turn.recv(err);
+    auto next = queue.submit([this] { return loop.sleep(0ns); });
+    hold.release();
+    end(std::move(next));
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(sleeps_deadlines_and_cancels, AllocationFixture) {
+  std::array<std::byte, 4> buffer{};
+  expect_none([&] {
+    auto reading = b.read(buffer);
+    reading.set_timeout(1h);
+    reading.cancel();
+    int err = 0;
+    if (!reading.wait(err)) ++failures;
+    end(loop.sleep(0ns));
+    auto abandoned = loop.sleep(1h);
+    auto other = b.read_some(buffer);
+    other.set_timeout(1h);
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(operations_of_ones_own, AllocationFixture) {
+  struct Twice : Operation<int> {
+    void start() override {
+      first_ = loop().sleep(0ns);
+      first_.set_callback([this](auto&) {
+        second_ = loop().sleep(0ns);
+        second_.set_callback([this](auto&) { done(2); });
+      });
+    }
+    Request<void> first_;
+    Request<void> second_;
+  };
+  expect_none([&] { end(make_request<Twice>(loop)); });
+}
+
+BOOST_FIXTURE_TEST_CASE(an_echo_with_many_messages_in_flight, AllocationFixture) {
+  struct Echo {
+    Stream& stream;
+    Queue replies;
+    Request<Pdu> reading = {};
+    void next() {
+      reading = stream.readv_pdu(framing::u32be{});
+      reading.set_callback([this](Request<Pdu>& request) {
+        int err = 0;
+        Pdu pdu = request.recv(err);
+        if (err != 0) return;
+        const auto vector = pdu.vector();
+        stream.writev(replies, vector).detach([held = std::move(pdu)](auto&) {});
+        next();
+      });
+    }
+  };
+  Echo echo{b, Queue(loop)};
+  echo.next();
+  std::vector<std::byte> message(68);
+  message[3] = std::byte{64};
+  expect_none([&] {
+    int answered = 0;
+    for (int i = 0; i < 8; ++i) a.write(queue, message).detach();
+    while (answered != 8) {
+      end(a.readv_pdu(framing::u32be{}));
+      ++answered;
+    }
+  });
+  echo.reading = {};
+}
+
+BOOST_AUTO_TEST_SUITE_END()

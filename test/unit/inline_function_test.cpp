@@ -1,0 +1,115 @@
+#include "tsock/detail/inline_function.hpp"
+
+#include <array>
+#include <boost/test/unit_test.hpp>
+#include <memory>
+#include <optional>
+#include <utility>
+
+using tsock::detail::InlineFunction;
+
+BOOST_AUTO_TEST_SUITE(inline_function)
+
+namespace {
+
+/// Runs `check(capture)` with a callable that is copied as bytes, moved inline, or kept on the heap.
+template <std::size_t Padding>
+struct Counting {
+  std::shared_ptr<int> count;
+  std::array<char, Padding> padding{};
+  void operator()(void* argument) { *static_cast<int*>(argument) = ++*count; }
+};
+
+template <std::size_t Padding>
+void check_life() {
+  const auto count = std::make_shared<int>(0);
+  int seen = 0;
+  {
+    InlineFunction function;
+    BOOST_TEST(!function);
+    function.emplace(Counting<Padding>{count});
+    BOOST_TEST(static_cast<bool>(function));
+    BOOST_TEST(count.use_count() == 2);
+    function(&seen);
+    BOOST_TEST(seen == 1);
+
+    InlineFunction moved(std::move(function));
+    BOOST_TEST(!function);
+    BOOST_TEST(count.use_count() == 2);
+    moved(&seen);
+    BOOST_TEST(seen == 2);
+
+    InlineFunction assigned;
+    assigned.emplace(Counting<Padding>{count});
+    assigned = std::move(moved);
+    BOOST_TEST(!moved);
+    BOOST_TEST(count.use_count() == 2);
+    auto& self = assigned;
+    assigned = std::move(self);
+    assigned(&seen);
+    BOOST_TEST(seen == 3);
+
+    assigned.emplace(Counting<1>{count});
+    BOOST_TEST(count.use_count() == 2);
+    assigned.reset();
+    BOOST_TEST(!assigned);
+    BOOST_TEST(count.use_count() == 1);
+    assigned.reset();
+    function.emplace(Counting<Padding>{count});
+  }
+  BOOST_TEST(count.use_count() == 1);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_callable_that_fits_lives_once) { check_life<8>(); }
+BOOST_AUTO_TEST_CASE(a_callable_that_fits_exactly_lives_once) {
+  static_assert(sizeof(Counting<24>) == InlineFunction::capacity);
+  check_life<24>();
+}
+BOOST_AUTO_TEST_CASE(a_large_callable_lives_once) { check_life<1000>(); }
+
+BOOST_AUTO_TEST_CASE(a_trivial_callable_moves_with_all_its_bytes) {
+  struct Trivial {
+    std::array<int, 10> values;
+    void operator()(void* argument) const { *static_cast<int*>(argument) = values.front() + values.back(); }
+  };
+  static_assert(sizeof(Trivial) == InlineFunction::capacity);
+  InlineFunction function;
+  function.emplace(Trivial{{1, 2, 3, 4, 5, 6, 7, 8, 9, 20}});
+  InlineFunction moved(std::move(function));
+  int sum = 0;
+  moved(&sum);
+  BOOST_TEST(sum == 21);
+}
+
+BOOST_AUTO_TEST_CASE(callables_with_strict_alignment_or_a_throwing_move_work) {
+  struct alignas(64) Aligned {
+    int* wrong;
+    void operator()(void* /*argument*/) const {
+      *wrong = reinterpret_cast<std::uintptr_t>(this) % 64 == 0 ? 0 : 1;
+    }
+  };
+  struct ThrowingMove {
+    explicit ThrowingMove(int value) : number(value) {}
+    ThrowingMove(ThrowingMove&& other) noexcept(false) : number(other.number) {}
+    ThrowingMove& operator=(ThrowingMove&&) = delete;
+    ThrowingMove(const ThrowingMove&) = delete;
+    ThrowingMove& operator=(const ThrowingMove&) = delete;
+    ~ThrowingMove() = default;
+    void operator()(void* argument) const { *static_cast<int*>(argument) = number; }
+    int number;
+  };
+  int result = -1;
+  InlineFunction function;
+  function.emplace(Aligned{&result});
+  InlineFunction moved(std::move(function));
+  moved(nullptr);
+  BOOST_TEST(result == 0);
+  moved.emplace(ThrowingMove(7));
+  function = std::move(moved);
+  function(&result);
+  BOOST_TEST(result == 7);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

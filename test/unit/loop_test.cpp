@@ -1,0 +1,305 @@
+#include "tsock/loop.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "support/loop_fixture.hpp"
+#include "support/manual_operation.hpp"
+
+using namespace std::chrono_literals;
+using namespace tsock;
+using tsock::test::LoopFixture;
+using tsock::test::make_manual;
+using tsock::test::Remote;
+
+BOOST_AUTO_TEST_SUITE(loop)
+
+BOOST_FIXTURE_TEST_CASE(with_nothing_to_do_every_way_to_run_returns_at_once, LoopFixture) {
+  loop.run();
+  BOOST_TEST(!loop.run_once());
+  loop.run_until_idle();
+  loop.rethrow();
+}
+
+BOOST_FIXTURE_TEST_CASE(run_goes_on_until_no_request_is_in_progress, LoopFixture) {
+  int calls = 0;
+  loop.sleep(1ms).detach([&](auto&) {
+    ++calls;
+    loop.sleep(1ms).detach([&](auto&) { ++calls; });
+  });
+  loop.run();
+  BOOST_TEST(calls == 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_open_stream_or_listener_without_a_request_does_not_keep_run_going, LoopFixture) {
+  auto pair = unix_pair();
+  int err = 0;
+  const Listener listener = Listener::tcp(loop, tsock::test::loopback_v4(), {}, err);
+  BOOST_TEST(err == 0);
+  loop.run();
+}
+
+BOOST_FIXTURE_TEST_CASE(run_once_waits_for_one_event_and_tells_when_nothing_is_left, LoopFixture) {
+  auto request = loop.sleep(2ms);
+  const auto started = Clock::now();
+  int rounds = 0;
+  while (loop.run_once()) ++rounds;
+  BOOST_TEST(!request.is_in_progress());
+  BOOST_TEST((Clock::now() - started >= 2ms));
+  BOOST_TEST(rounds < 10);  // it waited instead of turning
+}
+
+BOOST_FIXTURE_TEST_CASE(run_until_idle_never_blocks_and_does_all_that_is_due, LoopFixture) {
+  auto [a, b] = unix_pair();
+  auto second_pair = unix_pair();
+  Stream& c = second_pair.first;
+  Stream& d = second_pair.second;
+  std::array<std::byte, 3> first{};
+  std::array<std::byte, 3> second{};
+  auto never = loop.sleep(1h);
+  std::string calls;
+  auto relay = b.read(first);
+  auto reading = d.read(second);
+  relay.set_callback([&](auto&) {
+    calls += "relayed ";
+    c.write("abc").detach([&](auto&) { calls += "sent "; });
+  });
+  reading.set_callback([&](auto&) { calls += "received"; });
+  a.write("abc").detach();
+  const auto started = Clock::now();
+  loop.run_until_idle();
+  BOOST_TEST(calls == "relayed sent received");
+  BOOST_TEST((Clock::now() - started < 30s));
+  BOOST_TEST(never.is_in_progress());
+}
+
+BOOST_FIXTURE_TEST_CASE(more_completions_than_a_turn_takes_all_come, LoopFixture) {
+  constexpr int count = 5000;
+  int calls = 0;
+  for (int i = 0; i < count; ++i) loop.sleep(0ns).detach([&](auto&) { ++calls; });
+  loop.run_once();
+  BOOST_TEST(calls > 0);
+  BOOST_TEST(calls < count);  // libuv gets the processor back in between
+  loop.run();
+  BOOST_TEST(calls == count);
+}
+
+BOOST_FIXTURE_TEST_CASE(completions_that_follow_each_other_for_ever_do_not_starve_the_sockets, LoopFixture) {
+  auto [a, b] = unix_pair();
+  std::array<std::byte, 1> byte{};
+  auto reading = b.read(byte);
+  auto writing = a.write("x");
+  struct Spinner {
+    Loop& loop;
+    bool& stop;
+    void operator()(Request<void>& /*request*/) const {
+      if (!stop) loop.sleep(0ns).detach(*this);
+    }
+  };
+  bool stop = false;
+  reading.set_callback([&](auto&) { stop = true; });
+  loop.sleep(0ns).detach(Spinner{loop, stop});
+  BOOST_TEST(error_of(reading) == 0);
+  loop.run();
+  BOOST_TEST(!writing.is_in_progress());
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_before_a_run_makes_it_return_once, LoopFixture) {
+  auto request = loop.sleep(1ms);
+  loop.stop();
+  loop.run();
+  BOOST_TEST(request.is_in_progress());
+  loop.stop();
+  loop.run_once();
+  BOOST_TEST(request.is_in_progress());
+  loop.run();
+  BOOST_TEST(!request.is_in_progress());
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_in_a_callback_ends_the_run_after_the_turn, LoopFixture) {
+  auto longer = loop.sleep(1h);
+  int same_turn = 0;
+  loop.sleep(0ns).detach([&](auto&) { loop.stop(); });
+  loop.sleep(0ns).detach([&](auto&) { ++same_turn; });
+  loop.run();
+  BOOST_TEST(same_turn == 1);
+  BOOST_TEST(longer.is_in_progress());
+  loop.post([&] { loop.stop(); });
+  loop.run();
+  BOOST_TEST(longer.is_in_progress());
+}
+
+BOOST_FIXTURE_TEST_CASE(running_a_loop_inside_its_callbacks_is_a_logic_error, LoopFixture) {
+  int checked = 0;
+  const auto try_all = [&] {
+    BOOST_CHECK_THROW(loop.run(), std::logic_error);
+    BOOST_CHECK_THROW(loop.run_once(), std::logic_error);
+    BOOST_CHECK_THROW(loop.run_until_idle(), std::logic_error);
+    ++checked;
+  };
+  loop.sleep(0ns).detach([&](auto&) { try_all(); });
+  loop.run();
+  loop.post(try_all);
+  loop.run();
+  BOOST_TEST(checked == 2);
+  // Another loop is none of its business.
+  loop.sleep(0ns).detach([&](auto&) {
+    Loop other;
+    int err = 0;
+    BOOST_TEST(other.sleep(0ns).wait(err));
+  });
+  loop.run();
+}
+
+BOOST_FIXTURE_TEST_CASE(sleep_zero_completes_on_the_next_turn, LoopFixture) {
+  std::string order;
+  loop.sleep(0ns).detach([&](auto&) {
+    order += "a";
+    loop.sleep(0ns).detach([&](auto&) { order += "c"; });
+    order += "b";
+  });
+  BOOST_TEST(order.empty());
+  loop.run_until_idle();
+  BOOST_TEST(order == "abc");
+}
+
+BOOST_FIXTURE_TEST_CASE(metrics_count_what_happens, LoopFixture) {
+  const LoopMetrics before = loop.metrics();
+  auto first = loop.sleep(1h);
+  auto second = loop.sleep(0ns);
+  loop.post([] {});
+  BOOST_TEST(loop.metrics().in_progress == 2U);
+  BOOST_TEST(loop.metrics().deadlines == 1U);
+  loop.run_until_idle();
+  const LoopMetrics after = loop.metrics();
+  BOOST_TEST(after.completions == before.completions + 1);
+  BOOST_TEST(after.posted == before.posted + 1);
+  BOOST_TEST(after.events > before.events);
+  BOOST_TEST(after.in_progress == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(two_loops_work_side_by_side) {
+  Loop one;
+  Loop two;
+  auto on_one = one.sleep(0ns);
+  auto on_two = two.sleep(0ns);
+  one.run();
+  BOOST_TEST(!on_one.is_in_progress());
+  BOOST_TEST(on_two.is_in_progress());
+  two.run();
+  BOOST_TEST(!on_two.is_in_progress());
+}
+
+BOOST_FIXTURE_TEST_CASE(the_child_of_a_fork_can_go_on_with_the_loop, LoopFixture) {
+  auto [a, b] = unix_pair();
+  std::array<std::byte, 5> heard{};
+  auto sleeping = loop.sleep(1ms);
+  auto reading = b.read(heard);
+  auto armed = loop.sleep(0ns);
+  BOOST_TEST(error_of(armed) == 0);  // the kernel watches `b` now
+  const pid_t child = fork();
+  BOOST_TEST_REQUIRE(child >= 0);
+  if (child == 0) {
+    // The exit status tells how far it came; no destructor and no report of the parent's may run here.
+    int status = 1;
+    int err = 0;
+    alarm(20);
+    if (loop.after_fork_in_child() == 0) {
+      status = 2;
+      a.write("child").detach();
+      if (sleeping.wait(err) && reading.wait(err) && reading.recv(err) == 5) status = 0;
+    }
+    _exit(status);
+  }
+  int status = -1;
+  BOOST_TEST(waitpid(child, &status, 0) == child);
+  BOOST_TEST(WIFEXITED(status));
+  BOOST_TEST(WEXITSTATUS(status) == 0);
+  BOOST_TEST(sleeping.is_in_progress());
+  reading.cancel();
+  loop.run();
+}
+
+// Signals. Each test has a signal of its own, so that an older loop's handler cannot take part.
+
+BOOST_FIXTURE_TEST_CASE(a_signal_completes_every_request_for_it, LoopFixture) {
+  auto first = loop.signal(SIGUSR1);
+  auto second = loop.signal(SIGUSR1);
+  auto other = loop.signal(SIGUSR2);
+  loop.run_until_idle();
+  BOOST_TEST(first.is_in_progress());
+  raise(SIGUSR1);
+  int err = -1;
+  BOOST_TEST(fetch(first, err) == SIGUSR1);
+  BOOST_TEST(err == 0);
+  BOOST_TEST(fetch(second, err) == SIGUSR1);
+  BOOST_TEST(other.is_in_progress());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_signal_between_two_requests_is_not_lost_and_counts_once, LoopFixture) {
+  {
+    auto first = loop.signal(SIGUSR1);
+    first.cancel();
+    BOOST_TEST(error_of(first) == ECANCELED);
+  }
+  raise(SIGUSR1);
+  raise(SIGUSR1);
+  auto polls = loop.sleep(1h);  // with nothing in progress the loop does not look
+  loop.run_until_idle();
+  auto second = loop.signal(SIGUSR1);
+  BOOST_TEST(second.is_in_progress());
+  int err = -1;
+  BOOST_TEST(fetch(second, err) == SIGUSR1);
+  auto third = loop.signal(SIGUSR1);
+  loop.run_until_idle();
+  BOOST_TEST(third.is_in_progress());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_signal_request_can_be_destroyed_and_timed_out, LoopFixture) {
+  auto destroyed = loop.signal(SIGUSR2);
+  auto timed_out = loop.signal(SIGUSR2);
+  auto stays = loop.signal(SIGUSR2);
+  destroyed = {};
+  timed_out.set_timeout(0ns);
+  BOOST_TEST(error_of(timed_out) == ETIMEDOUT);
+  raise(SIGUSR2);
+  BOOST_TEST(error_of(stays) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(signals_that_cannot_be_caught_give_einval_each_time, LoopFixture) {
+  for (const int signum : {SIGKILL, SIGSTOP, 0, -1, 100000, SIGKILL}) {
+    BOOST_TEST_CONTEXT("signal " << signum) {
+      auto request = loop.signal(signum);
+      int err = 0;
+      BOOST_TEST(request.is_in_progress());
+      BOOST_TEST(fetch(request, err) == -1);
+      BOOST_TEST(err == EINVAL);
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_that_waits_for_a_signal_again_in_its_callback_gets_all, LoopFixture) {
+  int count = 0;
+  Request<int> request;
+  std::function<void(Request<int>&)> again = [&](Request<int>&) {
+    if (++count == 3) return;
+    request = loop.signal(SIGUSR1);
+    request.set_callback(again);
+    raise(SIGUSR1);
+  };
+  request = loop.signal(SIGUSR1);
+  request.set_callback(again);
+  raise(SIGUSR1);
+  BOOST_TEST(run_until([&] { return count == 3; }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

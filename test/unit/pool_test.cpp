@@ -1,0 +1,85 @@
+#include "core/pool.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <set>
+#include <vector>
+
+using tsock::detail::Pool;
+
+BOOST_AUTO_TEST_SUITE(pool)
+
+BOOST_AUTO_TEST_CASE(blocks_of_every_size_are_aligned_apart_and_counted) {
+  Pool pool;
+  struct Block {
+    unsigned char* memory;
+    std::size_t size;
+    unsigned char fill;
+  };
+  std::vector<Block> blocks;
+  unsigned char fill = 0;
+  for (const std::size_t size : {1U, 2U, 31U, 32U, 33U, 64U, 100U, 1000U, 1023U, 1024U, 1025U, 2047U, 2048U,
+                                 2049U, 4096U, 65536U, 131072U, 131073U, 1000000U}) {
+    for (int i = 0; i < 5; ++i) {
+      auto* const memory = static_cast<unsigned char*>(pool.allocate(size));
+      BOOST_TEST(reinterpret_cast<std::uintptr_t>(memory) % alignof(std::max_align_t) == 0U);
+      BOOST_TEST(Pool::usable_size(size) >= size);
+      std::memset(memory, ++fill, Pool::usable_size(size));
+      blocks.push_back({memory, size, fill});
+    }
+  }
+  BOOST_TEST(pool.live() == blocks.size());
+  for (const Block& block : blocks) {
+    for (std::size_t i = 0; i < Pool::usable_size(block.size); ++i) {
+      if (block.memory[i] != block.fill) BOOST_FAIL("blocks of " << block.size << " bytes overlap");
+    }
+    pool.deallocate(block.memory, block.size);
+  }
+  BOOST_TEST(pool.live() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(random_use_keeps_every_block_intact) {
+  Pool pool;
+  std::mt19937 random(3);
+  struct Block {
+    unsigned char* memory;
+    std::size_t size;
+    unsigned char fill;
+  };
+  std::vector<Block> blocks;
+  for (int step = 0; step < 20000; ++step) {
+    if (blocks.empty() || random() % 2 == 0) {
+      const std::size_t size = random() % 8 == 0 ? 1 + random() % 200000 : 1 + random() % 1100;
+      auto* const memory = static_cast<unsigned char*>(pool.allocate(size));
+      const auto fill = static_cast<unsigned char>(random());
+      memory[0] = memory[size - 1] = fill;
+      blocks.push_back({memory, size, fill});
+    } else {
+      const std::size_t index = random() % blocks.size();
+      const Block block = blocks[index];
+      if (block.memory[0] != block.fill || block.memory[block.size - 1] != block.fill)
+        BOOST_FAIL("overwritten");
+      pool.deallocate(block.memory, block.size);
+      blocks[index] = blocks.back();
+      blocks.pop_back();
+    }
+  }
+  BOOST_TEST(pool.live() == blocks.size());
+  for (const Block& block : blocks) pool.deallocate(block.memory, block.size);
+}
+
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+BOOST_AUTO_TEST_CASE(a_block_that_came_back_is_used_again) {
+  Pool pool;
+  for (const std::size_t size : {100U, 1024U, 4000U, 100000U}) {
+    void* const first = pool.allocate(size);
+    pool.deallocate(first, size);
+    BOOST_TEST(pool.allocate(size) == first);
+    pool.deallocate(first, size);
+  }
+}
+#endif
+
+BOOST_AUTO_TEST_SUITE_END()

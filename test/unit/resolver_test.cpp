@@ -1,0 +1,208 @@
+#include "tsock/resolver.hpp"
+
+#include <netdb.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <tsock/tsock.hpp>
+#include <vector>
+
+#include "support/fake_getaddrinfo.hpp"
+#include "support/loop_fixture.hpp"
+
+using namespace tsock;
+using namespace std::chrono_literals;
+using tsock::test::FakeNames;
+using tsock::test::LoopFixture;
+
+namespace {
+
+struct ResolverFixture : LoopFixture {
+  FakeNames names;
+
+  ~ResolverFixture() {
+    names.let_go();
+    loop.run();  // until the worker threads are back
+  }
+
+  std::vector<std::string> resolved(std::string_view host, std::string_view service,
+                                    const ResolveOptions& options, int& err) {
+    Request<std::vector<Address>> request = resolve(loop, host, service, options);
+    std::vector<std::string> texts;
+    for (const Address& address : fetch(request, err)) texts.push_back(address.to_string());
+    return texts;
+  }
+  int error_for(std::string_view host, std::string_view service, const ResolveOptions& options = {}) {
+    int err = 0;
+    const bool has_none = resolved(host, service, options, err).empty();
+    BOOST_TEST(has_none == (err != 0));
+    return err;
+  }
+};
+
+using Texts = std::vector<std::string>;
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(resolver, ResolverFixture)
+
+BOOST_AUTO_TEST_CASE(numeric_text_is_turned_without_a_worker_thread) {
+  int err = -1;
+  auto request = resolve(loop, "127.0.0.1", "80");
+  loop.run_until_idle();
+  BOOST_TEST(!request.is_in_progress());
+  BOOST_TEST(request.recv(err).at(0).to_string() == "127.0.0.1:80");
+  BOOST_TEST(resolved("::1", "443", {}, err) == Texts{"[::1]:443"}, boost::test_tools::per_element());
+  BOOST_TEST(resolved("[::1]", "443", {}, err) == Texts{"[::1]:443"}, boost::test_tools::per_element());
+  BOOST_TEST(resolved("fe80::1%lo", "1", {}, err) == Texts{"[fe80::1%lo]:1"},
+             boost::test_tools::per_element());
+  BOOST_TEST(resolved("10.0.0.1", "", {}, err) == Texts{"10.0.0.1:0"}, boost::test_tools::per_element());
+  BOOST_TEST(names.lookups() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(completes_from_the_loop_and_not_inside_the_call) {
+  auto request = resolve(loop, "127.0.0.1", "80");
+  BOOST_TEST(request.is_in_progress());
+  BOOST_TEST(error_of(request) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(empty_host_is_the_loopback_or_the_wildcard) {
+  int err = -1;
+  BOOST_TEST(resolved("", "5", {}, err) == (Texts{"[::1]:5", "127.0.0.1:5"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(resolved("", "5", {.passive = true}, err) == (Texts{"[::]:5", "0.0.0.0:5"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(resolved("", "5", {.family = AddressFamily::ipv4}, err) == Texts{"127.0.0.1:5"},
+             boost::test_tools::per_element());
+  BOOST_TEST(resolved("", "", {.family = AddressFamily::ipv6, .passive = true}, err) == Texts{"[::]:0"},
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(name_gives_its_addresses_in_the_order_of_the_system_and_each_once) {
+  names.add("www.fake", {"10.0.0.2", "2001:db8::1", "10.0.0.1", "10.0.0.2"});
+  int err = -1;
+  BOOST_TEST(resolved("www.fake", "80", {}, err) == (Texts{"10.0.0.2:80", "[2001:db8::1]:80", "10.0.0.1:80"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(err == 0);
+  BOOST_TEST(resolved("www.fake", "80", {.family = AddressFamily::ipv6}, err) == Texts{"[2001:db8::1]:80"},
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(localhost_is_resolved_by_the_system) {
+  int err = -1;
+  const Texts found = resolved("localhost", "7", {.family = AddressFamily::ipv4}, err);
+  BOOST_TEST(err == 0);
+  BOOST_TEST(found == Texts{"127.0.0.1:7"}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(service_may_be_a_name) {
+  if (::getservbyname("https", "tcp") == nullptr) {
+    BOOST_TEST_MESSAGE("skipped: no services database here");
+    return;
+  }
+  int err = -1;
+  BOOST_TEST(resolved("127.0.0.1", "https", {}, err) == Texts{"127.0.0.1:443"},
+             boost::test_tools::per_element());
+  BOOST_TEST(resolved("127.0.0.1", "https", {.numeric_only = true}, err) == Texts{"127.0.0.1:443"},
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(bad_text_is_named_by_its_errno) {
+  BOOST_TEST(error_for("127.0.0.1", "65536") == EINVAL);
+  BOOST_TEST(error_for("127.0.0.1", "no-such-service-here") == EINVAL);
+  BOOST_TEST(error_for("1:2:x", "80") == EINVAL);
+  BOOST_TEST(error_for("[::1", "80") == EINVAL);
+  BOOST_TEST(error_for("[www.fake]", "80") == EINVAL);
+  BOOST_TEST(error_for(std::string_view("a\0b", 3), "80") == EINVAL);
+  BOOST_TEST(error_for("www.fake", "80", {.numeric_only = true}) == EINVAL);
+  BOOST_TEST(error_for(std::string(256, 'a'), "80") == ENAMETOOLONG);
+  BOOST_TEST(error_for("127.0.0.1", "80", {.family = AddressFamily::ipv6}) == EAFNOSUPPORT);
+  BOOST_TEST(error_for("::1", "80", {.family = AddressFamily::ipv4}) == EAFNOSUPPORT);
+  BOOST_TEST(names.lookups() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(failures_of_getaddrinfo_are_errno_values) {
+  struct Row {
+    const char* name;
+    int code;
+    int system_error;
+    int expected;
+  };
+  for (const Row& row :
+       {Row{"noname.fake", EAI_NONAME, 0, ENXIO}, Row{"nodata.fake", EAI_NODATA, 0, ENXIO},
+        Row{"again.fake", EAI_AGAIN, 0, EAGAIN}, Row{"fail.fake", EAI_FAIL, 0, EIO},
+        Row{"memory.fake", EAI_MEMORY, 0, ENOMEM}, Row{"family.fake", EAI_FAMILY, 0, EAFNOSUPPORT},
+        Row{"service.fake", EAI_SERVICE, 0, EINVAL}, Row{"system.fake", EAI_SYSTEM, EMFILE, EMFILE}}) {
+    names.fail(row.name, row.code, row.system_error);
+    BOOST_TEST_CONTEXT(row.name) BOOST_TEST(error_for(row.name, "80") == row.expected);
+  }
+  names.add("v4.fake", {"10.0.0.1"});
+  BOOST_TEST(error_for("v4.fake", "80", {.family = AddressFamily::ipv6}) == ENXIO);
+}
+
+BOOST_AUTO_TEST_CASE(deadline_comes_while_the_worker_thread_is_stuck) {
+  names.get_stuck("stuck.fake");
+  auto request = resolve(loop, "stuck.fake", "80");
+  names.wait_for_stuck(1);
+  request.set_timeout(1ms);
+  BOOST_TEST(error_of(request) == ETIMEDOUT);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_ends_at_once_while_the_worker_thread_is_stuck) {
+  names.get_stuck("stuck.fake");
+  auto request = resolve(loop, "stuck.fake", "80");
+  names.wait_for_stuck(1);
+  BOOST_TEST(request.cancel());
+  loop.run_until_idle();
+  BOOST_TEST(!request.is_in_progress());
+  BOOST_TEST(error_of(request) == ECANCELED);
+}
+
+BOOST_AUTO_TEST_CASE(request_destroyed_while_the_worker_thread_is_stuck_is_silent) {
+  names.get_stuck("stuck.fake");
+  bool called = false;
+  {
+    auto request = resolve(loop, "stuck.fake", "80");
+    request.set_callback([&called](auto&) { called = true; });
+    names.wait_for_stuck(1);
+  }
+  names.let_go();
+  loop.run();
+  BOOST_TEST(!called);
+}
+
+BOOST_AUTO_TEST_CASE(request_destroyed_in_its_own_callback) {
+  names.add("www.fake", {"10.0.0.1"});
+  auto request = std::make_unique<Request<std::vector<Address>>>(resolve(loop, "www.fake", "80"));
+  request->set_callback([&request](auto&) { request.reset(); });
+  BOOST_TEST(run_until([&request] { return request == nullptr; }));
+}
+
+BOOST_AUTO_TEST_CASE(loop_destroyed_before_the_lookup_returns) {
+  names.get_stuck("stuck.fake");
+  bool called = false;
+  auto own = std::make_unique<Loop>();
+  auto request = resolve(*own, "stuck.fake", "80");
+  request.set_callback([&called](auto&) { called = true; });
+  names.wait_for_stuck(1);
+  std::thread helper([this] { names.let_go(); });
+  own.reset();
+  helper.join();
+  BOOST_TEST(!called);
+  int err = 0;
+  BOOST_TEST(request.recv(err).empty());
+  BOOST_TEST(err == ECANCELED);
+}
+
+BOOST_AUTO_TEST_CASE(dump_names_what_is_looked_up) {
+  names.get_stuck("stuck.fake");
+  auto request = resolve(loop, "stuck.fake", "80");
+  BOOST_TEST(dump().find("resolve") != std::string::npos);
+  BOOST_TEST(dump().find("stuck.fake") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
