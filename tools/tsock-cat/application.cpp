@@ -1,0 +1,230 @@
+#include "application.hpp"
+
+#include <csignal>
+#include <sstream>
+#include <string>
+#include <tsock/error.hpp>
+#include <utility>
+
+#include "opener.hpp"
+
+namespace tsock_cat {
+
+Application::Application(const Services& services) : services_(services) {}
+
+ExitCode Application::run() {
+  const Failure failure = prepare();
+  if (failure) end(failure);
+  if (!ended_) begin();
+  if (!ended_) services_.loop.run();
+  if (services_.options.stats) report_statistics(true);
+  return exit_code_;
+}
+
+Failure Application::prepare() {
+  const Options& options = services_.options;
+  const int err = services_.transcript.open();
+  if (err != 0) {
+    Failure failure;
+    failure.code = ExitCode::local_io;
+    failure.what = "open " + options.dump_file;
+    failure.err = err;
+    return failure;
+  }
+  if (options.trace) {
+    services_.loop.set_trace([this](const tsock::TraceEvent& event) { services_.report.trace(event); });
+  }
+  catch_signals();  // before anybody is told that it is worth to send one
+  if (Failure failure = open_listeners()) return failure;
+  if (options.max_time) {
+    total_limit_ = services_.loop.sleep(*options.max_time);
+    total_limit_.set_callback([this](tsock::Request<void>&) {
+      Failure failure;
+      failure.code = ExitCode::timeout;
+      failure.limit = "total";
+      failure.what = "total time limit";
+      failure.text = format_duration(*services_.options.max_time) + " are over (--max-time)";
+      end(failure);
+    });
+  }
+  if (options.stats_interval) tick();
+  return {};
+}
+
+Failure Application::open_listeners() {
+  const auto& endpoints = services_.options.endpoints;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    if (!endpoints[i].is_listener()) continue;
+    Failure failure;
+    listeners_[i] = open_listener(services_, endpoints[i], failure);
+    if (failure) return failure;
+    listeners_[i].set_pause_callback(
+        [this](int err) { services_.report.note(0, "accepting pauses: " + tsock::error_text(err)); });
+    services_.report.listening(listeners_[i].local_address());
+  }
+  return {};
+}
+
+void Application::catch_signals() {
+  interrupted_ = services_.loop.signal(SIGINT);
+  interrupted_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGINT); });
+  terminated_ = services_.loop.signal(SIGTERM);
+  terminated_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGTERM); });
+  on_dump_signal();
+}
+
+void Application::on_interrupt(int signum) {
+  Failure failure;
+  failure.code = ExitCode::interrupted;
+  failure.what = signum == SIGINT ? "interrupted" : "terminated";
+  end(failure);
+}
+
+// Every request in progress, and the counters, on SIGUSR1.
+void Application::on_dump_signal() {
+#ifdef SIGUSR1
+  dump_requested_ = services_.loop.signal(SIGUSR1);
+  dump_requested_.set_callback([this](tsock::Request<int>&) {
+    std::ostringstream text;
+    services_.loop.dump(text);
+    const tsock::LoopMetrics metrics = services_.loop.metrics();
+    const Counters counted = counters();
+    text << "loop: " << metrics.events << " events, " << metrics.completions << " completions, "
+         << metrics.in_progress << " requests in progress, " << metrics.deadlines << " deadlines, "
+         << metrics.posted << " posted functions\n"
+         << "bytes: " << counted.sent << " out, " << counted.received << " in, " << queued_bytes()
+         << " queued, connections: " << connections() << '\n';
+    services_.report.diagnostics(text.str());
+    on_dump_signal();
+  });
+#endif
+}
+
+void Application::tick() {
+  next_tick_ = services_.loop.sleep(*services_.options.stats_interval);
+  next_tick_.set_callback([this](tsock::Request<void>&) {
+    report_statistics(false);
+    tick();
+  });
+}
+
+void Application::report_statistics(bool final) {
+  const auto now = std::chrono::steady_clock::now();
+  Statistics statistics;
+  statistics.total = counters();
+  statistics.interval = {statistics.total.sent - at_last_tick_.sent,
+                         statistics.total.received - at_last_tick_.received};
+  statistics.elapsed = now - began_;
+  statistics.interval_length = now - std::exchange(last_tick_, now);
+  statistics.connections = connections();
+  statistics.queued = queued_bytes();
+  statistics.final = final;
+  at_last_tick_ = statistics.total;
+  services_.report.statistics(statistics);
+}
+
+bool Application::uses_hub() const {
+  return services_.options.keep_listening &&
+         services_.options.endpoints.front().kind == Endpoint::Kind::stdio;
+}
+
+void Application::begin() {
+  if (!listeners_[0] && !listeners_[1]) return start_session({});
+  if (uses_hub()) {
+    Failure failure;
+    Channel standard = open_standard_streams(services_, failure);
+    if (failure) return end(failure);
+    hub_ = std::make_unique<Hub>(
+        services_, std::move(standard), [this](const Failure& why) { end(why); }, [this] { accept_next(); });
+  }
+  accept_next();
+}
+
+// Accepts from each listener, then starts a session with what was accepted.
+void Application::accept_next() {
+  if (ended_ || accepting_.is_in_progress()) return;
+  const auto& limit = services_.options.max_connections;
+  if (limit && connections() >= *limit) return;  // the rest waits in the kernel's backlog
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    if (listeners_[i] && !accepted_[i]) return accept_from(i);
+  }
+  const bool more = services_.options.keep_listening;
+  if (hub_) {
+    Channel& channel = accepted_[0] ? *accepted_[0] : *accepted_[1];
+    hub_->add(++last_connection_, std::move(channel));
+    accepted_ = {};
+  } else {
+    start_session(std::exchange(accepted_, {}));
+    if (!more) listeners_ = {};  // one connection was asked for: a second one is refused
+  }
+  if (more) accept_next();
+}
+
+void Application::accept_from(std::size_t index) {
+  accepting_ = listeners_[index].accept();
+  accepting_.set_callback([this, index](tsock::Request<tsock::Stream>& request) {
+    int err = 0;
+    tsock::Stream stream = request.recv(err);
+    if (err == 0) return on_accepted(index, std::move(stream));
+    Failure failure;
+    failure.code = ExitCode::listen;
+    failure.what = "accept on " + services_.options.endpoints[index].text;
+    failure.err = err;
+    end(failure);
+  });
+}
+
+void Application::on_accepted(std::size_t index, tsock::Stream stream) {
+  const Endpoint& endpoint = services_.options.endpoints[index];
+  services_.report.connected(last_connection_ + 1, "accept", endpoint.text, stream.local_address(),
+                             stream.remote_address());
+  Channel channel;
+  channel.name = endpoint.text;
+  channel.stream = std::move(stream);
+  accepted_[index] = std::move(channel);
+  accept_next();
+}
+
+void Application::start_session(Session::Accepted accepted) {
+  const std::uint64_t connection = ++last_connection_;
+  sessions_.emplace_back(services_, connection, std::move(accepted),
+                         [this, connection](const Failure& failure) { on_session_end(connection, failure); });
+  sessions_.back().start();
+}
+
+void Application::on_session_end(std::uint64_t connection, const Failure& failure) {
+  // It is still on the stack.
+  services_.loop.post([this, connection] {
+    sessions_.remove_if([this, connection](const Session& session) {
+      if (session.connection() != connection) return false;
+      closed_ += session.counters();
+      return true;
+    });
+    accept_next();
+  });
+  if (!services_.options.keep_listening) end(failure);
+}
+
+void Application::end(const Failure& failure) {
+  if (std::exchange(ended_, true)) return;
+  exit_code_ = failure.code;
+  if (failure) services_.report.failed(failure);
+  services_.loop.stop();
+}
+
+std::size_t Application::connections() const { return sessions_.size() + (hub_ ? hub_->clients() : 0); }
+
+Counters Application::counters() const {
+  Counters sum = closed_;
+  for (const Session& session : sessions_) sum += session.counters();
+  if (hub_) sum += hub_->counters();
+  return sum;
+}
+
+std::size_t Application::queued_bytes() const {
+  std::size_t sum = hub_ ? hub_->queued_bytes() : 0;
+  for (const Session& session : sessions_) sum += session.queued_bytes();
+  return sum;
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,121 @@
+#include "changing_flow.hpp"
+
+#include <cerrno>
+#include <utility>
+
+namespace tsock_cat {
+
+ChangingFlow::ChangingFlow(Settings settings, FlowOwner& owner)
+    : settings_(std::move(settings)), owner_(owner) {}
+
+std::size_t ChangingFlow::queued_bytes() const {
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < ready_; ++i) sum += pieces_[(next_write_ + i) % pieces_.size()].bytes.size();
+  return sum;
+}
+
+void ChangingFlow::read_next() {
+  if (ended_ || ready_ == pieces_.size()) return;
+  if (reading_.is_in_progress() || reading_message_.is_in_progress()) return;
+  if (settings_.framing != nullptr && !after_last_delimiter_) {
+    read_message();
+  } else {
+    read_bytes();
+  }
+}
+
+void ChangingFlow::read_bytes() {
+  auto& buffer = pieces_[next_read_].buffer;
+  buffer.resize(piece_size);
+  reading_ = settings_.source->read_some(buffer);
+  reading_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
+    int err = 0;
+    const tsock::ssize_t size = request.recv(err);
+    if (err != 0) return end_reading(err == EPIPE ? 0 : err, 0);
+    const auto bytes =
+        std::span<const std::byte>(pieces_[next_read_].buffer).first(static_cast<std::size_t>(size));
+    take(bytes, bytes);
+  });
+}
+
+void ChangingFlow::read_message() {
+  reading_message_ = settings_.source->readv_pdu(*settings_.framing);
+  reading_message_.set_callback([this](tsock::Request<tsock::Pdu>& request) { on_message(request); });
+}
+
+void ChangingFlow::on_message(tsock::Request<tsock::Pdu>& request) {
+  int err = 0;
+  tsock::Pdu pdu = request.recv(err);
+  if (err == 0) {
+    Piece& piece = pieces_[next_read_];
+    piece.pdu = std::move(pdu);
+    return take(std::as_const(piece.pdu).bytes(), std::as_const(piece.pdu).body());
+  }
+  const std::size_t cut = request.transferred();
+  if (err != EPIPE) return end_reading(err, 0);
+  if (cut == 0) return end_reading(0, 0);
+  if (!settings_.last_may_be_open) return end_reading(err, cut);
+  after_last_delimiter_ = true;  // these bytes are still unread
+  read_next();
+}
+
+// `wire` is what was read, `content` the part of it that is passed on.
+void ChangingFlow::take(std::span<const std::byte> wire, std::span<const std::byte> content) {
+  Piece& piece = pieces_[next_read_];
+  piece.bytes = content;
+  read_ += wire.size();
+  if (settings_.change) {
+    piece.changed.clear();
+    const int err = settings_.change(content, piece.changed);
+    if (err != 0) return end_reading(err, 0);
+    piece.bytes = piece.changed;
+  }
+  owner_.on_bytes(settings_.direction, settings_.direction == Direction::sent ? piece.bytes : wire);
+  next_read_ = (next_read_ + 1) % pieces_.size();
+  ++ready_;
+  write_next();
+  read_next();
+}
+
+void ChangingFlow::write_next() {
+  while (ready_ > 0 && !writing_.is_in_progress()) {
+    const Piece& piece = pieces_[next_write_];
+    if (settings_.sink == nullptr || piece.bytes.empty()) {
+      drop_first_piece();
+      continue;
+    }
+    writing_ = settings_.queue != nullptr ? settings_.sink->write(*settings_.queue, piece.bytes)
+                                          : settings_.sink->write(piece.bytes);
+    writing_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
+      int err = 0;
+      const tsock::ssize_t size = request.recv(err);
+      if (err != 0) return owner_.on_error(settings_.direction, Place::writing, err, 0);
+      written_ += static_cast<std::uint64_t>(size);
+      drop_first_piece();
+      write_next();
+      read_next();
+      finish_if_over();
+    });
+  }
+}
+
+void ChangingFlow::drop_first_piece() {
+  next_write_ = (next_write_ + 1) % pieces_.size();
+  --ready_;
+}
+
+void ChangingFlow::end_reading(int err, std::size_t cut) {
+  ended_ = true;
+  read_error_ = err;
+  cut_ = cut;
+  finish_if_over();
+}
+
+// The owner may destroy this object.
+void ChangingFlow::finish_if_over() {
+  if (!ended_ || ready_ > 0) return;
+  if (read_error_ == 0) return owner_.on_done(settings_.direction);
+  owner_.on_error(settings_.direction, Place::reading, read_error_, cut_);
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <tsock/pdu.hpp>
+#include <tsock/request.hpp>
+#include <vector>
+
+#include "flow.hpp"
+
+namespace tsock_cat {
+
+/// A Flow that looks at the bytes: changes them, reads them as messages, drops them, or shares its sink. It
+/// reads the next piece while the last is written, never more than two, so the slower side sets the pace.
+class ChangingFlow final : public Flow {
+ public:
+  ChangingFlow(Settings settings, FlowOwner& owner);
+
+  void start() override { read_next(); }
+  [[nodiscard]] std::uint64_t bytes_read() const override { return read_; }
+  [[nodiscard]] std::uint64_t bytes_written() const override { return written_; }
+  [[nodiscard]] std::size_t queued_bytes() const override;
+
+ private:
+  static constexpr std::size_t piece_size = std::size_t{64} << 10;
+
+  struct Piece {
+    std::vector<std::byte> buffer;
+    std::vector<std::byte> changed;
+    tsock::Pdu pdu;
+    std::span<const std::byte> bytes;  // into one of the three: what is to be written
+  };
+
+  void read_next();
+  void read_bytes();
+  void read_message();
+  void on_message(tsock::Request<tsock::Pdu>& request);
+  void take(std::span<const std::byte> wire, std::span<const std::byte> content);
+  void write_next();
+  void drop_first_piece();
+  void end_reading(int err, std::size_t cut);
+  void finish_if_over();
+
+  Settings settings_;
+  FlowOwner& owner_;
+  std::array<Piece, 2> pieces_;
+  std::size_t next_read_ = 0;   // index of the piece to fill
+  std::size_t next_write_ = 0;  // index of the piece to write
+  std::size_t ready_ = 0;       // pieces filled and not yet written
+  std::uint64_t read_ = 0;
+  std::uint64_t written_ = 0;
+  bool ended_ = false;
+  int read_error_ = 0;  // why it ended; 0 is in order
+  std::size_t cut_ = 0;
+  bool after_last_delimiter_ = false;
+  // Last: they point into the pieces.
+  tsock::Request<tsock::ssize_t> reading_;
+  tsock::Request<tsock::Pdu> reading_message_;
+  tsock::Request<tsock::ssize_t> writing_;
+};
+
+}  // namespace tsock_cat

@@ -1,0 +1,265 @@
+#include "endpoint.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <tsock/error.hpp>
+#include <utility>
+
+#include "duration.hpp"
+
+namespace tsock_cat {
+namespace {
+
+using Kind = Endpoint::Kind;
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  const auto number = parse_number(text, std::numeric_limits<std::uint16_t>::max());
+  if (!number) return std::nullopt;
+  return static_cast<std::uint16_t>(*number);
+}
+
+bool fail(std::string& error, std::string_view text, std::string_view why) {
+  error.assign(text).append(": ").append(why);
+  return false;
+}
+
+// "host:port", "[v6]:port", ":port". The host of an IPv6 address goes without brackets afterwards.
+bool parse_host_port(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  const std::size_t colon = rest.rfind(':');
+  if (colon == std::string_view::npos)
+    return fail(error, endpoint.text, "the port is missing, as in host:80");
+  std::string_view host = rest.substr(0, colon);
+  const auto port = parse_port(rest.substr(colon + 1));
+  if (!port) return fail(error, endpoint.text, "the port is not a number from 0 to 65535");
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+    if (host.find(':') == std::string_view::npos) return fail(error, endpoint.text, "no IPv6 address in []");
+  } else if (host.find_first_of(":[]") != std::string_view::npos) {
+    return fail(error, endpoint.text, "write an IPv6 address in brackets: [::1]:80");
+  }
+  endpoint.host = host;
+  endpoint.port = *port;
+  if (endpoint.kind == Kind::tcp && host.empty()) return fail(error, endpoint.text, "the host is missing");
+  if (endpoint.kind == Kind::tcp && *port == 0) return fail(error, endpoint.text, "cannot connect to port 0");
+  return true;
+}
+
+bool set_unix_path(std::string_view path, Endpoint& endpoint, std::string& error) {
+  if (path.empty()) return fail(error, endpoint.text, "the path is missing");
+  int err = 0;
+  endpoint.unix_address = tsock::Address::unix_from_path(path, err);
+  return err == 0 || fail(error, endpoint.text, tsock::error_text(err));
+}
+
+bool set_abstract_name(std::string_view name, Endpoint& endpoint, std::string& error) {
+  if (name.empty()) return fail(error, endpoint.text, "the name is missing");
+  int err = 0;
+  endpoint.unix_address = tsock::Address::unix_abstract(name, err);
+  return err == 0 || fail(error, endpoint.text, tsock::error_text(err));
+}
+
+bool set_fd(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  const auto number = parse_number(rest, std::numeric_limits<int>::max());
+  if (!number) return fail(error, endpoint.text, "not the number of a descriptor");
+  endpoint.fd = static_cast<int>(*number);
+  return true;
+}
+
+bool set_file(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  constexpr std::array<std::pair<std::string_view, tsock::FileMode>, 4> modes{
+      {{"?mode=r", tsock::FileMode::read},
+       {"?mode=w", tsock::FileMode::write},
+       {"?mode=a", tsock::FileMode::append},
+       {"?mode=rw", tsock::FileMode::read_write}}};
+  for (const auto& [suffix, mode] : modes) {
+    if (!rest.ends_with(suffix)) continue;
+    endpoint.file_mode = mode;
+    rest.remove_suffix(suffix.size());
+    break;
+  }
+  endpoint.path = rest;
+  return !rest.empty() || fail(error, endpoint.text, "the path is missing");
+}
+
+struct Scheme {
+  std::string_view prefix;
+  Kind kind;
+  bool (*parse)(std::string_view rest, Endpoint& endpoint, std::string& error);
+};
+
+// A prefix goes before any shorter one that it begins with. The short unix forms are what tsock prints.
+constexpr std::array<Scheme, 12> schemes{{
+    {"tcp-listen://", Kind::tcp_listen, parse_host_port},
+    {"tcp://", Kind::tcp, parse_host_port},
+    {"unix-abstract-listen://", Kind::unix_listen, set_abstract_name},
+    {"unix-abstract-listen:", Kind::unix_listen, set_abstract_name},
+    {"unix-abstract://", Kind::unix_stream, set_abstract_name},
+    {"unix-abstract:", Kind::unix_stream, set_abstract_name},
+    {"unix-listen://", Kind::unix_listen, set_unix_path},
+    {"unix-listen:", Kind::unix_listen, set_unix_path},
+    {"unix://", Kind::unix_stream, set_unix_path},
+    {"unix:", Kind::unix_stream, set_unix_path},
+    {"fd:", Kind::fd, set_fd},
+    {"file:", Kind::file, set_file},
+}};
+
+constexpr std::array<std::string_view, 10> later_schemes{
+    "udp://",      "udp-listen://",        "tls://", "tls-listen://", "unix-dgram://",
+    "unix-dgram:", "unix-dgram-listen://", "npa:",   "exec:",         "unix-dgram-listen:",
+};
+
+// Whether this is an ADDRESS, good or bad, and not a word of "host port".
+bool has_scheme(std::string_view text) {
+  const auto begins = [text](std::string_view prefix) { return text.starts_with(prefix); };
+  return text == "-" || text.find("://") != std::string_view::npos ||
+         std::any_of(schemes.begin(), schemes.end(), [&](const Scheme& s) { return begins(s.prefix); }) ||
+         std::any_of(later_schemes.begin(), later_schemes.end(), begins);
+}
+
+// Takes the words of the command line from the left.
+class WordReader {
+ public:
+  WordReader(const std::vector<std::string>& words, const NetcatStyle& style, std::string& error)
+      : words_(words), style_(style), error_(error) {}
+
+  std::vector<Endpoint> read() {
+    bool netcat_words = false;
+    while (next_ < words_.size()) {
+      if (has_scheme(words_[next_])) {
+        auto endpoint = parse_endpoint(words_[next_++], error_);
+        if (!endpoint) return {};
+        endpoints_.push_back(std::move(*endpoint));
+      } else if (!std::exchange(netcat_words, true)) {
+        if (!(style_.unix_socket ? read_unix() : style_.listen ? read_listen() : read_connect())) return {};
+      } else {
+        fail(error_, words_[next_], "one word too many");
+        return {};
+      }
+    }
+    if (!netcat_words && !read_options_alone()) return {};
+    return std::move(endpoints_);
+  }
+
+ private:
+  // "-l -p port"; -l beside an ADDRESS that listens says nothing new.
+  bool read_options_alone() {
+    if (style_.unix_socket) {
+      error_ = "-U needs a path";
+      return false;
+    }
+    const bool listens = std::any_of(endpoints_.begin(), endpoints_.end(),
+                                     [](const Endpoint& endpoint) { return endpoint.is_listener(); });
+    return !style_.listen || listens || add_listener(style_.source, {});
+  }
+
+  // "-U path"; a name that begins with @ is abstract, as with Debian's netcat.
+  bool read_unix() {
+    Endpoint endpoint;
+    endpoint.kind = style_.listen ? Kind::unix_listen : Kind::unix_stream;
+    endpoint.text = words_[next_++];
+    const std::string_view name = endpoint.text;
+    if (!(name.starts_with('@') ? set_abstract_name(name.substr(1), endpoint, error_)
+                                : set_unix_path(name, endpoint, error_))) {
+      return false;
+    }
+    endpoints_.push_back(std::move(endpoint));
+    return true;
+  }
+
+  // "-l port", "-l host port", "-l host -p port".
+  bool read_listen() {
+    std::string host = style_.source;
+    std::optional<std::string> port;
+    if (!parse_port(words_[next_])) host = words_[next_++];
+    if (next_ < words_.size() && parse_port(words_[next_])) port = words_[next_++];
+    return add_listener(host, port);
+  }
+
+  bool add_listener(const std::string& host, const std::optional<std::string>& port) {
+    Endpoint endpoint;
+    endpoint.kind = Kind::tcp_listen;
+    endpoint.host = host;
+    if (port && style_.port) {
+      error_ = "two ports to listen on: " + *port + " and -p " + std::to_string(*style_.port);
+      return false;
+    }
+    const auto number = port ? parse_port(*port) : style_.port;
+    if (!number) {
+      error_ = "-l needs a port";
+      return false;
+    }
+    endpoint.port = *number;
+    endpoint.text = "tcp-listen://" + bracketed(host) + ":" + std::to_string(endpoint.port);
+    endpoints_.push_back(std::move(endpoint));
+    return true;
+  }
+
+  // "host port", and "host:port", which is what --announce prints.
+  bool read_connect() {
+    const std::string& host = words_[next_++];
+    Endpoint endpoint;
+    endpoint.kind = Kind::tcp;
+    if (next_ < words_.size() && !has_scheme(words_[next_])) {
+      const std::string& port = words_[next_++];
+      endpoint.text = bracketed(host) + ":" + port;
+    } else {
+      endpoint.text = host;
+    }
+    if (!parse_host_port(endpoint.text, endpoint, error_)) return false;
+    endpoints_.push_back(std::move(endpoint));
+    return true;
+  }
+
+  static std::string bracketed(const std::string& host) {
+    return host.find(':') != std::string::npos && !host.starts_with('[') ? "[" + host + "]" : host;
+  }
+
+  const std::vector<std::string>& words_;
+  const NetcatStyle& style_;
+  std::string& error_;
+  std::size_t next_ = 0;
+  std::vector<Endpoint> endpoints_;
+};
+
+}  // namespace
+
+std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error) {
+  Endpoint endpoint;
+  endpoint.text = text;
+  if (text == "-") return endpoint;
+  for (const std::string_view prefix : later_schemes) {
+    if (!text.starts_with(prefix)) continue;
+    fail(error, text, std::string(prefix) + " is not in this version of tsock-cat");
+    return std::nullopt;
+  }
+  for (const Scheme& scheme : schemes) {
+    if (!text.starts_with(scheme.prefix)) continue;
+    endpoint.kind = scheme.kind;
+    if (!scheme.parse(text.substr(scheme.prefix.size()), endpoint, error)) return std::nullopt;
+    return endpoint;
+  }
+  fail(error, text, "no such kind of address");
+  return std::nullopt;
+}
+
+std::vector<Endpoint> parse_endpoints(const std::vector<std::string>& words, const NetcatStyle& style,
+                                      std::string& error) {
+  std::vector<Endpoint> endpoints = WordReader(words, style, error).read();
+  if (!error.empty()) return {};
+  if (endpoints.empty()) {
+    error = "no ADDRESS given";
+  } else if (endpoints.size() > 2) {
+    error = "more than two ADDRESSes";
+  } else if (std::none_of(endpoints.begin(), endpoints.end(),
+                          [](const Endpoint& e) { return e.is_network() || e.kind == Kind::fd; })) {
+    error = "one ADDRESS has to be a socket";
+  } else {
+    if (endpoints.size() == 1) endpoints.insert(endpoints.begin(), Endpoint{});
+    if (endpoints.back().kind == Kind::stdio) std::swap(endpoints.front(), endpoints.back());
+    return endpoints;
+  }
+  return {};
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tsock/address.hpp>
+#include <tsock/stdio_stream.hpp>
+#include <vector>
+
+namespace tsock_cat {
+
+/// One ADDRESS of the command line.
+struct Endpoint {
+  enum class Kind : std::uint8_t { tcp, tcp_listen, unix_stream, unix_listen, stdio, fd, file };
+
+  Kind kind = Kind::stdio;
+  std::string text = "-";       ///< as the user wrote it, for messages
+  std::string host;             ///< tcp, tcp_listen: name or address; empty is the wildcard
+  std::uint16_t port = 0;       ///< tcp, tcp_listen
+  tsock::Address unix_address;  ///< unix_stream, unix_listen
+  int fd = -1;                  ///< fd
+  std::string path;             ///< file
+  tsock::FileMode file_mode = tsock::FileMode::read;
+
+  [[nodiscard]] bool is_listener() const noexcept {
+    return kind == Kind::tcp_listen || kind == Kind::unix_listen;
+  }
+  /// Connected to or listened on, as opposed to standard input and output, files and descriptors.
+  [[nodiscard]] bool is_network() const noexcept { return kind <= Kind::unix_listen; }
+};
+
+/// How the words of a netcat command line are to be read.
+struct NetcatStyle {
+  bool listen = false;                ///< -l
+  bool unix_socket = false;           ///< -U
+  std::string source;                 ///< -s
+  std::optional<std::uint16_t> port;  ///< -p
+};
+
+/// Reads one ADDRESS. On failure no value, and `error` says what is wrong in a sentence for the user.
+[[nodiscard]] std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error);
+
+/// Reads all words of the command line: ADDRESSes, "host port", and what -l, -U, -s and -p make of them. Two
+/// endpoints: the local side, which is standard input and output unless the words name two others, and the
+/// remote side. On failure empty, with `error`.
+[[nodiscard]] std::vector<Endpoint> parse_endpoints(const std::vector<std::string>& words,
+                                                    const NetcatStyle& style, std::string& error);
+
+}  // namespace tsock_cat

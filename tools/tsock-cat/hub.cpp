@@ -1,0 +1,229 @@
+#include "hub.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "changes.hpp"
+
+namespace tsock_cat {
+namespace {
+
+constexpr std::size_t piece_size = std::size_t{64} << 10;
+
+}  // namespace
+
+class Hub::Client final : private FlowOwner {
+ public:
+  Client(Hub& hub, std::uint64_t connection, Channel channel)
+      : hub_(hub),
+        connection_(connection),
+        channel_(std::move(channel)),
+        queue_(hub.services_.loop, "to client"),
+        flow_(Flow::make(flow_settings(), *this)) {}
+
+  void start() {
+    if (hub_.services_.options.idle_timeout) watch_idle(*hub_.services_.options.idle_timeout);
+    flow_->start();
+  }
+
+  // One piece of input at a time: the hub reads the next when nobody is busy.
+  void send(const Bytes& bytes) {
+    hub_.services_.transcript.record(connection_, Direction::sent, offset_[0], *bytes);
+    offset_[0] += bytes->size();
+    active_ = true;
+    bytes_ = bytes;
+    writing_ = channel_.stream.write(queue_, *bytes_);
+    writing_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
+      int err = 0;
+      const tsock::ssize_t size = request.recv(err);
+      if (err != 0) return leave(Place::writing, err);
+      written_ += static_cast<std::uint64_t>(size);
+      bytes_.reset();
+      hub_.read_input();
+    });
+  }
+  // Standard input ended, or is not to be read: nothing more is sent.
+  void end_sending(bool half_close) {
+    sending_over_ = !half_close;
+    if (half_close) {
+      shutdown_ = channel_.stream.shutdown_write(queue_);
+      shutdown_.set_callback([this](tsock::Request<void>& request) {
+        int err = 0;
+        request.recv(err);
+        if (err == 0) hub_.services_.report.shutdown(connection_, "remote");
+        sending_over_ = true;
+        leave_if_over();
+      });
+    }
+  }
+  [[nodiscard]] bool is_busy() const noexcept { return writing_.is_in_progress(); }
+  [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
+  [[nodiscard]] Counters counters() const { return {written_, flow_->bytes_read()}; }
+  [[nodiscard]] std::size_t queued_bytes() const {
+    return flow_->queued_bytes() + (bytes_ ? bytes_->size() : 0);
+  }
+
+ private:
+  Flow::Settings flow_settings() {
+    Flow::Settings settings;
+    settings.direction = Direction::received;
+    settings.source = &channel_.stream;
+    settings.sink = hub_.standard_.has_output ? &hub_.standard_.sink() : nullptr;
+    settings.queue = &hub_.output_;
+    return settings;
+  }
+
+  void on_bytes(Direction direction, std::span<const std::byte> bytes) override {
+    hub_.services_.transcript.record(connection_, direction, offset_[1], bytes);
+    offset_[1] += bytes.size();
+    active_ = true;
+  }
+  void on_done(Direction) override {
+    hub_.services_.report.eof(connection_, "remote");
+    receiving_over_ = true;
+    leave_if_over();
+  }
+  void on_error(Direction, Place place, int err, std::size_t) override {
+    if (place == Place::writing) return hub_.fail(Place::writing, err);
+    leave(place, err);
+  }
+
+  void leave_if_over() {
+    if (!receiving_over_) return;
+    if (hub_.services_.options.exit_on_peer_eof || sending_over_) hub_.remove(*this, {});
+  }
+
+  void leave(Place place, int err) {
+    Failure failure;
+    failure.code = err == ETIMEDOUT ? ExitCode::timeout : ExitCode::reset;
+    if (err == ETIMEDOUT) failure.limit = "system";
+    failure.what = (place == Place::reading ? "read from " : "write to ") + channel_.name;
+    failure.err = err;
+    hub_.remove(*this, failure);
+  }
+
+  void watch_idle(Duration limit) {
+    active_ = false;
+    idle_ = hub_.services_.loop.sleep(limit);
+    idle_.set_callback([this, limit](tsock::Request<void>&) {
+      // A piece that goes out slowly is traffic too.
+      const std::uint64_t sent = written_ + (is_busy() ? writing_.transferred() : 0);
+      if (std::exchange(sent_at_last_look_, sent) != sent || active_) return watch_idle(limit);
+      Failure failure;
+      failure.code = ExitCode::timeout;
+      failure.limit = "idle";
+      failure.what = "idle timeout";
+      failure.text = "no byte for " + format_duration(limit) + " (-i)";
+      hub_.remove(*this, failure);
+    });
+  }
+
+  Hub& hub_;
+  std::uint64_t connection_;
+  Channel channel_;
+  tsock::Queue queue_;
+  Bytes bytes_;
+  std::array<std::uint64_t, 2> offset_{};  // bytes in the transcript: sent, received
+  std::uint64_t written_ = 0;
+  std::uint64_t sent_at_last_look_ = 0;
+  bool active_ = false;  // since the last look at the idle limit
+  bool receiving_over_ = false;
+  bool sending_over_ = false;
+  std::unique_ptr<Flow> flow_;
+  tsock::Request<tsock::ssize_t> writing_;
+  tsock::Request<void> shutdown_;
+  tsock::Request<void> idle_;
+};
+
+Hub::Hub(const Services& services, Channel standard, std::function<void(const Failure&)> on_failure,
+         std::function<void()> on_client_end)
+    : services_(services),
+      standard_(std::move(standard)),
+      output_(services.loop, "standard output"),
+      on_failure_(std::move(on_failure)),
+      on_client_end_(std::move(on_client_end)),
+      input_ended_(!standard_.has_input) {
+  if (services.options.crlf) crlf_ = crlf_change();
+}
+
+Hub::~Hub() = default;
+
+void Hub::add(std::uint64_t connection, Channel channel) {
+  clients_.push_back(std::make_unique<Client>(*this, connection, std::move(channel)));
+  clients_.back()->start();
+  if (input_ended_) {
+    clients_.back()->end_sending(half_close());
+  } else {
+    read_input();
+  }
+}
+
+// With --recv-only standard input was never there to end.
+bool Hub::half_close() const { return standard_.has_input && !services_.options.no_shutdown; }
+
+void Hub::read_input() {
+  const bool busy =
+      std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->is_busy(); });
+  if (input_ended_ || failed_ || busy || clients_.empty() || reading_.is_in_progress()) return;
+  buffer_.resize(piece_size);
+  reading_ = standard_.source().read_some(buffer_);
+  reading_.set_callback([this](tsock::Request<tsock::ssize_t>& request) { on_input(request); });
+}
+
+void Hub::on_input(tsock::Request<tsock::ssize_t>& request) {
+  int err = 0;
+  const tsock::ssize_t size = request.recv(err);
+  if (err == EPIPE) {
+    input_ended_ = true;
+    services_.report.eof(0, "local");
+    for (const auto& client : clients_) client->end_sending(half_close());
+    return;
+  }
+  if (err != 0) return fail(Place::reading, err);
+  const auto bytes = std::span<const std::byte>(buffer_).first(static_cast<std::size_t>(size));
+  auto piece = std::make_shared<std::vector<std::byte>>();
+  if (crlf_) {
+    crlf_(bytes, *piece);
+  } else {
+    piece->assign(bytes.begin(), bytes.end());
+  }
+  for (const auto& client : clients_) client->send(piece);
+}
+
+void Hub::remove(Client& client, const Failure& failure) {
+  const auto found = std::find_if(clients_.begin(), clients_.end(),
+                                  [&client](const auto& each) { return each.get() == &client; });
+  const Counters counted = client.counters();
+  closed_ += counted;
+  services_.report.closed(client.connection(), counted, failure);
+  clients_.erase(found);
+  if (clients_.empty()) reading_ = {};  // what it took already goes to the next client
+  on_client_end_();
+  read_input();
+}
+
+void Hub::fail(Place place, int err) {
+  if (std::exchange(failed_, true)) return;
+  Failure failure;
+  failure.code = ExitCode::local_io;
+  failure.what = place == Place::reading ? "read from standard input" : "write to standard output";
+  failure.err = err;
+  on_failure_(failure);
+}
+
+Counters Hub::counters() const {
+  Counters sum = closed_;
+  for (const auto& client : clients_) sum += client->counters();
+  return sum;
+}
+
+std::size_t Hub::queued_bytes() const {
+  std::size_t sum = 0;
+  for (const auto& client : clients_) sum += client->queued_bytes();
+  return sum;
+}
+
+}  // namespace tsock_cat

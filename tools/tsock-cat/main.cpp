@@ -1,0 +1,47 @@
+#include <exception>
+#include <iostream>
+#include <tsock/loop.hpp>
+
+#include "application.hpp"
+#include "exit_code.hpp"
+#include "options.hpp"
+#include "report.hpp"
+#include "services.hpp"
+#include "transcript.hpp"
+
+namespace {
+
+using tsock_cat::ExitCode;
+
+ExitCode run(int argc, const char* const* argv) {
+  const tsock_cat::ParsedCommandLine parsed = tsock_cat::parse_command_line(argc, argv);
+  tsock_cat::Report report(parsed.options, std::cerr);
+  if (parsed.failed) {
+    tsock_cat::Failure failure;
+    failure.code = ExitCode::usage;
+    failure.what = parsed.text;
+    report.failed(failure);
+    if (!report.is_json()) std::cerr << "tsock-cat: --help tells what is possible\n";
+    return failure.code;
+  }
+  if (!parsed.run) {
+    std::cout << parsed.text;
+    return std::cout.flush() ? ExitCode::ok : ExitCode::local_io;
+  }
+  tsock_cat::Transcript transcript(parsed.options, report);
+  tsock::Loop loop;
+  loop.set_logger(nullptr);  // standard output belongs to the payload
+  tsock_cat::Application application({loop, parsed.options, report, transcript});
+  return application.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return static_cast<int>(run(argc, argv));
+  } catch (const std::exception& error) {
+    std::cerr << "tsock-cat: " << error.what() << '\n';
+    return static_cast<int>(ExitCode::local_io);
+  }
+}

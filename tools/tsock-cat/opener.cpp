@@ -1,0 +1,238 @@
+#include "opener.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <tsock/error.hpp>
+#include <tsock/stdio_stream.hpp>
+#include <utility>
+
+namespace tsock_cat {
+namespace {
+
+tsock::AddressFamily family_of(const Options& options) {
+  if (options.ipv4_only) return tsock::AddressFamily::ipv4;
+  if (options.ipv6_only) return tsock::AddressFamily::ipv6;
+  return tsock::AddressFamily::any;
+}
+
+// The errno values that resolve() gives its own meaning.
+std::string resolve_text(int err, bool numeric) {
+  if (numeric && (err == EINVAL || err == ENXIO)) return "not a numeric address (-n)";
+  switch (err) {
+    case ENXIO:
+      return "no such host, or it has no address of this family";
+    case EAGAIN:
+      return "no answer from the name servers";
+    case EIO:
+      return "the name server failed";
+    case EAFNOSUPPORT:
+      return "an address of another family";
+    default:
+      return tsock::error_text(err);
+  }
+}
+
+Failure local_failure(const std::string& what, int err) {
+  Failure failure;
+  failure.code = ExitCode::local_io;
+  failure.what = "open " + what;
+  failure.err = err;
+  return failure;
+}
+
+Failure resolve_failure(const std::string& host, int err, bool numeric) {
+  Failure failure;
+  failure.code = ExitCode::connect;
+  failure.what = "resolve " + host;
+  failure.err = err;
+  failure.text = resolve_text(err, numeric);
+  return failure;
+}
+
+}  // namespace
+
+Opener::Opener(const Services& services, const Endpoint& endpoint, OnOpen on_open, OnFailure on_failure)
+    : services_(services),
+      endpoint_(endpoint),
+      on_open_(std::move(on_open)),
+      on_failure_(std::move(on_failure)) {}
+
+void Opener::start() {
+  if (endpoint_.is_network()) {
+    try_once();
+  } else {
+    open_local();
+  }
+}
+
+void Opener::try_once() {
+  ++attempt_;
+  attempt_began_ = std::chrono::steady_clock::now();
+  services_.report.connecting(endpoint_.text);
+  if (endpoint_.kind == Endpoint::Kind::unix_stream) return connect({endpoint_.unix_address});
+
+  tsock::ResolveOptions options;
+  options.family = family_of(services_.options);
+  options.numeric_only = services_.options.numeric;
+  resolving_ = tsock::resolve(services_.loop, endpoint_.host, std::to_string(endpoint_.port), options);
+  if (const auto left = time_left()) resolving_.set_timeout(*left);
+  resolving_.set_callback([this](tsock::Request<std::vector<tsock::Address>>& request) {
+    int err = 0;
+    std::vector<tsock::Address> addresses = request.recv(err);
+    if (err == 0) return connect(std::move(addresses));
+    if (err == ETIMEDOUT) return retry_or_fail(connect_failure(err));
+    retry_or_fail(resolve_failure(endpoint_.host, err, services_.options.numeric));
+  });
+}
+
+std::optional<Duration> Opener::time_left() const {
+  const auto& limit = services_.options.connect_timeout;
+  if (!limit) return std::nullopt;
+  const auto gone = std::chrono::steady_clock::now() - attempt_began_;
+  return std::max(Duration::zero(), *limit - std::chrono::duration_cast<Duration>(gone));
+}
+
+// -s and -p.
+tsock::Address Opener::source_address() const {
+  const Options& options = services_.options;
+  if (endpoint_.kind != Endpoint::Kind::tcp || (options.source.empty() && !options.source_port)) return {};
+  int err = 0;  // the command line was checked
+  std::optional<std::string_view> host;
+  if (!options.source.empty()) host = options.source;
+  return tsock::Address::inet_from_strings("ip", host, options.source_port.value_or(0), err);
+}
+
+void Opener::connect(std::vector<tsock::Address> addresses) {
+  tsock::ConnectHostOptions options;
+  options.connect.local = source_address();
+  options.connect.timeout = time_left();
+  options.connect.retry_full_backlog = true;
+  connecting_ = endpoint_.kind == Endpoint::Kind::unix_stream
+                    ? tsock::Stream::connect(services_.loop, addresses.front(), options.connect)
+                    : tsock::connect_to_host(services_.loop, std::move(addresses), options);
+  connecting_.set_callback([this](tsock::Request<tsock::Stream>& request) {
+    int err = 0;
+    Channel channel;
+    channel.stream = request.recv(err);
+    if (err != 0) return retry_or_fail(connect_failure(err));
+    channel.name = endpoint_.text;
+    const OnOpen on_open = std::move(on_open_);
+    on_open(std::move(channel));
+  });
+}
+
+Failure Opener::connect_failure(int err) const {
+  const Options& options = services_.options;
+  Failure failure;
+  failure.code = ExitCode::connect;
+  failure.what = "connect to " + endpoint_.text;
+  failure.err = err;
+  if (err == ETIMEDOUT) {
+    failure.code = ExitCode::timeout;
+    const auto left = time_left();
+    if (left && *left == Duration::zero()) {
+      failure.limit = "connect";
+      failure.text =
+          "connect timeout, no connection in " + format_duration(*options.connect_timeout) + " (-w)";
+    } else {
+      failure.limit = "system";
+    }
+  }
+  const bool has_source = !options.source.empty() || options.source_port;
+  if (has_source && (err == EADDRINUSE || err == EADDRNOTAVAIL || err == EACCES)) {
+    failure.code = ExitCode::listen;
+    failure.what += " from " + source_address().to_string();
+  }
+  return failure;
+}
+
+void Opener::retry_or_fail(const Failure& failure) {
+  const Options& options = services_.options;
+  if (attempt_ > options.retries) {
+    const Failure last = failure;
+    const OnFailure on_failure = std::move(on_failure_);
+    return on_failure(last);
+  }
+  services_.report.retrying(failure, attempt_, options.retries, options.retry_delay);
+  waiting_ = services_.loop.sleep(options.retry_delay);
+  waiting_.set_callback([this](tsock::Request<void>&) { try_once(); });
+}
+
+void Opener::open_local() {
+  Failure failure;
+  Channel channel;
+  if (endpoint_.kind == Endpoint::Kind::stdio) {
+    channel = open_standard_streams(services_, failure);
+  } else {
+    int err = 0;
+    channel.name = endpoint_.text;
+    channel.is_network = false;
+    if (endpoint_.kind == Endpoint::Kind::fd) {
+      channel.stream = tsock::open_stdio(services_.loop, endpoint_.fd, err);
+      channel.is_network = channel.stream.is_open() && !channel.stream.remote_address().is_empty();
+    } else {
+      channel.stream = tsock::open_file(services_.loop, endpoint_.path.c_str(), endpoint_.file_mode, err);
+      channel.has_input =
+          endpoint_.file_mode == tsock::FileMode::read || endpoint_.file_mode == tsock::FileMode::read_write;
+      channel.has_output = endpoint_.file_mode != tsock::FileMode::read;
+    }
+    if (err != 0) failure = local_failure(endpoint_.text, err);
+  }
+  const OnOpen on_open = std::move(on_open_);
+  const OnFailure on_failure = std::move(on_failure_);
+  if (failure) return on_failure(failure);
+  on_open(std::move(channel));
+}
+
+Channel open_standard_streams(const Services& services, Failure& failure) {
+  Channel channel;
+  channel.name = "standard input and output";
+  channel.is_network = false;
+  int err = 0;
+  if (services.options.traffic != Traffic::receive_only) {
+    channel.stream = tsock::open_stdio(services.loop, 0, err);
+    if (err != 0) failure = local_failure("standard input", err);
+  }
+  if (services.options.traffic != Traffic::send_only && !failure) {
+    channel.output = tsock::open_stdio(services.loop, 1, err);
+    if (err != 0) failure = local_failure("standard output", err);
+  }
+  channel.has_input = channel.stream.is_open();
+  channel.has_output = channel.output.is_open();
+  return channel;
+}
+
+tsock::Listener open_listener(const Services& services, const Endpoint& endpoint, Failure& failure) {
+  const Options& options = services.options;
+  tsock::ListenerOptions listener_options = options.listener;
+  std::vector<tsock::Address> addresses{endpoint.unix_address};
+  int err = 0;
+  if (endpoint.kind == Endpoint::Kind::tcp_listen) {
+    tsock::ResolveOptions resolve_options;
+    resolve_options.family = family_of(options);
+    resolve_options.numeric_only = options.numeric;
+    resolve_options.passive = true;
+    auto request =
+        tsock::resolve(services.loop, endpoint.host, std::to_string(endpoint.port), resolve_options);
+    if (request.wait(err)) addresses = request.recv(err);
+    if (err != 0) {
+      failure = resolve_failure(endpoint.host, err, options.numeric);
+      return {};
+    }
+    // The wildcard serves both families, unless -4 or -6 says otherwise.
+    if (endpoint.host.empty() && !options.ipv6_only) listener_options.v6only = false;
+  }
+  tsock::Listener listener;
+  for (const tsock::Address& address : addresses) {
+    listener = tsock::Listener::listen(services.loop, address, listener_options, err);
+    if (err != EAFNOSUPPORT && err != EADDRNOTAVAIL) break;  // a system without IPv6 has its wildcard too
+  }
+  if (err == 0) return listener;
+  failure.code = ExitCode::listen;
+  failure.what = "listen on " + endpoint.text;
+  failure.err = err;
+  return {};
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <tsock/address.hpp>
+#include <tsock/connect_host.hpp>
+#include <tsock/listener.hpp>
+#include <tsock/request.hpp>
+#include <tsock/resolver.hpp>
+#include <tsock/stream.hpp>
+#include <vector>
+
+#include "channel.hpp"
+#include "services.hpp"
+
+namespace tsock_cat {
+
+/// Opens an endpoint that does not listen: connects, with as many tries as --retry allows, or opens standard
+/// input and output, a descriptor or a file.
+class Opener {
+ public:
+  using OnOpen = std::function<void(Channel channel)>;
+  using OnFailure = std::function<void(const Failure& failure)>;
+
+  /// One of the functions is called once, for local endpoints from inside start(); it may destroy the opener.
+  /// The endpoint must outlive it.
+  Opener(const Services& services, const Endpoint& endpoint, OnOpen on_open, OnFailure on_failure);
+
+  void start();
+
+ private:
+  void try_once();
+  void connect(std::vector<tsock::Address> addresses);
+  void retry_or_fail(const Failure& failure);
+  void open_local();
+  [[nodiscard]] Failure connect_failure(int err) const;
+  [[nodiscard]] tsock::Address source_address() const;
+  [[nodiscard]] std::optional<Duration> time_left() const;
+
+  Services services_;
+  const Endpoint& endpoint_;
+  OnOpen on_open_;
+  OnFailure on_failure_;
+  std::size_t attempt_ = 0;
+  std::chrono::steady_clock::time_point attempt_began_;
+  tsock::Request<std::vector<tsock::Address>> resolving_;
+  tsock::Request<tsock::Stream> connecting_;
+  tsock::Request<void> waiting_;
+};
+
+/// Standard input and output as the options want them. On failure the Channel is empty and `failure` says
+/// why.
+[[nodiscard]] Channel open_standard_streams(const Services& services, Failure& failure);
+
+/// Binds and listens; a host name is looked up before this returns. On failure the Listener is empty and
+/// `failure` says why.
+[[nodiscard]] tsock::Listener open_listener(const Services& services, const Endpoint& endpoint,
+                                            Failure& failure);
+
+}  // namespace tsock_cat

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tsock/framing.hpp>
+#include <tsock/listener_options.hpp>
+#include <vector>
+
+#include "duration.hpp"
+#include "endpoint.hpp"
+
+namespace tsock_cat {
+
+/// How the transcript of the bytes is written.
+enum class DumpForm : std::uint8_t { none, hex, text };
+
+/// Which way bytes may go. With two ADDRESSes the first takes the place of standard input and output.
+enum class Traffic : std::uint8_t { both, send_only, receive_only };
+
+/// A framing by the name that --pdu has for it.
+struct NamedFraming {
+  std::string name;
+  tsock::Framing framing;
+  bool is_text = false;  ///< line and crlf: bodies are printed as text, not in hexadecimal
+};
+
+/// The command line, checked: what is in here can be followed.
+struct Options {
+  std::vector<Endpoint> endpoints;  ///< two: local (standard input and output if only one is given), remote
+
+  // addresses
+  bool ipv4_only = false;
+  bool ipv6_only = false;
+  bool numeric = false;
+  std::string source;
+  std::optional<std::uint16_t> source_port;
+
+  // server
+  bool keep_listening = false;
+  std::optional<std::size_t> max_connections;
+  bool announce = false;
+  tsock::ListenerOptions listener;
+
+  // the end of a direction
+  bool no_shutdown = false;
+  bool exit_on_peer_eof = false;
+  Traffic traffic = Traffic::both;
+  bool crlf = false;
+
+  // time
+  std::optional<Duration> connect_timeout;
+  std::optional<Duration> idle_timeout;
+  std::optional<Duration> quit_after;
+  std::optional<Duration> max_time;
+  std::size_t retries = 0;
+  Duration retry_delay = std::chrono::seconds(1);
+
+  // what is written beside the payload
+  DumpForm dump_form = DumpForm::none;
+  std::string dump_file;
+  bool timestamps = false;
+  bool stats = false;
+  std::optional<Duration> stats_interval;
+  bool json = false;
+  int verbosity = 0;
+  bool trace = false;
+
+  std::optional<NamedFraming> pdu;
+};
+
+/// What became of a command line.
+struct ParsedCommandLine {
+  Options options;
+  bool run = false;     ///< otherwise print `text` and end
+  bool failed = false;  ///< `text` is an error, else it is the help or the version
+  std::string text;
+};
+
+[[nodiscard]] ParsedCommandLine parse_command_line(int argc, const char* const* argv);
+
+}  // namespace tsock_cat

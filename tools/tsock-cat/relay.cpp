@@ -1,0 +1,246 @@
+#include "relay.hpp"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "changes.hpp"
+
+namespace tsock_cat {
+namespace {
+
+// What is waited for on a transport that cannot half-close, when -q does not say.
+constexpr Duration default_quiet = std::chrono::seconds(1);
+
+}  // namespace
+
+Relay::Relay(const Services& services, std::uint64_t connection, Channel local, Channel remote, OnEnd on_end)
+    : services_(services),
+      connection_(connection),
+      local_(std::move(local)),
+      remote_(std::move(remote)),
+      on_end_(std::move(on_end)),
+      last_activity_(Clock::now()) {
+  way(Direction::sent).from = way(Direction::received).to = End{&local_, "local"};
+  way(Direction::sent).to = way(Direction::received).from = End{&remote_, "remote"};
+}
+
+void Relay::start() {
+  const Options& options = services_.options;
+  way(Direction::sent).done = !local_.has_input || options.traffic == Traffic::receive_only;
+  way(Direction::received).done = !remote_.has_input;
+  for (const Direction direction : {Direction::sent, Direction::received}) {
+    if (!way(direction).done) make_flow(direction);
+  }
+  if (options.idle_timeout) watch_idle(Clock::now() + *options.idle_timeout);
+  for (Way& each : ways_) {
+    if (each.flow) each.flow->start();
+  }
+}
+
+Flow::Settings Relay::flow_settings(Direction direction) {
+  static const tsock::Framing lines = tsock::framing::line{.max_body = std::size_t{1} << 30};
+  const Options& options = services_.options;
+  Way& w = way(direction);
+  Flow::Settings settings;
+  settings.direction = direction;
+  settings.source = &w.from.channel->source();
+  settings.sink = w.to.channel->has_output ? &w.to.channel->sink() : nullptr;
+  if (direction == Direction::sent) {
+    if (options.crlf) settings.change = crlf_change();
+    if (options.pdu) {
+      settings.framing = &lines;
+      settings.last_may_be_open = true;
+      settings.change = encode_pdu_change(*options.pdu);
+    }
+  } else {
+    if (options.traffic == Traffic::send_only) settings.sink = nullptr;
+    if (options.pdu) {
+      settings.framing = &options.pdu->framing;
+      settings.change = print_pdu_change(*options.pdu);
+    }
+  }
+  return settings;
+}
+
+void Relay::make_flow(Direction direction) {
+  way(direction).flow = Flow::make(flow_settings(direction), *this);
+}
+
+Counters Relay::counters() const {
+  if (ended_) return final_counters_;
+  Counters counters;
+  if (const auto& flow = way(Direction::sent).flow) counters.sent = flow->bytes_written();
+  if (const auto& flow = way(Direction::received).flow) counters.received = flow->bytes_read();
+  return counters;
+}
+
+std::size_t Relay::queued_bytes() const {
+  std::size_t sum = 0;
+  for (const Way& each : ways_) sum += each.flow ? each.flow->queued_bytes() : 0;
+  return sum;
+}
+
+std::uint64_t Relay::bytes_written() const {
+  std::uint64_t sum = 0;
+  for (const Way& each : ways_) sum += each.flow ? each.flow->bytes_written() : 0;
+  return sum;
+}
+
+void Relay::on_bytes(Direction direction, std::span<const std::byte> bytes) {
+  Way& w = way(direction);
+  last_activity_ = Clock::now();
+  services_.transcript.record(connection_, direction, w.offset, bytes);
+  w.offset += bytes.size();
+}
+
+void Relay::on_done(Direction direction) {
+  Way& w = way(direction);
+  w.done = true;
+  services_.report.eof(connection_, w.from.side);
+  if (direction == Direction::received && services_.options.exit_on_peer_eof) return end({});
+  if (!services_.options.no_shutdown && w.to.channel->has_output) end_sending(direction);
+  if (direction == Direction::sent) after_local_end();
+  end_if_over();
+}
+
+void Relay::after_local_end() {
+  const auto& quit_after = services_.options.quit_after;
+  if (!quit_after) return;
+  quit_ = services_.loop.sleep(*quit_after);
+  quit_.set_callback([this](tsock::Request<void>&) {
+    services_.report.note(connection_, "ended by -q");
+    end({});
+  });
+}
+
+void Relay::on_error(Direction direction, Place place, int err, std::size_t cut) {
+  Way& w = way(direction);
+  const Failure failure = failure_of(*(place == Place::reading ? w.from : w.to).channel, place, err, cut);
+  // A peer that takes no more may have said why before: that can still be read.
+  const Direction back = direction == Direction::sent ? Direction::received : Direction::sent;
+  const bool may_have_spoken = place == Place::writing && w.to.channel->is_network && !way(back).done;
+  if (!may_have_spoken) return end(failure_ ? Failure(failure_) : failure);
+  failure_ = failure;
+  w.done = true;
+}
+
+void Relay::end_sending(Direction direction) {
+  Way& w = way(direction);
+  w.shutdown = w.to.channel->sink().shutdown_write();
+  w.shutdown.set_callback([this, direction](tsock::Request<void>& request) {
+    int err = 0;
+    request.recv(err);
+    on_shutdown(direction, err);
+  });
+}
+
+void Relay::on_shutdown(Direction direction, int err) {
+  Way& w = way(direction);
+  if (err == 0) {
+    services_.report.shutdown(connection_, w.to.side);
+  } else if (w.to.channel->is_network && err == ENOTSUP) {
+    const Duration quiet = services_.options.quit_after.value_or(default_quiet);
+    services_.report.note(connection_, w.to.channel->name + " cannot be half-closed; ending after " +
+                                           format_duration(quiet) + " without traffic");
+    last_activity_ = Clock::now();
+    end_when_quiet(quiet, last_activity_ + quiet);
+  } else if (w.to.channel->is_network && !failure_) {
+    failure_ = failure_of(*w.to.channel, Place::writing, err, 0);
+  }
+  end_if_over();
+}
+
+void Relay::end_if_over() {
+  const Way& sent = way(Direction::sent);
+  const Way& received = way(Direction::received);
+  if (sent.shutdown.is_in_progress() || received.shutdown.is_in_progress() || !sent.done) return;
+  const bool enough = services_.options.traffic == Traffic::send_only && !services_.options.quit_after;
+  if (received.done || enough) end(failure_);
+}
+
+void Relay::watch_idle(Clock::time_point when) {
+  idle_ = services_.loop.sleep(when - Clock::now());
+  idle_.set_callback([this](tsock::Request<void>&) {
+    const Duration limit = *services_.options.idle_timeout;
+    // A piece that goes out slowly is traffic too.
+    const std::uint64_t written = bytes_written();
+    if (std::exchange(written_at_last_check_, written) != written && queued_bytes() > 0) {
+      last_activity_ = Clock::now();
+    }
+    const auto end_time = last_activity_ + limit;
+    if (Clock::now() < end_time) return watch_idle(end_time);
+    Failure failure;
+    failure.code = ExitCode::timeout;
+    failure.limit = "idle";
+    failure.what = "idle timeout";
+    failure.text = "no byte for " + format_duration(limit) + " (-i)";
+    end(failure);
+  });
+}
+
+void Relay::end_when_quiet(Duration quiet, Clock::time_point when) {
+  quiet_ = services_.loop.sleep(when - Clock::now());
+  quiet_.set_callback([this, quiet](tsock::Request<void>&) {
+    const auto end_time = last_activity_ + quiet;
+    if (Clock::now() < end_time) return end_when_quiet(quiet, end_time);
+    end(failure_);
+  });
+}
+
+Failure Relay::failure_of(const Channel& channel, Place place, int err, std::size_t cut) const {
+  Failure failure;
+  failure.what = (place == Place::reading ? "read from " : "write to ") + channel.name;
+  failure.err = err;
+  if (cut != 0) failure.text = "ended inside a message, after " + std::to_string(cut) + " bytes of it";
+  if (!channel.is_network) {
+    failure.code = ExitCode::local_io;
+  } else if (err == ETIMEDOUT) {
+    failure.code = ExitCode::timeout;
+    failure.limit = "system";
+  } else {
+    failure.code = ExitCode::reset;
+  }
+  return failure;
+}
+
+void Relay::end(const Failure& failure) {
+  if (ended_) return;
+  final_counters_ = counters();
+  ended_ = true;
+  failure_ = failure;
+  idle_ = {};
+  quit_ = {};
+  quiet_ = {};
+  for (Way& each : ways_) {
+    each.flow.reset();
+    each.shutdown = {};
+  }
+  if (failure_) return finish();  // the streams are closed with this object
+  disconnect(local_.stream, local_);
+  disconnect(local_.output, local_);
+  disconnect(remote_.stream, remote_);
+  if (disconnects_left_ == 0) finish();
+}
+
+// The goodbye of a layer, and what close(2) says of standard output or a file.
+void Relay::disconnect(tsock::Stream& stream, const Channel& channel) {
+  if (!stream.is_open()) return;
+  auto& request = disconnects_[disconnects_left_++];
+  request = stream.disconnect();
+  request.set_callback([this, &channel](tsock::Request<void>& done) {
+    int err = 0;
+    done.recv(err);
+    if (err != 0 && !channel.is_network && !failure_) failure_ = failure_of(channel, Place::writing, err, 0);
+    if (--disconnects_left_ == 0) finish();
+  });
+}
+
+// The owner may destroy this object.
+void Relay::finish() {
+  const Failure failure = failure_;
+  const OnEnd on_end = std::move(on_end_);
+  on_end(failure);
+}
+
+}  // namespace tsock_cat

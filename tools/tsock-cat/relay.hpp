@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <tsock/request.hpp>
+
+#include "channel.hpp"
+#include "flow.hpp"
+#include "services.hpp"
+
+namespace tsock_cat {
+
+/// Bytes both ways between the local channel (standard input and output, or the first of two ADDRESSes) and
+/// the remote one, and the rules for how that ends.
+class Relay final : private FlowOwner {
+ public:
+  using OnEnd = std::function<void(const Failure& failure)>;
+
+  /// `on_end` is called once, from the loop; it may destroy the relay.
+  Relay(const Services& services, std::uint64_t connection, Channel local, Channel remote, OnEnd on_end);
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+  ~Relay() = default;
+
+  void start();
+  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] std::size_t queued_bytes() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct End {
+    Channel* channel = nullptr;
+    std::string_view side;  // what the report calls it
+  };
+
+  // One way from source to sink.
+  struct Way {
+    End from;
+    End to;
+    std::unique_ptr<Flow> flow;
+    std::uint64_t offset = 0;  // bytes in the transcript so far
+    bool done = false;
+    tsock::Request<void> shutdown;
+  };
+
+  void on_bytes(Direction direction, std::span<const std::byte> bytes) override;
+  void on_done(Direction direction) override;
+  void on_error(Direction direction, Place place, int err, std::size_t cut) override;
+
+  void make_flow(Direction direction);
+  Flow::Settings flow_settings(Direction direction);
+  void end_sending(Direction direction);
+  void on_shutdown(Direction direction, int err);
+  void after_local_end();
+  void watch_idle(Clock::time_point when);
+  void end_when_quiet(Duration quiet, Clock::time_point when);
+  void end_if_over();
+  void end(const Failure& failure);
+  void finish();
+  void disconnect(tsock::Stream& stream, const Channel& channel);
+  [[nodiscard]] Failure failure_of(const Channel& channel, Place place, int err, std::size_t cut) const;
+  [[nodiscard]] std::uint64_t bytes_written() const;
+  [[nodiscard]] Way& way(Direction direction) { return ways_[static_cast<std::size_t>(direction)]; }
+  [[nodiscard]] const Way& way(Direction direction) const {
+    return ways_[static_cast<std::size_t>(direction)];
+  }
+
+  Services services_;
+  std::uint64_t connection_;
+  Channel local_;
+  Channel remote_;
+  OnEnd on_end_;
+  std::array<Way, 2> ways_;
+  Failure failure_;  // of sending, while what the peer still has to say is read; later how it ended
+  bool ended_ = false;
+  Counters final_counters_;
+  Clock::time_point last_activity_;
+  std::uint64_t written_at_last_check_ = 0;
+  tsock::Request<void> idle_;
+  tsock::Request<void> quit_;
+  tsock::Request<void> quiet_;
+  std::array<tsock::Request<void>, 3> disconnects_;
+  std::size_t disconnects_left_ = 0;
+};
+
+}  // namespace tsock_cat

@@ -1,0 +1,238 @@
+#include "report.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <tsock/error.hpp>
+
+#include "hexdump.hpp"
+
+namespace tsock_cat {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Levels of verbosity: what is said always, with -v, with -vv.
+constexpr int always = 0;
+constexpr int verbose = 1;
+constexpr int detailed = 2;
+
+std::string time_of_day(bool utc) {
+  const auto now = std::chrono::system_clock::now();
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  std::tm fields{};
+#if defined(_WIN32)
+  utc ? gmtime_s(&fields, &seconds) : localtime_s(&fields, &seconds);
+#else
+  utc ? gmtime_r(&seconds, &fields) : localtime_r(&seconds, &fields);
+#endif
+  std::array<char, 40> text{};
+  const std::size_t size =
+      std::strftime(text.data(), text.size(), utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &fields);
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03d", static_cast<int>(since.count() % 1000));
+  return std::string(text.data(), size) + fraction.data() + (utc ? "Z" : "");
+}
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+double rate(std::uint64_t bytes, Duration duration) {
+  return duration > Duration::zero() ? static_cast<double>(bytes) / seconds(duration) : 0;
+}
+
+// "3.2 MB/s"; decimal units, as network rates are given.
+std::string rate_text(double bytes_per_second) {
+  constexpr std::array<const char*, 5> units{"B/s", "kB/s", "MB/s", "GB/s", "TB/s"};
+  std::size_t unit = 0;
+  while (bytes_per_second >= 1000 && unit + 1 < units.size()) {
+    bytes_per_second /= 1000;
+    ++unit;
+  }
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", bytes_per_second, units[unit]);
+  return text.data();
+}
+
+std::string count_text(std::uint64_t bytes) {
+  return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+}
+
+// "connection 3: ", but nothing for the first: most of the time it is the only one.
+std::string prefix(std::uint64_t connection) {
+  return connection > 1 ? "connection " + std::to_string(connection) + ": " : "";
+}
+
+void add_failure(Json& object, const Failure& failure) {
+  object["code"] = static_cast<int>(failure.code);
+  object["text"] = sentence(failure);
+  if (failure.err != 0) object["errno"] = tsock::error_name(failure.err);
+  if (!failure.limit.empty()) object["limit"] = failure.limit;
+}
+
+}  // namespace
+
+Report::Report(const Options& options, std::ostream& out)
+    : out_(out),
+      json_(options.json),
+      announce_(options.announce),
+      timestamps_(options.timestamps),
+      verbosity_(options.verbosity) {}
+
+std::string Report::timestamp() const { return timestamps_ ? time_of_day(false) + " " : ""; }
+
+void Report::emit(int level, std::string_view event, std::string_view text, const Fields& fields) {
+  if (json_) {
+    Json object{{"schema", schema}, {"time", time_of_day(true)}, {"event", event}};
+    fields(object);
+    // A path or a host name need not be UTF-8.
+    out_ << object.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+  } else if (verbosity_ >= level) {
+    out_ << timestamp() << text << '\n';
+  }
+  out_.flush();
+}
+
+void Report::listening(const tsock::Address& address) {
+  const std::string text = address.to_string();
+  emit(announce_ ? always : verbose, "listening", "listening " + text,
+       [&](Json& object) { object["address"] = text; });
+}
+
+void Report::connecting(std::string_view endpoint) {
+  emit(detailed, "connecting", "tsock-cat: connecting to " + std::string(endpoint),
+       [&](Json& object) { object["endpoint"] = endpoint; });
+}
+
+void Report::retrying(const Failure& failure, std::size_t attempt, std::size_t attempts, Duration delay) {
+  emit(verbose, "retry",
+       "tsock-cat: " + sentence(failure) + "; try " + std::to_string(attempt) + " of " +
+           std::to_string(attempts) + " in " + format_duration(delay),
+       [&](Json& object) {
+         add_failure(object, failure);
+         object["attempt"] = attempt;
+         object["attempts"] = attempts;
+         object["delay"] = seconds(delay);
+       });
+}
+
+void Report::connected(std::uint64_t connection, std::string_view how, std::string_view endpoint,
+                       const tsock::Address& local, const tsock::Address& peer) {
+  const bool accepted = how == "accept";
+  std::string text = "tsock-cat: " + prefix(connection) + (accepted ? "accepted on " : "connected to ") +
+                     std::string(endpoint);
+  if (!peer.to_string().empty()) text += (accepted ? ", from " : ", at ") + peer.to_string();
+  emit(verbose, "connected", text, [&](Json& object) {
+    object["connection"] = connection;
+    object["how"] = how;
+    object["endpoint"] = endpoint;
+    object["local"] = local.to_string();
+    object["peer"] = peer.to_string();
+  });
+}
+
+void Report::eof(std::uint64_t connection, std::string_view side) {
+  emit(verbose, "eof", "tsock-cat: " + prefix(connection) + std::string(side) + " side ended",
+       [&](Json& object) {
+         object["connection"] = connection;
+         object["side"] = side;
+       });
+}
+
+void Report::shutdown(std::uint64_t connection, std::string_view side) {
+  emit(detailed, "shutdown",
+       "tsock-cat: " + prefix(connection) + "no more bytes for the " + std::string(side) + " side",
+       [&](Json& object) {
+         object["connection"] = connection;
+         object["side"] = side;
+       });
+}
+
+void Report::note(std::uint64_t connection, std::string_view text) {
+  emit(always, "note", "tsock-cat: " + prefix(connection) + std::string(text), [&](Json& object) {
+    object["connection"] = connection;
+    object["text"] = text;
+  });
+}
+
+void Report::closed(std::uint64_t connection, const Counters& bytes, const Failure& failure) {
+  std::string text = "tsock-cat: " + prefix(connection) + "closed after " + count_text(bytes.sent) +
+                     " out, " + count_text(bytes.received) + " in";
+  if (failure) text += ": " + sentence(failure);
+  emit(verbose, "closed", text, [&](Json& object) {
+    object["connection"] = connection;
+    object["sent"] = bytes.sent;
+    object["received"] = bytes.received;
+    add_failure(object, failure);
+  });
+}
+
+void Report::failed(const Failure& failure) {
+  emit(always, "error", "tsock-cat: " + sentence(failure),
+       [&](Json& object) { add_failure(object, failure); });
+}
+
+void Report::statistics(const Statistics& s) {
+  const auto& counted = s.final ? s.total : s.interval;
+  const Duration length = s.final ? s.elapsed : s.interval_length;
+  const double out = rate(counted.sent, length);
+  const double in = rate(counted.received, length);
+  std::string text = "out " + count_text(s.total.sent) + ", " + rate_text(out) + "; in " +
+                     count_text(s.total.received) + ", " + rate_text(in);
+  if (s.final) {
+    text += "; " + format_duration(s.elapsed);
+  } else {
+    text += "; queued " + count_text(s.queued) + "; connections " + std::to_string(s.connections);
+  }
+  emit(always, "stats", text, [&](Json& object) {
+    object["final"] = s.final;
+    object["seconds"] = seconds(s.elapsed);
+    object["sent"] = s.total.sent;
+    object["received"] = s.total.received;
+    object["rate_sent"] = out;
+    object["rate_received"] = in;
+    object["queued"] = s.queued;
+    object["connections"] = s.connections;
+  });
+}
+
+void Report::diagnostics(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  emit(always, "dump", text, [&](Json& object) { object["text"] = text; });
+}
+
+void Report::trace(const tsock::TraceEvent& event) {
+  std::string text = "trace " + std::to_string(event.id);
+  if (event.parent_id != 0) text += " of " + std::to_string(event.parent_id);
+  text += " " + std::string(event.name) + " " + std::string(tsock::trace_kind_name(event.kind));
+  if (event.transferred != 0) text += ", " + count_text(event.transferred);
+  if (event.error != 0) text += ", " + std::string(tsock::error_name(event.error));
+  emit(always, "trace", text, [&](Json& object) {
+    object["request"] = event.id;
+    if (event.parent_id != 0) object["parent"] = event.parent_id;
+    object["name"] = event.name;
+    object["step"] = tsock::trace_kind_name(event.kind);
+    object["bytes"] = event.transferred;
+    if (event.error != 0) object["errno"] = tsock::error_name(event.error);
+  });
+}
+
+void Report::data(std::uint64_t connection, Direction direction, std::uint64_t offset,
+                  std::span<const std::byte> bytes, std::string_view lines) {
+  if (!json_) {
+    out_ << lines;
+    out_.flush();
+    return;
+  }
+  emit(always, "data", {}, [&](Json& object) {
+    object["connection"] = connection;
+    object["direction"] = direction == Direction::sent ? "sent" : "received";
+    object["offset"] = offset;
+    object["hex"] = hex_digits(bytes);
+  });
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tsock/address.hpp>
+#include <tsock/trace.hpp>
+
+#include "duration.hpp"
+#include "failure.hpp"
+#include "options.hpp"
+
+namespace tsock_cat {
+
+/// Which way bytes went: `sent` is from standard input, or the first of two ADDRESSes, to the other side.
+enum class Direction : std::uint8_t { sent, received };
+
+/// Bytes that went each way.
+struct Counters {
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+
+  Counters& operator+=(const Counters& other) noexcept {
+    sent += other.sent;
+    received += other.received;
+    return *this;
+  }
+};
+
+/// What one line of --stats tells.
+struct Statistics {
+  Counters total;
+  Counters interval;  ///< since the line before
+  Duration elapsed{};
+  Duration interval_length{};
+  std::size_t connections = 0;  ///< open now
+  std::size_t queued = 0;       ///< bytes read and not yet written
+  bool final = false;
+};
+
+/// Everything that tsock-cat says beside the payload: sentences, or one JSON object a line.
+class Report {
+ public:
+  /// The schema number in every JSON object; it changes when a field changes its meaning or goes away.
+  static constexpr int schema = 1;
+
+  /// `out` must outlive the report.
+  Report(const Options& options, std::ostream& out);
+
+  void listening(const tsock::Address& address);
+  void connecting(std::string_view endpoint);
+  void retrying(const Failure& failure, std::size_t attempt, std::size_t attempts, Duration delay);
+  /// `connection` counts from 1. `how` is "connect", "accept" or "open".
+  void connected(std::uint64_t connection, std::string_view how, std::string_view endpoint,
+                 const tsock::Address& local, const tsock::Address& peer);
+  /// The side sends no more. `side` is "local" or "remote".
+  void eof(std::uint64_t connection, std::string_view side);
+  /// We send no more to the side.
+  void shutdown(std::uint64_t connection, std::string_view side);
+  void note(std::uint64_t connection, std::string_view text);
+  void closed(std::uint64_t connection, const Counters& bytes, const Failure& failure);
+  void failed(const Failure& failure);
+  void statistics(const Statistics& statistics);
+  void diagnostics(std::string_view text);
+  void trace(const tsock::TraceEvent& event);
+  /// Bytes of the transcript; `lines` is how they look when the report is text.
+  void data(std::uint64_t connection, Direction direction, std::uint64_t offset,
+            std::span<const std::byte> bytes, std::string_view lines);
+
+  [[nodiscard]] bool is_json() const noexcept { return json_; }
+  /// The time of day and a space, or nothing without --timestamps.
+  [[nodiscard]] std::string timestamp() const;
+
+ private:
+  using Fields = std::function<void(nlohmann::ordered_json& object)>;
+
+  // One object, or one sentence when the verbosity is at least `level`.
+  void emit(int level, std::string_view event, std::string_view text, const Fields& fields);
+
+  std::ostream& out_;
+  bool json_;
+  bool announce_;
+  bool timestamps_;
+  int verbosity_;
+};
+
+}  // namespace tsock_cat

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <tsock/loop.hpp>
+
+#include "options.hpp"
+#include "report.hpp"
+#include "transcript.hpp"
+
+namespace tsock_cat {
+
+/// What every part needs; all of it lives as long as the process.
+struct Services {
+  tsock::Loop& loop;
+  const Options& options;
+  Report& report;
+  Transcript& transcript;
+};
+
+}  // namespace tsock_cat

@@ -1,0 +1,50 @@
+#include "session.hpp"
+
+#include <utility>
+
+namespace tsock_cat {
+
+Session::Session(const Services& services, std::uint64_t connection, Accepted accepted, OnEnd on_end)
+    : services_(services),
+      connection_(connection),
+      channels_(std::move(accepted)),
+      on_end_(std::move(on_end)) {}
+
+// The network first: nobody should wait for a terminal or file that nothing can be done with.
+void Session::open_next() {
+  const auto& endpoints = services_.options.endpoints;
+  std::optional<std::size_t> next;
+  for (std::size_t i = 0; i < channels_.size(); ++i) {
+    if (!channels_[i] && (!next || endpoints[i].is_network())) next = i;
+  }
+  if (!next) {
+    relay_ =
+        std::make_unique<Relay>(services_, connection_, std::move(*channels_[0]), std::move(*channels_[1]),
+                                [this](const Failure& failure) { end(failure); });
+    return relay_->start();
+  }
+  const Endpoint& endpoint = endpoints[*next];
+  opener_ = std::make_unique<Opener>(
+      services_, endpoint,
+      [this, index = *next, &endpoint](Channel channel) {
+        if (channel.is_network) {
+          services_.report.connected(connection_, "connect", endpoint.text, channel.stream.local_address(),
+                                     channel.stream.remote_address());
+        }
+        channels_[index] = std::move(channel);
+        open_next();
+      },
+      [this](const Failure& failure) { end(failure); });
+  opener_->start();
+}
+
+void Session::end(const Failure& failure) {
+  if (relay_) services_.report.closed(connection_, relay_->counters(), failure);
+  on_end_(failure);
+}
+
+Counters Session::counters() const { return relay_ ? relay_->counters() : Counters{}; }
+
+std::size_t Session::queued_bytes() const { return relay_ ? relay_->queued_bytes() : 0; }
+
+}  // namespace tsock_cat

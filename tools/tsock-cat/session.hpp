@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "channel.hpp"
+#include "opener.hpp"
+#include "relay.hpp"
+#include "services.hpp"
+
+namespace tsock_cat {
+
+/// One connection from its opening to its end: opens the endpoints that were not accepted, then relays.
+class Session {
+ public:
+  /// What was accepted already, in the order of the command line.
+  using Accepted = std::array<std::optional<Channel>, 2>;
+  using OnEnd = std::function<void(const Failure& failure)>;
+
+  /// `on_end` is called once; it must not destroy the session before it returned to the loop.
+  Session(const Services& services, std::uint64_t connection, Accepted accepted, OnEnd on_end);
+
+  void start() { open_next(); }
+  [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
+  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] std::size_t queued_bytes() const;
+
+ private:
+  void open_next();
+  void end(const Failure& failure);
+
+  Services services_;
+  std::uint64_t connection_;
+  std::array<std::optional<Channel>, 2> channels_;
+  OnEnd on_end_;
+  std::unique_ptr<Opener> opener_;
+  std::unique_ptr<Relay> relay_;
+};
+
+}  // namespace tsock_cat

@@ -1,0 +1,40 @@
+#include "transcript.hpp"
+
+#include <cerrno>
+#include <ios>
+
+#include "hexdump.hpp"
+
+namespace tsock_cat {
+
+Transcript::Transcript(const Options& options, Report& report)
+    : form_(options.dump_form),
+      path_(options.dump_file),
+      numbered_(options.keep_listening),
+      report_(report) {}
+
+int Transcript::open() {
+  if (path_.empty()) return 0;
+  errno = 0;
+  file_.open(path_, std::ios::binary | std::ios::trunc);
+  if (file_) return 0;
+  return errno != 0 ? errno : EIO;
+}
+
+void Transcript::record(std::uint64_t connection, Direction direction, std::uint64_t offset,
+                        std::span<const std::byte> bytes) {
+  if (!is_on()) return;
+  std::string prefix = report_.timestamp();
+  if (numbered_) prefix += std::to_string(connection) + " ";
+  prefix += direction == Direction::sent ? "> " : "< ";
+  const std::string lines =
+      form_ == DumpForm::hex ? hex_lines(prefix, offset, bytes) : text_lines(prefix, bytes);
+  if (path_.empty()) {
+    report_.data(connection, direction, offset, bytes, lines);
+  } else {
+    file_ << lines;
+    file_.flush();
+  }
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <span>
+#include <string>
+
+#include "options.hpp"
+#include "report.hpp"
+
+namespace tsock_cat {
+
+/// The record of all bytes that --hex, --text and --dump ask for: into a file, or among the reports.
+class Transcript {
+ public:
+  /// The report must outlive the transcript.
+  Transcript(const Options& options, Report& report);
+
+  /// Opens the file, if there is to be one. \return 0 or an errno value.
+  [[nodiscard]] int open();
+  /// Whether anything is recorded at all.
+  [[nodiscard]] bool is_on() const noexcept { return form_ != DumpForm::none; }
+  /// `offset` is the number of bytes that went this way on this connection before.
+  void record(std::uint64_t connection, Direction direction, std::uint64_t offset,
+              std::span<const std::byte> bytes);
+
+ private:
+  DumpForm form_;
+  std::string path_;
+  std::ofstream file_;
+  bool numbered_;  // several connections: say which
+  Report& report_;
+};
+
+}  // namespace tsock_cat
