@@ -1,0 +1,171 @@
+// A stream of one's own: every byte is combined with a key on its way through the stream below.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <span>
+#include <tsock/tsock.hpp>
+#include <utility>
+
+namespace {
+
+class XorBackend final : public tsock::StreamBackend {
+ public:
+  XorBackend(tsock::Stream below, std::byte key) : below_(std::move(below)), key_(key) {}
+
+  void attach(tsock::StreamEvents& events) override { events_ = &events; }
+
+  // Gives out what came from below; EAGAIN while nothing is there.
+  tsock::ssize_t try_readv(std::span<const tsock::iovec> vectors, int& err) override {
+    if (begin_ == end_) {
+      err = read_error_ == 0 ? EAGAIN : read_error_;
+      return read_error_ == EPIPE ? 0 : -1;
+    }
+    std::size_t given = 0;
+    for (const tsock::iovec& vector : vectors) {
+      const std::size_t step = std::min(vector.iov_len, end_ - begin_);
+      auto* const out = static_cast<std::byte*>(vector.iov_base);
+      for (std::size_t i = 0; i < step; ++i) out[i] = incoming_[begin_ + i] ^ key_;
+      begin_ += step;
+      given += step;
+    }
+    return static_cast<tsock::ssize_t>(given);
+  }
+
+  void want_readable() override {
+    if (begin_ != end_ || read_error_ != 0) return come_back();
+    if (reading_.is_in_progress()) return;
+    reading_ = below_.read_some(incoming_);
+    reading_.set_callback([this](auto& request) {
+      const tsock::ssize_t count = request.recv(read_error_);
+      begin_ = 0;
+      end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+      events_->on_readable();
+    });
+  }
+
+  // Takes bytes into a buffer of its own and writes that; EAGAIN until it is out.
+  tsock::ssize_t try_writev(std::span<const tsock::iovec> vectors, int& err) override {
+    err = try_flush();
+    if (err != 0) return -1;
+    std::size_t taken = 0;
+    for (const tsock::iovec& vector : vectors) {
+      const std::size_t step = std::min(vector.iov_len, outgoing_.size() - taken);
+      const auto* const in = static_cast<const std::byte*>(vector.iov_base);
+      for (std::size_t i = 0; i < step; ++i) outgoing_[taken + i] = in[i] ^ key_;
+      taken += step;
+    }
+    writing_ = below_.write(std::span<const std::byte>(outgoing_).first(taken));
+    writing_.set_callback([this](auto& request) {
+      request.recv(write_error_);
+      events_->on_writable();
+    });
+    return static_cast<tsock::ssize_t>(taken);
+  }
+
+  int try_flush() override { return writing_.is_in_progress() ? EAGAIN : write_error_; }
+  // on_writable() comes from whatever is under way below; there is always something when this is called.
+  void want_writable() override {}
+
+  int try_shutdown_write() override {
+    return forward(shutting_down_, [this] { return below_.shutdown_write(); });
+  }
+  int try_disconnect() override {
+    reading_ = {};
+    monitoring_ = {};
+    return forward(disconnecting_, [this] { return below_.disconnect(); });
+  }
+  void abort() noexcept override { below_.abort(); }
+
+  void want_broken() override {
+    monitoring_ = below_.monitor();
+    monitoring_.set_callback([this](auto& request) {
+      int err = 0;
+      request.recv(err);
+      events_->on_broken(err);
+    });
+  }
+
+  std::size_t pending_bytes(int& err) override {
+    const std::size_t more = below_.pending_bytes(err);
+    return end_ - begin_ + more;
+  }
+  [[nodiscard]] tsock::Address local_address() const override { return below_.local_address(); }
+  [[nodiscard]] tsock::Address remote_address() const override { return below_.remote_address(); }
+
+ private:
+  // Starts the operation of the stream below on the first call; EAGAIN until it has ended.
+  template <class F>
+  int forward(tsock::Request<void>& request, F start) {
+    if (!request) {
+      request = start();
+      request.set_callback([this](auto&) { events_->on_writable(); });
+    }
+    if (request.is_in_progress()) return EAGAIN;
+    int err = 0;
+    return request.is_error(err) ? err : 0;
+  }
+
+  // An event may not come from inside the call that asks for it.
+  void come_back() {
+    soon_ = below_.loop().sleep({});
+    soon_.set_callback([this](auto&) { events_->on_readable(); });
+  }
+
+  tsock::Stream below_;
+  std::byte key_;
+  tsock::StreamEvents* events_ = nullptr;
+  std::array<std::byte, 4096> incoming_{};
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::array<std::byte, 4096> outgoing_{};
+  int read_error_ = 0;
+  int write_error_ = 0;
+  tsock::Request<tsock::ssize_t> reading_;
+  tsock::Request<tsock::ssize_t> writing_;
+  tsock::Request<void> shutting_down_;
+  tsock::Request<void> disconnecting_;
+  tsock::Request<void> monitoring_;
+  tsock::Request<void> soon_;
+};
+
+tsock::Stream xor_stream(tsock::Stream below, std::byte key) {
+  tsock::Loop& loop = below.loop();
+  return {loop, std::make_unique<XorBackend>(std::move(below), key)};
+}
+
+}  // namespace
+
+int main() {
+  tsock::Loop loop;
+  int err = 0;
+  auto [left, right] = tsock::Stream::socketpair(loop, err);
+  if (err != 0) return 1;
+  auto here = xor_stream(std::move(left), std::byte{0x55});
+  auto there = xor_stream(std::move(right), std::byte{0x55});
+
+  // Exact reads, framings, queues, deadlines: all of Stream is there.
+  tsock::Queue out(loop, "out");
+  here.write(out, "through ").detach();
+  here.write(out, "the layer\n").detach();
+  here.shutdown_write(out).detach();
+
+  auto line = there.readv_pdu(tsock::framing::line{});
+  if (!line.wait(err)) return 1;
+  const tsock::Pdu pdu = line.recv(err);
+  std::printf("%s '%.*s'\n", tsock::error_name(err).data(), static_cast<int>(pdu.body().size()),
+              reinterpret_cast<const char*>(pdu.body().data()));
+
+  auto end = there.readv_pdu(tsock::framing::line{});
+  if (!end.wait(err)) return 1;
+  end.recv(err);
+  std::printf("%s\n", tsock::error_name(err).data());
+
+  auto disconnecting = there.disconnect();
+  if (!disconnecting.wait(err)) return 1;
+  disconnecting.recv(err);
+  std::printf("%s\n", tsock::error_name(err).data());
+  return 0;
+}
