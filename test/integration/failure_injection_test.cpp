@@ -503,7 +503,7 @@ void run_scenario(const Case& one, const std::string& path, Inject inject) {
 /// A descriptor that libuv opens for the whole process must not be counted.
 void warm_up() {
   const Loop loop;
-  static_cast<void>(open_descriptors());
+  static_cast<void>(open_descriptor_count());
 }
 
 }  // namespace
@@ -513,7 +513,7 @@ BOOST_AUTO_TEST_SUITE(failure_injection)
 BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing, data::make(cases()), one) {
   warm_up();
   const TempDirectory directory;
-  const std::size_t open_before = open_descriptors();
+  const std::size_t open_before = open_descriptor_count();
   const std::size_t bad_before = bad_closes();
   std::size_t injections = 0;
   for (std::size_t which = 0; which < most_errors; ++which) {
@@ -539,7 +539,7 @@ BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing,
         }
       });
       if (injected) ++injections;
-      BOOST_TEST_REQUIRE(open_descriptors() == open_before);
+      BOOST_TEST_REQUIRE(open_descriptor_count() == open_before);
       BOOST_TEST_REQUIRE(n < 1000U);
     }
   }
@@ -550,7 +550,7 @@ BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing,
 BOOST_DATA_TEST_CASE(every_allocation_that_fails_is_reported_and_leaks_nothing, data::make(cases()), one) {
   warm_up();
   const TempDirectory directory;
-  const std::size_t open_before = open_descriptors();
+  const std::size_t open_before = open_descriptor_count();
   bool injected = true;
   for (std::size_t n = 0; std::exchange(injected, false); ++n) {
     run_scenario(one, directory / "socket", [&](Run& run, const auto& body) {
@@ -564,14 +564,14 @@ BOOST_DATA_TEST_CASE(every_allocation_that_fails_is_reported_and_leaks_nothing, 
       injected = injection.was_injected();
       BOOST_TEST((run.done || run.error != 0 || thrown), "allocation " << n << " is not reported");
     });
-    BOOST_TEST_REQUIRE(open_descriptors() == open_before);
+    BOOST_TEST_REQUIRE(open_descriptor_count() == open_before);
     BOOST_TEST_REQUIRE(n < 1000U);
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_loop_that_cannot_be_made_says_so) {
   warm_up();
-  const std::size_t open_before = open_descriptors();
+  const std::size_t open_before = open_descriptor_count();
   bool injected = true;
   for (std::size_t n = 0; injected; ++n) {
     const FailNthCall injection(n, 0);
@@ -583,20 +583,22 @@ BOOST_AUTO_TEST_CASE(a_loop_that_cannot_be_made_says_so) {
     }
     injected = injection.was_injected();
     BOOST_TEST((error != 0) == injected);
-    BOOST_TEST_REQUIRE(open_descriptors() == open_before);
+    BOOST_TEST_REQUIRE(open_descriptor_count() == open_before);
   }
   injected = true;
   for (std::size_t n = 0; injected; ++n) {
-    const FailNthAllocation injection(n);
     bool thrown = false;
-    try {
-      const Loop loop;
-    } catch (const std::bad_alloc&) {
-      thrown = true;
+    {
+      const FailNthAllocation injection(n);
+      try {
+        const Loop loop;
+      } catch (const std::bad_alloc&) {
+        thrown = true;
+      }
+      injected = injection.was_injected();
     }
-    injected = injection.was_injected();
     BOOST_TEST(thrown == injected);
-    BOOST_TEST_REQUIRE(open_descriptors() == open_before);
+    BOOST_TEST_REQUIRE(open_descriptor_count() == open_before);
   }
 }
 

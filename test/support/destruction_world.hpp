@@ -54,7 +54,8 @@ class DestructionWorld {
     std::uint64_t id = 0;
     unsigned version = 0;    // of the callback that is set now
     bool callback = false;   // whether one is set
-    bool completed = false;  // whether it was called
+    bool completed = false;
+    bool received = false;  // whether it was called
     bool endless = false;    // completes only when somebody ends it
     LooseBuffers buffers;
     AnyRequest request;

@@ -217,7 +217,7 @@ bool FailNthAllocation::next() noexcept {
 
 std::size_t bad_closes() noexcept { return bad_close_count.load(); }
 
-std::size_t open_descriptors() {
+std::size_t open_descriptor_count() {
   const std::filesystem::directory_iterator list("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(begin(list), end(list))) - 1;
 }

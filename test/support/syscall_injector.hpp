@@ -103,6 +103,6 @@ class FailNthAllocation {
 /// Calls of close() with a descriptor that was not open, by this process since it started.
 [[nodiscard]] std::size_t bad_closes() noexcept;
 /// Descriptors that are open.
-[[nodiscard]] std::size_t open_descriptors();
+[[nodiscard]] std::size_t open_descriptor_count();
 
 }  // namespace tsock::test
