@@ -19,7 +19,7 @@ constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
 // The front of a stream that was never opened has no loop to complete on; an empty request gives EIO, so
 // ENOTCONN needs one.
 template <class State, class... Args>
-State* make(Loop& loop, Args&&... args) {
+State* make_operation(Loop& loop, Args&&... args) {
   return detail::make_state<State>(loop.core(), std::forward<Args>(args)...);
 }
 
@@ -73,7 +73,7 @@ bool Stream::is_open() const noexcept { return core_ != nullptr && core_->is_ope
 
 Request<ssize_t> Stream::readv(std::span<const iovec> vectors, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::ReadvState>(*loop_, site);
+  auto* const state = make_operation<detail::ReadvState>(*loop_, site);
   Request<ssize_t> request(state);
   std::size_t total = 0;
   const int err = check_vectors(vectors, total);
@@ -88,7 +88,7 @@ Request<ssize_t> Stream::read(std::span<std::byte> buffer, CallSite site) {
 
 Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::ReadSomeState>(*loop_, site);
+  auto* const state = make_operation<detail::ReadSomeState>(*loop_, site);
   state->set_buffer(buffer);
   return begin_read<ssize_t>(core_, nullptr, state, buffer.empty() ? EINVAL : 0);
 }
@@ -100,11 +100,11 @@ Request<Pdu> begin_pdu(Loop* loop, detail::StreamCore* core, Queue* queue, const
   if (loop == nullptr) return {};
   const int err = framing.valid ? 0 : EINVAL;
   if (framing.kind == Framing::Kind::delimiter) {
-    auto* const state = make<detail::DelimitedPduState>(*loop, site);
+    auto* const state = make_operation<detail::DelimitedPduState>(*loop, site);
     state->set_framing(framing);
     return begin_read<Pdu>(core, queue, state, err);
   }
-  auto* const state = make<detail::PrefixedPduState>(*loop, site);
+  auto* const state = make_operation<detail::PrefixedPduState>(*loop, site);
   state->set_framing(framing);
   return begin_read<Pdu>(core, queue, state, err);
 }
@@ -121,7 +121,7 @@ Request<Pdu> Stream::readv_pdu(Queue& queue, const Framing& framing, CallSite si
 
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::NextVectorState>(*loop_, site);
+  auto* const state = make_operation<detail::NextVectorState>(*loop_, site);
   state->set_function(std::move(next));
   return begin_read<ssize_t>(core_, queue, state, 0);
 }
@@ -129,7 +129,7 @@ Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction 
 Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
                                      CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::StreamWrite>(*loop_, site);
+  auto* const state = make_operation<detail::StreamWrite>(*loop_, site);
   Request<ssize_t> request(state);
   std::size_t total = 0;
   int err = check_vectors(vectors, total);
@@ -204,7 +204,7 @@ std::size_t Stream::pending_bytes(int& err) {
 
 Request<void> Stream::disconnect(CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::disconnect, site);
+  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::disconnect, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_disconnect(*state);
@@ -216,7 +216,7 @@ Request<void> Stream::disconnect(CallSite site) {
 
 Request<void> Stream::monitor(CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::monitor, site);
+  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::monitor, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_monitor(*state);
@@ -228,7 +228,7 @@ Request<void> Stream::monitor(CallSite site) {
 
 Request<void> Stream::shutdown_write(CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_shutdown(*state);
@@ -240,7 +240,7 @@ Request<void> Stream::shutdown_write(CallSite site) {
 
 Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
   Request<void> request(state);
   int err = detail::check_queue(queue.core(), state->core());
   if (err == 0 && core_ == nullptr) err = ENOTCONN;

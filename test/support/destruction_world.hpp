@@ -52,11 +52,11 @@ class DestructionWorld {
   /// A request with what belongs to it. The buffers outlive the request by nothing.
   struct Job {
     std::uint64_t id = 0;
-    unsigned version = 0;    // of the callback that is set now
-    bool callback = false;   // whether one is set
+    unsigned version = 0;   // of the callback that is set now
+    bool callback = false;  // whether one is set
     bool completed = false;
     bool received = false;  // whether it was called
-    bool endless = false;    // completes only when somebody ends it
+    bool endless = false;   // completes only when somebody ends it
     LooseBuffers buffers;
     AnyRequest request;
   };
