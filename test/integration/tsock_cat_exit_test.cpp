@@ -190,7 +190,8 @@ BOOST_AUTO_TEST_CASE(retry_goes_on_until_somebody_listens) {
   const TemporaryFolder folder;
   Cat client({"--json", "--retry", "1000", "--retry-delay", "20ms", "-U", folder.file("s")});
   client.write("x");
-  client.error_line(R"({"schema":1)");
+  client.error_line(R"({"schema":1)");  // it connects
+  client.error_line(R"({"schema":1)");  // nobody was there
   Cat server({"-lU", folder.file("s"), "--announce"});
   BOOST_TEST(finish_all(client, server) == 0);
   BOOST_TEST(server.output() == "x");
