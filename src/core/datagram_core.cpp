@@ -253,7 +253,8 @@ bool DatagramCore::send_batch() {
     auto* const send = static_cast<DatagramSend*>(sends_.front());
     if (send == nullptr) return false;
     std::array<iovec, max_vectors> all;
-    count = send->fill(messages, all, vectors_used = 0);
+    vectors_used = 0;
+    count = send->fill(messages, all, vectors_used);
     return finish_batch(std::span<const DatagramMessage>(messages).first(count));
   }
   return finish_batch(std::span<const DatagramMessage>(messages).first(count));

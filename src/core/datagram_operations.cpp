@@ -125,9 +125,10 @@ void RecvManyState::none_left() {
 }
 
 void RecvManyState::give_back(DatagramCore& socket) {
-  for (auto datagram = value_.rbegin(); datagram != value_.rend(); ++datagram)
-    socket.put_back(std::move(*datagram));
-  value_.clear();
+  while (!value_.empty()) {
+    socket.put_back(std::move(value_.back()));
+    value_.pop_back();
+  }
 }
 
 // ---- sending ----

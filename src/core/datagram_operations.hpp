@@ -112,8 +112,6 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
   using ResultState::ResultState;
   void start_in_queue() override;
   void interrupt(int err) override;
-  [[nodiscard]] const void* pipeline() const noexcept override { return pipeline_; }
-  void set_pipeline(const void* socket) noexcept { pipeline_ = socket; }
 
   /// Puts its messages behind the others. \return how many were put.
   virtual std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
@@ -126,7 +124,6 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
   void on_abandon() noexcept override;
 
  private:
-  const void* pipeline_ = nullptr;
 };
 
 class SendtoState final : public DatagramSend {

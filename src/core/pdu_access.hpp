@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <tsock/pdu.hpp>
 
 #include "core/loop_core.hpp"
@@ -13,18 +14,23 @@ class PduAccess {
  public:
   static void allocate(Pdu& pdu, detail::LoopCore& core, std::size_t size) {
     pdu.free();
-    const std::size_t capacity = detail::Pool::usable_size(size == 0 ? 1 : size);
-    pdu.data_ = static_cast<std::byte*>(core.allocate(capacity));
-    pdu.core_ = &core;
-    pdu.capacity_ = static_cast<std::uint32_t>(capacity);
+    const std::size_t block = detail::Pool::usable_size(sizeof(detail::PduBlock) + size);
+    const std::size_t capacity = block - sizeof(detail::PduBlock);
+    pdu.block_ =
+        ::new (core.allocate(block)) detail::PduBlock{&core, static_cast<std::uint32_t>(capacity), 0, 0, 0};
   }
   static void reset(Pdu& pdu) noexcept { pdu.free(); }
-  [[nodiscard]] static std::byte* data(Pdu& pdu) noexcept { return pdu.data_; }
-  [[nodiscard]] static std::size_t capacity(const Pdu& pdu) noexcept { return pdu.capacity_; }
+  [[nodiscard]] static std::byte* data(Pdu& pdu) noexcept {
+    return pdu.block_ != nullptr ? pdu.block_->data() : nullptr;
+  }
+  [[nodiscard]] static std::size_t capacity(const Pdu& pdu) noexcept {
+    return pdu.block_ != nullptr ? pdu.block_->capacity : 0;
+  }
+  /// Of a Pdu that was allocated.
   static void set_extent(Pdu& pdu, std::size_t size, std::size_t body_begin, std::size_t body_end) noexcept {
-    pdu.size_ = static_cast<std::uint32_t>(size);
-    pdu.body_begin_ = static_cast<std::uint32_t>(body_begin);
-    pdu.body_end_ = static_cast<std::uint32_t>(body_end);
+    pdu.block_->size = static_cast<std::uint32_t>(size);
+    pdu.block_->body_begin = static_cast<std::uint32_t>(body_begin);
+    pdu.block_->body_end = static_cast<std::uint32_t>(body_end);
   }
 };
 

@@ -23,11 +23,10 @@ std::size_t Pool::large_class(std::size_t size) noexcept {
   return static_cast<std::size_t>(std::countr_zero(rounded) - std::countr_zero(smallest_large));
 }
 
-std::size_t Pool::usable_size(std::size_t size) noexcept {
+std::size_t Pool::usable_large_size(std::size_t size) noexcept {
 #if defined(TSOCK_POOL_PASSES_THROUGH)
   return size;
 #else
-  if (size <= largest_small) return small_class(size) * granule;
   return large_class(size) < large_classes ? smallest_large << large_class(size) : size;
 #endif
 }

@@ -52,7 +52,13 @@ class Pool {
   }
 
   /// What `allocate(size)` really gives.
-  [[nodiscard]] static std::size_t usable_size(std::size_t size) noexcept;
+  [[nodiscard]] static std::size_t usable_size(std::size_t size) noexcept {
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+    if (size <= largest_small) [[likely]]
+      return small_class(size) * granule;
+#endif
+    return usable_large_size(size);
+  }
   /// Blocks that are out.
   [[nodiscard]] std::size_t live() const noexcept { return live_; }
 
@@ -72,6 +78,7 @@ class Pool {
     return (size + granule - 1) / granule;
   }
   static std::size_t large_class(std::size_t size) noexcept;
+  static std::size_t usable_large_size(std::size_t size) noexcept;
 
   void* allocate_slowly(std::size_t size);
   void deallocate_slowly(void* memory, std::size_t size) noexcept;

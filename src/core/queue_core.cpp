@@ -15,9 +15,12 @@ void QueueCore::add(QueueableState& entry) {
   (tail_ != nullptr ? tail_->queue_next_ : head_) = &entry;
   tail_ = &entry;
   ++length_;
-  if (waiting_ == nullptr) {
+  if (waiting_ != nullptr) return;
+  if (may_start(entry)) {
+    entry.started_ = true;
+    entry.start_in_queue();
+  } else {
     waiting_ = &entry;
-    advance();
   }
 }
 
@@ -31,10 +34,8 @@ void QueueCore::remove(QueueableState& entry) noexcept {
 }
 
 void QueueCore::advance() {
-  while (running_ && !held_ && waiting_ != nullptr && !core_->is_closed()) {
+  while (waiting_ != nullptr && may_start(*waiting_)) {
     QueueableState& entry = *waiting_;
-    const QueueableState* const ahead = entry.queue_prev_;
-    if (ahead != nullptr && (entry.pipeline() == nullptr || ahead->pipeline() != entry.pipeline())) return;
     waiting_ = entry.queue_next_;
     entry.started_ = true;
     entry.start_in_queue();

@@ -20,7 +20,8 @@ class QueueableState : public RequestState {
   virtual void start_in_queue() = 0;
   /// Entries that follow one another with the same pipeline, not null, may start before the one ahead has
   /// completed.
-  [[nodiscard]] virtual const void* pipeline() const noexcept { return nullptr; }
+  [[nodiscard]] const void* pipeline() const noexcept { return pipeline_; }
+  void set_pipeline(const void* pipeline) noexcept { pipeline_ = pipeline; }
   [[nodiscard]] bool is_started() const noexcept { return started_; }
   [[nodiscard]] QueueCore* queue() const noexcept { return queue_; }
   /// The entry behind this one; null at the tail.
@@ -36,6 +37,7 @@ class QueueableState : public RequestState {
   QueueCore* queue_ = nullptr;
   QueueableState* queue_prev_ = nullptr;
   QueueableState* queue_next_ = nullptr;
+  const void* pipeline_ = nullptr;
   bool started_ = false;
 };
 
@@ -46,6 +48,7 @@ class QueueCore {
   QueueCore(const QueueCore&) = delete;
   QueueCore& operator=(const QueueCore&) = delete;
 
+  /// Puts the entry at the tail. It may start at once, see `is_started()`.
   void add(QueueableState& entry);
   void remove(QueueableState& entry) noexcept;
   void start();
@@ -65,6 +68,12 @@ class QueueCore {
 
  private:
   ~QueueCore() = default;
+  /// Whether the first waiting entry's turn has come.
+  [[nodiscard]] bool may_start(const QueueableState& entry) const noexcept {
+    if (!running_ || held_ || core_->is_closed()) return false;
+    const QueueableState* const ahead = entry.queue_prev_;
+    return ahead == nullptr || (entry.pipeline_ != nullptr && ahead->pipeline_ == entry.pipeline_);
+  }
   void advance();
   void drop_user() noexcept;
 

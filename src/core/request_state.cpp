@@ -72,6 +72,35 @@ void RequestState::schedule_begin() noexcept {
   core_->make_ready(*this);
 }
 
+inline void RequestState::destroy() noexcept {
+  if (is_linked()) unlink();
+  LoopCore& core = *core_;
+  core.request_gone(this);
+  const std::size_t size = block_size_;
+  this->~RequestState();
+  core.deallocate(static_cast<void*>(this), size);
+}
+
+// Returns whether the state is still there.
+inline bool RequestState::deliver() noexcept {
+  in_delivery_ = true;
+  on_delivery();
+  in_delivery_ = false;
+  if (handle_ != nullptr) return true;
+  destroy();
+  return false;
+}
+
+// The callable moves out first: it may destroy this state, or set another callback.
+inline void RequestState::call() {
+  if (!callback_) return;
+  InlineFunction callback(std::move(callback_));
+  LoopCore& core = *core_;
+  const std::uint64_t parent = core.exchange_parent(parent_id_);
+  callback(handle_);
+  core.exchange_parent(parent);
+}
+
 void RequestState::run() {
   LoopCore& core = *core_;
   if (phase_ == Phase::in_progress) {
@@ -91,26 +120,6 @@ void RequestState::run() {
     if (!deliver()) return;
   }
   call();
-}
-
-// Returns whether the state is still there.
-bool RequestState::deliver() noexcept {
-  in_delivery_ = true;
-  on_delivery();
-  in_delivery_ = false;
-  if (handle_ != nullptr) return true;
-  destroy();
-  return false;
-}
-
-// The callable moves out first: it may destroy this state, or set another callback.
-void RequestState::call() {
-  if (!callback_) return;
-  InlineFunction callback(std::move(callback_));
-  LoopCore& core = *core_;
-  const std::uint64_t parent = core.exchange_parent(parent_id_);
-  callback(handle_);
-  core.exchange_parent(parent);
 }
 
 bool RequestState::can_call_back() const noexcept { return !is_received() && !core_->is_closed(); }
@@ -133,15 +142,6 @@ void RequestState::release() noexcept {
     core_->request_ended();
   }
   destroy();
-}
-
-void RequestState::destroy() noexcept {
-  if (is_linked()) unlink();
-  LoopCore& core = *core_;
-  core.request_gone(this);
-  const std::size_t size = block_size_;
-  this->~RequestState();
-  core.deallocate(static_cast<void*>(this), size);
 }
 
 // The loop ends: nobody is left to call, so callback and captures go now.

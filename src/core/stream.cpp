@@ -34,8 +34,9 @@ Request<T> begin_read(detail::StreamCore* core, Queue* queue, State* state, Requ
   } else if (queue == nullptr) {
     core->start_read(*state);
   } else {
-    core->add_waiting(*state);
+    state->set_stream(core);
     queue->core()->add(*state);
+    if (!state->is_started()) core->add_waiting(*state);
   }
   return request;
 }
@@ -139,7 +140,7 @@ Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vector
         (core_->backend()->socket_control() == nullptr || !core_->backend()->local_address().is_unix()))
       err = ENOTSUP;
     if (fds.size() > max_fds) err = EINVAL;
-    state->set_fds(fds);
+    if (err == 0) state->set_fds(fds);
   }
   if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
   if (err == 0 && core_ == nullptr) err = ENOTCONN;
@@ -154,8 +155,9 @@ Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vector
   if (queue == nullptr) {
     core_->start_write(*state);
   } else {
-    core_->add_waiting(*state);
+    state->set_stream(core_);
     queue->core()->add(*state);
+    if (!state->is_started()) core_->add_waiting(*state);
   }
   return request;
 }
@@ -204,7 +206,8 @@ std::size_t Stream::pending_bytes(int& err) {
 
 Request<void> Stream::disconnect(CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::disconnect, site);
+  auto* const state =
+      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::disconnect, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_disconnect(*state);
@@ -216,7 +219,8 @@ Request<void> Stream::disconnect(CallSite site) {
 
 Request<void> Stream::monitor(CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::monitor, site);
+  auto* const state =
+      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::monitor, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_monitor(*state);
@@ -228,7 +232,8 @@ Request<void> Stream::monitor(CallSite site) {
 
 Request<void> Stream::shutdown_write(CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+  auto* const state =
+      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_shutdown(*state);
@@ -240,7 +245,8 @@ Request<void> Stream::shutdown_write(CallSite site) {
 
 Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+  auto* const state =
+      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
   Request<void> request(state);
   int err = detail::check_queue(queue.core(), state->core());
   if (err == 0 && core_ == nullptr) err = ENOTCONN;
@@ -248,8 +254,9 @@ Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
     state->finish(err);
     return request;
   }
-  core_->add_waiting(*state);
+  state->set_stream(core_);
   queue.core()->add(*state);
+  if (!state->is_started()) core_->add_waiting(*state);
   return request;
 }
 

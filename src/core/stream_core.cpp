@@ -346,7 +346,7 @@ void StreamCore::start_write(StreamWrite& write) {
 void StreamCore::drop_write(StreamWrite& write) noexcept {
   remove_queued_bytes(write.remaining());
   if (write.queue() != nullptr && !write.is_started()) {
-    waiting_.remove(write);
+    remove_waiting(write);
   } else {
     writes_.remove(write);
     // Half a message is out: what would follow it is not what the peer waits for.
@@ -468,9 +468,13 @@ void StreamCore::account_written(std::size_t bytes) {
   for (StreamOperation* node = writes_.front(); node != nullptr && bytes != 0;
        node = OperationList::behind(*node)) {
     auto& write = static_cast<StreamWrite&>(*node);
-    const std::size_t step = std::min(bytes, write.remaining());
-    write.advance(step);
-    bytes -= step;
+    if (write.remaining() <= bytes) [[likely]] {
+      bytes -= write.remaining();
+      write.set_all_out();
+    } else {
+      write.advance(bytes);
+      return;
+    }
   }
 }
 

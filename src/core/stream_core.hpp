@@ -6,6 +6,7 @@
 #include <span>
 #include <tsock/stream_backend.hpp>
 #include <tsock/stream_options.hpp>
+#include <utility>
 
 #include "core/loop_core.hpp"
 #include "core/stream_operation.hpp"
@@ -48,12 +49,16 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   // Reads.
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
   void start_read(StreamRead& read);
-  /// Puts the read among those that wait in a queue.
+  /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept {
-    operation.set_stream(this);
+    operation.waits_ = true;
     waiting_.push_back(operation);
   }
-  void remove_waiting(StreamOperation& operation) noexcept { waiting_.remove(operation); }
+  /// For one that may have started without waiting, too.
+  void remove_waiting(StreamOperation& operation) noexcept {
+    if (!std::exchange(operation.waits_, false)) return;
+    waiting_.remove(operation);
+  }
   [[nodiscard]] bool is_reader(const StreamRead& read) const noexcept { return reading_ == &read; }
   void end_read(StreamRead& read) noexcept {
     if (reading_ == &read) reading_ = nullptr;

@@ -28,9 +28,11 @@ class StreamOperation : public QueueableState {
 
  private:
   friend class OperationList;
+  friend class StreamCore;
   StreamCore* stream_ = nullptr;
   StreamOperation* list_prev_ = nullptr;
   StreamOperation* list_next_ = nullptr;
+  bool waits_ = false;  // stands in the stream's list of those that wait in a queue
 };
 
 /// A stream's operations in order.

@@ -64,41 +64,49 @@ void PrefixedPduState::set_framing(const Framing& framing) noexcept {
   max_body_ = static_cast<std::uint32_t>(framing.max_body);
 }
 
-void PrefixedPduState::header_complete() {
-  std::uint32_t length = 0;
-  for (unsigned i = 0; i < header_size_; ++i) {
-    const unsigned index = big_endian_ ? i : header_size_ - 1U - i;
-    length = length << 8U | std::to_integer<std::uint32_t>(header_[index]);
+// The length prefix as a number.
+inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noexcept {
+  const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
+  switch (header_size_) {
+    case 1:
+      return byte(0);
+    case 2:
+      return big_endian_ ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
+    default:
+      return big_endian_ ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
+                         : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
   }
+}
+
+// Knows the size and makes room for the message; false with a fault.
+inline bool PrefixedPduState::header_complete(const std::byte* header) {
+  std::uint32_t length = prefix(header);
+  bool fits = true;
   if (includes_header_) {
-    if (length < header_size_) {
-      fault_ = EMSGSIZE;
-      return;
-    }
+    fits = length >= header_size_;
     length -= header_size_;
   }
-  if (length < min_body_ || length > max_body_) {
+  if (!fits || length < min_body_ || length > max_body_) [[unlikely]] {
     fault_ = EMSGSIZE;
-    return;
+    return false;
   }
   try {
     PduAccess::allocate(value_, core(), header_size_ + std::size_t{length});
   } catch (const std::bad_alloc&) {
     fault_ = ENOMEM;
-    return;
+    return false;
   }
-  std::memcpy(PduAccess::data(value_), header_.data(), header_size_);
   size_ = header_size_ + length;
+  return true;
 }
 
 // The bytes are in place already.
-void PrefixedPduState::take(std::size_t bytes) {
+inline void PrefixedPduState::take(std::size_t bytes) {
   got_ += static_cast<std::uint32_t>(bytes);
   add_transferred(bytes);
   if (size_ == 0) {
-    if (got_ < header_size_) return;
-    header_complete();
-    if (fault_ != 0) return;
+    if (got_ < header_size_ || !header_complete(header_.data())) return;
+    std::memcpy(PduAccess::data(value_), header_.data(), header_size_);
   }
   if (got_ < size_) return;
   PduAccess::set_extent(value_, size_, header_size_, size_);
@@ -108,10 +116,20 @@ void PrefixedPduState::take(std::size_t bytes) {
 std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
   std::size_t taken = 0;
   if (size_ == 0) {
-    taken = std::min<std::size_t>(bytes.size(), header_size_ - got_);
-    std::memcpy(header_.data() + got_, bytes.data(), taken);
-    take(taken);
-    if (size_ == 0 || got_ == size_) return taken;
+    if (got_ == 0 && bytes.size() >= header_size_) [[likely]] {
+      // The usual case: nothing of the message was seen before, and it goes over in one piece.
+      if (!header_complete(bytes.data())) {
+        std::memcpy(header_.data(), bytes.data(), header_size_);
+        got_ = header_size_;
+        add_transferred(header_size_);
+        return header_size_;
+      }
+    } else {
+      taken = std::min<std::size_t>(bytes.size(), header_size_ - got_);
+      std::memcpy(header_.data() + got_, bytes.data(), taken);
+      take(taken);
+      if (size_ == 0 || got_ == size_) return taken;
+    }
   }
   const std::size_t step = std::min<std::size_t>(bytes.size() - taken, size_ - got_);
   if (step == 0) return taken;

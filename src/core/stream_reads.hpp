@@ -63,7 +63,8 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] int fault() const noexcept override { return fault_; }
 
  private:
-  void header_complete();
+  [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept;
+  bool header_complete(const std::byte* header);
   void take(std::size_t bytes);
 
   std::array<std::byte, 4> header_{};

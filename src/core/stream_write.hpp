@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <tsock/buffer.hpp>
 #include <vector>
@@ -19,7 +20,9 @@ class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
     cursor_.assign(vectors);
     remaining_ = total;
   }
-  void set_fds(std::span<const int> fds) { fds_.assign(fds.begin(), fds.end()); }
+  void set_fds(std::span<const int> fds) {
+    fds_ = std::make_unique<std::vector<int>>(fds.begin(), fds.end());
+  }
 
   [[nodiscard]] const VectorCursor& cursor() const noexcept { return cursor_; }
   [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
@@ -30,18 +33,24 @@ class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
   /// The bytes are no message: the caller goes on behind the last one that is out.
   void set_may_end_anywhere() noexcept { may_end_anywhere_ = true; }
   /// Descriptors that go with the first byte, until it is out.
-  [[nodiscard]] std::span<const int> fds() const noexcept { return fds_; }
+  [[nodiscard]] std::span<const int> fds() const noexcept {
+    return fds_ != nullptr ? std::span<const int>(*fds_) : std::span<const int>();
+  }
   void advance(std::size_t bytes) noexcept {
     cursor_.advance(bytes);
     remaining_ -= bytes;
     add_transferred(bytes);
-    if (!fds_.empty()) fds_.clear();
+    fds_.reset();
+  }
+  /// All that remained is out.
+  void set_all_out() noexcept {
+    add_transferred(remaining_);
+    remaining_ = 0;
+    fds_.reset();
   }
   void complete() { finish_with(static_cast<ssize_t>(transferred())); }
 
   void start_in_queue() override;
-  [[nodiscard]] const void* pipeline() const noexcept override { return stream_id_; }
-  void set_pipeline(const void* stream) noexcept { stream_id_ = stream; }
   void interrupt(int err) override;
 
  private:
@@ -51,8 +60,7 @@ class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
   VectorCursor cursor_;
   std::size_t remaining_ = 0;
   bool may_end_anywhere_ = false;
-  const void* stream_id_ = nullptr;
-  std::vector<int> fds_;
+  std::unique_ptr<std::vector<int>> fds_;
 };
 
 }  // namespace tsock::detail

@@ -33,7 +33,14 @@ class VectorCursor {
 
   /// Copies the vectors; empty ones are left out.
   void assign(std::span<const iovec> vectors) {
-    free_block();
+    if (block_ != nullptr) free_block();
+    if (vectors.size() == 1) [[likely]] {
+      inline_[0] = vectors[0];
+      count_ = vectors[0].iov_len != 0 ? 1 : 0;
+      index_ = 0;
+      offset_ = 0;
+      return;
+    }
     if (vectors.size() > inline_capacity) {
       block_size_ = static_cast<std::uint32_t>(vectors.size() * sizeof(iovec));
       block_ = static_cast<iovec*>(core_->allocate(block_size_));
@@ -52,6 +59,12 @@ class VectorCursor {
 
   /// The part that lies ahead. \return vectors used.
   std::size_t ahead(std::span<iovec> out) const noexcept {
+    if (count_ == 1 && !out.empty()) [[likely]] {
+      if (index_ == 1) return 0;
+      out[0].iov_base = static_cast<std::byte*>(data()->iov_base) + offset_;
+      out[0].iov_len = data()->iov_len - offset_;
+      return 1;
+    }
     const iovec* const list = data();
     std::size_t used = 0;
     for (std::size_t i = index_; i < count_ && used < out.size(); ++i) out[used++] = list[i];

@@ -150,9 +150,8 @@ Failure Opener::connect_failure(int err) const {
 void Opener::retry_or_fail(const Failure& failure) {
   const Options& options = services_.options;
   if (attempt_ > options.retries) {
-    const Failure last = failure;
     const OnFailure on_failure = std::move(on_failure_);
-    return on_failure(last);
+    return on_failure(failure);
   }
   services_.report.retrying(failure, attempt_, options.retries, options.retry_delay);
   waiting_ = services_.loop.sleep(options.retry_delay);

@@ -29,15 +29,17 @@ class InlineFunction {
   ~InlineFunction() { reset(); }
 
   /// Replaces the callable; the old one is destroyed first.
-  template <class F>
-  void emplace(F function) {
+  template <class Function>
+  void emplace(Function&& function) {
+    using F = std::remove_cvref_t<Function>;
     static_assert(std::is_invocable_v<F&, void*>);
     reset();
     if constexpr (fits<F>) {
-      ::new (static_cast<void*>(storage_)) F(std::move(function));
+      ::new (static_cast<void*>(storage_)) F(std::forward<Function>(function));
       operations_ = &inline_operations<F>;
     } else {
-      ::new (static_cast<void*>(storage_)) F*(std::make_unique<F>(std::move(function)).release());
+      ::new (static_cast<void*>(storage_))
+          F*(std::make_unique<F>(std::forward<Function>(function)).release());
       operations_ = &heap_operations<F>;
     }
   }

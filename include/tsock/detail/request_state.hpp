@@ -81,9 +81,9 @@ class RequestState : public ReadyNode {
   void release() noexcept;
   // What the old callable captured goes last: it may own this request.
   template <class F>
-  void set_callback(F function) {
+  void set_callback(F&& function) {
     const InlineFunction old(std::move(callback_));
-    callback_.emplace(std::move(function));
+    callback_.emplace(std::forward<F>(function));
     if (phase_ == Phase::delivered) deliver_late();
   }
   /// False when no callback can run any more: the result was fetched, or the loop is gone.
