@@ -52,7 +52,10 @@ Flow::Change print_pdu_change(const NamedFraming& named) {
       out.assign(body.begin(), body.end());
     } else {
       append(out, std::to_string(body.size()));
-      if (!body.empty()) append(out, " " + hex_digits(body));
+      if (!body.empty()) {
+        append(out, " ");
+        append(out, hex_digits(body));
+      }
     }
     append(out, "\n");
     return 0;
