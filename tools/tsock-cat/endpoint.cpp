@@ -226,7 +226,7 @@ class WordReader {
 
 std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error) {
   Endpoint endpoint;
-  endpoint.text = text;
+  endpoint.text = std::string(text);
   if (text == "-") return endpoint;
   for (const std::string_view prefix : later_schemes) {
     if (!text.starts_with(prefix)) continue;
