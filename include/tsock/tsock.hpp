@@ -8,6 +8,7 @@
 #include <tsock/error.hpp>
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
+#include <tsock/memory_datagram.hpp>
 #include <tsock/memory_stream.hpp>
 #include <tsock/operation.hpp>
 #include <tsock/pump.hpp>
