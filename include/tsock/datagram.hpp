@@ -90,7 +90,7 @@ class Datagram {
   Request<ReceivedDatagram> recvfrom(CallSite site = CallSite::current());
   /// Receives one datagram into the caller's buffer, which must live until completion or until the Request is
   /// destroyed. One that does not fit is cut off, and ReceivedInto::truncated() says so. No memory is
-  /// allocated. Errors as above.
+  /// allocated in steady state. Errors as above.
   Request<ReceivedInto> recvfrom(std::span<std::byte> buffer, CallSite site = CallSite::current());
   /// Receives what waits, at least one datagram and at most `most`. Errors as above.
   Request<std::vector<ReceivedDatagram>> recv_many(std::size_t most, CallSite site = CallSite::current());
@@ -128,8 +128,9 @@ class Datagram {
 
   /// Datagrams that were read ahead and wait for a recvfrom.
   [[nodiscard]] std::size_t pending_datagrams() const noexcept;
-  /// Datagrams that the kernel dropped because the receive queue was full, since the socket was made; 0 where
-  /// the kernel does not tell.
+  /// Datagrams that were dropped since the socket was made, because the kernel's receive queue was full or
+  /// because there was no memory to keep what was read ahead. The kernel tells of UDP sockets only; a unix
+  /// socket's sender waits instead.
   [[nodiscard]] std::uint64_t dropped() const noexcept;
   [[nodiscard]] Address local_address() const;
   [[nodiscard]] Address remote_address() const;

@@ -12,15 +12,16 @@ struct DatagramOptions {
   bool broadcast = false;  ///< SO_BROADCAST; EINVAL for ipv6, which has none
   bool reuse_address =
       false;  ///< SO_REUSEADDR. tsocket sets it whenever a port is given, which lets two processes share it
-  bool reuse_port = false;                    ///< SO_REUSEPORT: the kernel spreads datagrams over the sockets
-  bool v6only = true;                         ///< IPV6_V6ONLY
-  std::optional<std::size_t> receive_buffer;  ///< SO_RCVBUF, bytes
-  std::optional<std::size_t> send_buffer;     ///< SO_SNDBUF, bytes
-  std::optional<int> ttl;                     ///< IP_TTL, IPV6_UNICAST_HOPS
-  std::optional<int> multicast_ttl;           ///< IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS
-  std::optional<bool>
-      multicast_loop;  ///< IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: whether this host hears its own
-  std::optional<unsigned> multicast_interface;  ///< index of the interface that multicasts leave by
+  bool reuse_port = false;  ///< SO_REUSEPORT: the kernel spreads datagrams over the sockets
+  bool v6only = true;       ///< IPV6_V6ONLY
+  std::optional<std::size_t> receive_buffer = std::nullopt;  ///< SO_RCVBUF, bytes
+  std::optional<std::size_t> send_buffer = std::nullopt;     ///< SO_SNDBUF, bytes
+  std::optional<int> ttl = std::nullopt;                     ///< IP_TTL, IPV6_UNICAST_HOPS
+  std::optional<int> multicast_ttl = std::nullopt;           ///< IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS
+  std::optional<bool> multicast_loop =
+      std::nullopt;  ///< IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: whether this host hears its own
+  std::optional<unsigned> multicast_interface =
+      std::nullopt;  ///< index of the interface that multicasts leave by
 
   /// A local unix path that exists as a socket is removed first; without it bind gives EADDRINUSE, as in
   /// tsocket.

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <tsock/address.hpp>
 #include <tsock/datagram_info.hpp>
@@ -32,7 +32,7 @@ class ReceivedDatagram {
   /// Who sent it; the unnamed address for a unix socket that was not bound.
   [[nodiscard]] const Address& source() const noexcept { return source_; }
   /// What DatagramOptions::receive_info asked for; null without it.
-  [[nodiscard]] const DatagramInfo* info() const noexcept { return info_.get(); }
+  [[nodiscard]] const DatagramInfo* info() const noexcept { return info_; }
   /// A copy of the bytes that is independent of the loop.
   [[nodiscard]] std::vector<std::byte> copy() const { return {bytes().begin(), bytes().end()}; }
 
@@ -45,7 +45,7 @@ class ReceivedDatagram {
   std::uint32_t capacity_ = 0;
   std::uint32_t size_ = 0;
   Address source_;
-  std::unique_ptr<DatagramInfo> info_;
+  DatagramInfo* info_ = nullptr;
 };
 
 /// What `Datagram::recvfrom()` into the caller's buffers gives.
@@ -53,6 +53,7 @@ struct ReceivedInto {
   std::size_t size = 0;    ///< bytes in the caller's buffers
   std::size_t length = 0;  ///< bytes that the datagram had
   Address source;
+  std::optional<DatagramInfo> info;  ///< with DatagramOptions::receive_info
   /// The datagram did not fit; the rest of it is gone.
   [[nodiscard]] bool truncated() const noexcept { return length > size; }
 };

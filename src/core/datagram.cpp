@@ -160,7 +160,7 @@ std::size_t Datagram::pending_datagrams() const noexcept {
   return core_ != nullptr ? core_->pending_datagrams() : 0;
 }
 
-std::uint64_t Datagram::dropped() const noexcept { return is_open() ? core_->backend()->dropped() : 0; }
+std::uint64_t Datagram::dropped() const noexcept { return core_ != nullptr ? core_->dropped() : 0; }
 
 Address Datagram::local_address() const { return is_open() ? core_->backend()->local_address() : Address(); }
 

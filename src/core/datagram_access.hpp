@@ -2,9 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <new>
 #include <tsock/received_datagram.hpp>
-#include <utility>
+#include <type_traits>
 
 #include "core/loop_core.hpp"
 
@@ -26,8 +26,11 @@ class DatagramAccess {
   static void set_source(ReceivedDatagram& datagram, const Address& source) noexcept {
     datagram.source_ = source;
   }
-  static void set_info(ReceivedDatagram& datagram, std::unique_ptr<DatagramInfo> info) noexcept {
-    datagram.info_ = std::move(info);
+  /// Copies what the kernel told; after `allocate()`.
+  static void set_info(ReceivedDatagram& datagram, const DatagramInfo& info) {
+    static_assert(std::is_trivially_destructible_v<DatagramInfo>);
+    void* const block = datagram.core_->allocate(sizeof(DatagramInfo));
+    datagram.info_ = ::new (block) DatagramInfo(info);
   }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace tsock::detail {
@@ -71,8 +72,7 @@ void DatagramCore::detach_operations(int err) noexcept {
 void DatagramCore::loop_closed() noexcept {
   state_ = State::closed;
   detach_operations(0);
-  core_->end_batch_lease(*this);
-  batch_ = nullptr;
+  drop_batch();
   drop_pending();
   if (FlushNode::is_linked()) FlushNode::unlink();
   backend_.reset();
@@ -97,15 +97,25 @@ void DatagramCore::start_receive(DatagramReceive& receive) {
 }
 
 void DatagramCore::serve_receiver(bool may_read) {
+  try {
+    serve(may_read);
+  } catch (const std::bad_alloc&) {
+    // What a request has already is enough for it.
+    receiving_->none_left();
+    receiving_->finish(ENOMEM);
+  }
+}
+
+void DatagramCore::serve(bool may_read) {
   while (receiving_ != nullptr && receiving_->is_unfinished()) {
     if (pending_head_ != nullptr) {
-      receiving_->take(pop_pending());
+      receiving_->take(std::move(pending_head_->datagram));
+      pop_pending();
     } else if (batch_ != nullptr) {
-      receiving_->take(next_piece());
-      if (batch_next_ == batch_end_) {
-        batch_ = nullptr;
-        core_->end_batch_lease(*this);
-      }
+      const DatagramPiece next = piece();
+      receiving_->take(next);
+      pass_piece(next);
+      if (batch_next_ == batch_end_) drop_batch();
     } else {
       receiving_->none_left();
       if (!receiving_->is_unfinished()) return;
@@ -137,17 +147,22 @@ bool DatagramCore::receive_batch() {
   return true;
 }
 
-DatagramPiece DatagramCore::next_piece() noexcept {
+DatagramPiece DatagramCore::piece() const noexcept {
   const DatagramSlot& slot = batch_->slot(batch_next_);
-  DatagramPiece piece{&slot, batch_offset_, slot.size - batch_offset_};
-  if (slot.segment != 0 && piece.size > slot.segment) {
-    piece.size = slot.segment;
-    batch_offset_ += slot.segment;
-  } else {
-    batch_offset_ = 0;
-    ++batch_next_;
-  }
-  return piece;
+  const std::size_t left = slot.size - batch_offset_;
+  return {&slot, batch_offset_, slot.segment != 0 ? std::min(left, slot.segment) : left};
+}
+
+void DatagramCore::pass_piece(const DatagramPiece& passed) noexcept {
+  batch_offset_ += passed.size;
+  if (batch_offset_ < passed.slot->size) return;
+  batch_offset_ = 0;
+  ++batch_next_;
+}
+
+void DatagramCore::drop_batch() noexcept {
+  batch_ = nullptr;
+  core_->end_batch_lease(*this);
 }
 
 std::size_t DatagramCore::batch_datagrams() const noexcept {
@@ -162,8 +177,16 @@ std::size_t DatagramCore::batch_datagrams() const noexcept {
   return count;
 }
 
-void DatagramCore::keep_batch() {
-  while (batch_next_ < batch_end_) push_pending(next_piece().keep(*core_));
+void DatagramCore::keep_batch() noexcept {
+  try {
+    while (batch_next_ < batch_end_) {
+      const DatagramPiece next = piece();
+      push_pending(next.keep(*core_));
+      pass_piece(next);
+    }
+  } catch (const std::bad_alloc&) {
+    count_lost(batch_datagrams());
+  }
   batch_ = nullptr;
 }
 
@@ -174,22 +197,25 @@ void DatagramCore::push_pending(ReceivedDatagram datagram) {
   ++pending_count_;
 }
 
-void DatagramCore::put_back(ReceivedDatagram datagram) {
-  if (state_ == State::closed) return;
-  pending_head_ = make_pooled<Pending>(*core_, pending_head_, std::move(datagram));
+void DatagramCore::put_back(ReceivedDatagram datagram) noexcept {
+  if (state_ != State::open) return;
+  try {
+    pending_head_ = make_pooled<Pending>(*core_, pending_head_, std::move(datagram));
+  } catch (const std::bad_alloc&) {
+    count_lost(1);
+    return;
+  }
   if (pending_tail_ == nullptr) pending_tail_ = pending_head_;
   ++pending_count_;
 }
 
-ReceivedDatagram DatagramCore::pop_pending() {
+void DatagramCore::pop_pending() noexcept {
   Pending* const node = pending_head_;
   pending_head_ = node->next;
   if (pending_head_ == nullptr) pending_tail_ = nullptr;
   --pending_count_;
-  ReceivedDatagram datagram = std::move(node->datagram);
   node->~Pending();
   core_->deallocate(node, sizeof(Pending));
-  return datagram;
 }
 
 void DatagramCore::drop_pending() noexcept {
@@ -311,6 +337,7 @@ void DatagramCore::start_disconnect(DatagramControlState& control) {
   disconnecting_ = &control;
   control.set_socket(this);
   drop_pending();
+  drop_batch();
   try_disconnect();
 }
 

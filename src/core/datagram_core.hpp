@@ -36,9 +36,15 @@ class DatagramCore final : public DatagramEvents, public FlushNode, public LoopR
     if (receiving_ == &receive) receiving_ = nullptr;
   }
   /// Puts a datagram in front of those that wait.
-  void put_back(ReceivedDatagram datagram);
+  void put_back(ReceivedDatagram datagram) noexcept;
   /// Moves what is left of the batch out of the loop's room.
-  void keep_batch();
+  void keep_batch() noexcept;
+  /// There was no memory to keep them.
+  void count_lost(std::size_t datagrams) noexcept { lost_ += datagrams; }
+  /// Datagrams that nobody will get.
+  [[nodiscard]] std::uint64_t dropped() const noexcept {
+    return lost_ + (backend_ != nullptr ? backend_->dropped() : 0);
+  }
   [[nodiscard]] std::size_t pending_datagrams() const noexcept { return pending_count_ + batch_datagrams(); }
 
   void add_waiting(DatagramOperation& operation) noexcept {
@@ -68,11 +74,14 @@ class DatagramCore final : public DatagramEvents, public FlushNode, public LoopR
 
   ~DatagramCore();
   void serve_receiver(bool may_read);
+  void serve(bool may_read);
   bool receive_batch();
-  [[nodiscard]] DatagramPiece next_piece() noexcept;
+  [[nodiscard]] DatagramPiece piece() const noexcept;
+  void pass_piece(const DatagramPiece& passed) noexcept;
+  void drop_batch() noexcept;
   [[nodiscard]] std::size_t batch_datagrams() const noexcept;
   void push_pending(ReceivedDatagram datagram);
-  ReceivedDatagram pop_pending();
+  void pop_pending() noexcept;
   void drop_pending() noexcept;
   bool send_batch();
   bool finish_batch(std::span<const DatagramMessage> messages);
@@ -92,6 +101,7 @@ class DatagramCore final : public DatagramEvents, public FlushNode, public LoopR
   std::uint32_t batch_next_ = 0;
   std::uint32_t batch_end_ = 0;
   std::size_t batch_offset_ = 0;  // within a slot of several datagrams
+  std::uint64_t lost_ = 0;
   State state_ = State::open;
   bool send_blocked_ = false;
   bool gives_info_ = false;

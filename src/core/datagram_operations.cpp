@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <ostream>
 #include <utility>
 
@@ -33,7 +34,7 @@ ReceivedDatagram DatagramPiece::keep(LoopCore& core) const {
   ReceivedDatagram datagram;
   copy({DatagramAccess::allocate(datagram, core, size), size});
   DatagramAccess::set_source(datagram, slot->source);
-  if (slot->info != nullptr) DatagramAccess::set_info(datagram, std::make_unique<DatagramInfo>(*slot->info));
+  if (slot->info != nullptr) DatagramAccess::set_info(datagram, *slot->info);
   return datagram;
 }
 
@@ -70,53 +71,66 @@ void DatagramReceive::on_abandon() noexcept {
 
 void RecvfromState::take(const DatagramPiece& piece) { take(piece.keep(core())); }
 
-void RecvfromState::take(ReceivedDatagram datagram) {
+void RecvfromState::take(ReceivedDatagram&& datagram) {
   taken_ = true;
   add_transferred(datagram.size());
   finish_with(std::move(datagram));
 }
 
-void RecvfromState::give_back(DatagramCore& socket) {
+void RecvfromState::give_back(DatagramCore& socket) noexcept {
   if (std::exchange(taken_, false)) socket.put_back(std::move(value_));
 }
 
-void RecvIntoState::complete(std::size_t length, std::size_t size, const Address& source) {
+void RecvIntoState::on_delivery() noexcept {
+  DatagramReceive::on_delivery();
+  whole_ = ReceivedDatagram();
+}
+
+void RecvIntoState::complete(std::size_t length, std::size_t size, const Address& source,
+                             const DatagramInfo* info) {
   taken_ = true;
   value_.length = length;
   value_.size = size;
   value_.source = source;
+  if (info != nullptr) value_.info = *info;
   add_transferred(size);
   finish(0);
 }
 
 void RecvIntoState::take(const DatagramPiece& piece) {
-  if (piece.size > buffer_.size()) whole_ = std::make_unique<ReceivedDatagram>(piece.keep(core()));
-  complete(piece.size, piece.copy(buffer_), piece.slot->source);
+  if (piece.size > buffer_.size()) whole_ = piece.keep(core());
+  complete(piece.size, piece.copy(buffer_), piece.slot->source, piece.slot->info);
 }
 
-void RecvIntoState::take(ReceivedDatagram datagram) {
+void RecvIntoState::take(ReceivedDatagram&& datagram) {
   const std::size_t size = std::min(datagram.size(), buffer_.size());
   if (size != 0) std::memcpy(buffer_.data(), datagram.bytes().data(), size);
-  complete(datagram.size(), size, datagram.source());
-  if (datagram.size() > size) whole_ = std::make_unique<ReceivedDatagram>(std::move(datagram));
+  complete(datagram.size(), size, datagram.source(), datagram.info());
+  if (datagram.size() > size) whole_ = std::move(datagram);
 }
 
-void RecvIntoState::give_back(DatagramCore& socket) {
+void RecvIntoState::give_back(DatagramCore& socket) noexcept {
   if (!std::exchange(taken_, false)) return;
-  if (whole_ != nullptr) {
-    socket.put_back(std::move(*whole_));
+  if (value_.truncated()) {
+    socket.put_back(std::move(whole_));
     return;
   }
-  ReceivedDatagram datagram;
-  std::byte* const data = DatagramAccess::allocate(datagram, core(), value_.size);
-  if (value_.size != 0) std::memcpy(data, buffer_.data(), value_.size);
-  DatagramAccess::set_source(datagram, value_.source);
-  socket.put_back(std::move(datagram));
+  try {
+    ReceivedDatagram datagram;
+    std::byte* const data = DatagramAccess::allocate(datagram, core(), value_.size);
+    if (value_.size != 0) std::memcpy(data, buffer_.data(), value_.size);
+    DatagramAccess::set_source(datagram, value_.source);
+    if (value_.info) DatagramAccess::set_info(datagram, *value_.info);
+    socket.put_back(std::move(datagram));
+  } catch (const std::bad_alloc&) {
+    socket.count_lost(1);
+  }
 }
 
-void RecvManyState::take(ReceivedDatagram datagram) {
-  add_transferred(datagram.size());
+void RecvManyState::take(ReceivedDatagram&& datagram) {
+  const std::size_t size = datagram.size();
   value_.push_back(std::move(datagram));
+  add_transferred(size);
   if (value_.size() == most_) finish(0);
 }
 
@@ -124,7 +138,7 @@ void RecvManyState::none_left() {
   if (!value_.empty()) finish(0);
 }
 
-void RecvManyState::give_back(DatagramCore& socket) {
+void RecvManyState::give_back(DatagramCore& socket) noexcept {
   while (!value_.empty()) {
     socket.put_back(std::move(value_.back()));
     value_.pop_back();

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <tsock/datagram.hpp>
 #include <tsock/datagram_backend.hpp>
@@ -56,11 +55,12 @@ class DatagramReceive : public DatagramOperation {
   void interrupt(int err) override;
 
   virtual void take(const DatagramPiece& piece) = 0;
-  virtual void take(ReceivedDatagram datagram) = 0;
+  /// Moves from the datagram; when there is no memory it throws and leaves it as it was.
+  virtual void take(ReceivedDatagram&& datagram) = 0;
   /// No more are there now; ends a request that has enough.
   virtual void none_left() {}
   /// Gives what was taken back to the socket.
-  virtual void give_back(DatagramCore& socket) = 0;
+  virtual void give_back(DatagramCore& socket) noexcept = 0;
 
  protected:
   void on_delivery() noexcept override;
@@ -71,8 +71,8 @@ class RecvfromState final : public ResultState<ReceivedDatagram, DatagramReceive
  public:
   RecvfromState(LoopCore& core, CallSite site) : ResultState(core, "recvfrom", site) {}
   void take(const DatagramPiece& piece) override;
-  void take(ReceivedDatagram datagram) override;
-  void give_back(DatagramCore& socket) override;
+  void take(ReceivedDatagram&& datagram) override;
+  void give_back(DatagramCore& socket) noexcept override;
 
  private:
   bool taken_ = false;
@@ -83,13 +83,14 @@ class RecvIntoState final : public ResultState<ReceivedInto, DatagramReceive> {
   RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, "recvfrom", site) {}
   void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
   void take(const DatagramPiece& piece) override;
-  void take(ReceivedDatagram datagram) override;
-  void give_back(DatagramCore& socket) override;
+  void take(ReceivedDatagram&& datagram) override;
+  void give_back(DatagramCore& socket) noexcept override;
 
  private:
-  void complete(std::size_t length, std::size_t size, const Address& source);
+  void on_delivery() noexcept override;
+  void complete(std::size_t length, std::size_t size, const Address& source, const DatagramInfo* info);
   std::span<std::byte> buffer_;
-  std::unique_ptr<ReceivedDatagram> whole_;  // of one that was cut off, until the caller has seen it
+  ReceivedDatagram whole_;  // of one that was cut off, until the caller has seen it
   bool taken_ = false;
 };
 
@@ -98,9 +99,9 @@ class RecvManyState final : public ResultState<std::vector<ReceivedDatagram>, Da
   RecvManyState(LoopCore& core, CallSite site) : ResultState(core, "recv_many", site) {}
   void set_most(std::size_t most) noexcept { most_ = most; }
   void take(const DatagramPiece& piece) override { take(piece.keep(core())); }
-  void take(ReceivedDatagram datagram) override;
+  void take(ReceivedDatagram&& datagram) override;
   void none_left() override;
-  void give_back(DatagramCore& socket) override;
+  void give_back(DatagramCore& socket) noexcept override;
 
  private:
   std::size_t most_ = 1;

@@ -11,7 +11,7 @@ ReceivedDatagram::ReceivedDatagram(ReceivedDatagram&& other) noexcept
       capacity_(std::exchange(other.capacity_, 0U)),
       size_(std::exchange(other.size_, 0U)),
       source_(other.source_),
-      info_(std::move(other.info_)) {}
+      info_(std::exchange(other.info_, nullptr)) {}
 
 ReceivedDatagram& ReceivedDatagram::operator=(ReceivedDatagram&& other) noexcept {
   if (this != &other) {
@@ -21,7 +21,7 @@ ReceivedDatagram& ReceivedDatagram::operator=(ReceivedDatagram&& other) noexcept
     capacity_ = std::exchange(other.capacity_, 0U);
     size_ = std::exchange(other.size_, 0U);
     source_ = other.source_;
-    info_ = std::move(other.info_);
+    info_ = std::exchange(other.info_, nullptr);
   }
   return *this;
 }
@@ -29,9 +29,10 @@ ReceivedDatagram& ReceivedDatagram::operator=(ReceivedDatagram&& other) noexcept
 ReceivedDatagram::~ReceivedDatagram() { free(); }
 
 void ReceivedDatagram::free() noexcept {
-  if (data_ != nullptr) core_->deallocate(data_, capacity_);
-  core_ = nullptr;
-  data_ = nullptr;
+  detail::LoopCore* const core = std::exchange(core_, nullptr);
+  if (info_ != nullptr) core->deallocate(std::exchange(info_, nullptr), sizeof(DatagramInfo));
+  // Last: the core may go with its last block.
+  if (data_ != nullptr) core->deallocate(std::exchange(data_, nullptr), capacity_);
   capacity_ = size_ = 0;
 }
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <new>
 #include <tsock/datagram.hpp>
 #include <tsock/loop.hpp>
 #include <utility>
@@ -28,8 +29,8 @@ SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueFd fd, int family,
       family_(family),
       info_(options.receive_info),
       control_(options.receive_info || options.receive_offload),
-      offload_(options.send_offload && !is_unix()),
-      error_queue_(options.icmp_errors) {}
+      error_queue_(options.icmp_errors),
+      largest_segment_(options.send_offload && !is_unix() ? os::any_segment : 0) {}
 
 SocketDatagram::~SocketDatagram() { close(); }
 
@@ -54,8 +55,8 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
   if (is_unix()) {
     // Only UDP has an upper limit: look how large the next one is, and take that one alone.
     const std::size_t common = slots[0].room[0].iov_len + slots[0].room[1].iov_len;
-    int ignored = 0;
-    const std::size_t size = os::readable_bytes(fd_.get(), ignored);
+    const std::size_t size = os::next_datagram_size(fd_.get(), err);
+    if (err != 0) return 0;
     if (size > common) {
       spill_.resize(size - common);
       slots[0].room[2] = make_vector(std::span(spill_));
@@ -63,18 +64,31 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
     slots = slots.first(1);
   }
   const std::size_t count = os::receive_datagrams(fd_.get(), slots, control_, err);
-  if (count == 0 && err != EAGAIN && error_queue_) os::drain_error_queue(fd_.get());
+  if (count == 0) take_queued_error(err);
   return count;
 }
 
+// The queue keeps the socket in its error state until it is empty, even when its error was reported. One
+// whose error nobody was told (a call for several datagrams can swallow it) is told now.
+void SocketDatagram::take_queued_error(int& err) noexcept {
+  if (is_unix() || (err == EAGAIN ? !error_event_ : !error_queue_)) return;
+  error_event_ = false;
+  const int queued = os::drain_error_queue(fd_.get());
+  if (err == EAGAIN && queued != 0) err = queued;
+}
+
 std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) {
-  std::size_t sent = os::send_datagrams(fd_.get(), messages, offload_, err);
+  std::size_t sent = os::send_datagrams(fd_.get(), messages, largest_segment_, err);
   if (sent == 0 && err == EMSGSIZE && is_unix()) {
     std::size_t size = 0;
     for (const iovec& vector : messages[0].vectors) size += vector.iov_len;
-    if (os::grow_send_buffer(fd_.get(), size)) sent = os::send_datagrams(fd_.get(), messages, offload_, err);
+    if (os::grow_send_buffer(fd_.get(), size))
+      sent = os::send_datagrams(fd_.get(), messages, largest_segment_, err);
   }
-  if (sent == 0 && err != EAGAIN && error_queue_) os::drain_error_queue(fd_.get());
+  if (sent == 0) {
+    take_queued_error(err);
+    blocked_by_destination_ = messages[0].destination != nullptr;
+  }
   return sent;
 }
 
@@ -84,17 +98,21 @@ int SocketDatagram::try_disconnect() {
 }
 
 void SocketDatagram::want_writable() {
-  // The kernel calls an unconnected unix socket writable even while the receiver it was asked to send to is
-  // full.
-  if (is_unix() && !connected_) {
-    retry_ = loop_->loop().sleep(full_peer_retry);
-    retry_.set_callback([this](Request<void>&) { events_->on_writable(); });
-    return;
+  // Of a unix socket the kernel tells whether the receiver that it is connected to has room, not another one.
+  if (is_unix() && (!connected_ || blocked_by_destination_)) {
+    try {
+      retry_ = loop_->loop().sleep(full_peer_retry);
+      retry_.set_callback([this](Request<void>&) { events_->on_writable(); });
+      return;
+    } catch (const std::bad_alloc&) {
+      retry_ = Request<void>();
+    }
   }
   watcher_.want_writable();
 }
 
 void SocketDatagram::on_fd_event(FdEvent event) {
+  error_event_ = event.failed;
   if (event.writable) events_->on_writable();
   if (event.readable && fd_) events_->on_readable();
 }
@@ -120,7 +138,13 @@ namespace {
 Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool connected,
                      const DatagramOptions& options, int& err) {
   const int family = os::local_address(fd.get()).family();
-  auto socket = std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(fd), family, options);
+  std::unique_ptr<SocketDatagram> socket;
+  try {
+    socket = std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(fd), family, options);
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return {};
+  }
   if (connected) socket->set_connected();
   err = socket->open();
   if (err != 0) {
@@ -151,11 +175,10 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   }
   const bool connected = !remote.is_empty() && !remote.is_unnamed();
   if (connected) err = os::connect(fd.get(), remote);
-  if (err != 0) {
-    if (file) os::unlink_socket_file(local);
-    return {};
-  }
-  return wrap_socket(loop, fd, file ? local : Address(), connected, options, err);
+  Datagram datagram;
+  if (err == 0) datagram = wrap_socket(loop, fd, file ? local : Address(), connected, options, err);
+  if (err != 0 && file) os::unlink_socket_file(local);
+  return datagram;
 }
 
 }  // namespace

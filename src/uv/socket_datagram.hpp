@@ -51,6 +51,7 @@ class SocketDatagram final : public DatagramBackend, public DatagramControl, pri
   };
   void on_fd_event(FdEvent event) override;
   void close() noexcept;
+  void take_queued_error(int& err) noexcept;
   [[nodiscard]] bool is_unix() const noexcept { return family_ == Address::unix_unnamed().family(); }
 
   LoopImpl* loop_;
@@ -61,8 +62,10 @@ class SocketDatagram final : public DatagramBackend, public DatagramControl, pri
   bool connected_ = false;
   bool info_;
   bool control_;
-  bool offload_;
   bool error_queue_;
+  bool error_event_ = false;             // the kernel said that an error waits
+  bool blocked_by_destination_ = false;  // what was not sent names its receiver
+  std::size_t largest_segment_;
   Request<void> retry_;
   std::optional<OwnedFile> file_;
   std::vector<std::byte> spill_;  // what exceeds the common room of a unix datagram

@@ -8,8 +8,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <ctime>
 #include <limits>
+
+// clang-format off
+#include <ctime>  // errqueue.h needs it
+#include <linux/errqueue.h>
+// clang-format on
 
 #include "uv/os/datagram_socket.hpp"
 #include "uv/os/socket.hpp"
@@ -135,8 +139,9 @@ std::size_t message_size(const DatagramMessage& message) noexcept {
 
 // How many messages from the front can leave as one that the kernel cuts: equal sizes, the last one may be
 // shorter.
-std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t segment) noexcept {
-  if (segment == 0) return 1;
+std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t segment,
+                      std::size_t largest_segment) noexcept {
+  if (segment == 0 || segment > largest_segment) return 1;
   std::size_t total = segment;
   std::size_t count = 1;
   while (count < messages.size() && count < most_segments && same_destination(messages[0], messages[count])) {
@@ -152,11 +157,11 @@ std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t seg
 /// The headers of one sendmmsg.
 class SendBatch {
  public:
-  void build(std::span<const DatagramMessage> messages, bool offload) noexcept {
+  void build(std::span<const DatagramMessage> messages, std::size_t largest_segment) noexcept {
     headers_ = vectors_used_ = 0;
     while (!messages.empty() && headers_ < most_sent) {
-      const std::size_t segment = offload ? message_size(messages[0]) : 0;
-      const std::size_t run = offload ? equal_run(messages, segment) : 1;
+      const std::size_t segment = largest_segment != 0 ? message_size(messages[0]) : 0;
+      const std::size_t run = equal_run(messages, segment, largest_segment);
       std::size_t vectors = 0;
       for (const DatagramMessage& message : messages.first(run)) vectors += message.vectors.size();
       if (run > 1 && vectors_used_ + vectors <= vectors_.size()) {
@@ -268,6 +273,12 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
         err = errno;
     }
   }
+  bool only_v6 = options.v6only;
+  if (v6 && bound) {
+    int value = 0;
+    socklen_t length = sizeof(value);
+    only_v6 = ::getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &length) != 0 || value != 0;
+  }
   if (options.receive_info) {
     // A socket for both families gets what came by ipv4 in the ipv4 form.
     if (v6) {
@@ -275,13 +286,16 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
       set(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
       set(IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
     }
-    if (!v6 || !options.v6only) {
+    if (!v6 || !only_v6) {
       set(IPPROTO_IP, IP_PKTINFO, 1);
       set(IPPROTO_IP, IP_RECVTTL, 1);
       set(IPPROTO_IP, IP_RECVTOS, 1);
     }
   }
-  if (options.icmp_errors) set(v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, 1);
+  if (options.icmp_errors) {
+    if (v6) set(IPPROTO_IPV6, IPV6_RECVERR, 1);
+    if (!v6 || !only_v6) set(IPPROTO_IP, IP_RECVERR, 1);
+  }
   // An offload that the kernel does not have is no error: the plain way is taken.
   if (options.receive_offload) static_cast<void>(set_int(fd, SOL_UDP, UDP_GRO, 1));
   return err;
@@ -314,6 +328,11 @@ std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, bool contro
   for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
     DatagramSlot& slot = slots[i];
     msghdr& header = list[i].msg_hdr;
+    if ((header.msg_flags & MSG_TRUNC) != 0) {
+      // Another process takes from the same socket: this one was not there when we asked for its size.
+      err = EMSGSIZE;
+      return i;
+    }
     slot.size = list[i].msg_len;
     if (header.msg_namelen != 0) {
       int ignored = 0;
@@ -329,26 +348,57 @@ std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, bool contro
   return static_cast<std::size_t>(got);
 }
 
-std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, bool& offload,
-                           int& err) noexcept {
-  SendBatch batch;
-  batch.build(messages, offload);
-  std::size_t sent = batch.send(fd, err);
-  if (sent != 0 || err == EAGAIN || !batch.starts_cut()) return sent;
-  // Not with this kernel, device or size: from now on each datagram by itself, so that an error is that of
-  // one datagram.
-  offload = false;
-  batch.build(messages, false);
-  return batch.send(fd, err);
+std::size_t next_datagram_size(int fd, int& err) noexcept {
+  ssize_t size = 0;
+  do {
+    size = ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  } while (size < 0 && errno == EINTR);
+  err = size >= 0 ? 0 : errno == EWOULDBLOCK ? EAGAIN : errno;
+  return size >= 0 ? static_cast<std::size_t>(size) : 0;
 }
 
-void drain_error_queue(int fd) noexcept {
-  for (int i = 0; i < 64; ++i) {
+std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, std::size_t& largest_segment,
+                           int& err) noexcept {
+  SendBatch batch;
+  batch.build(messages, largest_segment);
+  const std::size_t sent = batch.send(fd, err);
+  if (sent != 0 || !batch.starts_cut()) return sent;
+  // These may be due to the cutting alone (kernel, device, size, buffer), any other one is the datagram's.
+  const bool size = err == EINVAL || err == EMSGSIZE;
+  const bool device = err == EIO || err == ENOPROTOOPT || err == EOPNOTSUPP;
+  if (!size && !device && err != ENOBUFS) return 0;
+  const std::size_t segment = message_size(messages[0]);
+  batch.build(messages, 0);
+  const std::size_t sent_alone = batch.send(fd, err);
+  if (sent_alone != 0) {
+    if (size) largest_segment = segment - 1;
+    if (device) largest_segment = 0;
+  }
+  return sent_alone;
+}
+
+int drain_error_queue(int fd) noexcept {
+  int last = 0;
+  for (;;) {
     msghdr message{};
     alignas(cmsghdr) std::array<std::byte, 512> control;
     message.msg_control = control.data();
     message.msg_controllen = control.size();
-    if (::recvmsg(fd, &message, MSG_ERRQUEUE) < 0 && errno != EINTR) return;
+    if (::recvmsg(fd, &message, MSG_ERRQUEUE) < 0) {
+      if (errno == EINTR) continue;
+      return last;
+    }
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+      const bool v4 = header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_RECVERR;
+      const bool v6 = header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_RECVERR;
+      if (!v4 && !v6) continue;
+      // Others, such as time stamps of what was sent, are no errors.
+      const auto error = control_value<sock_extended_err>(*header);
+      if (error.ee_origin == SO_EE_ORIGIN_LOCAL || error.ee_origin == SO_EE_ORIGIN_ICMP ||
+          error.ee_origin == SO_EE_ORIGIN_ICMP6)
+        last = static_cast<int>(error.ee_errno);
+    }
   }
 }
 
