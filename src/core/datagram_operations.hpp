@@ -123,8 +123,6 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
  protected:
   void on_delivery() noexcept override { leave_queue(); }
   void on_abandon() noexcept override;
-
- private:
 };
 
 class SendtoState final : public DatagramSend {

@@ -5,6 +5,7 @@
 #include <new>
 #include <tsock/loop.hpp>
 #include <tsock/memory_datagram.hpp>
+#include <utility>
 
 #include "core/datagram_access.hpp"
 #include "core/loop_core.hpp"
@@ -44,7 +45,9 @@ std::uint64_t threshold_of(double probability) noexcept {
 class DatagramList {
  public:
   struct Node {
-    Node* next;
+    Node(ReceivedDatagram received, std::size_t lets_pass) noexcept
+        : datagram(std::move(received)), passes(lets_pass) {}
+    Node* next = nullptr;
     ReceivedDatagram datagram;
     std::size_t passes;  // how many that were sent later it still lets pass
   };
@@ -61,7 +64,7 @@ class DatagramList {
   [[nodiscard]] ReceivedDatagram& front() noexcept { return head_->datagram; }
   /// Memory for one more; throws, so that what follows does not have to.
   [[nodiscard]] Node* make(ReceivedDatagram datagram, std::size_t passes) {
-    return detail::make_pooled<Node>(*core_, nullptr, std::move(datagram), passes);
+    return detail::make_pooled<Node>(*core_, std::move(datagram), passes);
   }
   void push_back(Node& node) noexcept {
     node.next = nullptr;
