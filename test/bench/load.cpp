@@ -1,113 +1,345 @@
-// The load for the echo servers: connections with a window of messages in flight each. Prints one JSON line:
-// operations, wall seconds, and the CPU seconds that the server used meanwhile.
-//
-//   load PORT SERVER_PID CONNECTIONS IN_FLIGHT BODY_BYTES SECONDS
+// The load: drives a server of any contender and prints one JSON line with what was done and what it cost the
+// server meanwhile. See load_options.hpp for what it takes.
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
+#include <memory>
+#include <random>
+#include <string>
 #include <vector>
+
+#include "bench/heap_counters.hpp"
+#include "bench/load_options.hpp"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using bench::LoadOptions;
 
-struct Connection {
-  int fd = -1;
-  std::size_t echoed = 0;   // bytes of the message that comes in
-  std::size_t to_send = 0;  // bytes
-  std::size_t phase = 0;    // where in a message the next byte to send is
-  bool writing = false;
-};
+constexpr std::size_t bulk_vector = std::size_t{1} << 20;
 
-double cpu_seconds(pid_t pid) {
-  clockid_t clock = 0;
+[[noreturn]] void die(const char* what) {
+  std::perror(what);
+  std::exit(1);
+}
+
+double now(clockid_t clock) {
   timespec time{};
-  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
+  if (::clock_gettime(clock, &time) != 0) die("clock_gettime");
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-class Load {
+/// Bytes of memory that are the server's own, as the kernel counts its pages.
+std::int64_t private_bytes(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/smaps_rollup";
+  std::FILE* const file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) die(path.c_str());
+  std::array<char, 256> line{};
+  long kilobytes = 0;
+  while (std::fgets(line.data(), static_cast<int>(line.size()), file) != nullptr) {
+    long value = 0;
+    if (std::sscanf(line.data(), "Private_Dirty: %ld", &value) == 1) kilobytes += value;
+  }
+  std::fclose(file);
+  return std::int64_t{kilobytes} * 1024;
+}
+
+/// What the server has used up since this was made.
+class ServerMeter {
  public:
-  Load(std::uint16_t port, std::size_t connections, std::size_t in_flight, std::size_t body)
-      : message_(body + 4), epoll_(::epoll_create1(EPOLL_CLOEXEC)), connections_(connections) {
-    pattern_.resize(message_ * 64 < 1 << 20 ? message_ * ((1U << 20U) / message_ + 2) : message_ * 4);
-    for (std::size_t i = 0; i < pattern_.size(); i += message_) {
-      for (unsigned b = 0; b < 4; ++b) pattern_[i + b] = static_cast<unsigned char>(body >> (24U - 8U * b));
-    }
-    for (Connection& connection : connections_) {
-      connection.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      address.sin_port = htons(port);
-      if (::connect(connection.fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-        std::perror("connect");
-        std::exit(1);
-      }
-      const int one = 1;
-      ::setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.ptr = &connection;
-      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event);
-      connection.to_send = in_flight * message_;
-    }
-    for (Connection& connection : connections_) send(connection);
+  explicit ServerMeter(const LoadOptions& options) {
+    if (::clock_getcpuclockid(options.server, &clock_) != 0) die("the server's clock");
+    if (!options.heap.empty()) map(options.heap);
+    restart();
   }
 
-  std::uint64_t run_until(Clock::time_point end) {
-    std::uint64_t before = operations_;
+  void restart() {
+    begin_ = Clock::now();
+    cpu_ = now(clock_);
+    own_cpu_ = now(CLOCK_PROCESS_CPUTIME_ID);
+    allocations_ = heap_ != nullptr ? heap_->allocations.load() : 0;
+  }
+
+  void print(std::uint64_t operations, std::uint64_t bytes, std::uint64_t lost = 0) const {
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+    const double cpu = now(clock_) - cpu_;
+    const double own = now(CLOCK_PROCESS_CPUTIME_ID) - own_cpu_;
+    const std::uint64_t allocations = heap_ != nullptr ? heap_->allocations.load() - allocations_ : 0;
+    std::printf(
+        "{\"operations\": %llu, \"bytes\": %llu, \"lost\": %llu, \"seconds\": %.6f, \"server_cpu\": %.9f, "
+        "\"load_cpu\": %.9f, \"allocations\": %llu}\n",
+        static_cast<unsigned long long>(operations), static_cast<unsigned long long>(bytes),
+        static_cast<unsigned long long>(lost), seconds, cpu, own,
+        static_cast<unsigned long long>(allocations));
+  }
+
+  [[nodiscard]] std::int64_t heap_bytes() const { return heap_ != nullptr ? heap_->bytes.load() : 0; }
+
+ private:
+  void map(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) die(path.c_str());
+    void* const memory = ::mmap(nullptr, sizeof(bench::HeapCounters), PROT_READ, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) die("mmap");
+    ::close(fd);
+    heap_ = static_cast<const bench::HeapCounters*>(memory);
+  }
+
+  clockid_t clock_ = 0;
+  Clock::time_point begin_;
+  double cpu_ = 0;
+  double own_cpu_ = 0;
+  const bench::HeapCounters* heap_ = nullptr;
+  std::uint64_t allocations_ = 0;
+};
+
+Clock::duration duration_of(double seconds) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  return address;
+}
+
+int connect_to(std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    die("connect");
+  const int one = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  return fd;
+}
+
+void write_length(unsigned char* to, std::size_t body) {
+  for (unsigned b = 0; b < 4; ++b) to[b] = static_cast<unsigned char>(body >> (24U - 8U * b));
+}
+
+/// The messages of one connection, in order: all of a size, or sizes from a table that is the same for every
+/// contender.
+class Script {
+ public:
+  explicit Script(const LoadOptions& options) {
+    if (options.smallest == options.largest) {
+      bodies_.assign(1, options.smallest);
+    } else {
+      std::mt19937_64 random(1);
+      const double low = std::log(static_cast<double>(options.smallest));
+      const double high = std::log(static_cast<double>(options.largest) + 0.5);
+      for (std::size_t i = 0; i < 1024; ++i) {
+        const double at = static_cast<double>(random() >> 11U) * 0x1p-53;
+        bodies_.push_back(static_cast<std::size_t>(std::exp(low + (high - low) * at)));
+      }
+    }
+    // Bytes that differ from place to place, so that a server that mixes them up is seen.
+    filler_.resize(options.largest + 1);
+    for (std::size_t i = 0; i < filler_.size(); ++i)
+      filler_[i] = static_cast<unsigned char>(i * 7 + (i >> 8U));
+    for (const std::size_t body : bodies_) {
+      auto& header = headers_.emplace_back();
+      write_length(header.data(), body);
+    }
+    // One size: whole messages one behind the other, to be sent in one piece.
+    if (bodies_.size() == 1) {
+      const std::size_t count = std::max<std::size_t>(2, (std::size_t{1} << 20U) / size(0));
+      for (std::size_t i = 0; i < count; ++i) {
+        pattern_.insert(pattern_.end(), headers_[0].begin(), headers_[0].end());
+        pattern_.insert(pattern_.end(), filler_.begin(),
+                        filler_.begin() + static_cast<std::ptrdiff_t>(bodies_[0]));
+      }
+    }
+  }
+
+  [[nodiscard]] std::size_t size(std::size_t i) const { return bodies_[i % bodies_.size()] + 4; }
+  [[nodiscard]] std::size_t count() const { return bodies_.size(); }
+
+  /// Sends from byte `phase` of message `i` on, up to the end of message `end`. \return as send(2)
+  ssize_t send(int fd, std::size_t i, std::size_t end, std::size_t phase) {
+    if (!pattern_.empty()) {
+      const std::size_t bytes = std::min((end - i) * size(0), pattern_.size()) - phase;
+      return ::send(fd, pattern_.data() + phase, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    std::array<iovec, 64> vectors{};
+    std::size_t used = 0;
+    for (; i != end && used < vectors.size(); ++i) {
+      auto& header = headers_[i % bodies_.size()];
+      if (phase < 4) vectors[used++] = {header.data() + phase, 4 - phase};
+      const std::size_t skip = phase > 4 ? phase - 4 : 0;
+      vectors[used++] = {filler_.data() + skip, size(i) - 4 - skip};
+      phase = 0;
+    }
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = used;
+    return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+  /// Whether `bytes` are what message `i` has from `phase` on.
+  [[nodiscard]] bool matches(std::size_t i, std::size_t phase, const unsigned char* bytes,
+                             std::size_t count) const {
+    for (std::size_t at = 0; at < count; ++at) {
+      while (phase == size(i)) {
+        phase = 0;
+        ++i;
+      }
+      const std::size_t entry = i % bodies_.size();
+      const unsigned char expected = phase < 4 ? headers_[entry][phase] : filler_[phase - 4];
+      if (bytes[at] != expected) return false;
+      ++phase;
+    }
+    return true;
+  }
+
+ private:
+  std::vector<std::size_t> bodies_;
+  std::vector<std::array<unsigned char, 4>> headers_;
+  std::vector<unsigned char> filler_;
+  std::vector<unsigned char> pattern_;
+};
+
+/// Connections with a window of messages in flight each.
+class EchoLoad {
+ public:
+  explicit EchoLoad(const LoadOptions& options)
+      : options_(options),
+        script_(options),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+        connections_(options.connections) {
+    constexpr std::size_t group = 128;
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      connections_[i].fd = connect_to(options.ports[0]);
+      // Everybody is answered once before the next group comes, so that the server's backlog cannot run over.
+      if ((i + 1) % group == 0 || i + 1 == connections_.size()) {
+        for (std::size_t j = i / group * group; j <= i; ++j) check(connections_[j]);
+      }
+    }
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.ptr = &connections_[i];
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connections_[i].fd, &event);
+      // Every connection is somewhere else in the script.
+      connections_[i].read = connections_[i].sent = connections_[i].wanted = i * 37 % script_.count();
+    }
+  }
+
+  void begin() {
+    const std::size_t stride = connections_.size() / options_.active;
+    for (std::size_t i = 0; i < options_.active; ++i) {
+      Connection& connection = connections_[i * stride];
+      connection.wanted += options_.in_flight;
+      send(connection);
+    }
+  }
+
+  void run_for(double seconds) {
+    const auto end = Clock::now() + duration_of(seconds);
+    operations_ = 0;
+    bytes_ = 0;
     std::vector<epoll_event> events(1024);
     while (Clock::now() < end) {
       const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
       for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
         auto& connection = *static_cast<Connection*>(event.data.ptr);
-        if ((event.events & EPOLLIN) != 0) receive(connection);
-        if (connection.to_send != 0) send(connection);
+        if ((event.events & ~static_cast<unsigned>(EPOLLOUT)) != 0) receive(connection);
+        if (connection.sent != connection.wanted) send(connection);
       }
     }
-    return operations_ - before;
   }
 
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
  private:
+  struct Connection {
+    int fd = -1;
+    bool writing = false;
+    std::size_t wanted = 0;  // messages that are to be sent, counted from the script's beginning
+    std::size_t sent = 0;
+    std::size_t sent_phase = 0;  // bytes of the message that is half out
+    std::size_t read = 0;
+    std::size_t read_phase = 0;
+  };
+
+  [[nodiscard]] std::size_t reply_size(std::size_t i) const {
+    return options_.reply != 0 ? options_.reply + 4 : script_.size(i);
+  }
+
+  // One message, and whether it comes back as it went.
+  void check(Connection& connection) {
+    const std::size_t size = script_.size(0);
+    const std::size_t reply = reply_size(0);
+    for (std::size_t sent = 0, got = 0; got < reply;) {
+      if (sent < size) {
+        const ssize_t count = script_.send(connection.fd, 0, 1, sent);
+        if (count > 0) sent += static_cast<std::size_t>(count);
+      }
+      const int flags = sent < size ? MSG_DONTWAIT : 0;
+      const ssize_t count =
+          ::recv(connection.fd, buffer_.data(), std::min(buffer_.size(), reply - got), flags);
+      if (count < 0 && errno == EAGAIN) continue;
+      if (count <= 0) LoadOptions::fail("the server closed a connection");
+      const auto more = static_cast<std::size_t>(count);
+      if (options_.reply == 0 && !script_.matches(0, got, buffer_.data(), more)) {
+        LoadOptions::fail("the echo is not what was sent");
+      }
+      got += more;
+    }
+  }
+
   void receive(Connection& connection) {
     const ssize_t got = ::recv(connection.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (got <= 0) {
-      if (got == 0 || errno != EAGAIN) {
-        std::fprintf(stderr, "the server closed a connection\n");
-        std::exit(1);
-      }
+      if (got == 0 || errno != EAGAIN) LoadOptions::fail("the server closed a connection");
       return;
     }
-    connection.echoed += static_cast<std::size_t>(got);
-    const std::size_t messages = connection.echoed / message_;
-    connection.echoed %= message_;
-    operations_ += messages;
-    connection.to_send += messages * message_;
+    bytes_ += static_cast<std::uint64_t>(got);
+    connection.read_phase += static_cast<std::size_t>(got);
+    while (connection.read_phase >= reply_size(connection.read)) {
+      connection.read_phase -= reply_size(connection.read);
+      ++connection.read;
+      ++connection.wanted;
+      ++operations_;
+    }
   }
 
   void send(Connection& connection) {
-    while (connection.to_send != 0) {
-      const std::size_t size = std::min(connection.to_send, pattern_.size() - connection.phase);
-      const ssize_t sent =
-          ::send(connection.fd, pattern_.data() + connection.phase, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent < 0) break;
-      connection.to_send -= static_cast<std::size_t>(sent);
-      connection.phase = (connection.phase + static_cast<std::size_t>(sent)) % message_;
+    while (connection.sent != connection.wanted) {
+      const ssize_t count =
+          script_.send(connection.fd, connection.sent, connection.wanted, connection.sent_phase);
+      if (count < 0) break;
+      connection.sent_phase += static_cast<std::size_t>(count);
+      while (connection.sent != connection.wanted && connection.sent_phase >= script_.size(connection.sent)) {
+        connection.sent_phase -= script_.size(connection.sent);
+        ++connection.sent;
+      }
     }
-    const bool writing = connection.to_send != 0;
+    const bool writing = connection.sent != connection.wanted;
     if (writing == connection.writing) return;
     connection.writing = writing;
     epoll_event event{};
@@ -116,33 +348,270 @@ class Load {
     ::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &event);
   }
 
-  std::size_t message_;
+  const LoadOptions& options_;
+  Script script_;
   int epoll_;
   std::vector<Connection> connections_;
-  std::vector<unsigned char> pattern_;
   std::vector<unsigned char> buffer_ = std::vector<unsigned char>(1 << 18);
   std::uint64_t operations_ = 0;
+  std::uint64_t bytes_ = 0;
 };
+
+/// Connects, sends one message, takes the reply, closes; `connections` of them at a time.
+class ConnectLoad {
+ public:
+  explicit ConnectLoad(const LoadOptions& options)
+      : options_(options), script_(options), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    for (std::size_t i = 0; i < options.connections; ++i) start();
+  }
+
+  void run_for(double seconds) {
+    const auto end = Clock::now() + duration_of(seconds);
+    operations_ = 0;
+    std::array<epoll_event, 256> events{};
+    while (Clock::now() < end) {
+      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
+      for (int i = 0; i < count; ++i) step(events[static_cast<std::size_t>(i)].data.fd);
+    }
+  }
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
+
+ private:
+  void start() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    // Many source addresses: closed connections keep their ports for a minute.
+    sockaddr_in local = loopback(0);
+    local.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + started_++ % 1024);
+    const int one = 1;
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&local), sizeof(local)) != 0) die("bind");
+    const sockaddr_in address = loopback(options_.ports[0]);
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
+        errno != EINPROGRESS) {
+      die("connect");
+    }
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    // On loopback the connection is there at once, but for a server whose backlog is full.
+    if (script_.send(fd, 0, 1, 0) < 0) event.events = EPOLLOUT;
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  }
+
+  void step(int fd) {
+    const ssize_t got = ::recv(fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) {
+      if (script_.send(fd, 0, 1, 0) < 0) die("send");
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.fd = fd;
+      ::epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event);
+      return;
+    }
+    // Messages are small here and come in one piece.
+    if (got != static_cast<ssize_t>(script_.size(0))) LoadOptions::fail("no whole reply");
+    ++operations_;
+    ::close(fd);
+    start();
+  }
+
+  const LoadOptions& options_;
+  Script script_;
+  int epoll_;
+  std::uint32_t started_ = 0;
+  std::vector<unsigned char> buffer_ = std::vector<unsigned char>(1 << 16);
+  std::uint64_t operations_ = 0;
+};
+
+/// One stream, vectors of 1 MiB. An operation is a MiB.
+class BulkLoad {
+ public:
+  explicit BulkLoad(const LoadOptions& options)
+      : is_writer_(options.kind == "sink"), fd_(connect_to(options.ports[0])) {}
+
+  void run_for(double seconds) {
+    const auto end = Clock::now() + duration_of(seconds);
+    bytes_ = 0;
+    while (Clock::now() < end) {
+      const iovec vector{bytes_buffer_.get(), bulk_vector};
+      const ssize_t moved = is_writer_ ? ::writev(fd_, &vector, 1) : ::readv(fd_, &vector, 1);
+      if (moved <= 0) LoadOptions::fail("the server closed the stream");
+      bytes_ += static_cast<std::uint64_t>(moved);
+    }
+  }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  bool is_writer_;
+  int fd_;
+  std::unique_ptr<std::byte[]> bytes_buffer_ = std::make_unique<std::byte[]>(bulk_vector);
+  std::uint64_t bytes_ = 0;
+};
+
+/// One socket for each of the server's, with a window of datagrams in flight. What does not come back is lost
+/// and replaced after a while.
+class DatagramLoad {
+ public:
+  explicit DatagramLoad(const LoadOptions& options)
+      : options_(options),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+        flows_(options.ports.size()),
+        payload_(options.smallest) {
+    for (std::size_t i = 0; i < payload_.size(); ++i) payload_[i] = static_cast<unsigned char>(i * 7);
+    for (std::size_t i = 0; i < flows_.size(); ++i) {
+      Flow& flow = flows_[i];
+      flow.fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      const sockaddr_in address = loopback(options.ports[i]);
+      if (::connect(flow.fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+        die("connect");
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.ptr = &flow;
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, flow.fd, &event);
+    }
+    for (std::size_t i = 0; i < batch; ++i) {
+      in_[i] = {incoming_.get() + i * room, room};
+      incoming_messages_[i].msg_hdr.msg_iov = &in_[i];
+      incoming_messages_[i].msg_hdr.msg_iovlen = 1;
+      out_[i] = {payload_.data(), payload_.size()};
+      outgoing_messages_[i].msg_hdr.msg_iov = &out_[i];
+      outgoing_messages_[i].msg_hdr.msg_iovlen = 1;
+    }
+    for (Flow& flow : flows_) send(flow, options_.in_flight);
+  }
+
+  void run_for(double seconds) {
+    auto time = Clock::now();
+    const auto end = time + duration_of(seconds);
+    operations_ = 0;
+    lost_ = 0;
+    auto patience = time + std::chrono::milliseconds(50);
+    std::vector<epoll_event> events(256);
+    while (time < end) {
+      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 20);
+      for (int i = 0; i < count; ++i) {
+        Flow& flow = *static_cast<Flow*>(events[static_cast<std::size_t>(i)].data.ptr);
+        const int got = ::recvmmsg(flow.fd, incoming_messages_.data(), batch, MSG_DONTWAIT, nullptr);
+        if (got <= 0) continue;
+        const auto replies = static_cast<std::size_t>(got);
+        check(replies);
+        operations_ += replies;
+        flow.seen = true;
+        flow.outstanding -= std::min(flow.outstanding, replies);
+        send(flow, replies);
+      }
+      time = Clock::now();
+      if (time < patience) continue;
+      patience = time + std::chrono::milliseconds(50);
+      for (Flow& flow : flows_) {
+        if (!flow.seen) {
+          lost_ += flow.outstanding;
+          flow.outstanding = 0;
+          send(flow, options_.in_flight);
+        }
+        flow.seen = false;
+      }
+    }
+  }
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
+  [[nodiscard]] std::uint64_t lost() const { return lost_; }
+
+ private:
+  static constexpr std::size_t batch = 64;
+  static constexpr std::size_t room = 2048;
+  struct Flow {
+    int fd = -1;
+    std::size_t outstanding = 0;
+    bool seen = true;
+  };
+
+  void check(std::size_t replies) {
+    for (std::size_t i = 0; i < replies; ++i) {
+      if (incoming_messages_[i].msg_len != payload_.size())
+        LoadOptions::fail("a datagram of another size came back");
+    }
+    if (std::memcmp(incoming_.get(), payload_.data(), payload_.size()) != 0) {
+      LoadOptions::fail("the echo is not what was sent");
+    }
+  }
+
+  void send(Flow& flow, std::size_t count) {
+    while (count != 0) {
+      const auto part = static_cast<unsigned>(std::min(count, batch));
+      const int sent = ::sendmmsg(flow.fd, outgoing_messages_.data(), part, MSG_DONTWAIT);
+      if (sent <= 0) return;
+      flow.outstanding += static_cast<std::size_t>(sent);
+      count -= static_cast<std::size_t>(sent);
+    }
+  }
+
+  const LoadOptions& options_;
+  int epoll_;
+  std::vector<Flow> flows_;
+  std::vector<unsigned char> payload_;
+  std::unique_ptr<unsigned char[]> incoming_ = std::make_unique<unsigned char[]>(batch * room);
+  std::array<iovec, batch> in_{};
+  std::array<iovec, batch> out_{};
+  std::array<mmsghdr, batch> incoming_messages_{};
+  std::array<mmsghdr, batch> outgoing_messages_{};
+  std::uint64_t operations_ = 0;
+  std::uint64_t lost_ = 0;
+};
+
+// How much a connection adds that was used once and is idle now.
+void measure_memory(const LoadOptions& options, const ServerMeter& meter) {
+  // The first connections find the server still setting itself up.
+  LoadOptions few = options;
+  few.connections = few.active = 64;
+  const EchoLoad warm(few);
+  ::usleep(50'000);
+  const std::int64_t pages = private_bytes(options.server);
+  const std::int64_t heap = meter.heap_bytes();
+  const EchoLoad load(options);
+  ::usleep(100'000);
+  const auto count = static_cast<double>(options.connections);
+  std::printf("{\"connections\": %zu, \"resident_bytes\": %.1f, \"heap_bytes\": %.1f}\n", options.connections,
+              static_cast<double>(private_bytes(options.server) - pages) / count,
+              static_cast<double>(meter.heap_bytes() - heap) / count);
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) {
-    std::fprintf(stderr, "usage: load PORT SERVER_PID CONNECTIONS IN_FLIGHT BODY_BYTES SECONDS\n");
-    return 2;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+
+  const LoadOptions options(argc, argv);
+  ServerMeter meter(options);
+  const auto measure = [&](auto& load) {
+    load.run_for(options.warmup);
+    meter.restart();
+    load.run_for(options.seconds);
+  };
+  if (options.memory) {
+    measure_memory(options, meter);
+  } else if (options.kind == "echo") {
+    EchoLoad load(options);
+    load.begin();
+    measure(load);
+    meter.print(load.operations(), load.bytes());
+  } else if (options.kind == "connect") {
+    ConnectLoad load(options);
+    measure(load);
+    meter.print(load.operations(), load.operations() * (options.smallest + 4));
+  } else if (options.kind == "sink" || options.kind == "source") {
+    BulkLoad load(options);
+    measure(load);
+    meter.print(load.bytes() / bulk_vector, load.bytes());
+  } else if (options.kind == "datagram") {
+    DatagramLoad load(options);
+    measure(load);
+    meter.print(load.operations(), load.operations() * options.smallest, load.lost());
+  } else {
+    LoadOptions::fail("unknown kind");
   }
-  const auto number = [argv](int i) { return std::strtoul(argv[i], nullptr, 10); };
-  const auto pid = static_cast<pid_t>(number(2));
-  const double seconds = std::strtod(argv[6], nullptr);
-  Load load(static_cast<std::uint16_t>(number(1)), number(3), number(4), number(5));
-  load.run_until(Clock::now() + std::chrono::milliseconds(200));
-  const double cpu = cpu_seconds(pid);
-  const auto begin = Clock::now();
-  const std::uint64_t operations = load.run_until(
-      begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds)));
-  const double used = cpu_seconds(pid) - cpu;
-  const double wall = std::chrono::duration<double>(Clock::now() - begin).count();
-  std::printf("{\"operations\":%llu,\"seconds\":%.6f,\"server_cpu\":%.6f,\"us_per_operation\":%.4f}\n",
-              static_cast<unsigned long long>(operations), wall, used,
-              operations != 0 ? used * 1e6 / static_cast<double>(operations) : 0.0);
 }

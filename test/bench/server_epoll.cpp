@@ -1,42 +1,111 @@
-// The floor: an echo server for length-prefixed messages by hand on epoll, as somebody writes it who counts
-// system calls.
+// The floor: what somebody writes by hand on epoll who counts system calls and copies. One read and one write
+// for all messages of an event, straight out of where they were read; memory only for what is incomplete.
 
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bench/server_options.hpp"
 
 namespace {
 
-constexpr std::size_t chunk = 64 * 1024;
+/// Memory in powers of two. What was used last is given out first: it is still in the processor's cache.
+class Memory {
+ public:
+  using Block = std::unique_ptr<std::byte[]>;
 
-std::uint32_t length_at(const std::byte* p) {
-  return std::to_integer<std::uint32_t>(p[0]) << 24U | std::to_integer<std::uint32_t>(p[1]) << 16U |
-         std::to_integer<std::uint32_t>(p[2]) << 8U | std::to_integer<std::uint32_t>(p[3]);
-}
+  static std::size_t rounded(std::size_t size) { return std::bit_ceil(std::max<std::size_t>(size, 64)); }
+  Block take(std::size_t rounded_size) {
+    std::vector<Block>& spare = spare_of(rounded_size);
+    if (spare.empty()) return std::make_unique_for_overwrite<std::byte[]>(rounded_size);
+    Block block = std::move(spare.back());
+    spare.pop_back();
+    return block;
+  }
+  void give_back(Block block, std::size_t rounded_size) {
+    if (block != nullptr) spare_of(rounded_size).push_back(std::move(block));
+  }
+
+ private:
+  std::vector<Block>& spare_of(std::size_t size) {
+    return spare_[static_cast<std::size_t>(std::countr_zero(size))];
+  }
+  std::array<std::vector<Block>, 64> spare_;
+};
+
+Memory memory;
+
+/// Bytes that wait: the beginning of a message, or what the kernel did not take. Has memory only while it has
+/// bytes.
+class Bytes {
+ public:
+  Bytes() = default;
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() { clear(); }
+
+  [[nodiscard]] std::byte* data() { return data_.get(); }
+  [[nodiscard]] std::byte* end() { return data_.get() + size_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  void grown(std::size_t size) { size_ += size; }
+
+  void clear() {
+    memory.give_back(std::move(data_), capacity_);
+    size_ = 0;
+    capacity_ = 0;
+  }
+  void reserve(std::size_t capacity) {
+    if (capacity <= capacity_) return;
+    const std::size_t rounded = Memory::rounded(capacity);
+    Memory::Block larger = memory.take(rounded);
+    if (size_ != 0) std::memcpy(larger.get(), data_.get(), size_);
+    memory.give_back(std::exchange(data_, std::move(larger)), capacity_);
+    capacity_ = rounded;
+  }
+  void append(const std::byte* bytes, std::size_t size) {
+    reserve(size_ + size);
+    std::memcpy(end(), bytes, size);
+    size_ += size;
+  }
+  /// Takes `size` bytes from the front.
+  void drop(std::size_t size) {
+    size_ -= size;
+    if (size_ == 0) {
+      clear();
+    } else {
+      std::memmove(data_.get(), data_.get() + size, size_);
+    }
+  }
+
+ private:
+  Memory::Block data_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
 
 struct Connection {
   int fd = -1;
-  std::vector<std::byte> in;   // an incomplete message
-  std::vector<std::byte> out;  // what the kernel did not take
-  std::size_t out_sent = 0;
-  bool writing = false;
+  Bytes in;   // an incomplete message
+  Bytes out;  // what the kernel did not take; nothing is read meanwhile
 };
 
-class Server {
+class EchoServer {
  public:
-  explicit Server(int listener) : listener_(listener), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  explicit EchoServer(int listener) : listener_(listener), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
@@ -48,25 +117,28 @@ class Server {
     for (;;) {
       const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
       for (int i = 0; i < count; ++i) {
-        const epoll_event& event = events[static_cast<std::size_t>(i)];
-        if (event.data.ptr == nullptr) {
+        auto* const connection = static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
+        if (connection == nullptr) {
           accept_all();
-          continue;
+        } else if (connection->out.empty()) {
+          read(*connection);
+        } else {
+          flush(*connection);
         }
-        auto* const connection = static_cast<Connection*>(event.data.ptr);
-        if ((event.events & EPOLLOUT) != 0 && !flush(*connection)) continue;
-        if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read(*connection);
       }
     }
   }
 
  private:
+  // Larger than most of what one event brings, small enough for the processor's second cache.
+  static constexpr std::size_t chunk = std::size_t{128} * 1024;
+  // A beginning up to this size is copied in front of the next read; a longer one is completed where it is.
+  static constexpr std::size_t small = 2048;
+
   void accept_all() {
     for (;;) {
       const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) return;
-      const int one = 1;
-      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
       auto connection = std::make_unique<Connection>();
       connection->fd = fd;
       epoll_event event{};
@@ -76,85 +148,215 @@ class Server {
     }
   }
 
-  void close(Connection& connection) {
+  static void close(Connection& connection) {
     const std::unique_ptr<Connection> owner(&connection);
     ::close(connection.fd);
   }
 
-  void arm(Connection& connection, bool writing) {
-    if (connection.writing == writing) return;
-    connection.writing = writing;
+  void watch(Connection& connection, unsigned events) {
     epoll_event event{};
-    event.events = EPOLLIN | (writing ? EPOLLOUT : 0U);
+    event.events = events;
     event.data.ptr = &connection;
     ::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &event);
   }
 
-  // Complete messages leave straight from where they were read.
+  // The size of the messages at the front that are complete.
+  static std::size_t complete(const std::byte* bytes, std::size_t size) {
+    std::size_t done = 0;
+    while (size - done >= 4) {
+      const std::size_t message = bench::message_size(bytes + done);
+      if (size - done < message) break;
+      done += message;
+    }
+    return done;
+  }
+
+  static bool is_end(ssize_t got) { return got == 0 || (got < 0 && errno != EAGAIN); }
+
   void read(Connection& connection) {
-    const std::size_t kept = connection.in.size();
-    if (kept != 0) std::memcpy(buffer_.data(), connection.in.data(), kept);
-    std::size_t wanted = chunk;
-    if (kept >= 4) wanted = std::max<std::size_t>(wanted, length_at(buffer_.data()) + 4);
-    if (buffer_.size() < kept + wanted) buffer_.resize(kept + wanted);
-    const ssize_t got = ::recv(connection.fd, buffer_.data() + kept, buffer_.size() - kept, 0);
+    Bytes& in = connection.in;
+    if (in.size() > small) {
+      read_rest(connection);
+      return;
+    }
+    const std::size_t kept = in.size();
+    if (kept != 0) std::memcpy(buffer_.get(), in.data(), kept);
+    const ssize_t got = ::recv(connection.fd, buffer_.get() + kept, chunk, 0);
     if (got <= 0) {
-      if (got == 0 || errno != EAGAIN) close(connection);
+      if (is_end(got)) close(connection);
       return;
     }
     const std::size_t size = kept + static_cast<std::size_t>(got);
-    std::size_t complete = 0;
-    while (size - complete >= 4) {
-      const std::size_t message = length_at(buffer_.data() + complete) + 4U;
-      if (size - complete < message) break;
-      complete += message;
+    const std::size_t done = complete(buffer_.get(), size);
+    in.clear();
+    if (done != size && !keep(in, buffer_.get() + done, size - done)) {
+      close(connection);
+      return;
     }
-    connection.in.assign(buffer_.begin() + static_cast<std::ptrdiff_t>(complete),
-                         buffer_.begin() + static_cast<std::ptrdiff_t>(size));
-    if (complete != 0) write(connection, complete);
+    if (done != 0) write(connection, {iovec{buffer_.get(), done}, iovec{}});
   }
 
-  void write(Connection& connection, std::size_t size) {
-    std::size_t sent = 0;
-    if (connection.out.empty()) {
-      const ssize_t now = ::send(connection.fd, buffer_.data(), size, MSG_NOSIGNAL);
-      if (now < 0 && errno != EAGAIN) {
-        close(connection);
-        return;
-      }
-      if (now > 0) sent = static_cast<std::size_t>(now);
+  // The end of a message whose beginning waits, in place, and what comes behind it.
+  void read_rest(Connection& connection) {
+    Bytes& in = connection.in;
+    const std::size_t rest = bench::message_size(in.data()) - in.size();
+    const std::array<iovec, 2> vectors{iovec{in.end(), rest}, iovec{buffer_.get(), chunk}};
+    const ssize_t got = ::readv(connection.fd, vectors.data(), 2);
+    if (got <= 0) {
+      if (is_end(got)) close(connection);
+      return;
     }
-    if (sent == size) return;
-    connection.out.insert(connection.out.end(), buffer_.begin() + static_cast<std::ptrdiff_t>(sent),
-                          buffer_.begin() + static_cast<std::ptrdiff_t>(size));
-    arm(connection, true);
+    if (static_cast<std::size_t>(got) < rest) {
+      in.grown(static_cast<std::size_t>(got));
+      return;
+    }
+    in.grown(rest);
+    const std::size_t size = static_cast<std::size_t>(got) - rest;
+    const std::size_t done = complete(buffer_.get(), size);
+    if (!write(connection, {iovec{in.data(), in.size()}, iovec{buffer_.get(), done}})) return;
+    in.clear();
+    if (done != size && !keep(in, buffer_.get() + done, size - done)) close(connection);
   }
 
-  bool flush(Connection& connection) {
-    const ssize_t sent = ::send(connection.fd, connection.out.data() + connection.out_sent,
-                                connection.out.size() - connection.out_sent, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EAGAIN) return true;
+  // Puts the beginning of a message aside, with room for the whole of it.
+  static bool keep(Bytes& in, const std::byte* bytes, std::size_t size) {
+    if (size >= 4) {
+      const std::size_t message = bench::message_size(bytes);
+      if (message > bench::largest_message) return false;
+      in.reserve(message);
+    }
+    in.append(bytes, size);
+    return true;
+  }
+
+  bool write(Connection& connection, std::array<iovec, 2> vectors) {
+    const std::size_t size = vectors[0].iov_len + vectors[1].iov_len;
+    ssize_t sent = 0;
+    if (vectors[1].iov_len == 0) {
+      sent = ::send(connection.fd, vectors[0].iov_base, size, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = vectors.data();
+      message.msg_iovlen = vectors.size();
+      sent = ::sendmsg(connection.fd, &message, MSG_NOSIGNAL);
+    }
+    if (sent == static_cast<ssize_t>(size)) return true;
+    if (sent < 0 && errno != EAGAIN) {
       close(connection);
       return false;
     }
-    connection.out_sent += static_cast<std::size_t>(sent);
-    if (connection.out_sent == connection.out.size()) {
-      connection.out.clear();
-      connection.out_sent = 0;
-      arm(connection, false);
+    std::size_t skip = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    connection.out.reserve(size - skip);
+    for (const iovec& vector : vectors) {
+      const std::size_t gone = std::min(skip, vector.iov_len);
+      skip -= gone;
+      connection.out.append(static_cast<const std::byte*>(vector.iov_base) + gone, vector.iov_len - gone);
     }
+    watch(connection, EPOLLOUT);
     return true;
+  }
+
+  void flush(Connection& connection) {
+    Bytes& out = connection.out;
+    const ssize_t sent = ::send(connection.fd, out.data(), out.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno != EAGAIN) close(connection);
+      return;
+    }
+    out.drop(static_cast<std::size_t>(sent));
+    if (out.empty()) watch(connection, EPOLLIN);
   }
 
   int listener_;
   int epoll_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(chunk * 2);
+  std::unique_ptr<std::byte[]> buffer_ = std::make_unique<std::byte[]>(small + chunk);
+};
+
+// One stream, plain blocking calls: nothing moves bytes with less.
+[[noreturn]] void bulk(int listener, bool is_sink) {
+  const auto bytes = std::make_unique<std::byte[]>(bench::bulk_vector);
+  ::fcntl(listener, F_SETFL, 0);
+  for (;;) {
+    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) std::exit(1);
+    ssize_t moved = 0;
+    do {
+      const iovec vector{bytes.get(), bench::bulk_vector};
+      moved = is_sink ? ::readv(fd, &vector, 1) : ::writev(fd, &vector, 1);
+    } while (moved > 0);
+    ::close(fd);
+  }
+}
+
+// What waits on a socket comes in with one call and leaves with one call.
+class DatagramServer {
+ public:
+  explicit DatagramServer(const std::vector<int>& sockets) : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    for (const int fd : sockets) {
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.fd = fd;
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+    }
+    for (std::size_t i = 0; i < batch; ++i) {
+      vectors_[i].iov_base = buffers_.get() + i * bench::largest_datagram;
+      msghdr& header = messages_[i].msg_hdr;
+      header.msg_iov = &vectors_[i];
+      header.msg_iovlen = 1;
+      header.msg_name = &peers_[i];
+    }
+  }
+
+  [[noreturn]] void run() {
+    std::vector<epoll_event> events(256);
+    for (;;) {
+      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
+      for (int i = 0; i < count; ++i) echo(events[static_cast<std::size_t>(i)].data.fd);
+    }
+  }
+
+ private:
+  static constexpr std::size_t batch = 64;
+
+  void echo(int fd) {
+    for (std::size_t i = 0; i < used_; ++i) {
+      vectors_[i].iov_len = bench::largest_datagram;
+      messages_[i].msg_hdr.msg_namelen = sizeof(sockaddr_in);
+    }
+    const int got = ::recvmmsg(fd, messages_.data(), batch, MSG_DONTWAIT, nullptr);
+    if (got <= 0) return;
+    used_ = static_cast<std::size_t>(got);
+    for (std::size_t i = 0; i < used_; ++i) vectors_[i].iov_len = messages_[i].msg_len;
+    for (std::size_t sent = 0; sent < used_;) {
+      const int now =
+          ::sendmmsg(fd, messages_.data() + sent, static_cast<unsigned>(used_ - sent), MSG_DONTWAIT);
+      // A datagram that cannot leave is lost, as on any network.
+      sent += now > 0 ? static_cast<std::size_t>(now) : 1;
+    }
+  }
+
+  int epoll_;
+  std::size_t used_ = batch;
+  std::unique_ptr<std::byte[]> buffers_ = std::make_unique<std::byte[]>(batch * bench::largest_datagram);
+  std::array<mmsghdr, batch> messages_{};
+  std::array<iovec, batch> vectors_{};
+  std::array<sockaddr_in, batch> peers_{};
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const bench::ServerOptions options(argc, argv);
-  Server(bench::listen_on_loopback(options.port)).run();
+  switch (options.mode) {
+    case bench::Mode::echo:
+      EchoServer(bench::listen_on_loopback()).run();
+    case bench::Mode::sink:
+    case bench::Mode::source:
+      bulk(bench::listen_on_loopback(), options.mode == bench::Mode::sink);
+    case bench::Mode::datagram:
+      DatagramServer(bench::datagram_sockets(options.sockets)).run();
+    case bench::Mode::deadline:
+    case bench::Mode::post:
+      bench::unsupported();
+  }
 }
