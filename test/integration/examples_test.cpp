@@ -241,6 +241,22 @@ BOOST_AUTO_TEST_CASE(client_and_pdu_echo_understand_each_other) {
   BOOST_TEST(server.exit_status() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(many_loops_answers_every_connection_whichever_loop_has_it) {
+  Program server(*this, "many_loops", {"3", "127.0.0.1:0"});
+  const Address address = server.address();
+  std::vector<Stream> streams;
+  for (int i = 0; i < 20; ++i) streams.push_back(connect(address));
+  for (Stream& stream : streams) send(stream, std::string_view("\0\0\0\10abcdefgh", 12));
+  for (Stream& stream : streams) {
+    auto reading = stream.readv_pdu(framing::u32be{});
+    int err = 0;
+    const Pdu reply = fetch(reading, err);
+    BOOST_TEST(text_of(reply.body()) == "\5pl\242\271d\317%");
+  }
+  server.signal(SIGTERM);
+  BOOST_TEST(server.exit_status() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(netcat_carries_its_input_to_the_host_and_the_answer_back) {
   const test::TempDirectory directory;
   std::string text;
