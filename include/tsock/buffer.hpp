@@ -1,6 +1,8 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <ranges>
 #include <span>
 
 #if !defined(_WIN32)
@@ -34,6 +36,14 @@ inline constexpr std::size_t max_vectors = 1024;
 /// A vector over bytes to fill.
 [[nodiscard]] inline iovec make_vector(std::span<std::byte> bytes) noexcept {
   return iovec{bytes.data(), bytes.size()};
+}
+
+/// A vector over an array or a container of bytes that lives somewhere else.
+template <class Container>
+requires std::ranges::contiguous_range<Container> &&
+    std::same_as<std::ranges::range_value_t<Container>, std::byte>
+[[nodiscard]] iovec make_vector(Container& container) noexcept {
+  return iovec{const_cast<std::byte*>(std::ranges::data(container)), std::ranges::size(container)};
 }
 
 }  // namespace tsock
