@@ -72,7 +72,8 @@ class Datagram {
   static Datagram unix_datagram(Loop& loop, const Address& local, const Address& remote,
                                 const DatagramOptions& options, int& err);
   /// Two connected unix datagram sockets (socketpair(2)).
-  static std::pair<Datagram, Datagram> socketpair(Loop& loop, int& err);
+  static std::pair<Datagram, Datagram> socketpair(Loop& loop, const DatagramOptions& options, int& err);
+  static std::pair<Datagram, Datagram> socketpair(Loop& loop, int& err) { return socketpair(loop, {}, err); }
   /// Takes over a datagram socket. It is made non-blocking and close-on-exec and moved to 3 or above. Errors:
   /// EBADF, ENOTSOCK, EPROTOTYPE when it is not a datagram socket, EAFNOSUPPORT. On failure the descriptor
   /// stays in `fd`.
@@ -99,8 +100,8 @@ class Datagram {
   /// stay the caller's until completion or until the Request is destroyed. \return a request for the count.
   /// Errors in the order of the checks: EMSGSIZE too many vectors; EINVAL a destination of the wrong family,
   /// or no bytes with strict_tsocket; EBUSY a sendto is in flight; ENOTCONN closed; then what sendto(2)
-  /// gives: EMSGSIZE too large, EDESTADDRREQ, ECONNREFUSED, ENETUNREACH ... Cancelling takes a datagram back
-  /// that did not leave. (tsocket: tdgram_sendto)
+  /// gives: EMSGSIZE too large, EDESTADDRREQ no receiver, ECONNREFUSED, ENETUNREACH ... Cancelling takes a
+  /// datagram back that did not leave. (tsocket: tdgram_sendto)
   Request<ssize_t> sendto(std::span<const std::byte> bytes, const Address& destination = {},
                           CallSite site = CallSite::current());
   Request<ssize_t> sendto(std::string_view text, const Address& destination = {},

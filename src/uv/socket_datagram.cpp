@@ -85,6 +85,9 @@ std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, 
     if (os::grow_send_buffer(fd_.get(), size))
       sent = os::send_datagrams(fd_.get(), messages, largest_segment_, err);
   }
+  // Here ENOTCONN means a socket that was closed. The kernel means one that has no receiver, or none any
+  // more.
+  if (sent == 0 && err == ENOTCONN) err = connected_ ? ECONNREFUSED : EDESTADDRREQ;
   if (sent == 0) {
     take_queued_error(err);
     blocked_by_destination_ = messages[0].destination != nullptr;
@@ -209,14 +212,17 @@ Datagram Datagram::unix_datagram(Loop& loop, const Address& local, const Address
   return detail::open_datagram(loop, Address::unix_unnamed().family(), local, remote, options, err);
 }
 
-std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, int& err) {
+std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, const DatagramOptions& options, int& err) {
   UniqueFd first;
   UniqueFd second;
   err = os::open_pair(os::SocketType::datagram, first, second);
+  for (const UniqueFd* fd : {&first, &second}) {
+    if (err == 0) err = os::apply_datagram(fd->get(), os::local_address(fd->get()).family(), options, true);
+  }
   if (err != 0) return {};
-  Datagram left = detail::wrap_socket(loop, first, {}, true, {}, err);
+  Datagram left = detail::wrap_socket(loop, first, {}, true, options, err);
   if (err != 0) return {};
-  Datagram right = detail::wrap_socket(loop, second, {}, true, {}, err);
+  Datagram right = detail::wrap_socket(loop, second, {}, true, options, err);
   if (err != 0) return {};
   return {std::move(left), std::move(right)};
 }
