@@ -16,9 +16,9 @@ namespace {
 
 using Options = DatagramOptions;
 
-Datagram udp_on(LoopFixture& fixture, const Address& local, const Address& remote, const Options& options) {
+Datagram udp_on(Loop& loop, const Address& local, const Address& remote, const Options& options) {
   int err = 0;
-  Datagram datagram = Datagram::udp(fixture.loop, local, remote, options, err);
+  Datagram datagram = Datagram::udp(loop, local, remote, options, err);
   BOOST_TEST_REQUIRE(err == 0);
   return datagram;
 }
@@ -31,25 +31,25 @@ DatagramEnds bound(Datagram ours, Datagram peer) {
   return ends;
 }
 
-DatagramEnds udp_v4(LoopFixture& fixture, const Options& options) {
-  return bound(udp_on(fixture, loopback_v4(), {}, options), udp_on(fixture, loopback_v4(), {}, options));
+DatagramEnds udp_v4(Loop& loop, const Options& options) {
+  return bound(udp_on(loop, loopback_v4(), {}, options), udp_on(loop, loopback_v4(), {}, options));
 }
 
-DatagramEnds udp_v6(LoopFixture& fixture, const Options& options) {
-  return bound(udp_on(fixture, loopback_v6(), {}, options), udp_on(fixture, loopback_v6(), {}, options));
+DatagramEnds udp_v6(Loop& loop, const Options& options) {
+  return bound(udp_on(loop, loopback_v6(), {}, options), udp_on(loop, loopback_v6(), {}, options));
 }
 
-DatagramEnds udp_connected(LoopFixture& fixture, const Options& options) {
-  Datagram peer = udp_on(fixture, loopback_v4(), {}, options);
-  Datagram ours = udp_on(fixture, loopback_v4(), peer.local_address(), options);
+DatagramEnds udp_connected(Loop& loop, const Options& options) {
+  Datagram peer = udp_on(loop, loopback_v4(), {}, options);
+  Datagram ours = udp_on(loop, loopback_v4(), peer.local_address(), options);
   DatagramEnds ends = bound(std::move(ours), std::move(peer));
   ends.to_peer = Address();
   return ends;
 }
 
-Datagram unix_on(LoopFixture& fixture, const Address& local, const Address& remote, const Options& options) {
+Datagram unix_on(Loop& loop, const Address& local, const Address& remote, const Options& options) {
   int err = 0;
-  Datagram datagram = Datagram::unix_datagram(fixture.loop, local, remote, options, err);
+  Datagram datagram = Datagram::unix_datagram(loop, local, remote, options, err);
   BOOST_TEST_REQUIRE(err == 0);
   return datagram;
 }
@@ -71,45 +71,44 @@ Address abstract_address() {
 
 template <class MakeAddress>
 auto unix_bound(MakeAddress make_address) {
-  return [make_address](LoopFixture& fixture, const Options& options) {
-    return bound(unix_on(fixture, make_address(), {}, options),
-                 unix_on(fixture, make_address(), {}, options));
+  return [make_address](Loop& loop, const Options& options) {
+    return bound(unix_on(loop, make_address(), {}, options), unix_on(loop, make_address(), {}, options));
   };
 }
 
-DatagramEnds unix_connected(LoopFixture& fixture, const Options& options) {
-  Datagram peer = unix_on(fixture, path_address(), {}, options);
-  Datagram ours = unix_on(fixture, path_address(), peer.local_address(), options);
+DatagramEnds unix_connected(Loop& loop, const Options& options) {
+  Datagram peer = unix_on(loop, path_address(), {}, options);
+  Datagram ours = unix_on(loop, path_address(), peer.local_address(), options);
   DatagramEnds ends = bound(std::move(ours), std::move(peer));
   ends.to_peer = Address();
   return ends;
 }
 
-DatagramEnds socketpair(LoopFixture& fixture, const Options& options) {
+DatagramEnds socketpair(Loop& loop, const Options& options) {
   int err = 0;
-  auto [ours, peer] = Datagram::socketpair(fixture.loop, options, err);
+  auto [ours, peer] = Datagram::socketpair(loop, options, err);
   BOOST_TEST_REQUIRE(err == 0);
   return {std::move(ours), std::move(peer), {}, {}};
 }
 
-Datagram adopt(LoopFixture& fixture, UniqueFd fd, const Options& options) {
+Datagram adopt(Loop& loop, UniqueFd fd, const Options& options) {
   int err = 0;
-  Datagram datagram = Datagram::adopt(fixture.loop, fd, options, err);
+  Datagram datagram = Datagram::adopt(loop, fd, options, err);
   BOOST_TEST_REQUIRE(err == 0);
   return datagram;
 }
 
-DatagramEnds adopted_pair(LoopFixture& fixture, const Options& options) {
+DatagramEnds adopted_pair(Loop& loop, const Options& options) {
   std::array<int, 2> fds{};
   BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM, 0, fds.data()) == 0);
   UniqueFd first(fds[0]);
   UniqueFd second(fds[1]);
-  Datagram ours = adopt(fixture, std::move(first), options);
-  return {std::move(ours), adopt(fixture, std::move(second), options), {}, {}};
+  Datagram ours = adopt(loop, std::move(first), options);
+  return {std::move(ours), adopt(loop, std::move(second), options), {}, {}};
 }
 
 // Two UDP sockets that are connected to each other, which takes system calls of one's own.
-DatagramEnds adopted_udp(LoopFixture& fixture, const Options& options) {
+DatagramEnds adopted_udp(Loop& loop, const Options& options) {
   std::array<UniqueFd, 2> fds;
   std::array<sockaddr_storage, 2> names{};
   const Address any = loopback_v4();
@@ -124,15 +123,15 @@ DatagramEnds adopted_udp(LoopFixture& fixture, const Options& options) {
     const auto length = static_cast<socklen_t>(any.sockaddr_length());
     BOOST_TEST_REQUIRE(::connect(fds[i].get(), reinterpret_cast<sockaddr*>(&names[1 - i]), length) == 0);
   }
-  Datagram ours = adopt(fixture, std::move(fds[0]), options);
-  return {std::move(ours), adopt(fixture, std::move(fds[1]), options), {}, {}};
+  Datagram ours = adopt(loop, std::move(fds[0]), options);
+  return {std::move(ours), adopt(loop, std::move(fds[1]), options), {}, {}};
 }
 
 auto memory(MemoryDatagramOptions options) {
-  return [options](LoopFixture& fixture, const Options& common) {
+  return [options](Loop& loop, const Options& common) {
     MemoryDatagramOptions used = options;
     used.strict_tsocket = common.strict_tsocket;
-    auto [ours, peer] = memory_datagram_pair(fixture.loop, used);
+    auto [ours, peer] = memory_datagram_pair(loop, used);
     return DatagramEnds{std::move(ours), std::move(peer), {}, {}};
   };
 }

@@ -35,7 +35,7 @@ struct DatagramEnds {
 struct DatagramKind {
   const char* name;
   DatagramTraits traits;
-  std::function<DatagramEnds(LoopFixture&, const DatagramOptions&)> make;
+  std::function<DatagramEnds(Loop&, const DatagramOptions&)> make;
 
   friend std::ostream& operator<<(std::ostream& out, const DatagramKind& kind) { return out << kind.name; }
 };

@@ -39,7 +39,7 @@ struct DatagramFixture : LoopFixture {
       return false;
     }
     traits = kind.traits;
-    DatagramEnds ends = kind.make(*this, options);
+    DatagramEnds ends = kind.make(loop, options);
     ours = std::move(ends.ours);
     peer = std::move(ends.peer);
     to_peer = ends.to_peer;
