@@ -30,6 +30,9 @@ if(PKG_CONFIG_FOUND)
       # Not RUNPATH: it has to hold for the libraries behind that library as well.
       target_link_options(tsock_third_party::tsocket INTERFACE -Wl,--disable-new-dtags -Wl,-rpath,${tsocket_folder}
                           -Wl,-rpath-link,${tsocket_folder})
+      # Its macros are statement expressions.
+      target_compile_options(tsock_third_party::tsocket
+                             INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-statement-expression>)
       target_link_libraries(tsock_third_party::tsocket INTERFACE ${TSOCK_TSOCKET_LIBRARY} PkgConfig::tsock_tevent)
     endif()
   endif()
