@@ -3,7 +3,9 @@
 #include <chrono>
 #include <iosfwd>
 #include <memory>
+#include <new>
 #include <tsock/call_site.hpp>
+#include <tsock/detail/posted_function.hpp>
 #include <tsock/loop_metrics.hpp>
 #include <tsock/request.hpp>
 #include <tsock/trace.hpp>
@@ -20,27 +22,6 @@ namespace tsock {
 namespace detail {
 class LoopCore;
 class LoopImpl;
-
-/// A function on its way from another thread to the loop.
-class PostedFunction {
- public:
-  PostedFunction() noexcept = default;
-  PostedFunction(const PostedFunction&) = delete;
-  PostedFunction& operator=(const PostedFunction&) = delete;
-  virtual ~PostedFunction() = default;
-  virtual void run() = 0;
-  PostedFunction* next = nullptr;
-};
-
-template <class F>
-class PostedCallable final : public PostedFunction {
- public:
-  explicit PostedCallable(F function) : function_(std::move(function)) {}
-  void run() override { function_(); }
-
- private:
-  F function_;
-};
 
 /// Lets a loop's inner part go; it may live on until its last block is back.
 struct LoopRelease {
@@ -87,7 +68,12 @@ class Loop {
   /// run takes are destroyed with the Loop. Wakes a waiting loop.
   template <class F>
   void post(F function) {
-    post_function(std::make_unique<detail::PostedCallable<F>>(std::move(function)));
+    using Callable = detail::PostedCallable<F>;
+    if constexpr (Callable::fits_block()) {
+      post_function(*::new (post_block()) Callable(std::move(function)));
+    } else {
+      post_function(*std::make_unique<Callable>(std::move(function)).release());
+    }
   }
 
   /// Completes after `duration`, rounded up to milliseconds; never early. Zero completes on the next turn.
@@ -115,7 +101,8 @@ class Loop {
   [[nodiscard]] detail::LoopCore& core() const noexcept;
 
  private:
-  void post_function(std::unique_ptr<detail::PostedFunction> function);
+  void* post_block();
+  void post_function(detail::PostedFunction& function) noexcept;
 
   std::unique_ptr<detail::LoopImpl, detail::LoopRelease> impl_;
 };

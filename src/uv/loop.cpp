@@ -24,9 +24,9 @@ void Loop::stop() noexcept { impl_->stop(); }
 
 void Loop::rethrow() { impl_->throw_kept_exception(); }
 
-void Loop::post_function(std::unique_ptr<detail::PostedFunction> function) {
-  impl_->post(std::move(function));
-}
+void* Loop::post_block() { return impl_->post_block(); }
+
+void Loop::post_function(detail::PostedFunction& function) noexcept { impl_->post(function); }
 
 Request<void> Loop::sleep(std::chrono::nanoseconds duration, CallSite site) {
   auto* const state = detail::make_state<detail::SleepState>(*impl_, site);

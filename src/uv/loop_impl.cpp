@@ -65,11 +65,8 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
 LoopImpl::~LoopImpl() = default;
 
 void LoopImpl::destroy_posted() noexcept {
-  while (PostedFunction* function = posted_.exchange(nullptr, std::memory_order_acquire)) {
-    while (function != nullptr) {
-      const std::unique_ptr<PostedFunction> owner(function);
-      function = function->next;
-    }
+  while (PostedFunction* function = posted_.take()) {
+    while (function != nullptr) posted_.dispose(*std::exchange(function, function->next));
   }
 }
 
@@ -125,9 +122,7 @@ void LoopImpl::run() {
     hold_for_posted();
     uv_run(uv_, UV_RUN_DEFAULT);
     throw_kept_exception();
-    if (!stop_requested_ && in_progress() == 0 && !has_work() &&
-        posted_.load(std::memory_order_acquire) == nullptr)
-      return;
+    if (!stop_requested_ && in_progress() == 0 && !has_work() && !posted_.has_functions()) return;
   }
 }
 
@@ -160,41 +155,37 @@ void LoopImpl::stop() noexcept {
   if (running_ || !owned_) uv_stop(uv_);
 }
 
-void LoopImpl::post(std::unique_ptr<PostedFunction> function) noexcept {
-  PostedFunction* const node = function.release();
-  PostedFunction* head = posted_.load(std::memory_order_relaxed);
-  do {
-    node->next = head;
-  } while (!posted_.compare_exchange_weak(head, node, std::memory_order_release, std::memory_order_relaxed));
-  // The one who finds the list empty wakes the loop; the others ride along.
-  if (head == nullptr) uv_async_send(&async_);
+// The one who finds the list empty wakes the loop; the others ride along.
+void LoopImpl::post(PostedFunction& function) noexcept {
+  if (posted_.push(function)) uv_async_send(&async_);
 }
 
 // libuv polls only while something is active, and requests may be all that was: posted functions count too.
 void LoopImpl::hold_for_posted() noexcept {
-  if (posted_.load(std::memory_order_acquire) != nullptr) keep_alive(true);
+  if (posted_.has_functions()) keep_alive(true);
 }
 
+// Those that come meanwhile are taken too, in a bounded number of rounds: others have to have their turn.
 void LoopImpl::take_posted() {
-  PostedFunction* newest = posted_.exchange(nullptr, std::memory_order_acquire);
-  PostedFunction* oldest = nullptr;
-  while (newest != nullptr) {
-    PostedFunction* const next = newest->next;
-    newest->next = oldest;
-    oldest = newest;
-    newest = next;
-  }
   runs_posted_ = true;
-  while (oldest != nullptr) {
-    const std::unique_ptr<PostedFunction> function(oldest);
-    oldest = oldest->next;
-    count_posted();
-    try {
-      function->run();
-    } catch (...) {
-      keep_exception(std::current_exception());
+  unsigned rounds = 0;
+  do {
+    PostedFunction* next = posted_.take();
+    while (next != nullptr) {
+      PostedFunction& function = *std::exchange(next, next->next);
+      count_posted();
+      try {
+        function.run();
+      } catch (...) {
+        keep_exception(std::current_exception());
+      }
+      posted_.dispose(function);
     }
-  }
+    if (++rounds == posted_rounds || stop_requested_) {
+      if (!posted_.sleep()) uv_async_send(&async_);
+      break;
+    }
+  } while (!posted_.sleep());
   runs_posted_ = false;
 }
 

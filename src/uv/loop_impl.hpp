@@ -2,12 +2,12 @@
 
 #include <uv.h>
 
-#include <atomic>
 #include <memory>
 #include <tsock/loop.hpp>
 #include <vector>
 
 #include "core/loop_core.hpp"
+#include "core/post_queue.hpp"
 
 namespace tsock::detail {
 
@@ -28,7 +28,9 @@ class LoopImpl final : public LoopCore {
     return running_ || runs_posted_ || is_draining();
   }
   [[nodiscard]] bool is_stopped() const noexcept override { return stop_seen_; }
-  void post(std::unique_ptr<PostedFunction> function) noexcept;
+  /// Memory for a function to be posted; from any thread, as `post()`.
+  [[nodiscard]] void* post_block() { return posted_.take_block(); }
+  void post(PostedFunction& function) noexcept;
   SignalWatch* signal_watch(int signum, int& err);
   int after_fork_in_child() noexcept;
   void set_logger(std::shared_ptr<spdlog::logger> logger) noexcept;
@@ -45,6 +47,8 @@ class LoopImpl final : public LoopCore {
   void job_ended() noexcept { --jobs_; }
 
  private:
+  static constexpr unsigned posted_rounds = 16;
+
   class RunScope;
   ~LoopImpl() override;
 
@@ -70,7 +74,7 @@ class LoopImpl final : public LoopCore {
   bool runs_posted_ = false;
   bool stop_requested_ = false;
   bool stop_seen_ = false;
-  std::atomic<PostedFunction*> posted_{nullptr};
+  PostQueue posted_;
   std::vector<std::unique_ptr<SignalWatch>> signals_;
   std::shared_ptr<spdlog::logger> logger_;
   bool logger_set_ = false;

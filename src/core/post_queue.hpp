@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <tsock/detail/posted_function.hpp>
+
+namespace tsock::detail {
+
+/// Functions from other threads to the loop, in the order in which they came: a list without a lock. While
+/// the loop works on it nobody wakes the loop; it looks again before it sleeps. Blocks of functions that have
+/// run go back to those who post, so that the heap is not passed from thread to thread.
+class PostQueue {
+ public:
+  PostQueue() = default;
+  PostQueue(const PostQueue&) = delete;
+  PostQueue& operator=(const PostQueue&) = delete;
+  ~PostQueue();
+
+  // From any thread.
+  /// Memory of `PostedFunction::block_size` bytes. \throws std::bad_alloc
+  [[nodiscard]] void* take_block();
+  /// \return whether the loop has to be woken.
+  bool push(PostedFunction& function) noexcept;
+
+  // On the loop's thread.
+  [[nodiscard]] bool has_functions() const noexcept {
+    return posted_.load(std::memory_order_acquire) != nullptr;
+  }
+  /// All functions, the oldest first; null when there are none. The loop counts as awake from here on.
+  [[nodiscard]] PostedFunction* take() noexcept;
+  /// The loop is done. \return false when functions came meanwhile: it is still awake then.
+  bool sleep() noexcept;
+  /// Destroys a function that was taken.
+  void dispose(PostedFunction& function) noexcept;
+
+ private:
+  struct Block {
+    Block* next;
+  };
+  /// Stands at the end of the list while the loop is awake.
+  class Awake final : public PostedFunction {
+   public:
+    Awake() noexcept : PostedFunction(false) {}
+    void run() override {}
+  };
+  static constexpr std::size_t cache_line = 64;
+  static constexpr std::size_t most_kept = 1024;
+
+  static void free_blocks(Block* block) noexcept;
+
+  Awake awake_;
+  alignas(cache_line) std::atomic<PostedFunction*> posted_{nullptr};
+  // Blocks on their way back; the loop puts them there when there are none, whoever posts takes them all.
+  alignas(cache_line) std::atomic<Block*> returned_{nullptr};
+  // Of the one who posts; another one who finds it taken uses the heap instead of waiting.
+  alignas(cache_line) std::atomic_flag blocks_taken_ = ATOMIC_FLAG_INIT;
+  Block* blocks_ = nullptr;
+  // Of the loop.
+  alignas(cache_line) Block* kept_ = nullptr;
+  std::size_t kept_count_ = 0;
+};
+
+}  // namespace tsock::detail
