@@ -13,12 +13,13 @@ namespace tsock {
 
 namespace detail {
 
-SocketListener::SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted)
+SocketListener::SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted, bool options_set)
     : loop_(&loop),
       fd_(std::move(fd)),
       watcher_(loop),
       accepted_(accepted),
-      family_(os::local_address(fd_.get()).family()) {}
+      family_(os::local_address(fd_.get()).family()),
+      inherited_(options_set && os::accepted_inherit_options(family_)) {}
 
 SocketListener::~SocketListener() {
   watcher_.close();
@@ -43,7 +44,7 @@ int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) {
     int err = 0;
     UniqueFd fd = os::accept(fd_.get(), err);
     if (!fd) return err;
-    err = os::apply_connected(fd.get(), family_, accepted_);
+    if (!inherited_) err = os::apply_connected(fd.get(), family_, accepted_);
     if (err != 0) {
       // One that died since then takes no options: the next one. Otherwise the options are wrong, or there is
       // no memory, and whoever accepts has to hear of it.
@@ -120,8 +121,8 @@ Listener Listener::listen(Loop& loop, const Address& address, const ListenerOpti
   std::optional<os::FileIdentity> file;
   err = detail::bind_and_listen(fd.get(), address, options, file);
   if (err != 0) return {};
-  auto socket =
-      std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd), options.stream);
+  auto socket = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd),
+                                                         options.stream, true);
   if (file && options.unlink_on_close) socket->own_file(address, *file);
   err = socket->open();
   if (err != 0) return {};
@@ -141,7 +142,7 @@ Listener Listener::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& accepted
   if (err == 0) err = os::prepare_adopted(fd);
   if (err != 0) return {};
   auto socket =
-      std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd), accepted);
+      std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd), accepted, false);
   err = socket->open();
   if (err != 0) {
     fd = socket->release();

@@ -14,7 +14,8 @@ namespace tsock::detail {
 /// A listening TCP or unix stream socket.
 class SocketListener final : public ListenerBackend, private FdEvents {
  public:
-  SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted);
+  /// \param options_set whether the listening socket has the options of `accepted` itself.
+  SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted, bool options_set);
   ~SocketListener() override;
 
   int open() { return watcher_.open(fd_.get(), *this); }
@@ -40,6 +41,7 @@ class SocketListener final : public ListenerBackend, private FdEvents {
   FdWatcher watcher_;
   StreamOptions accepted_;
   int family_;
+  bool inherited_;  // accepted sockets have their options already
   ListenerEvents* events_ = nullptr;
   std::optional<OwnedFile> file_;
 };

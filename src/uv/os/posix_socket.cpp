@@ -314,7 +314,17 @@ int apply_listener(int fd, int family, const ListenerOptions& options) noexcept 
 #endif
   }
   if (err == 0 && family == AF_INET6) err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
-  return err;
+  // Before it listens: a receive buffer decides on the window that connections can scale to, see tcp(7).
+  return err == 0 ? apply_connected(fd, family, options.stream) : err;
+}
+
+bool accepted_inherit_options(int family) noexcept {
+#if defined(__linux__)
+  return family == AF_INET || family == AF_INET6;
+#else
+  static_cast<void>(family);
+  return false;
+#endif
 }
 
 int identify_socket_file(const Address& address, FileIdentity& identity) noexcept {

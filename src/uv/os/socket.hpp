@@ -59,7 +59,10 @@ int peer_credentials(int fd, PeerCredentials& credentials) noexcept;
 int apply_before_connect(int fd, int family, const StreamOptions& options, bool reuse_address) noexcept;
 /// Options that a connected socket takes.
 int apply_connected(int fd, int family, const StreamOptions& options) noexcept;
+/// Options of a listening socket, before it listens.
 int apply_listener(int fd, int family, const ListenerOptions& options) noexcept;
+/// Whether accepted sockets have the options of the listening one from birth.
+[[nodiscard]] bool accepted_inherit_options(int family) noexcept;
 
 /// Identity of a file, to know one's own socket file again.
 struct FileIdentity {
