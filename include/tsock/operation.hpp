@@ -101,6 +101,15 @@ class OperationState final : public detail::ResultState<typename Op::result_type
  public:
   using detail::ResultState<typename Op::result_type>::ResultState;
 
+  /// `Op::name`, which must live as long as the operation, when there is one.
+  [[nodiscard]] const char* name() const noexcept override {
+    if constexpr (requires { static_cast<const char*>(Op::name); }) {
+      return Op::name;
+    } else {
+      return "operation";
+    }
+  }
+
   template <class... Args>
   void begin_operation(Args&&... args) {
     const detail::ParentScope scope(*this);
@@ -145,13 +154,10 @@ class LoopHere {
 
 /// Makes and starts a user's operation: constructs `Op` from `args` in the loop's pool, calls its `start()`,
 /// and returns the Request. Requests that `Op` starts, here and in callbacks of its requests, show as its
-/// children in `Loop::dump()`. \param name what dumps and traces call it; must live as long as the operation.
-/// From `Op::name` when there is one.
+/// children in `Loop::dump()`. Dumps and traces call the operation `Op::name` when there is one.
 template <class Op, class... Args>
 Request<typename Op::result_type> make_request(LoopHere here, Args&&... args) {
-  const char* name = "operation";
-  if constexpr (requires { static_cast<const char*>(Op::name); }) name = Op::name;
-  auto* const state = detail::make_state<OperationState<Op>>(detail::core_of(here.loop()), name, here.site());
+  auto* const state = detail::make_state<OperationState<Op>>(detail::core_of(here.loop()), here.site());
   Request<typename Op::result_type> request(state);
   state->begin_operation(std::forward<Args>(args)...);
   return request;

@@ -63,8 +63,9 @@ class [[nodiscard]] Request {
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
   /// Sets what runs on completion: `function(Request<T>&)`, called once from the loop with this handle,
-  /// wherever it was moved to. Replaces an earlier callback. A callable up to 40 bytes is stored without a
-  /// heap allocation. On a request that completed while no callback was set, it runs on the next turn.
+  /// wherever it was moved to. Replaces an earlier callback. No heap allocation
+  /// is made for it: a callable of more than 24 bytes goes into the loop's pool. On a request that completed
+  /// while no callback was set, it runs on the next turn.
   template <class F>
   void set_callback(F function) {
     static_assert(std::is_invocable_v<F&, Request&>, "the callback takes a Request<T>&");
@@ -88,13 +89,10 @@ class [[nodiscard]] Request {
     }
     err = state_->error();
     state_->set_received();
-    if constexpr (std::is_void_v<T>) {
-      state_->on_received();
-    } else {
-      const bool is_valid = err == 0 || detail::is_valid_on_error<T>();
-      T value = is_valid ? std::move(*static_cast<T*>(state_->result())) : failure();
-      state_->on_received();
-      return value;
+    if constexpr (!std::is_void_v<T>) {
+      if (err == 0 || detail::is_valid_on_error<T>()) [[likely]]
+        return std::move(*static_cast<T*>(state_->result()));
+      return failure();
     }
   }
 
@@ -147,17 +145,18 @@ class [[nodiscard]] Request {
   template <class F>
   void detach(F function) && {
     static_assert(std::is_invocable_v<F&, Request&>, "the callback takes a Request<T>&");
-    auto* const state = std::exchange(state_, nullptr);
-    if (state == nullptr) return;
-    if (!state->can_call_back()) {
-      state->release();
+    if (state_ == nullptr) return;
+    if (!state_->can_call_back()) {
+      std::exchange(state_, nullptr)->release();
       return;
     }
-    state->set_handle(state);
-    state->set_callback([fn = std::move(function)](void* owned) mutable {
+    // When there is no memory for the function, this is still the owner.
+    state_->set_callback([fn = std::move(function)](void* owned) mutable {
       Request request(static_cast<detail::RequestState*>(owned));
       fn(request);
     });
+    auto* const state = std::exchange(state_, nullptr);
+    state->set_handle(state);
   }
   /// Hands the operation to the loop; its result is dropped.
   void detach() && {

@@ -113,13 +113,15 @@ class Stream {
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       F next, CallSite site = CallSite::current()) {
-    return readv_next_vector(nullptr, wrap(std::move(next)), site);
+    if (loop_ == nullptr) return {};
+    return readv_next_vector(nullptr, wrap(*loop_, std::move(next)), site);
   }
   /// As above, when its turn comes in the queue.
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       Queue& queue, F next, CallSite site = CallSite::current()) {
-    return readv_next_vector(&queue, wrap(std::move(next)), site);
+    if (loop_ == nullptr) return {};
+    return readv_next_vector(&queue, wrap(*loop_, std::move(next)), site);
   }
 
   /// Writes all bytes of all vectors.
@@ -190,16 +192,20 @@ class Stream {
  private:
   friend class StreamAccess;
   template <class F>
-  static detail::InlineFunction wrap(F next);
+  static detail::InlineFunction wrap(Loop& loop, F next);
   Request<ssize_t> readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site);
-  Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
-                               CallSite site);
+  Request<Pdu> start_readv_pdu(Queue* queue, const Framing& framing, CallSite site);
+  Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, CallSite site);
+  Request<ssize_t> start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
+                                        std::span<const int> fds, CallSite site);
 
   detail::StreamCore* core_ = nullptr;
   Loop* loop_ = nullptr;
 };
 
 namespace detail {
+LoopCore& core_of(Loop& loop) noexcept;
+
 /// A call of the user's next-vector function.
 struct NextVectorCall {
   VectorList* next;
@@ -208,9 +214,9 @@ struct NextVectorCall {
 }  // namespace detail
 
 template <class F>
-detail::InlineFunction Stream::wrap(F next) {
+detail::InlineFunction Stream::wrap(Loop& loop, F next) {
   detail::InlineFunction function;
-  function.emplace([fn = std::move(next)](void* argument) mutable {
+  function.emplace_first(detail::core_of(loop), [fn = std::move(next)](void* argument) mutable {
     auto* const call = static_cast<detail::NextVectorCall*>(argument);
     call->result = fn(*call->next);
   });

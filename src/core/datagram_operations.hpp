@@ -69,7 +69,8 @@ class DatagramReceive : public DatagramOperation {
 
 class RecvfromState final : public ResultState<ReceivedDatagram, DatagramReceive> {
  public:
-  RecvfromState(LoopCore& core, CallSite site) : ResultState(core, "recvfrom", site) {}
+  RecvfromState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "recvfrom"; }
   void take(const DatagramPiece& piece) override;
   void take(ReceivedDatagram&& datagram) override;
   void give_back(DatagramCore& socket) noexcept override;
@@ -80,7 +81,8 @@ class RecvfromState final : public ResultState<ReceivedDatagram, DatagramReceive
 
 class RecvIntoState final : public ResultState<ReceivedInto, DatagramReceive> {
  public:
-  RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, "recvfrom", site) {}
+  RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "recvfrom"; }
   void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
   void take(const DatagramPiece& piece) override;
   void take(ReceivedDatagram&& datagram) override;
@@ -96,7 +98,8 @@ class RecvIntoState final : public ResultState<ReceivedInto, DatagramReceive> {
 
 class RecvManyState final : public ResultState<std::vector<ReceivedDatagram>, DatagramReceive> {
  public:
-  RecvManyState(LoopCore& core, CallSite site) : ResultState(core, "recv_many", site) {}
+  RecvManyState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "recv_many"; }
   void set_most(std::size_t most) noexcept { most_ = most; }
   void take(const DatagramPiece& piece) override { take(piece.keep(core())); }
   void take(ReceivedDatagram&& datagram) override;
@@ -127,9 +130,10 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
 
 class SendtoState final : public DatagramSend {
  public:
-  SendtoState(LoopCore& core, CallSite site) : DatagramSend(core, "sendto", site), cursor_(core) {}
+  SendtoState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "sendto"; }
   void set_message(std::span<const iovec> vectors, std::size_t total, const Address& destination) {
-    cursor_.assign(vectors);
+    cursor_.assign(core(), vectors);
     total_ = total;
     destination_ = destination;
   }
@@ -145,7 +149,8 @@ class SendtoState final : public DatagramSend {
 
 class SendManyState final : public DatagramSend {
  public:
-  SendManyState(LoopCore& core, CallSite site) : DatagramSend(core, "send_many", site) {}
+  SendManyState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "send_many"; }
   void set_datagrams(std::span<const OutgoingDatagram> datagrams) {
     datagrams_.assign(datagrams.begin(), datagrams.end());
   }
@@ -161,7 +166,8 @@ class SendManyState final : public DatagramSend {
 /// disconnect.
 class DatagramControlState final : public ResultState<void, DatagramOperation> {
  public:
-  DatagramControlState(LoopCore& core, CallSite site) : ResultState(core, "disconnect", site) {}
+  DatagramControlState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "disconnect"; }
   void start_in_queue() override {}
   void interrupt(int err) override;
 

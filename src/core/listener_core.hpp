@@ -15,7 +15,8 @@ class ListenerCore;
 /// Waits for one connection.
 class AcceptState final : public ResultState<Stream> {
  public:
-  AcceptState(LoopCore& core, CallSite site) : ResultState(core, "accept", site) {}
+  AcceptState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "accept"; }
   [[nodiscard]] ListenerCore* listener() const noexcept { return listener_; }
   void set_listener(ListenerCore* listener) noexcept { listener_ = listener; }
   void interrupt(int err) override;

@@ -52,8 +52,7 @@ void LoopCore::drain() noexcept {
   bool thrown = false;
   do {
     try {
-      while (!ready_.empty() && budget != 0) {
-        --budget;
+      for (; !ready_.empty() && budget != 0; --budget) {
         auto& node = static_cast<ReadyNode&>(ready_.front());
         node.unlink();
         node.run();
@@ -113,8 +112,7 @@ void LoopCore::expire(Clock::time_point now) {
 
 std::span<std::byte> LoopCore::borrow_receive_buffer(StreamCore& user) {
   if (lease_ != nullptr && lease_ != &user) settle_lease();
-  if (receive_buffer_ == nullptr) receive_buffer_.reset(new (std::nothrow) std::byte[receive_buffer_size]);
-  return {receive_buffer_.get(), receive_buffer_ != nullptr ? receive_buffer_size : 0};
+  return receive_buffer_.room();
 }
 
 ReceiveBatch& LoopCore::borrow_receive_batch(DatagramCore& user) {
@@ -126,8 +124,8 @@ ReceiveBatch& LoopCore::borrow_receive_batch(DatagramCore& user) {
 void LoopCore::settle_lease() { std::exchange(lease_, nullptr)->keep_unread_bytes(); }
 
 std::span<std::byte> LoopCore::send_buffer() {
-  if (send_buffer_ == nullptr) send_buffer_.reset(new (std::nothrow) std::byte[receive_buffer_size]);
-  return {send_buffer_.get(), send_buffer_ != nullptr ? receive_buffer_size : 0};
+  if (send_buffer_ == nullptr) send_buffer_.reset(new (std::nothrow) std::byte[send_buffer_size]);
+  return {send_buffer_.get(), send_buffer_ != nullptr ? send_buffer_size : 0};
 }
 
 void LoopCore::close() noexcept {
@@ -153,10 +151,10 @@ void LoopCore::close() noexcept {
 namespace {
 
 void dump_line(std::ostream& out, const RequestState& state, std::uint64_t now_ms, unsigned depth) {
+  const std::uint32_t age_ms = static_cast<std::uint32_t>(now_ms) - state.started_ms();
   for (unsigned i = 0; i < depth; ++i) out << "  ";
   out << '#' << state.id() << ' ' << state.name() << ' ' << state.site().file() << ':' << state.site().line()
-      << " age " << (now_ms >= state.started_ms() ? now_ms - state.started_ms() : 0) << " ms, "
-      << state.transferred() << " bytes";
+      << " age " << age_ms << " ms, " << state.transferred() << " bytes";
   if (!state.is_unfinished()) out << ", finished";
   state.describe(out);
   out << '\n';

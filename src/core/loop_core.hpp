@@ -12,6 +12,7 @@
 
 #include "core/deadline_heap.hpp"
 #include "core/pool.hpp"
+#include "core/receive_buffer.hpp"
 
 namespace tsock::detail {
 
@@ -68,7 +69,7 @@ class LoopResource : public ListNode {
 /// buffer. It lives until its Loop and every object that came from it are gone.
 class LoopCore {
  public:
-  static constexpr std::size_t receive_buffer_size = std::size_t{64} * 1024;
+  static constexpr std::size_t send_buffer_size = std::size_t{64} * 1024;
   static constexpr unsigned completions_per_turn = 1024;
 
   explicit LoopCore(Loop& loop) noexcept;
@@ -88,14 +89,14 @@ class LoopCore {
   // Life of requests.
   void request_started(RequestState& state) noexcept {
     live_.push_back(state);
-    if (in_progress_++ == 0) keep_alive(true);
-    if (trace_ != nullptr) [[unlikely]]
-      trace(TraceKind::started, state);
+    if (in_progress_++ == 0) [[unlikely]]
+      keep_alive(true);
   }
   /// Back among the operations in progress, from the ready list.
   void relink_unfinished(RequestState& state) noexcept { live_.push_back(state); }
   void request_ended() noexcept {
-    if (--in_progress_ == 0) keep_alive(false);
+    if (--in_progress_ == 0) [[unlikely]]
+      keep_alive(false);
   }
   void trace(TraceKind kind, const RequestState& state);
   [[nodiscard]] bool is_traced() const noexcept { return trace_ != nullptr; }
@@ -169,6 +170,7 @@ class LoopCore {
   /// The buffer for a read by `user`; another stream's unread bytes move to that stream first. Empty when
   /// there is no memory.
   std::span<std::byte> borrow_receive_buffer(StreamCore& user);
+  [[nodiscard]] ReceiveBuffer& receive_buffer() noexcept { return receive_buffer_; }
   void lease_receive_buffer(StreamCore& user) noexcept { lease_ = &user; }
   void end_lease(const StreamCore& user) noexcept {
     if (lease_ == &user) lease_ = nullptr;
@@ -257,7 +259,7 @@ class LoopCore {
   StreamCore* lease_ = nullptr;
   DatagramCore* batch_lease_ = nullptr;
   std::unique_ptr<ReceiveBatch> batch_;
-  std::unique_ptr<std::byte[]> receive_buffer_;
+  ReceiveBuffer receive_buffer_;
   std::unique_ptr<std::byte[]> send_buffer_;
   std::unique_ptr<TraceFunction> trace_;
   std::exception_ptr exception_;

@@ -116,8 +116,8 @@ class MemoryEnd final : public StreamBackend, public ReadyNode {
  private:
   // Has the peer's front write straight into the vectors.
   std::size_t pull(std::span<const iovec> vectors) {
-    detail::VectorCursor target(*core_);
-    target.assign(vectors);
+    detail::VectorCursor target;
+    target.assign(*core_, vectors);
     target_ = &target;
     std::size_t total = 0;
     for (const iovec& vector : vectors) total += vector.iov_len;

@@ -16,6 +16,11 @@ class OperationChain {
     (tail_ != nullptr ? tail_->list_next_ : head_) = &member;
     tail_ = &member;
   }
+  /// Of a list that is not empty.
+  void pop_front() noexcept {
+    head_ = head_->list_next_;
+    (head_ != nullptr ? head_->list_prev_ : tail_) = nullptr;
+  }
   void remove(T& member) noexcept {
     (member.list_prev_ != nullptr ? member.list_prev_->list_next_ : head_) = member.list_next_;
     (member.list_next_ != nullptr ? member.list_next_->list_prev_ : tail_) = member.list_prev_;

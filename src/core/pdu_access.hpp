@@ -19,6 +19,13 @@ class PduAccess {
     pdu.block_ =
         ::new (core.allocate(block)) detail::PduBlock{&core, static_cast<std::uint32_t>(capacity), 0, 0, 0};
   }
+  /// Makes the message of the bytes at `place`, which stay in their chunk.
+  static void place(Pdu& pdu, detail::LoopCore& core, detail::ReceiveChunk& chunk, std::byte* place) {
+    pdu.free();
+    pdu.block_ = ::new (core.allocate(sizeof(detail::PlacedPduBlock)))
+        detail::PlacedPduBlock{{&core, 0, 0, 0, 0}, place, &chunk};
+    detail::ReceiveBuffer::add_message(chunk);
+  }
   static void reset(Pdu& pdu) noexcept { pdu.free(); }
   [[nodiscard]] static std::byte* data(Pdu& pdu) noexcept {
     return pdu.block_ != nullptr ? pdu.block_->data() : nullptr;

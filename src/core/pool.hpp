@@ -66,7 +66,7 @@ class Pool {
   struct FreeBlock {
     FreeBlock* next;
   };
-  static constexpr std::size_t granule = 32;
+  static constexpr std::size_t granule = 16;
   static constexpr std::size_t largest_small = 1024;
   static constexpr std::size_t slab_size = std::size_t{16} * 1024;
   // Buffers: powers of two from 2 KiB to 128 KiB, each list keeps at most cached_bytes.

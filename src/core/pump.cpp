@@ -51,8 +51,8 @@ class PumpChunk {
 /// Fills a chunk with what is there. It asks for memory only when there is something.
 class PumpRead final : public ResultState<ssize_t, StreamRead> {
  public:
-  PumpRead(LoopCore& core, PumpChunk& chunk, CallSite site)
-      : ResultState(core, "pump_read", site), chunk_(&chunk) {}
+  PumpRead(LoopCore& core, PumpChunk& chunk, CallSite site) : ResultState(core, site), chunk_(&chunk) {}
+  [[nodiscard]] const char* name() const noexcept override { return "pump_read"; }
 
   std::size_t feed(std::span<const std::byte> bytes) override {
     const std::size_t taken = std::min(bytes.size(), chunk_size);
@@ -86,11 +86,12 @@ class PumpRead final : public ResultState<ssize_t, StreamRead> {
 class PumpState final : public ResultState<PumpResult> {
  public:
   PumpState(LoopCore& core, PumpOptions options, CallSite site)
-      : ResultState(core, "pump", site),
+      : ResultState(core, site),
         options_(std::move(options)),
         chunks_{PumpChunk(core), PumpChunk(core)},
         source_(*this, PumpSide::source),
         target_(*this, PumpSide::target) {}
+  [[nodiscard]] const char* name() const noexcept override { return "pump"; }
   ~PumpState() override {
     if (destroyed_ != nullptr) *destroyed_ = true;
   }

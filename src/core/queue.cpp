@@ -10,7 +10,8 @@ namespace detail {
 /// Waits for the head of the queue, then holds it.
 class HoldState final : public ResultState<QueueHold, QueueableState> {
  public:
-  HoldState(LoopCore& core, CallSite site) : ResultState(core, "queue_wait", site) {}
+  HoldState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "queue_wait"; }
 
   void start_in_queue() override {
     QueueCore& core = *queue();
@@ -36,8 +37,7 @@ void QueueHold::release() noexcept {
 }
 
 Queue::Queue(Loop& loop, std::string_view name) {
-  detail::LoopCore& core = detail::core_of(loop);
-  core_ = detail::make_pooled<detail::QueueCore>(core, core, name);
+  core_ = detail::QueueCore::make(detail::core_of(loop), name);
 }
 
 Queue& Queue::operator=(Queue&& other) noexcept {

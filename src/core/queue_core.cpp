@@ -1,36 +1,18 @@
 #include "core/queue_core.hpp"
 
 #include <cerrno>
+#include <cstring>
+#include <new>
 
 namespace tsock::detail {
 
-void QueueableState::leave_queue() noexcept {
-  if (queue_ != nullptr) queue_->remove(*this);
+QueueCore::QueueCore(LoopCore& core, std::string_view name) noexcept
+    : core_(&core), name_size_(static_cast<std::uint32_t>(name.size())) {
+  if (!name.empty()) std::memcpy(static_cast<void*>(this + 1), name.data(), name.size());
 }
 
-void QueueCore::add(QueueableState& entry) {
-  entry.queue_ = this;
-  entry.queue_prev_ = tail_;
-  entry.queue_next_ = nullptr;
-  (tail_ != nullptr ? tail_->queue_next_ : head_) = &entry;
-  tail_ = &entry;
-  ++length_;
-  if (waiting_ != nullptr) return;
-  if (may_start(entry)) {
-    entry.started_ = true;
-    entry.start_in_queue();
-  } else {
-    waiting_ = &entry;
-  }
-}
-
-void QueueCore::remove(QueueableState& entry) noexcept {
-  (entry.queue_prev_ != nullptr ? entry.queue_prev_->queue_next_ : head_) = entry.queue_next_;
-  (entry.queue_next_ != nullptr ? entry.queue_next_->queue_prev_ : tail_) = entry.queue_prev_;
-  if (waiting_ == &entry) waiting_ = entry.queue_next_;
-  entry.queue_ = nullptr;
-  --length_;
-  if (waiting_ != nullptr) advance();
+QueueCore* QueueCore::make(LoopCore& core, std::string_view name) {
+  return ::new (core.allocate(sizeof(QueueCore) + name.size())) QueueCore(core, name);
 }
 
 void QueueCore::advance() {
@@ -69,8 +51,9 @@ void QueueCore::release_queue() noexcept {
 void QueueCore::drop_user() noexcept {
   if (--users_ != 0) return;
   LoopCore& core = *core_;
+  const std::size_t size = sizeof(QueueCore) + name_size_;
   this->~QueueCore();
-  core.deallocate(static_cast<void*>(this), sizeof(QueueCore));
+  core.deallocate(static_cast<void*>(this), size);
 }
 
 }  // namespace tsock::detail

@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <tsock/detail/request_state.hpp>
 
 #include "core/loop_core.hpp"
@@ -30,21 +30,28 @@ class QueueableState : public RequestState {
  protected:
   ~QueueableState() override = default;
   /// To be called on delivery and when abandoned.
-  void leave_queue() noexcept;
+  inline void leave_queue() noexcept;
 
  private:
   friend class QueueCore;
+  // The small ones first: they fit behind the base's.
+  bool started_ = false;
+
+ protected:
+  bool waits_ = false;  // stands in the list of those that wait for what they work on
+
+ private:
   QueueCore* queue_ = nullptr;
   QueueableState* queue_prev_ = nullptr;
   QueueableState* queue_next_ = nullptr;
   const void* pipeline_ = nullptr;
-  bool started_ = false;
 };
 
 /// What is behind a Queue; shared by the Queue and a QueueHold.
 class QueueCore {
  public:
-  QueueCore(LoopCore& core, std::string_view name) : core_(&core), name_(name) {}
+  /// Makes one in the loop's pool, with a copy of the name behind it.
+  static QueueCore* make(LoopCore& core, std::string_view name);
   QueueCore(const QueueCore&) = delete;
   QueueCore& operator=(const QueueCore&) = delete;
 
@@ -54,8 +61,10 @@ class QueueCore {
   void start();
   void stop() noexcept { running_ = false; }
   [[nodiscard]] bool running() const noexcept { return running_; }
-  [[nodiscard]] std::size_t length() const noexcept { return length_ + (held_ ? 1 : 0); }
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] std::size_t length() const noexcept { return std::size_t{length_} + (held_ ? 1 : 0); }
+  [[nodiscard]] std::string_view name() const noexcept {
+    return {reinterpret_cast<const char*>(this + 1), name_size_};
+  }
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
 
   void hold() noexcept {
@@ -67,6 +76,7 @@ class QueueCore {
   void release_queue() noexcept;
 
  private:
+  QueueCore(LoopCore& core, std::string_view name) noexcept;
   ~QueueCore() = default;
   /// Whether the first waiting entry's turn has come.
   [[nodiscard]] bool may_start(const QueueableState& entry) const noexcept {
@@ -81,12 +91,44 @@ class QueueCore {
   QueueableState* head_ = nullptr;
   QueueableState* tail_ = nullptr;
   QueueableState* waiting_ = nullptr;  // the first entry that was not started
-  std::size_t length_ = 0;
+  std::uint32_t length_ = 0;
   std::uint32_t users_ = 1;
   bool running_ = true;
   bool held_ = false;
-  std::string name_;
+  std::uint32_t name_size_;
 };
+
+inline void QueueCore::add(QueueableState& entry) {
+  entry.queue_ = this;
+  entry.queue_prev_ = tail_;
+  (tail_ != nullptr ? tail_->queue_next_ : head_) = &entry;
+  tail_ = &entry;
+  ++length_;
+  if (waiting_ != nullptr) return;
+  if (may_start(entry)) {
+    entry.started_ = true;
+    entry.start_in_queue();
+  } else {
+    waiting_ = &entry;
+  }
+}
+
+inline void QueueCore::remove(QueueableState& entry) noexcept {
+  QueueableState* const ahead = entry.queue_prev_;
+  QueueableState* const behind = entry.queue_next_;
+  (ahead != nullptr ? ahead->queue_next_ : head_) = behind;
+  (behind != nullptr ? behind->queue_prev_ : tail_) = ahead;
+  entry.queue_ = nullptr;
+  --length_;
+  if (waiting_ == nullptr) [[likely]]
+    return;
+  if (waiting_ == &entry) waiting_ = behind;
+  if (waiting_ != nullptr) advance();
+}
+
+inline void QueueableState::leave_queue() noexcept {
+  if (queue_ != nullptr) queue_->remove(*this);
+}
 
 /// Whether requests on this loop can wait in the queue: EINVAL for an empty front or a queue of another loop.
 inline int check_queue(const QueueCore* queue, const LoopCore& core) noexcept {

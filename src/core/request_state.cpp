@@ -8,14 +8,18 @@
 
 namespace tsock::detail {
 
-RequestState::RequestState(LoopCore& core, const char* name, CallSite site) noexcept
+RequestState::RequestState(LoopCore& core, CallSite site) noexcept
     : core_(&core),
-      name_(name),
-      site_(site),
       id_(core.next_id()),
       parent_id_(core.current_parent()),
-      started_ms_(core.now_ms()) {
+      site_(site),
+      started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
   core.request_started(*this);
+}
+
+void RequestState::trace_start() {
+  if (core_->is_traced()) [[unlikely]]
+    core_->trace(TraceKind::started, *this);
 }
 
 // Still linked only when the constructor of a derived state threw.
@@ -73,9 +77,11 @@ void RequestState::schedule_begin() noexcept {
 }
 
 inline void RequestState::destroy() noexcept {
-  if (is_linked()) unlink();
+  if (is_linked()) [[unlikely]]
+    unlink();
   LoopCore& core = *core_;
-  core.request_gone(this);
+  if ((marks_ & awaited) != 0) [[unlikely]]
+    core.request_gone(this);
   const std::size_t size = block_size_;
   this->~RequestState();
   core.deallocate(static_cast<void*>(this), size);
@@ -83,10 +89,11 @@ inline void RequestState::destroy() noexcept {
 
 // Returns whether the state is still there.
 inline bool RequestState::deliver() noexcept {
-  in_delivery_ = true;
+  marks_ |= in_delivery;
   on_delivery();
-  in_delivery_ = false;
-  if (handle_ != nullptr) return true;
+  marks_ &= static_cast<std::uint8_t>(~in_delivery);
+  if (handle_ != nullptr) [[likely]]
+    return true;
   destroy();
   return false;
 }
@@ -103,7 +110,8 @@ inline void RequestState::call() {
 
 void RequestState::run() {
   LoopCore& core = *core_;
-  if (phase_ == Phase::in_progress) {
+  if (phase_ == Phase::in_progress) [[unlikely]] {
+    marks_ |= awaited;
     core.set_beginning(this);
     core.relink_unfinished(*this);
     const std::uint64_t parent = core.exchange_parent(parent_id_);
@@ -111,7 +119,7 @@ void RequestState::run() {
     core.exchange_parent(parent);
     return;
   }
-  if (phase_ == Phase::finished) {
+  if (phase_ == Phase::finished) [[likely]] {
     phase_ = Phase::delivered;
     core.request_ended();
     core.count_completion();
@@ -130,7 +138,11 @@ void RequestState::deliver_late() {
 
 void RequestState::release() noexcept {
   handle_ = nullptr;
-  if (in_delivery_) {
+  if (phase_ >= Phase::delivered && (marks_ & in_delivery) == 0) [[likely]] {
+    destroy();
+    return;
+  }
+  if ((marks_ & in_delivery) != 0) {
     on_abandon_in_delivery();
     return;
   }
@@ -172,6 +184,7 @@ bool RequestState::wait(int& err) {
       err = EDEADLK;
       return false;
     }
+    marks_ |= awaited;
     core.set_waited_for(this);
     core.run_once();
     if (!core.is_waited_for(this) || (core.is_stopped() && is_in_progress())) {

@@ -10,7 +10,8 @@ namespace tsock::detail {
 /// ETIMEDOUT.
 class SleepState final : public ResultState<void> {
  public:
-  SleepState(LoopCore& core, CallSite site) : ResultState(core, "sleep", site) {}
+  SleepState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "sleep"; }
 
   void sleep_until(Clock::time_point due) {
     due_ = due;

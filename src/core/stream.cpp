@@ -19,36 +19,53 @@ constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
 // The front of a stream that was never opened has no loop to complete on; an empty request gives EIO, so
 // ENOTCONN needs one.
 template <class State, class... Args>
-State* make_operation(Loop& loop, Args&&... args) {
-  return detail::make_state<State>(loop.core(), std::forward<Args>(args)...);
+State* make_operation(detail::StreamCore* core, Loop& loop, Args&&... args) {
+  return detail::make_state<State>(core != nullptr ? core->core() : loop.core(), std::forward<Args>(args)...);
 }
 
 // Starts a read now or puts it into the queue.
-template <class T, class State>
-Request<T> begin_read(detail::StreamCore* core, Queue* queue, State* state, Request<T> request, int err) {
-  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
-  if (err != 0) {
-    state->finish(err);
-  } else if (core == nullptr) {
-    state->finish(ENOTCONN);
+template <class State>
+void begin_read(detail::StreamCore* core, Queue* queue, State& state, int err) {
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state.core());
+  if (err != 0) [[unlikely]] {
+    state.finish(err);
+  } else if (core == nullptr) [[unlikely]] {
+    state.finish(ENOTCONN);
   } else if (queue == nullptr) {
-    core->start_read(*state);
+    core->start_read(state);
   } else {
-    state->set_stream(core);
-    queue->core()->add(*state);
-    if (!state->is_started()) core->add_waiting(*state);
+    state.set_stream(core);
+    queue->core()->add(state);
+    if (!state.is_started()) core->add_waiting(state);
   }
-  return request;
 }
 
-template <class T, class State>
-Request<T> begin_read(detail::StreamCore* core, Queue* queue, State* state, int err) {
-  return begin_read(core, queue, state, Request<T>(state), err);
+// Starts a write now or puts it into the queue; `state` has its checks behind it.
+void begin_write(detail::StreamCore& core, Queue* queue, detail::StreamWrite& state, std::size_t total) {
+  state.set_pipeline(&core);
+  core.add_queued_bytes(total);
+  if (queue == nullptr) {
+    core.start_write(state);
+  } else {
+    state.set_stream(&core);
+    queue->core()->add(state);
+    if (!state.is_started()) core.add_waiting(state);
+  }
 }
 
 int check_vectors(std::span<const iovec> vectors, std::size_t& total) {
-  if (!detail::sum_vectors(vectors, total)) return EMSGSIZE;
+  if (!detail::sum_vectors(vectors, total)) [[unlikely]]
+    return EMSGSIZE;
   return total == 0 ? EINVAL : 0;
+}
+
+// A TCP socket would send the bytes and drop the descriptors without a word.
+int check_fds(detail::StreamCore* core, std::span<const int> fds) {
+  if (fds.size() > max_fds) return EINVAL;
+  const bool can_pass =
+      core == nullptr || !core->is_open() ||
+      (core->backend()->socket_control() != nullptr && core->backend()->local_address().is_unix());
+  return can_pass ? 0 : ENOTSUP;
 }
 
 }  // namespace
@@ -74,12 +91,13 @@ bool Stream::is_open() const noexcept { return core_ != nullptr && core_->is_ope
 
 Request<ssize_t> Stream::readv(std::span<const iovec> vectors, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::ReadvState>(*loop_, site);
+  auto* const state = make_operation<detail::ReadvState>(core_, *loop_, site);
   Request<ssize_t> request(state);
   std::size_t total = 0;
   const int err = check_vectors(vectors, total);
   if (err == 0) state->set_vectors(vectors);
-  return begin_read(core_, nullptr, state, std::move(request), err);
+  begin_read(core_, nullptr, *state, err);
+  return request;
 }
 
 Request<ssize_t> Stream::read(std::span<std::byte> buffer, CallSite site) {
@@ -89,95 +107,95 @@ Request<ssize_t> Stream::read(std::span<std::byte> buffer, CallSite site) {
 
 Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::ReadSomeState>(*loop_, site);
+  auto* const state = make_operation<detail::ReadSomeState>(core_, *loop_, site);
+  Request<ssize_t> request(state);
   state->set_buffer(buffer);
-  return begin_read<ssize_t>(core_, nullptr, state, buffer.empty() ? EINVAL : 0);
+  begin_read(core_, nullptr, *state, buffer.empty() ? EINVAL : 0);
+  return request;
 }
 
 namespace {
 
-Request<Pdu> begin_pdu(Loop* loop, detail::StreamCore* core, Queue* queue, const Framing& framing,
+template <class State>
+Request<Pdu> begin_pdu(Loop& loop, detail::StreamCore* core, Queue* queue, const Framing& framing,
                        CallSite site) {
-  if (loop == nullptr) return {};
-  const int err = framing.valid ? 0 : EINVAL;
-  if (framing.kind == Framing::Kind::delimiter) {
-    auto* const state = make_operation<detail::DelimitedPduState>(*loop, site);
-    state->set_framing(framing);
-    return begin_read<Pdu>(core, queue, state, err);
-  }
-  auto* const state = make_operation<detail::PrefixedPduState>(*loop, site);
+  auto* const state = make_operation<State>(core, loop, site);
+  Request<Pdu> request(state);
   state->set_framing(framing);
-  return begin_read<Pdu>(core, queue, state, err);
+  begin_read(core, queue, *state, framing.valid ? 0 : EINVAL);
+  return request;
 }
 
 }  // namespace
 
+Request<Pdu> Stream::start_readv_pdu(Queue* queue, const Framing& framing, CallSite site) {
+  if (loop_ == nullptr) [[unlikely]]
+    return {};
+  if (framing.kind == Framing::Kind::length_prefix) [[likely]]
+    return begin_pdu<detail::PrefixedPduState>(*loop_, core_, queue, framing, site);
+  return begin_pdu<detail::DelimitedPduState>(*loop_, core_, queue, framing, site);
+}
+
 Request<Pdu> Stream::readv_pdu(const Framing& framing, CallSite site) {
-  return begin_pdu(loop_, core_, nullptr, framing, site);
+  return start_readv_pdu(nullptr, framing, site);
 }
 
 Request<Pdu> Stream::readv_pdu(Queue& queue, const Framing& framing, CallSite site) {
-  return begin_pdu(loop_, core_, &queue, framing, site);
+  return start_readv_pdu(&queue, framing, site);
 }
 
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::NextVectorState>(*loop_, site);
+  auto* const state = make_operation<detail::NextVectorState>(core_, *loop_, site);
+  Request<ssize_t> request(state);
   state->set_function(std::move(next));
-  return begin_read<ssize_t>(core_, queue, state, 0);
+  begin_read(core_, queue, *state, 0);
+  return request;
 }
 
-Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
-                                     CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::StreamWrite>(*loop_, site);
+Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, CallSite site) {
+  if (loop_ == nullptr) [[unlikely]]
+    return {};
+  return start_write_with_fds(queue, vectors, {}, site);
+}
+
+Request<ssize_t> Stream::start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
+                                              std::span<const int> fds, CallSite site) {
+  auto* const state = make_operation<detail::StreamWrite>(core_, *loop_, site);
   Request<ssize_t> request(state);
   std::size_t total = 0;
   int err = check_vectors(vectors, total);
-  if (err == 0 && !fds.empty()) {
-    // A TCP socket would send the bytes and drop the descriptors without a word.
-    if (core_ != nullptr && core_->is_open() &&
-        (core_->backend()->socket_control() == nullptr || !core_->backend()->local_address().is_unix()))
-      err = ENOTSUP;
-    if (fds.size() > max_fds) err = EINVAL;
+  if (err == 0 && !fds.empty()) [[unlikely]] {
+    err = check_fds(core_, fds);
     if (err == 0) state->set_fds(fds);
   }
   if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
   if (err == 0 && core_ == nullptr) err = ENOTCONN;
   if (err == 0 && core_->is_open() && core_->exceeds_cap(total)) err = ENOBUFS;
-  if (err != 0) {
+  if (err != 0) [[unlikely]] {
     state->finish(err);
-    return request;
-  }
-  state->set_vectors(vectors, total);
-  state->set_pipeline(core_);
-  core_->add_queued_bytes(total);
-  if (queue == nullptr) {
-    core_->start_write(*state);
   } else {
-    state->set_stream(core_);
-    queue->core()->add(*state);
-    if (!state->is_started()) core_->add_waiting(*state);
+    state->set_vectors(vectors, total);
+    begin_write(*core_, queue, *state, total);
   }
   return request;
 }
 
 Request<ssize_t> Stream::writev(std::span<const iovec> vectors, CallSite site) {
-  return start_write(nullptr, vectors, {}, site);
+  return start_write(nullptr, vectors, site);
 }
 
 Request<ssize_t> Stream::writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
-  return start_write(&queue, vectors, {}, site);
+  return start_write(&queue, vectors, site);
 }
 
 Request<ssize_t> Stream::write(std::span<const std::byte> bytes, CallSite site) {
   const std::array<iovec, 1> vector{make_vector(bytes)};
-  return start_write(nullptr, vector, {}, site);
+  return start_write(nullptr, vector, site);
 }
 
 Request<ssize_t> Stream::write(Queue& queue, std::span<const std::byte> bytes, CallSite site) {
   const std::array<iovec, 1> vector{make_vector(bytes)};
-  return start_write(&queue, vector, {}, site);
+  return start_write(&queue, vector, site);
 }
 
 Request<ssize_t> Stream::write(std::string_view text, CallSite site) {
@@ -190,7 +208,8 @@ Request<ssize_t> Stream::write(Queue& queue, std::string_view text, CallSite sit
 
 Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                                          CallSite site) {
-  return start_write(nullptr, vectors, fds, site);
+  if (loop_ == nullptr) return {};
+  return start_write_with_fds(nullptr, vectors, fds, site);
 }
 
 std::vector<UniqueFd> Stream::take_received_fds() {
@@ -207,7 +226,7 @@ std::size_t Stream::pending_bytes(int& err) {
 Request<void> Stream::disconnect(CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::disconnect, site);
+      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::disconnect, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_disconnect(*state);
@@ -220,7 +239,7 @@ Request<void> Stream::disconnect(CallSite site) {
 Request<void> Stream::monitor(CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::monitor, site);
+      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::monitor, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_monitor(*state);
@@ -233,7 +252,7 @@ Request<void> Stream::monitor(CallSite site) {
 Request<void> Stream::shutdown_write(CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::shutdown_write, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_shutdown(*state);
@@ -246,7 +265,7 @@ Request<void> Stream::shutdown_write(CallSite site) {
 Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(*loop_, detail::StreamControl::Kind::shutdown_write, site);
+      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::shutdown_write, site);
   Request<void> request(state);
   int err = detail::check_queue(queue.core(), state->core());
   if (err == 0 && core_ == nullptr) err = ENOTCONN;

@@ -6,6 +6,18 @@
 
 namespace tsock::detail {
 
+const char* StreamControl::name() const noexcept {
+  switch (kind_) {
+    case Kind::disconnect:
+      return "disconnect";
+    case Kind::shutdown_write:
+      return "shutdown_write";
+    case Kind::monitor:
+      return "monitor";
+  }
+  return "control";
+}
+
 void StreamControl::start_in_queue() {
   StreamCore* const target = stream();
   if (target == nullptr) {

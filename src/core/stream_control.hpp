@@ -11,25 +11,14 @@ class StreamControl final : public ResultState<void, StreamOperation> {
  public:
   enum class Kind : std::uint8_t { disconnect, shutdown_write, monitor };
 
-  StreamControl(LoopCore& core, Kind kind, CallSite site)
-      : ResultState(core, kind_name(kind), site), kind_(kind) {}
+  StreamControl(LoopCore& core, Kind kind, CallSite site) : ResultState(core, site), kind_(kind) {}
+  [[nodiscard]] const char* name() const noexcept override;
 
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
   void start_in_queue() override;
   void interrupt(int err) override;
 
  private:
-  static const char* kind_name(Kind kind) noexcept {
-    switch (kind) {
-      case Kind::disconnect:
-        return "disconnect";
-      case Kind::shutdown_write:
-        return "shutdown_write";
-      case Kind::monitor:
-        return "monitor";
-    }
-    return "control";
-  }
   void leave_stream() noexcept;
   void on_delivery() noexcept override;
   void on_abandon() noexcept override;

@@ -11,6 +11,7 @@
 #include "core/stream_control.hpp"
 #include "core/stream_write.hpp"
 #include "core/watermark_watch.hpp"
+#include "core/write_gather.hpp"
 
 namespace tsock::detail {
 
@@ -19,8 +20,6 @@ namespace {
 // A read of at least this many bytes goes straight into the caller's vectors; below it, copying out of the
 // receive buffer costs less than another vector in the system call.
 constexpr std::size_t in_place_read = 4096;
-// A vector up to this size is copied into the send buffer when several leave together.
-constexpr std::size_t small_write = 1024;
 constexpr std::size_t vectors_per_call = 256;
 // How often one stream may go to the kernel before others have their turn.
 constexpr unsigned calls_per_flush = 4;
@@ -370,119 +369,99 @@ void StreamCore::flush() {
   }
 }
 
-// One call of the backend with as many writes as fit. Returns whether there is more to do now.
-bool StreamCore::write_batch() {
-  std::array<iovec, vectors_per_call> vectors;
-  std::size_t count = 0;
-  std::size_t offered = 0;
-  StreamWrite* with_fds = nullptr;
-  std::span<std::byte> copies;
-  std::byte* copy_end = nullptr;
-
+// As many writes as fit into one call of the backend. Returns the one that brings descriptors, which go with
+// its first byte.
+StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
   for (StreamOperation* node = writes_.front(); node != nullptr; node = OperationList::behind(*node)) {
     auto& write = static_cast<StreamWrite&>(*node);
-    if (write.remaining() == 0) continue;
-    if (!write.fds().empty()) {
-      if (count != 0) break;
-      with_fds = &write;
-    }
-    const std::size_t used = write.cursor().ahead(std::span(vectors).subspan(count));
-    if (used == 0) break;
-    const bool alone = count == 0 && used == 1 && OperationList::behind(write) == nullptr;
-    const std::size_t end = count + used;
-    for (std::size_t i = count; i < end; ++i) {
-      iovec vector = vectors[i];
-      offered += vector.iov_len;
-      if (!alone && vector.iov_len <= small_write) {
-        if (copy_end == nullptr) {
-          copies = core_->send_buffer();
-          copy_end = copies.data();
-        }
-        if (static_cast<std::size_t>(copies.data() + copies.size() - copy_end) >= vector.iov_len) {
-          std::memcpy(copy_end, vector.iov_base, vector.iov_len);
-          const bool joins =
-              count != 0 && static_cast<std::byte*>(vectors[count - 1].iov_base) >= copies.data() &&
-              static_cast<std::byte*>(vectors[count - 1].iov_base) + vectors[count - 1].iov_len == copy_end;
-          copy_end += vector.iov_len;
-          if (joins) {
-            vectors[count - 1].iov_len += vector.iov_len;
-            continue;
-          }
-          vector.iov_base = copy_end - vector.iov_len;
-        }
-      }
-      vectors[count++] = vector;
-    }
-    if (with_fds != nullptr || count == vectors.size()) break;
+    if (write.remaining() == 0) [[unlikely]]
+      continue;
+    StreamWrite* const with_fds = write.fds().empty() ? nullptr : &write;
+    if (with_fds != nullptr && !gather.empty()) return nullptr;
+    // What leaves alone needs no copy.
+    const bool alone =
+        gather.empty() && write.cursor().size() == 1 && OperationList::behind(write) == nullptr;
+    const bool has_room = write.cursor().for_each_ahead([&gather, alone](const iovec& vector) {
+      return alone || vector.iov_len > WriteGather::small ? gather.add(vector) : gather.add_copy(vector);
+    });
+    if (!has_room || with_fds != nullptr) return with_fds;
   }
+  return nullptr;
+}
 
-  if (count != 0) {
+// One call of the backend with as many writes as fit. Returns whether there is more to do now.
+bool StreamCore::write_batch() {
+  WriteGather gather(*core_);
+  const StreamWrite* const with_fds = gather_writes(gather);
+  std::size_t sent = 0;
+  if (!gather.empty()) {
     int err = 0;
-    const auto batch = std::span<const iovec>(vectors).first(count);
     SocketControl* const control = with_fds != nullptr ? backend_->socket_control() : nullptr;
-    const ssize_t sent = control != nullptr ? control->try_writev_with_fds(batch, with_fds->fds(), err)
-                                            : backend_->try_writev(batch, err);
-    if (sent < 0) {
-      if (err == EAGAIN) {
-        write_blocked_ = true;
-        backend_->want_writable();
-      } else {
-        latch_write(err);
-        fail_writes(err);
-      }
+    const ssize_t result = control != nullptr
+                               ? control->try_writev_with_fds(gather.vectors(), with_fds->fds(), err)
+                               : backend_->try_writev(gather.vectors(), err);
+    if (result < 0) {
+      write_failed(err);
       return false;
     }
-    account_written(static_cast<std::size_t>(sent));
-    if (static_cast<std::size_t>(sent) < offered && traits_.short_is_final) {
-      finish_written();
-      write_blocked_ = true;
-      backend_->want_writable();
-      return false;
-    }
-    if (writes_.front() != nullptr) {
-      const auto* const last = static_cast<const StreamWrite*>(writes_.back());
-      if (last->remaining() != 0) {
-        if (backend_->try_flush() == 0) finish_written();
-        return true;
-      }
-    }
+    sent = static_cast<std::size_t>(result);
   }
-
-  if (const int err = backend_->try_flush(); err != 0) {
-    if (err == EAGAIN) {
-      write_blocked_ = true;
-      backend_->want_writable();
-    } else {
-      latch_write(err);
-      fail_writes(err);
-    }
+  const bool is_short = sent < gather.bytes() && traits_.short_is_final;
+  const int err = is_short ? 0 : backend_->try_flush();
+  if (err == 0) {
+    finish_written(sent);
+  } else {
+    account_written(sent);
+  }
+  if (is_short) {
+    write_blocked_ = true;
+    backend_->want_writable();
     return false;
   }
-  finish_written();
+  if (writes_.front() != nullptr && static_cast<const StreamWrite*>(writes_.back())->remaining() != 0)
+    return true;
+  if (err != 0) {
+    write_failed(err);
+    return false;
+  }
   if (shutting_down_ != nullptr && writes_.empty()) try_shutdown();
   return false;
 }
 
+// Of `try_writev()` or `try_flush()`.
+void StreamCore::write_failed(int err) {
+  if (err == EAGAIN) {
+    write_blocked_ = true;
+    backend_->want_writable();
+  } else {
+    latch_write(err);
+    fail_writes(err);
+  }
+}
+
+// Bytes that the backend has taken but may not have passed on.
 void StreamCore::account_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
   for (StreamOperation* node = writes_.front(); node != nullptr && bytes != 0;
        node = OperationList::behind(*node)) {
     auto& write = static_cast<StreamWrite&>(*node);
-    if (write.remaining() <= bytes) [[likely]] {
-      bytes -= write.remaining();
-      write.set_all_out();
-    } else {
-      write.advance(bytes);
-      return;
-    }
+    const std::size_t step = std::min(bytes, write.remaining());
+    bytes -= step;
+    write.advance(step);
   }
 }
 
-void StreamCore::finish_written() {
+// Bytes that have left, and with them all that was taken before.
+void StreamCore::finish_written(std::size_t bytes) {
+  remove_queued_bytes(bytes);
   while (!writes_.empty()) {
     auto& write = static_cast<StreamWrite&>(*writes_.front());
-    if (write.remaining() != 0) return;
-    writes_.remove(write);
+    if (write.remaining() > bytes) {
+      if (bytes != 0) write.advance(bytes);
+      return;
+    }
+    bytes -= write.remaining();
+    writes_.pop_front();
     write.set_stream(nullptr);
     write.complete();
   }

@@ -16,6 +16,7 @@ namespace tsock::detail {
 class StreamWrite;
 class StreamControl;
 class WatermarkWatch;
+class WriteGather;
 
 /// Somebody who works on a stream over many requests and has to hear that it goes.
 class StreamFollower : public ListNode {
@@ -128,9 +129,11 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   void fail_reader(int err);
   void fail_writes(int err) noexcept;
   void break_monitor(int err) noexcept;
+  StreamWrite* gather_writes(WriteGather& gather);
   bool write_batch();
+  void write_failed(int err);
   void account_written(std::size_t bytes);
-  void finish_written();
+  void finish_written(std::size_t bytes);
   void try_shutdown();
   void try_disconnect();
   void consume_unread(std::size_t bytes) noexcept;

@@ -5,6 +5,7 @@
 #include <span>
 #include <tsock/buffer.hpp>
 
+#include "core/operation_list.hpp"
 #include "core/queue_core.hpp"
 
 namespace tsock::detail {
@@ -27,39 +28,16 @@ class StreamOperation : public QueueableState {
   void describe(std::ostream& out) const override;
 
  private:
-  friend class OperationList;
+  template <class T>
+  friend class OperationChain;
   friend class StreamCore;
   StreamCore* stream_ = nullptr;
   StreamOperation* list_prev_ = nullptr;
   StreamOperation* list_next_ = nullptr;
-  bool waits_ = false;  // stands in the stream's list of those that wait in a queue
 };
 
 /// A stream's operations in order.
-class OperationList {
- public:
-  [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
-  [[nodiscard]] StreamOperation* front() const noexcept { return head_; }
-  [[nodiscard]] StreamOperation* back() const noexcept { return tail_; }
-  [[nodiscard]] static StreamOperation* behind(const StreamOperation& operation) noexcept {
-    return operation.list_next_;
-  }
-  void push_back(StreamOperation& operation) noexcept {
-    operation.list_prev_ = tail_;
-    operation.list_next_ = nullptr;
-    (tail_ != nullptr ? tail_->list_next_ : head_) = &operation;
-    tail_ = &operation;
-  }
-  void remove(StreamOperation& operation) noexcept {
-    (operation.list_prev_ != nullptr ? operation.list_prev_->list_next_ : head_) = operation.list_next_;
-    (operation.list_next_ != nullptr ? operation.list_next_->list_prev_ : tail_) = operation.list_prev_;
-    operation.list_prev_ = operation.list_next_ = nullptr;
-  }
-
- private:
-  StreamOperation* head_ = nullptr;
-  StreamOperation* tail_ = nullptr;
-};
+using OperationList = OperationChain<StreamOperation>;
 
 /// A request that takes bytes from a stream.
 class StreamRead : public StreamOperation {
@@ -70,7 +48,10 @@ class StreamRead : public StreamOperation {
   void interrupt(int err) override;
 
   /// The stream has made it its reader.
-  virtual void on_reading() {}
+  void on_reading() {
+    if (asking_) [[unlikely]]
+      begin_reading();
+  }
   /// Takes from bytes that are in memory; finishes when it has enough or finds them wrong. \return bytes
   /// taken.
   virtual std::size_t feed(std::span<const std::byte> bytes) = 0;
@@ -85,15 +66,20 @@ class StreamRead : public StreamOperation {
   virtual void at_end(int err, StreamCore& stream) = 0;
   /// What is wrong with the bytes that `feed()` or `advance()` saw; the stream then takes them back and fails
   /// the read.
-  [[nodiscard]] virtual int fault() const noexcept { return 0; }
+  [[nodiscard]] int fault() const noexcept { return fault_; }
   /// Whether the loop's receive buffer may be filled behind the space, for the reads that follow.
   [[nodiscard]] virtual bool wants_read_ahead() const noexcept { return true; }
   /// False while the next step waits for code of the user that the loop will call.
-  [[nodiscard]] virtual bool can_take() const noexcept { return true; }
+  [[nodiscard]] bool can_take() const noexcept { return !asking_; }
 
  protected:
+  /// The first step of a read that begins with code of the user.
+  virtual void begin_reading() {}
   void on_delivery() noexcept override;
   void on_abandon() noexcept override;
+
+  int fault_ = 0;
+  bool asking_ = false;  // code of the user is to be called
 };
 
 }  // namespace tsock::detail

@@ -78,8 +78,8 @@ inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noex
   }
 }
 
-// Knows the size and makes room for the message; false with a fault.
-inline bool PrefixedPduState::header_complete(const std::byte* header) {
+// The size of the whole message, or 0 with a fault.
+inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept {
   std::uint32_t length = prefix(header);
   bool fits = true;
   if (includes_header_) {
@@ -88,16 +88,27 @@ inline bool PrefixedPduState::header_complete(const std::byte* header) {
   }
   if (!fits || length < min_body_ || length > max_body_) [[unlikely]] {
     fault_ = EMSGSIZE;
-    return false;
+    return 0;
   }
+  return header_size_ + length;
+}
+
+// Makes room for a message of which the header is known; false with a fault.
+inline bool PrefixedPduState::reserve(std::uint32_t size) {
   try {
-    PduAccess::allocate(value_, core(), header_size_ + std::size_t{length});
+    PduAccess::allocate(value_, core(), size);
   } catch (const std::bad_alloc&) {
     fault_ = ENOMEM;
     return false;
   }
-  size_ = header_size_ + length;
+  size_ = size;
   return true;
+}
+
+// All bytes are there.
+inline void PrefixedPduState::complete() {
+  PduAccess::set_extent(value_, size_, header_size_, size_);
+  finish(0);
 }
 
 // The bytes are in place already.
@@ -105,12 +116,28 @@ inline void PrefixedPduState::take(std::size_t bytes) {
   got_ += static_cast<std::uint32_t>(bytes);
   add_transferred(bytes);
   if (size_ == 0) {
-    if (got_ < header_size_ || !header_complete(header_.data())) return;
+    if (got_ < header_size_) return;
+    const std::uint32_t size = size_by(header_.data());
+    if (size == 0 || !reserve(size)) return;
     std::memcpy(PduAccess::data(value_), header_.data(), header_size_);
   }
-  if (got_ < size_) return;
-  PduAccess::set_extent(value_, size_, header_size_, size_);
-  finish(0);
+  if (got_ == size_) complete();
+}
+
+// A large message that is there as a whole stays where it is, if it lies in the loop's receive buffer.
+bool PrefixedPduState::stays_in_place(std::span<const std::byte> bytes, std::uint32_t size) {
+  ReceiveChunk* const chunk = core().receive_buffer().chunk_of(bytes.data());
+  if (chunk == nullptr) return false;
+  try {
+    // The memory is the loop's and nobody else's part of it.
+    PduAccess::place(value_, core(), *chunk, const_cast<std::byte*>(bytes.data()));
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  size_ = got_ = size;
+  add_transferred(size);
+  complete();
+  return true;
 }
 
 std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
@@ -118,7 +145,10 @@ std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
   if (size_ == 0) {
     if (got_ == 0 && bytes.size() >= header_size_) [[likely]] {
       // The usual case: nothing of the message was seen before, and it goes over in one piece.
-      if (!header_complete(bytes.data())) {
+      const std::uint32_t size = size_by(bytes.data());
+      if (size >= ReceiveBuffer::smallest_in_place && size <= bytes.size() && stays_in_place(bytes, size))
+        return size;
+      if (size == 0 || !reserve(size)) [[unlikely]] {
         std::memcpy(header_.data(), bytes.data(), header_size_);
         got_ = header_size_;
         add_transferred(header_size_);
@@ -274,7 +304,7 @@ void NextVectorState::begin() {
     finish(EINVAL);
   } else {
     try {
-      cursor_.assign(list.vectors());
+      cursor_.assign(core(), list.vectors());
     } catch (const std::bad_alloc&) {
       finish(ENOMEM);
       return;

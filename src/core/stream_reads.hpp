@@ -18,8 +18,9 @@ namespace tsock::detail {
 /// Fills all of the caller's vectors.
 class ReadvState final : public ResultState<ssize_t, StreamRead> {
  public:
-  ReadvState(LoopCore& core, CallSite site) : ResultState(core, "readv", site), cursor_(core) {}
-  void set_vectors(std::span<const iovec> vectors) { cursor_.assign(vectors); }
+  ReadvState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "readv"; }
+  void set_vectors(std::span<const iovec> vectors) { cursor_.assign(core(), vectors); }
 
   std::size_t feed(std::span<const std::byte> bytes) override;
   std::size_t space(std::span<iovec> out) override { return cursor_.ahead(out); }
@@ -35,7 +36,8 @@ class ReadvState final : public ResultState<ssize_t, StreamRead> {
 /// Takes what is there, at least one byte.
 class ReadSomeState final : public ResultState<ssize_t, StreamRead> {
  public:
-  ReadSomeState(LoopCore& core, CallSite site) : ResultState(core, "read_some", site) {}
+  ReadSomeState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "read_some"; }
   void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
 
   std::size_t feed(std::span<const std::byte> bytes) override;
@@ -52,7 +54,8 @@ class ReadSomeState final : public ResultState<ssize_t, StreamRead> {
 /// Reads one message of a length-prefixed framing.
 class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
  public:
-  PrefixedPduState(LoopCore& core, CallSite site) : ResultState(core, "readv_pdu", site) {}
+  PrefixedPduState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
   void set_framing(const Framing& framing) noexcept;
 
   std::size_t feed(std::span<const std::byte> bytes) override;
@@ -60,12 +63,14 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
   void advance(std::size_t bytes) override;
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
-  [[nodiscard]] int fault() const noexcept override { return fault_; }
 
  private:
   [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept;
-  bool header_complete(const std::byte* header);
+  std::uint32_t size_by(const std::byte* header) noexcept;
+  bool reserve(std::uint32_t size);
+  void complete();
   void take(std::size_t bytes);
+  bool stays_in_place(std::span<const std::byte> bytes, std::uint32_t size);
 
   std::array<std::byte, 4> header_{};
   std::uint8_t header_size_ = 0;
@@ -75,13 +80,13 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
   std::uint32_t max_body_ = 0;
   std::uint32_t size_ = 0;  // of the whole message; 0 until the header is known
   std::uint32_t got_ = 0;
-  int fault_ = 0;
 };
 
 /// Reads one message that ends with a delimiter.
 class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
  public:
-  DelimitedPduState(LoopCore& core, CallSite site) : ResultState(core, "readv_pdu", site) {}
+  DelimitedPduState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
   void set_framing(const Framing& framing) noexcept { framing_ = framing; }
 
   std::size_t feed(std::span<const std::byte> bytes) override;
@@ -89,7 +94,6 @@ class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
   void advance(std::size_t bytes) override;
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
-  [[nodiscard]] int fault() const noexcept override { return fault_; }
 
  private:
   [[nodiscard]] std::size_t longest() const noexcept {
@@ -103,13 +107,13 @@ class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
   Framing framing_;
   std::size_t got_ = 0;
   std::byte next_{};
-  int fault_ = 0;
 };
 
 /// Reads a message whose vectors the user's function hands out.
 class NextVectorState final : public ResultState<ssize_t, StreamRead> {
  public:
-  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, "readv_pdu", site), cursor_(core) {}
+  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) { asking_ = true; }
+  [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
   ~NextVectorState() override { free_history(); }
   void set_function(InlineFunction function) noexcept { next_vector_ = std::move(function); }
 
@@ -118,13 +122,12 @@ class NextVectorState final : public ResultState<ssize_t, StreamRead> {
   void advance(std::size_t bytes) override;
   void give_back(StreamCore& stream) override;
   void at_end(int /*err*/, StreamCore& /*stream*/) override {}
-  [[nodiscard]] bool can_take() const noexcept override { return !asking_; }
-  void on_reading() override { ask(); }
 
  private:
   // Earlier vectors belong to the caller again, so an interrupted message is given back from a copy.
   static constexpr std::size_t longest_history = std::size_t{64} * 1024;
 
+  void begin_reading() override { ask(); }
   void begin() override;
   void on_delivery() noexcept override;
   void ask();
@@ -138,7 +141,6 @@ class NextVectorState final : public ResultState<ssize_t, StreamRead> {
   std::size_t history_size_ = 0;
   std::size_t history_capacity_ = 0;
   bool history_lost_ = false;
-  bool asking_ = true;
 };
 
 }  // namespace tsock::detail

@@ -14,10 +14,11 @@ namespace tsock::detail {
 /// A gathered write, alone or in a queue.
 class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
  public:
-  StreamWrite(LoopCore& core, CallSite site) : ResultState(core, "writev", site), cursor_(core) {}
+  StreamWrite(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "writev"; }
 
   void set_vectors(std::span<const iovec> vectors, std::size_t total) {
-    cursor_.assign(vectors);
+    cursor_.assign(core(), vectors);
     remaining_ = total;
   }
   void set_fds(std::span<const int> fds) {
@@ -43,12 +44,13 @@ class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
     fds_.reset();
   }
   /// All that remained is out.
-  void set_all_out() noexcept {
+  void complete() {
     add_transferred(remaining_);
     remaining_ = 0;
-    fds_.reset();
+    if (fds_ != nullptr) [[unlikely]]
+      fds_.reset();
+    finish_with(static_cast<ssize_t>(transferred()));
   }
-  void complete() { finish_with(static_cast<ssize_t>(transferred())); }
 
   void start_in_queue() override;
   void interrupt(int err) override;

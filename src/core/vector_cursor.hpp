@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <span>
 #include <tsock/buffer.hpp>
 
@@ -26,30 +27,23 @@ inline bool sum_vectors(std::span<const iovec> vectors, std::size_t& total) noex
 /// pool.
 class VectorCursor {
  public:
-  explicit VectorCursor(LoopCore& core) noexcept : core_(&core) {}
+  VectorCursor() noexcept = default;
   VectorCursor(const VectorCursor&) = delete;
   VectorCursor& operator=(const VectorCursor&) = delete;
-  ~VectorCursor() { free_block(); }
+  ~VectorCursor() {
+    if (has_block_) [[unlikely]]
+      free_block();
+  }
 
-  /// Copies the vectors; empty ones are left out.
-  void assign(std::span<const iovec> vectors) {
-    if (block_ != nullptr) free_block();
-    if (vectors.size() == 1) [[likely]] {
+  /// Copies the vectors, when there are many into a block of the pool; empty ones are left out.
+  void assign(LoopCore& core, std::span<const iovec> vectors) {
+    if (vectors.size() == 1 && !has_block_) [[likely]] {
       inline_[0] = vectors[0];
       count_ = vectors[0].iov_len != 0 ? 1 : 0;
       index_ = 0;
       offset_ = 0;
-      return;
-    }
-    if (vectors.size() > inline_capacity) {
-      block_size_ = static_cast<std::uint32_t>(vectors.size() * sizeof(iovec));
-      block_ = static_cast<iovec*>(core_->allocate(block_size_));
-    }
-    iovec* const list = data();
-    count_ = index_ = 0;
-    offset_ = 0;
-    for (const iovec& vector : vectors) {
-      if (vector.iov_len != 0) list[count_++] = vector;
+    } else {
+      assign_many(core, vectors);
     }
   }
 
@@ -73,6 +67,20 @@ class VectorCursor {
       out[0].iov_len -= offset_;
     }
     return used;
+  }
+
+  /// Visits what lies ahead, until `visit` says false. \return false when it did.
+  template <class F>
+  bool for_each_ahead(F visit) const {
+    if (index_ == count_) return true;
+    const iovec* const list = data();
+    const iovec& first = list[index_];
+    if (!visit(iovec{static_cast<std::byte*>(first.iov_base) + offset_, first.iov_len - offset_}))
+      return false;
+    for (std::size_t i = index_ + 1; i < count_; ++i) {
+      if (!visit(list[i])) return false;
+    }
+    return true;
   }
 
   void advance(std::size_t bytes) noexcept {
@@ -117,22 +125,44 @@ class VectorCursor {
 
  private:
   static constexpr std::size_t inline_capacity = 2;
+  /// What stands in front of the vectors of a block.
+  struct Block {
+    LoopCore* core;
+    std::size_t size;
+  };
 
-  [[nodiscard]] const iovec* data() const noexcept { return block_ != nullptr ? block_ : inline_; }
-  [[nodiscard]] iovec* data() noexcept { return block_ != nullptr ? block_ : inline_; }
+  [[nodiscard]] const iovec* data() const noexcept { return has_block_ ? list_ : inline_; }
+  [[nodiscard]] iovec* data() noexcept { return has_block_ ? list_ : inline_; }
+  [[gnu::noinline]] void assign_many(LoopCore& core, std::span<const iovec> vectors) {
+    if (has_block_) free_block();
+    index_ = count_ = 0;
+    offset_ = 0;
+    if (vectors.size() > inline_capacity) allocate_block(core, vectors.size());
+    iovec* const list = data();
+    for (const iovec& vector : vectors) {
+      if (vector.iov_len != 0) list[count_++] = vector;
+    }
+  }
+  void allocate_block(LoopCore& core, std::size_t vectors) {
+    const std::size_t size = sizeof(Block) + vectors * sizeof(iovec);
+    auto* const block = ::new (core.allocate(size)) Block{&core, size};
+    list_ = ::new (static_cast<void*>(block + 1)) iovec[vectors];
+    has_block_ = true;
+  }
   void free_block() noexcept {
-    if (block_ == nullptr) return;
-    core_->deallocate(block_, block_size_);
-    block_ = nullptr;
+    Block* const block = reinterpret_cast<Block*>(list_) - 1;
+    block->core->deallocate(block, block->size);
+    has_block_ = false;
   }
 
-  LoopCore* core_;
-  iovec* block_ = nullptr;
-  std::uint32_t block_size_ = 0;
+  union {
+    iovec inline_[inline_capacity];
+    iovec* list_;
+  };
+  std::size_t offset_ = 0;
   std::uint32_t count_ = 0;
   std::uint32_t index_ = 0;
-  std::size_t offset_ = 0;
-  iovec inline_[inline_capacity];
+  bool has_block_ = false;
 };
 
 }  // namespace tsock::detail

@@ -42,7 +42,8 @@ int fit_local(Address& local, const Address& remote) {
 /// Waits for a connection to be made.
 class ConnectState final : public ResultState<Stream>, private FdEvents {
  public:
-  ConnectState(LoopCore& core, CallSite site) : ResultState(core, "connect", site) {}
+  ConnectState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "connect"; }
 
   void start(const Address& remote, const ConnectOptions& options) {
     remote_ = remote;

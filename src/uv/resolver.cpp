@@ -75,7 +75,8 @@ class ResolveState final : public ResultState<std::vector<Address>> {
  public:
   ResolveState(LoopCore& core, std::string_view host, std::string_view service, const ResolveOptions& options,
                CallSite site)
-      : ResultState(core, "resolve", site), host_(host), service_(service), options_(options) {}
+      : ResultState(core, site), host_(host), service_(service), options_(options) {}
+  [[nodiscard]] const char* name() const noexcept override { return "resolve"; }
 
   void start() {
     const int err = begin_lookup();

@@ -14,7 +14,8 @@ class SignalWatch;
 /// Waits for one delivery of a signal.
 class SignalState final : public ResultState<int> {
  public:
-  SignalState(LoopCore& core, CallSite site) : ResultState(core, "signal", site) {}
+  SignalState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "signal"; }
   void set_watch(SignalWatch* watch) noexcept { watch_ = watch; }
   void interrupt(int err) override;
 

@@ -9,11 +9,16 @@
 
 namespace tsock::detail {
 
-/// A move-only `void(void*)` whose callable lives inside the object when it fits, so that a completion needs
-/// no heap. A larger callable is kept in one heap block.
+class LoopCore;
+
+void* allocate_block(LoopCore& core, std::size_t size);
+void free_block(LoopCore& core, void* block, std::size_t size) noexcept;
+
+/// A move-only `void(void*)` whose callable lives inside the object when it fits, else in a block of the
+/// loop's pool, so that a completion needs no heap.
 class InlineFunction {
  public:
-  static constexpr std::size_t capacity = 40;
+  static constexpr std::size_t capacity = 24;
 
   InlineFunction() noexcept = default;
   InlineFunction(InlineFunction&& other) noexcept { take(other); }
@@ -30,17 +35,22 @@ class InlineFunction {
 
   /// Replaces the callable; the old one is destroyed first.
   template <class Function>
-  void emplace(Function&& function) {
+  void emplace(LoopCore& core, Function&& function) {
+    reset();
+    emplace_first(core, std::forward<Function>(function));
+  }
+
+  /// Sets the callable where there is none.
+  template <class Function>
+  void emplace_first(LoopCore& core, Function&& function) {
     using F = std::remove_cvref_t<Function>;
     static_assert(std::is_invocable_v<F&, void*>);
-    reset();
     if constexpr (fits<F>) {
       ::new (static_cast<void*>(storage_)) F(std::forward<Function>(function));
       operations_ = &inline_operations<F>;
     } else {
-      ::new (static_cast<void*>(storage_))
-          F*(std::make_unique<F>(std::forward<Function>(function)).release());
-      operations_ = &heap_operations<F>;
+      ::new (static_cast<void*>(storage_)) Boxed<F>*(make_boxed<F>(core, std::forward<Function>(function)));
+      operations_ = &boxed_operations<F>;
     }
   }
 
@@ -60,12 +70,38 @@ class InlineFunction {
     void (*relocate)(void* from, void* to) noexcept;  // null: the bytes can be copied
     void (*destroy)(void* storage) noexcept;          // null: nothing to do
   };
+  /// What does not fit, with the way back to its pool.
+  template <class F>
+  struct Boxed {
+    template <class Function>
+    Boxed(LoopCore& owner, Function&& callable) : core(&owner), function(std::forward<Function>(callable)) {}
+    LoopCore* core;
+    F function;
+  };
 
   template <class F>
   static constexpr bool fits = sizeof(F) <= capacity &&
                                alignof(F) <= alignof(void*) && std::is_nothrow_move_constructible_v<F>;
   template <class F>
   static constexpr bool trivial = std::is_trivially_copyable_v<F>&& std::is_trivially_destructible_v<F>;
+  // The pool aligns as the heap does by default.
+  template <class F>
+  static constexpr bool pooled = alignof(F) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+
+  template <class F, class Function>
+  static Boxed<F>* make_boxed(LoopCore& core, Function&& function) {
+    if constexpr (pooled<F>) {
+      void* const block = allocate_block(core, sizeof(Boxed<F>));
+      try {
+        return ::new (block) Boxed<F>(core, std::forward<Function>(function));
+      } catch (...) {
+        free_block(core, block, sizeof(Boxed<F>));
+        throw;
+      }
+    } else {
+      return std::make_unique<Boxed<F>>(core, std::forward<Function>(function)).release();
+    }
+  }
 
   template <class F>
   static F* object(void* storage) noexcept {
@@ -85,19 +121,26 @@ class InlineFunction {
     object<F>(storage)->~F();
   }
   template <class F>
-  static void invoke_heap(void* storage, void* argument) {
-    (**object<F*>(storage))(argument);
+  static void invoke_boxed(void* storage, void* argument) {
+    (*object<Boxed<F>*>(storage))->function(argument);
   }
   template <class F>
-  static void destroy_heap(void* storage) noexcept {
-    const std::unique_ptr<F> owner(*object<F*>(storage));
+  static void destroy_boxed(void* storage) noexcept {
+    Boxed<F>* const boxed = *object<Boxed<F>*>(storage);
+    if constexpr (pooled<F>) {
+      LoopCore& core = *boxed->core;
+      boxed->~Boxed<F>();
+      free_block(core, boxed, sizeof(Boxed<F>));
+    } else {
+      const std::unique_ptr<Boxed<F>> owner(boxed);
+    }
   }
 
   template <class F>
   static constexpr Operations inline_operations{&invoke_inline<F>, trivial<F> ? nullptr : &relocate_inline<F>,
                                                 trivial<F> ? nullptr : &destroy_inline<F>};
   template <class F>
-  static constexpr Operations heap_operations{&invoke_heap<F>, nullptr, &destroy_heap<F>};
+  static constexpr Operations boxed_operations{&invoke_boxed<F>, nullptr, &destroy_boxed<F>};
 
   void take(InlineFunction& other) noexcept {
     operations_ = other.operations_;

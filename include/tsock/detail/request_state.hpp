@@ -14,8 +14,6 @@ class Loop;
 
 namespace tsock::detail {
 
-class LoopCore;
-
 /// A place in one of the loop's doubly linked lists; unlinked when `next` is null.
 struct ListNode {
   ListNode* prev = nullptr;
@@ -64,8 +62,13 @@ class RequestState : public ReadyNode {
  public:
   enum class Phase : std::uint8_t { in_progress, finished, delivered, received };
   static constexpr std::uint32_t no_deadline = 0xffffffffU;
+  /// Marks of a state that needs care when it goes.
+  enum Mark : std::uint8_t {
+    in_delivery = 1,  ///< `on_delivery()` runs
+    awaited = 2,      ///< the loop asks for it, see `LoopCore::set_beginning()` and `set_waited_for()`
+  };
 
-  RequestState(LoopCore& core, const char* name, CallSite site) noexcept;
+  RequestState(LoopCore& core, CallSite site) noexcept;
 
   // The side of the handle.
   [[nodiscard]] bool is_in_progress() const noexcept { return phase_ < Phase::delivered; }
@@ -79,12 +82,19 @@ class RequestState : public ReadyNode {
   void clear_deadline() noexcept;
   /// Ends the state together with its handle.
   void release() noexcept;
-  // What the old callable captured goes last: it may own this request.
+  /// To be called once the state is complete.
+  void trace_start();
   template <class F>
   void set_callback(F&& function) {
-    const InlineFunction old(std::move(callback_));
-    callback_.emplace(std::forward<F>(function));
-    if (phase_ == Phase::delivered) deliver_late();
+    if (callback_) [[unlikely]] {
+      // What the old callable captured goes last: it may own this request.
+      const InlineFunction old(std::move(callback_));
+      callback_.emplace(*core_, std::forward<F>(function));
+    } else {
+      callback_.emplace_first(*core_, std::forward<F>(function));
+    }
+    if (phase_ == Phase::delivered) [[unlikely]]
+      deliver_late();
   }
   /// False when no callback can run any more: the result was fetched, or the loop is gone.
   [[nodiscard]] bool can_call_back() const noexcept;
@@ -92,8 +102,6 @@ class RequestState : public ReadyNode {
   bool wait(int& err);
   /// Where the result lives; null when there is none.
   [[nodiscard]] virtual void* result() noexcept { return nullptr; }
-  /// Drops what the operation keeps besides its result.
-  virtual void on_received() noexcept {}
 
   // The side of the implementer.
   /// Ends the operation; the first call wins. The callback runs later, from the loop.
@@ -113,11 +121,13 @@ class RequestState : public ReadyNode {
 
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
   [[nodiscard]] Loop& loop() const noexcept;
-  [[nodiscard]] const char* name() const noexcept { return name_; }
+  /// What dumps and traces call the operation.
+  [[nodiscard]] virtual const char* name() const noexcept = 0;
   [[nodiscard]] CallSite site() const noexcept { return site_; }
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] std::uint64_t parent_id() const noexcept { return parent_id_; }
-  [[nodiscard]] std::uint64_t started_ms() const noexcept { return started_ms_; }
+  /// The loop's clock in milliseconds, of which the lower 32 bits are kept.
+  [[nodiscard]] std::uint32_t started_ms() const noexcept { return started_ms_; }
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
 
   /// Called by the loop; delivers the completion.
@@ -150,22 +160,18 @@ class RequestState : public ReadyNode {
 
   LoopCore* core_;
   void* handle_ = nullptr;
+  std::size_t transferred_ = 0;
   InlineFunction callback_;
-  const char* name_;
-  CallSite site_;
   std::uint64_t id_;
   std::uint64_t parent_id_;
-  std::uint64_t started_ms_;
-  std::size_t transferred_ = 0;
+  [[no_unique_address]] CallSite site_;
+  std::uint32_t started_ms_;
   int error_ = 0;
   std::uint32_t deadline_index_ = no_deadline;
   std::uint32_t block_size_ = 0;
   Phase phase_ = Phase::in_progress;
-  bool in_delivery_ = false;
+  std::uint8_t marks_ = 0;
 };
-
-void* allocate_block(LoopCore& core, std::size_t size);
-void free_block(LoopCore& core, void* block, std::size_t size) noexcept;
 
 /// Makes an operation's state in a block of the loop's pool; a Request takes it over.
 template <class S, class... Args>
@@ -179,6 +185,7 @@ S* make_state(LoopCore& core, Args&&... args) {
     throw;
   }
   state->block_size_ = static_cast<std::uint32_t>(sizeof(S));
+  state->trace_start();
   return state;
 }
 
