@@ -1,0 +1,182 @@
+// Large messages stay where they were received.
+#include "core/receive_buffer.hpp"
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "support/loop_fixture.hpp"
+
+using namespace tsock;
+using tsock::detail::ReceiveBuffer;
+using tsock::detail::ReceiveChunk;
+using tsock::test::LoopFixture;
+using tsock::test::pattern;
+
+BOOST_AUTO_TEST_SUITE(receive_buffer)
+
+BOOST_AUTO_TEST_CASE(one_chunk_serves_all_reads_while_no_message_stays) {
+  ReceiveBuffer buffer;
+  const auto room = buffer.room();
+  BOOST_TEST(room.size() == ReceiveBuffer::chunk_size);
+  BOOST_TEST(buffer.room().data() == room.data());
+  BOOST_TEST(buffer.chunk_of(room.data()) != nullptr);
+  BOOST_TEST(buffer.chunk_of(room.data() + room.size() - 1) != nullptr);
+  BOOST_TEST(buffer.chunk_of(room.data() + room.size()) == nullptr);
+  const std::byte elsewhere{};
+  BOOST_TEST(buffer.chunk_of(&elsewhere) == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_that_stays_keeps_later_reads_out_of_its_chunk_until_it_goes) {
+  ReceiveBuffer buffer;
+  const std::byte* const first = buffer.room().data();
+  ReceiveChunk* const chunk = buffer.chunk_of(first);
+  BOOST_TEST_REQUIRE(chunk != nullptr);
+  ReceiveBuffer::add_message(*chunk);
+  ReceiveBuffer::add_message(*chunk);
+  const std::byte* const second = buffer.room().data();
+  BOOST_TEST(second != first);
+  buffer.remove_message(*chunk);
+  ReceiveBuffer::add_message(*buffer.chunk_of(second));
+  BOOST_TEST(buffer.room().data() != first);  // one message is still there
+  buffer.remove_message(*chunk);
+  ReceiveBuffer::add_message(*buffer.chunk_of(buffer.room().data()));
+  BOOST_TEST(buffer.room().data() == first);
+}
+
+BOOST_AUTO_TEST_CASE(messages_hold_a_bounded_number_of_chunks) {
+  ReceiveBuffer buffer;
+  std::vector<ReceiveChunk*> held;
+  for (int i = 0; i < 100; ++i) {
+    ReceiveChunk* const chunk = buffer.chunk_of(buffer.room().data());
+    if (chunk == nullptr) break;
+    ReceiveBuffer::add_message(*chunk);
+    held.push_back(chunk);
+  }
+  BOOST_TEST(held.size() == 8U);
+  // Now messages are copied out of one more chunk, which all reads share.
+  const std::byte* const shared = buffer.room().data();
+  BOOST_TEST(buffer.room().data() == shared);
+  BOOST_TEST(buffer.chunk_of(shared) == nullptr);
+  for (ReceiveChunk* chunk : held) buffer.remove_message(*chunk);
+  BOOST_TEST(buffer.chunk_of(buffer.room().data()) != nullptr);
+}
+
+namespace {
+
+constexpr std::size_t large = std::size_t{12} * 1024;
+
+struct LargeMessages : LoopFixture {
+  std::pair<Stream, Stream> streams = unix_pair();
+  Stream& out = streams.first;
+  Stream& in = streams.second;
+
+  static std::vector<std::byte> wire(std::size_t size, unsigned seed) {
+    std::vector<std::byte> bytes{std::byte{0}, std::byte{0}, std::byte(size >> 8U), std::byte(size & 255U)};
+    const auto body = pattern(size, seed);
+    bytes.insert(bytes.end(), body.begin(), body.end());
+    return bytes;
+  }
+  void send(const std::vector<std::byte>& bytes) {
+    auto writing = out.write(bytes);
+    BOOST_TEST_REQUIRE(error_of(writing) == 0);
+  }
+  Pdu receive() {
+    auto reading = in.readv_pdu(framing::u32be{});
+    int err = -1;
+    Pdu pdu = fetch(reading, err);
+    BOOST_TEST(err == 0);
+    return pdu;
+  }
+  static void check(const Pdu& pdu, std::size_t size, unsigned seed) {
+    const auto expected = pattern(size, seed);
+    const auto body = pdu.body();
+    BOOST_TEST(std::equal(body.begin(), body.end(), expected.begin(), expected.end()));
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(large_messages_that_came_together_lie_side_by_side, LargeMessages) {
+  std::vector<std::byte> both = wire(large, 1);
+  const auto second = wire(large, 2);
+  both.insert(both.end(), second.begin(), second.end());
+  send(both);
+  Pdu one;
+  Pdu two;
+  auto reading = in.readv_pdu(framing::u32be{});
+  Request<Pdu> next;
+  reading.set_callback([&](Request<Pdu>& request) {
+    int err = 0;
+    one = request.recv(err);
+    next = in.readv_pdu(framing::u32be{});
+  });
+  BOOST_TEST_REQUIRE(run_until([&] { return next && !next.is_in_progress(); }));
+  int err = 0;
+  two = next.recv(err);
+  check(one, large, 1);
+  check(two, large, 2);
+  BOOST_TEST(two.bytes().data() == one.bytes().data() + one.size());
+  two.body()[0] ^= std::byte{0xff};
+  check(one, large, 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(messages_that_are_kept_are_not_touched_by_what_comes_later, LargeMessages) {
+  std::vector<Pdu> kept;
+  for (unsigned i = 0; i < 30; ++i) {
+    send(wire(large + i, i));
+    kept.push_back(receive());
+  }
+  for (unsigned i = 0; i < 30; ++i) check(kept[i], large + i, i);
+  // In any order.
+  for (unsigned i = 0; i < 30; i += 3) kept[i] = Pdu();
+  for (unsigned i = 0; i < 10; ++i) {
+    send(wire(large, 100 + i));
+    check(receive(), large, 100 + i);
+  }
+  for (unsigned i = 1; i < 30; i += 3) check(kept[i], large + i, i);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_message_that_was_ready_but_not_delivered_goes_back_to_the_stream, LargeMessages) {
+  std::vector<std::byte> both = wire(large, 1);
+  const auto second = wire(large, 2);
+  both.insert(both.end(), second.begin(), second.end());
+  send(both);
+  auto reading = in.readv_pdu(framing::u32be{});
+  bool dropped = false;
+  reading.set_callback([&](Request<Pdu>&) {
+    // It is complete at once, and abandoned before the loop can tell.
+    const Request<Pdu> abandoned = in.readv_pdu(framing::u32be{});
+    dropped = true;
+  });
+  BOOST_TEST_REQUIRE(run_until([&] { return dropped; }));
+  int err = 0;
+  BOOST_TEST(in.pending_bytes(err) == second.size());
+  check(receive(), large, 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_in_place_outlives_its_stream_and_its_loop) {
+  Pdu kept;
+  {
+    std::optional<LargeMessages> fixture(std::in_place);
+    fixture->send(LargeMessages::wire(large, 7));
+    kept = fixture->receive();
+    fixture->streams = {};
+    // The fixture would miss the message's block.
+    Loop other;
+    int err = 0;
+    auto [near, far] = Stream::socketpair(other, err);
+    const auto bytes = LargeMessages::wire(large, 8);
+    auto writing = near.write(bytes);
+    BOOST_TEST(writing.wait(err));
+    auto reading = far.readv_pdu(framing::u32be{});
+    BOOST_TEST(reading.wait(err));
+    Pdu second = reading.recv(err);
+    kept = std::move(second);
+    fixture.reset();
+  }
+  LargeMessages::check(kept, large, 8);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
