@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "uv/connection_error.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/socket.hpp"
 
@@ -25,29 +26,6 @@ void SocketStream::close() noexcept {
   watcher_.close();
   fd_.reset();
 }
-
-namespace {
-
-// Errors of the connection, as opposed to those of one call: no memory, a descriptor that cannot be passed.
-bool breaks_connection(int err) noexcept {
-  switch (err) {
-    case ECONNRESET:
-    case ECONNREFUSED:
-    case ECONNABORTED:
-    case ETIMEDOUT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENETDOWN:
-    case ENETRESET:
-    case ENETUNREACH:
-    case EPROTO:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
 
 // The kernel tells what broke a connection once; whoever comes later hears it from here.
 ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {

@@ -9,6 +9,7 @@
 #include <tsock/loop.hpp>
 #include <utility>
 
+#include "uv/connection_error.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/descriptor.hpp"
 #include "uv/os/socket.hpp"
@@ -136,10 +137,14 @@ void UvStream::received(ssize_t got) {
     uv_read_stop(handle());
     reading_ = false;
     // A terminal whose other side hung up gives EIO.
-    if (got == UV_EOF || (got == UV_EIO && handle()->type == UV_TTY)) {
+    const bool ended = got == UV_EOF || (got == UV_EIO && handle()->type == UV_TTY);
+    if (ended && connection_error_ == 0) {
       ended_ = true;
+    } else if (ended) {
+      read_error_ = connection_error_;
     } else {
       read_error_ = got == UV_ENOBUFS ? ENOMEM : static_cast<int>(-got);
+      note_connection_error(read_error_);
     }
   }
   if (std::exchange(wants_read_, false)) events_->on_readable();
@@ -193,17 +198,45 @@ std::size_t UvStream::pending_bytes(int& err) {
   int ignored = 0;  // not every descriptor has a count
   const int fd = descriptor();
   if (fd >= 0 && !ended_) bytes += os::readable_bytes(fd, ignored);
-  if (bytes == 0) err = ended_ ? EPIPE : read_error_;
-  return bytes;
+  if (bytes != 0) return bytes;
+  err = ended_ ? EPIPE : read_error_;
+  if (err != 0 || !os::is_stream_socket(fd)) return 0;
+  const int waiting = os::peek_error(fd);
+  note_connection_error(waiting);
+  err = connection_error_ != 0 ? connection_error_ : waiting;
+  return 0;
 }
 
 // ---- writing ----
 
-// After a failed read libuv refuses writes with an error of its own; the first one says more.
+void UvStream::note_connection_error(int err) noexcept {
+  if (connection_error_ == 0 && breaks_connection(err)) connection_error_ = err;
+}
+
+int UvStream::take_socket_error() const noexcept {
+  const int fd = descriptor();
+  return os::is_stream_socket(fd) ? os::take_error(fd) : 0;
+}
+
+// A unix socket gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a reader.
+// After a failed read libuv refuses writes with EPIPE of its own. In both cases the other error says more.
 ssize_t UvStream::fail_write(int status, int& err) noexcept {
-  err = status == UV_EPIPE && read_error_ != 0 ? read_error_ : -status;
+  err = -status;
+  note_connection_error(err == EPIPE ? take_socket_error() : err);
+  if (connection_error_ != 0) {
+    err = connection_error_;
+  } else if (err == EPIPE && read_error_ != 0) {
+    err = read_error_;
+  }
   write_error_ = err;
   return -1;
+}
+
+// What libuv or the kernel mean by ENOTCONN, which here means a stream that was closed.
+int UvStream::why_not_connected() noexcept {
+  note_connection_error(take_socket_error());
+  if (connection_error_ != 0) return connection_error_;
+  return read_error_ != 0 ? read_error_ : EPIPE;
 }
 
 ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) {
@@ -294,7 +327,7 @@ int UvStream::try_shutdown_write() {
   if (shutdown_ == Shutdown::none) {
     link_->shutdown.data = link_;
     const int status = uv_shutdown(&link_->shutdown, handle(), on_shutdown);
-    if (status != 0) return status == UV_ENOTCONN && read_error_ != 0 ? read_error_ : -status;
+    if (status != 0) return status == UV_ENOTCONN ? why_not_connected() : -status;
     ++link_->users;
     shutdown_ = Shutdown::running;
   }
@@ -307,7 +340,7 @@ void UvStream::on_shutdown(uv_shutdown_t* request, int status) {
   if (UvStream* const self = link->stream; self != nullptr) {
     loop.enter();
     self->shutdown_ = Shutdown::ended;
-    self->shutdown_error_ = -status;
+    self->shutdown_error_ = status == UV_ENOTCONN ? self->why_not_connected() : -status;
     if (std::exchange(self->wants_write_, false)) self->events_->on_writable();
     loop.drain();
   }
@@ -356,10 +389,12 @@ void UvStream::on_fd_event(FdEvent event) {
 
 void UvStream::report_break(FdEvent event) {
   wants_broken_ = false;
-  int err = event.failed && watched_ ? os::take_error(watched_.get()) : 0;
-  if (err == 0 || err == ENOTSOCK || err == EBADF) err = read_error_ != 0 ? read_error_ : EPIPE;
-  if (err != EPIPE && read_error_ == 0) read_error_ = err;
-  events_->on_broken(err);
+  if (event.failed) note_connection_error(take_socket_error());
+  if (connection_error_ != 0) {
+    events_->on_broken(connection_error_);
+  } else {
+    events_->on_broken(read_error_ != 0 ? read_error_ : EPIPE);
+  }
 }
 
 void UvStream::come_back() {

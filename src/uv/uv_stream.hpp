@@ -56,6 +56,9 @@ class UvStream final : public StreamBackend, private FdEvents, private ReadyNode
   bool watch();
   ssize_t defer_write(std::span<const iovec> vectors, int& err);
   ssize_t fail_write(int status, int& err) noexcept;
+  void note_connection_error(int err) noexcept;
+  [[nodiscard]] int take_socket_error() const noexcept;
+  [[nodiscard]] int why_not_connected() noexcept;
   void on_fd_event(FdEvent event) override;
   void report_break(FdEvent event);
   void run() override;
@@ -71,6 +74,7 @@ class UvStream final : public StreamBackend, private FdEvents, private ReadyNode
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   int read_error_ = 0;
+  int connection_error_ = 0;  // what broke the connection; the kernel tells it only once
   int write_error_ = 0;
   int shutdown_error_ = 0;
   Shutdown shutdown_ = Shutdown::none;

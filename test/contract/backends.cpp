@@ -2,13 +2,17 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/memory_stream.hpp>
+#include <tsock/uv_stream.hpp>
+#include <type_traits>
 
 namespace tsock::test {
 
@@ -71,12 +75,52 @@ std::pair<Stream, Stream> released_and_adopted(LoopFixture& fixture) {
   return {std::move(left), release_and_adopt(fixture, std::move(pair.second))};
 }
 
+// libuv's own streams, on descriptors that are connected already.
+template <class Handle>
+Stream over_uv(LoopFixture& fixture, UniqueFd fd) {
+  auto handle = std::make_unique<Handle>();
+  uv_loop_t* const uv = fixture.loop.native_handle();
+  if constexpr (std::is_same_v<Handle, uv_tcp_t>) {
+    BOOST_TEST_REQUIRE(uv_tcp_init(uv, handle.get()) == 0);
+    BOOST_TEST_REQUIRE(uv_tcp_open(handle.get(), fd.release()) == 0);
+  } else {
+    BOOST_TEST_REQUIRE(uv_pipe_init(uv, handle.get(), 0) == 0);
+    BOOST_TEST_REQUIRE(uv_pipe_open(handle.get(), fd.release()) == 0);
+  }
+  int err = 0;
+  const auto ownership =
+      UvStreamOwnership::take([](uv_stream_s* closed) { delete reinterpret_cast<Handle*>(closed); });
+  Stream stream =
+      wrap_uv_stream(fixture.loop, reinterpret_cast<uv_stream_t*>(handle.release()), ownership, {}, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  return stream;
+}
+
+std::pair<Stream, Stream> uv_tcp(LoopFixture& fixture) {
+  auto pair = fixture.tcp_pair();
+  int err = 0;
+  std::vector<std::byte> unread;
+  UniqueFd first = pair.first.release_fd(unread, err);
+  UniqueFd second = pair.second.release_fd(unread, err);
+  Stream left = over_uv<uv_tcp_t>(fixture, std::move(first));
+  return {std::move(left), over_uv<uv_tcp_t>(fixture, std::move(second))};
+}
+
+std::pair<Stream, Stream> uv_pipe(LoopFixture& fixture) {
+  std::array<int, 2> fds{};
+  BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) == 0);
+  UniqueFd first(fds[0]);
+  UniqueFd second(fds[1]);
+  Stream left = over_uv<uv_pipe_t>(fixture, std::move(first));
+  return {std::move(left), over_uv<uv_pipe_t>(fixture, std::move(second))};
+}
+
 auto memory(const MemoryStreamOptions& options) {
   return [options](LoopFixture& fixture) { return memory_stream_pair(fixture.loop, options); };
 }
 
 constexpr BackendTraits tcp{.late_reset = true};
-constexpr BackendTraits unix_socket{.reset = false, .unix_socket = true};
+constexpr BackendTraits unix_socket{.reset = false};
 constexpr BackendTraits unbuffered{.buffers = false, .socket = false, .read_ahead = false};
 
 BackendTraits at_most(std::size_t max_transfer) {
@@ -101,6 +145,8 @@ const std::vector<Backend>& all_backends() {
       {"socketpair", [](LoopFixture& fixture) { return fixture.unix_pair(); }, unix_socket},
       {"adopted", adopted, unix_socket},
       {"released and adopted", released_and_adopted, tcp},
+      {"libuv tcp", uv_tcp, tcp},
+      {"libuv pipe", uv_pipe, unix_socket},
       {"memory", memory({}), unbuffered},
       {"memory, read ahead", memory({.read_ahead = true}),
        with(unbuffered, &BackendTraits::read_ahead, true)},

@@ -18,10 +18,9 @@ struct BackendTraits {
   bool half_close = true;  ///< `shutdown_write()` works
   bool reset = true;       ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
   bool late_reset =
-      false;           ///< after the peer has closed, a write may still succeed before the next one fails
-  bool socket = true;  ///< there is a descriptor below
-  bool unix_socket = false;  ///< ... of a unix socket
-  bool read_ahead = true;    ///< a reader may take more than it asked for
+      false;               ///< after the peer has closed, a write may still succeed before the next one fails
+  bool socket = true;      ///< there is a descriptor below
+  bool read_ahead = true;  ///< a reader may take more than it asked for
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
 };
 

@@ -59,6 +59,8 @@ struct LoopFixture {
   ~LoopFixture();
 
   Loop loop;
+  /// For a test of what outlives its loop: the destructor checks nothing.
+  bool expects_leftovers = false;
 
   /// Runs the loop until `done()` is true. \return false, after the guard time, when it never came true.
   template <class Done>
