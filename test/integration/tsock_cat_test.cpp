@@ -289,6 +289,22 @@ BOOST_AUTO_TEST_CASE(two_listeners_are_joined) {
   BOOST_TEST(right.output() == "l");
 }
 
+// Also while the other listener still waits, when nobody would read what the second client sends.
+BOOST_AUTO_TEST_CASE(each_of_two_listeners_takes_one_client) {
+  Cat relay({"tcp-listen://127.0.0.1:0", "tcp-listen://127.0.0.1:0", "--announce", "-v"});
+  const std::string one = relay.listening();
+  const std::string other = relay.listening();
+  Cat left({one});
+  relay.error_line("tsock-cat: accepted");
+  BOOST_TEST(run({"--max-time", "10", one}).status == 2);
+  Cat right({other});
+  relay.error_line("tsock-cat: accepted");
+  BOOST_TEST(run({"--max-time", "10", other}).status == 2);
+  left.write("l");
+  BOOST_TEST(finish_all(left, right, relay) == 0);
+  BOOST_TEST(right.output() == "l");
+}
+
 BOOST_AUTO_TEST_CASE(the_announced_address_can_be_connected_to) {
   const TemporaryFolder folder;
   for (const std::string& listen :

@@ -155,7 +155,6 @@ void Application::accept_next() {
     accepted_ = {};
   } else {
     start_session(std::exchange(accepted_, {}));
-    if (!more) listeners_ = {};  // one connection was asked for: a second one is refused
   }
   if (more) accept_next();
 }
@@ -176,6 +175,9 @@ void Application::accept_from(std::size_t index) {
 
 void Application::on_accepted(std::size_t index, tsock::Stream stream) {
   const Endpoint& endpoint = services_.options.endpoints[index];
+  // One connection was asked for: a second one is refused from the moment that the first one is announced,
+  // also while the other endpoint still waits for its own.
+  if (!services_.options.keep_listening) listeners_[index] = {};
   services_.report.connected(last_connection_ + 1, "accept", endpoint.text, stream.local_address(),
                              stream.remote_address());
   Channel channel;
