@@ -182,6 +182,8 @@ void LoopCore::dump(std::ostream& out) {
                          [](const RequestState* s, std::uint64_t wanted) { return s->id() > wanted; });
     return place != states.end() && (*place)->id() == id;
   };
+  std::vector<const RequestState*> children = states;
+  std::ranges::stable_sort(children, {}, &RequestState::parent_id);
   struct Frame {
     const RequestState* state;
     unsigned depth;
@@ -194,9 +196,8 @@ void LoopCore::dump(std::ostream& out) {
     const Frame frame = stack.back();
     stack.pop_back();
     dump_line(out, *frame.state, now_ms_, frame.depth);
-    for (const RequestState* state : states) {
-      if (state->parent_id() == frame.state->id()) stack.push_back({state, frame.depth + 1});
-    }
+    const auto family = std::ranges::equal_range(children, frame.state->id(), {}, &RequestState::parent_id);
+    for (const RequestState* child : family) stack.push_back({child, frame.depth + 1});
   }
 }
 

@@ -26,12 +26,18 @@ namespace tsock::test {
 namespace {
 
 thread_local FailNthCall* failing_call = nullptr;
+thread_local FailEveryCall* failing_calls = nullptr;
 thread_local ShortTransfers* short_transfers = nullptr;
 thread_local FailNthAllocation* failing_allocation = nullptr;
 std::atomic<std::size_t> bad_close_count{0};
 
 // The errno value with which the call has to fail, or 0.
-int injected(SystemCall call) noexcept { return failing_call != nullptr ? failing_call->next(call) : 0; }
+int injected(SystemCall call) noexcept {
+  if (failing_calls != nullptr) {
+    if (const int error = failing_calls->next(call); error != 0) return error;
+  }
+  return failing_call != nullptr ? failing_call->next(call) : 0;
+}
 
 int injected_transfer(SystemCall call) noexcept {
   if (const int error = injected(call); error != 0) return error;
@@ -169,6 +175,7 @@ std::span<const int> errors_of(SystemCall call) noexcept {
 
 bool is_transient(SystemCall call, int error) noexcept {
   if (error == EINTR) return true;
+  if (error == ENOBUFS && (call == SystemCall::receive || call == SystemCall::send)) return true;
   return call == SystemCall::accept ? error == EAGAIN || error == ECONNABORTED
                                     : call != SystemCall::connect && error == EAGAIN;
 }
@@ -178,6 +185,18 @@ FailNthCall::FailNthCall(std::size_t n, std::size_t which) noexcept : left_(n), 
 }
 
 FailNthCall::~FailNthCall() { failing_call = nullptr; }
+
+FailEveryCall::FailEveryCall(SystemCall call, int error) noexcept : call_(call), error_(error) {
+  failing_calls = this;
+}
+
+FailEveryCall::~FailEveryCall() { failing_calls = nullptr; }
+
+int FailEveryCall::next(SystemCall call) noexcept {
+  if (call != call_) return 0;
+  ++calls_;
+  return error_;
+}
 
 int FailNthCall::next(SystemCall call) noexcept {
   const std::span<const int> errors = errors_of(call);

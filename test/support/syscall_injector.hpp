@@ -63,6 +63,26 @@ class FailNthCall {
   int error_ = 0;
 };
 
+/// While it lives, every such call of this thread fails with that errno value.
+class FailEveryCall {
+ public:
+  FailEveryCall(SystemCall call, int error) noexcept;
+  FailEveryCall(const FailEveryCall&) = delete;
+  FailEveryCall& operator=(const FailEveryCall&) = delete;
+  ~FailEveryCall();
+
+  /// How often it has failed.
+  [[nodiscard]] unsigned calls() const noexcept { return calls_; }
+
+  /// For the functions in libc's place. \return an errno value, or 0.
+  int next(SystemCall call) noexcept;
+
+ private:
+  SystemCall call_;
+  int error_;
+  unsigned calls_ = 0;
+};
+
 /// While it lives, receiving and sending calls of this thread move at most `bytes` each, and every `every`-th
 /// of them fails with `error` first (0: none does).
 class ShortTransfers {

@@ -62,8 +62,9 @@ int lift_above_stdio(UniqueFd& fd) noexcept {
   return 0;
 }
 
+// Without buffers the kernel took nothing, and it will have some again: no reason to give up a connection.
 ssize_t fail(int& err) noexcept {
-  err = errno == EWOULDBLOCK ? EAGAIN : errno;
+  err = errno == EWOULDBLOCK || errno == ENOBUFS ? EAGAIN : errno;
   return -1;
 }
 
@@ -150,7 +151,9 @@ int connect(int fd, const Address& address) noexcept {
 }
 
 UniqueFd accept(int fd, int& err) noexcept {
-  for (;;) {
+  // An error that stays, a rule that forbids every connection say, must not hold the loop.
+  constexpr unsigned most_tries = 64;
+  for (unsigned tries = 0;; ++tries) {
     UniqueFd accepted(::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted) {
       err = lift_above_stdio(accepted);
@@ -168,7 +171,8 @@ UniqueFd accept(int fd, int& err) noexcept {
       case EHOSTUNREACH:
       case ENETUNREACH:
       case EPERM:
-        continue;
+        if (tries < most_tries) continue;
+        [[fallthrough]];
       default:
         err = errno == EWOULDBLOCK ? EAGAIN : errno;
         return accepted;
@@ -245,7 +249,9 @@ int peek_error(int fd) noexcept {
   const ssize_t got = retry([&]() noexcept -> ssize_t { return ::recv(fd, &byte, 1, MSG_PEEK); });
   if (got > 0) return 0;
   if (got == 0) return EPIPE;
-  return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : errno;
+  int err = 0;
+  fail(err);
+  return err == EAGAIN ? 0 : err;
 }
 
 int shutdown_write(int fd) noexcept { return ::shutdown(fd, SHUT_WR) == 0 ? 0 : errno; }
