@@ -1,6 +1,8 @@
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 
@@ -22,7 +24,7 @@ struct ConnectFixture : LoopFixture {
     int problem = 0;
     return Address::inet_from_strings(family, text, port, problem);
   }
-  // Loopback has 16 million addresses: one for this process, so that a fixed port is nobody else's.
+  // Loopback has 16 million addresses: one for this process, so that a port that was free once stays free.
   static std::string own_loopback() {
     const auto pid = static_cast<unsigned>(::getpid());
     return "127." + std::to_string(1 + pid / 65536 % 200) + '.' + std::to_string(pid / 256 % 256) + '.' +
@@ -157,16 +159,25 @@ BOOST_AUTO_TEST_CASE(a_local_address_is_bound) {
 
 BOOST_AUTO_TEST_CASE(a_local_port_is_bound_and_may_be_used_again_at_once) {
   Listener listener = listen(loopback_v4());
-  const Address local = ip("ipv4", own_loopback().c_str(), 41999);
-  for (int i = 0; i < 2; ++i) {
+  const Address local =
+      local_address_of(raw_bound(ip("ipv4", own_loopback().c_str())).get());  // free again by now
+  {
     Request<Stream> accepting = listener.accept();
     Stream stream = connect(listener.local_address(), {.local = local});
     BOOST_TEST(stream.local_address() == local);
     Stream accepted = fetch(accepting, err);
     BOOST_TEST(accepted.remote_address() == local);
-    // The other side closes first, so that no TIME_WAIT is left on this one's port.
-    accepted.abort();
+    // Who closes first keeps the port for a while.
+    BOOST_TEST(error_of(stream.disconnect()) == 0);
+    std::array<std::byte, 1> byte{};
+    BOOST_TEST(error_of(accepted.read(byte)) == EPIPE);
   }
+  const Listener other = listen(loopback_v4());
+  ConnectOptions options{.local = local};
+  options.stream.reuse_address = false;
+  BOOST_TEST(connect_error(other.local_address(), options) == EADDRINUSE);
+  const Stream again = connect(other.local_address(), {.local = local});
+  BOOST_TEST(again.local_address() == local);
 }
 
 BOOST_AUTO_TEST_CASE(a_wildcard_with_a_port_is_bound_in_the_family_of_the_remote) {
@@ -309,6 +320,53 @@ BOOST_AUTO_TEST_CASE(options_are_set_before_the_connection_is_made) {
   BOOST_TEST(socket_option(stream.native_handle(), SOL_SOCKET, SO_KEEPALIVE) == 1);
   // The kernel doubles what it is given (socket(7)).
   BOOST_TEST(socket_option(stream.native_handle(), SOL_SOCKET, SO_RCVBUF) == 40000);
+}
+
+BOOST_AUTO_TEST_CASE(v6only_is_on_unless_told_otherwise) {
+  if (!has_ipv6()) return;
+  const Listener listener = listen(loopback_v6());
+  ConnectOptions options;
+  Stream stream = connect(listener.local_address(), options);
+  BOOST_TEST(socket_option(stream.native_handle(), IPPROTO_IPV6, IPV6_V6ONLY) == 1);
+  options.stream.v6only = false;
+  stream = connect(listener.local_address(), options);
+  BOOST_TEST(socket_option(stream.native_handle(), IPPROTO_IPV6, IPV6_V6ONLY) == 0);
+}
+
+// Both options are seen by what a stream does after the peer has written and ended its side.
+BOOST_AUTO_TEST_CASE(options_of_behaviour_hold_however_the_stream_was_made) {
+  const auto check = [this](Stream& ours, Stream& peer, bool strict) {
+    BOOST_TEST(error_of(peer.write("x")) == 0);
+    BOOST_TEST(error_of(peer.shutdown_write()) == 0);
+    std::array<std::byte, 2> bytes{};
+    const int read_error = error_of(ours.read(bytes));
+    BOOST_TEST(read_error != 0);
+    if (strict) {
+      BOOST_TEST(error_of(ours.write("y")) == read_error);
+    } else {
+      BOOST_TEST(text_of(bytes) == std::string(2, '\0'));  // what is buffered is not handed out
+    }
+  };
+  for (const bool strict : {true, false}) {
+    const StreamOptions options{.fail_on_first_error = !strict, .strict_tsocket = strict};
+    Listener listener = listen(loopback_v4(), {.stream = options});
+    Request<Stream> accepting = listener.accept();
+    Stream connected = connect(listener.local_address());
+    Stream accepted = fetch(accepting, err);
+    check(accepted, connected, strict);
+
+    accepting = listener.accept();
+    connected = connect(listener.local_address(), {.stream = options});
+    accepted = fetch(accepting, err);
+    BOOST_TEST(accepted.set_options({}) == 0);
+    check(connected, accepted, strict);
+
+    auto [left, right] = unix_pair();
+    std::vector<std::byte> unread;
+    UniqueFd fd = left.release_fd(unread, err);
+    Stream adopted = Stream::adopt(loop, fd, options, err);
+    check(adopted, right, strict);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_callback_may_destroy_the_request_and_take_the_stream) {
