@@ -18,7 +18,7 @@ int main() {
   auto [here, there] = tsock::memory_stream_pair(loop);
   std::array<std::byte, 8> buffer{};
   auto reading = here.read(buffer);
-  reading.set_timeout(std::chrono::milliseconds(20));
+  reading.set_timeout(std::chrono::hours(1));
   auto writing = there.write("half");
   loop.run_until_idle();
 
@@ -27,6 +27,7 @@ int main() {
   loop.dump(std::cout);
   std::cout << std::flush;
 
+  reading.set_timeout(std::chrono::milliseconds(20));  // instead of the hour
   loop.run();
   std::printf("%llu completions\n", static_cast<unsigned long long>(loop.metrics().completions));
   return 0;
