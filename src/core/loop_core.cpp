@@ -183,7 +183,9 @@ void LoopCore::dump(std::ostream& out) {
     return place != states.end() && (*place)->id() == id;
   };
   std::vector<const RequestState*> children = states;
-  std::ranges::stable_sort(children, {}, &RequestState::parent_id);
+  std::stable_sort(children.begin(), children.end(), [](const RequestState* a, const RequestState* b) {
+    return a->parent_id() < b->parent_id();
+  });
   struct Frame {
     const RequestState* state;
     unsigned depth;
@@ -196,8 +198,12 @@ void LoopCore::dump(std::ostream& out) {
     const Frame frame = stack.back();
     stack.pop_back();
     dump_line(out, *frame.state, now_ms_, frame.depth);
-    const auto family = std::ranges::equal_range(children, frame.state->id(), {}, &RequestState::parent_id);
-    for (const RequestState* child : family) stack.push_back({child, frame.depth + 1});
+    const std::uint64_t id = frame.state->id();
+    auto child =
+        std::lower_bound(children.begin(), children.end(), id,
+                         [](const RequestState* s, std::uint64_t wanted) { return s->parent_id() < wanted; });
+    for (; child != children.end() && (*child)->parent_id() == id; ++child)
+      stack.push_back({*child, frame.depth + 1});
   }
 }
 
