@@ -295,6 +295,19 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, strict_tsocket_fails_a_blocked_write_when_
   check_quiet();
 }
 
+BOOST_DATA_TEST_CASE_F(StreamFixture, strict_tsocket_fails_a_blocked_write_with_the_read_that_meets_the_end,
+                       data::make(with_half_close()), backend) {
+  open(backend);
+  BOOST_TEST(ours.set_options({.strict_tsocket = true}) == 0);
+  Request<ssize_t> writing = block_writing(ours);
+  Bytes buffer(1);
+  Request<ssize_t> reading = ours.read(buffer);
+  BOOST_TEST(error_of(peer.shutdown_write()) == 0);
+  const int err = error_of(reading);
+  BOOST_TEST((err == EPIPE || err == ECONNRESET));
+  BOOST_TEST(error_of(writing) == err);
+}
+
 BOOST_DATA_TEST_CASE_F(StreamFixture, strict_tsocket_gives_a_monitor_econnreset_when_the_peer_ends_its_side,
                        data::make(sockets_with_half_close()), backend) {
   open(backend);

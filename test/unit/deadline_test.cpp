@@ -229,6 +229,10 @@ BOOST_FIXTURE_TEST_CASE(a_sleep_has_an_end_of_its_own_beside_its_deadline, LoopF
   timed_out.set_timeout(1ms);
   BOOST_TEST(error_of(timed_out) == ETIMEDOUT);
 
+  auto unchanged = loop.sleep(2ms);
+  unchanged.set_timeout(1h);
+  BOOST_TEST(error_of(unchanged) == 0);
+
   auto slept = loop.sleep(2ms);
   slept.set_timeout(1h);
   const auto cleared_at = Clock::now();
