@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <string>
 
 #include "support/descriptors.hpp"
@@ -202,6 +203,15 @@ BOOST_AUTO_TEST_CASE(a_closed_descriptor_fails_the_write) {
   }
   const std::array fds{number};
   BOOST_TEST(error_of(peer.writev_with_fds(vectors, fds)) == EBADF);
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_has_gone_is_epipe_and_no_signal) {
+  std::signal(SIGPIPE, SIG_DFL);
+  const Token token("token");
+  const std::array fds{token.reader.get()};
+  const std::array vectors{make_vector(std::as_bytes(std::span(std::string_view("x"))))};
+  ours = Stream();
+  BOOST_TEST(error_of(peer.writev_with_fds(vectors, fds)) == EPIPE);
 }
 
 BOOST_AUTO_TEST_CASE(other_streams_give_enotsup_and_send_nothing) {
