@@ -93,8 +93,14 @@ class Datagram {
   /// destroyed. One that does not fit is cut off, and ReceivedInto::truncated() says so. No memory is
   /// allocated in steady state. Errors as above.
   Request<ReceivedInto> recvfrom(std::span<std::byte> buffer, CallSite site = CallSite::current());
-  /// Receives what waits, at least one datagram and at most `most`. Errors as above.
-  Request<std::vector<ReceivedDatagram>> recv_many(std::size_t most, CallSite site = CallSite::current());
+  /// Receives what waits, at least one datagram and at most `most`, in one vector. A vector of earlier
+  /// datagrams may be handed in for its memory: it is emptied and used again, so that nothing is allocated in
+  /// steady state. EINVAL when `most` is 0, otherwise errors as above.
+  Request<std::vector<ReceivedDatagram>> recv_many(std::size_t most, CallSite site = CallSite::current()) {
+    return recv_many(most, {}, site);
+  }
+  Request<std::vector<ReceivedDatagram>> recv_many(std::size_t most, std::vector<ReceivedDatagram> memory,
+                                                   CallSite site = CallSite::current());
 
   /// Sends one datagram to `destination`, or to where the socket is connected when that is empty. The bytes
   /// stay the caller's until completion or until the Request is destroyed. \return a request for the count.

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <optional>
-#include <tsock/address.hpp>
+#include <tsock/stale_socket.hpp>
 
 namespace tsock {
 
@@ -23,9 +23,8 @@ struct DatagramOptions {
   std::optional<unsigned> multicast_interface =
       std::nullopt;  ///< index of the interface that multicasts leave by
 
-  /// A local unix path that exists as a socket is removed first; without it bind gives EADDRINUSE, as in
-  /// tsocket.
-  bool replace_socket_file = false;
+  /// What becomes of a local unix path that exists already. tsocket fails.
+  StaleSocket stale_socket = StaleSocket::probe_and_replace;
   /// Remove the socket file at the end, if it is still ours.
   bool unlink_on_close = true;
 

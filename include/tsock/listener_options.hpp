@@ -1,18 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
+#include <tsock/stale_socket.hpp>
 #include <tsock/stream_options.hpp>
 
 namespace tsock {
-
-/// What to do when the path of a unix listener exists already.
-enum class StaleSocket : std::uint8_t {
-  fail,               ///< EADDRINUSE, as bind(2) does
-  probe_and_replace,  ///< connect first: EADDRINUSE when somebody listens there, otherwise take the path over
-  replace,            ///< take the path over from whoever has it
-};
 
 /// How a Listener is set up.
 struct ListenerOptions {

@@ -1,51 +1,60 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <tsock/address.hpp>
 #include <tsock/datagram_info.hpp>
+#include <tsock/detail/datagram_block.hpp>
+#include <utility>
 #include <vector>
 
 namespace tsock {
 
-namespace detail {
-class LoopCore;
-}
-
-/// One received datagram in memory of exactly its size. Owns its bytes, which never move. Belongs to its
-/// loop's thread.
+/// One received datagram in memory of exactly its size. Owns its bytes, which never move: a span over them
+/// stays good while the ReceivedDatagram lives, also when that itself is moved. Belongs to its loop's thread.
 class ReceivedDatagram {
  public:
+  /// No datagram: no bytes, the empty address.
   ReceivedDatagram() noexcept = default;
-  ReceivedDatagram(ReceivedDatagram&& other) noexcept;
-  ReceivedDatagram& operator=(ReceivedDatagram&& other) noexcept;
+  ReceivedDatagram(ReceivedDatagram&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  ReceivedDatagram& operator=(ReceivedDatagram&& other) noexcept {
+    if (this != &other) {
+      free();
+      block_ = std::exchange(other.block_, nullptr);
+    }
+    return *this;
+  }
   ReceivedDatagram(const ReceivedDatagram&) = delete;
   ReceivedDatagram& operator=(const ReceivedDatagram&) = delete;
-  ~ReceivedDatagram();
+  ~ReceivedDatagram() { free(); }
 
   /// May be empty: zero-length datagrams are legal.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
-  [[nodiscard]] std::span<std::byte> bytes() noexcept { return {data_, size_}; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  /// Who sent it; the unnamed address for a unix socket that was not bound.
-  [[nodiscard]] const Address& source() const noexcept { return source_; }
-  /// What DatagramOptions::receive_info asked for; null without it.
-  [[nodiscard]] const DatagramInfo* info() const noexcept { return info_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return all(); }
+  [[nodiscard]] std::span<std::byte> bytes() noexcept { return all(); }
+  [[nodiscard]] std::size_t size() const noexcept { return block_ != nullptr ? block_->size : 0; }
+  /// Who sent it; the unnamed address for a unix socket that was not bound. Lives as long as the bytes.
+  [[nodiscard]] const Address& source() const noexcept {
+    return block_ != nullptr ? block_->source : detail::no_address;
+  }
+  /// What DatagramOptions::receive_info asked for; null without it. Lives as long as the bytes.
+  [[nodiscard]] const DatagramInfo* info() const noexcept {
+    return block_ != nullptr ? block_->info() : nullptr;
+  }
   /// A copy of the bytes that is independent of the loop.
   [[nodiscard]] std::vector<std::byte> copy() const { return {bytes().begin(), bytes().end()}; }
 
  private:
   friend class DatagramAccess;
-  void free() noexcept;
 
-  detail::LoopCore* core_ = nullptr;
-  std::byte* data_ = nullptr;
-  std::uint32_t capacity_ = 0;
-  std::uint32_t size_ = 0;
-  Address source_;
-  DatagramInfo* info_ = nullptr;
+  [[nodiscard]] std::span<std::byte> all() const noexcept {
+    return block_ != nullptr ? std::span(block_->data(), block_->size) : std::span<std::byte>();
+  }
+  void free() noexcept {
+    if (block_ != nullptr) detail::free_datagram_block(*std::exchange(block_, nullptr));
+  }
+
+  detail::DatagramBlock* block_ = nullptr;
 };
 
 /// What `Datagram::recvfrom()` into the caller's buffers gives.

@@ -59,10 +59,13 @@ Request<ReceivedInto> Datagram::recvfrom(std::span<std::byte> buffer, CallSite s
   return begin_receive<ReceivedInto>(core_, state, 0);
 }
 
-Request<std::vector<ReceivedDatagram>> Datagram::recv_many(std::size_t most, CallSite site) {
+Request<std::vector<ReceivedDatagram>> Datagram::recv_many(std::size_t most,
+                                                           std::vector<ReceivedDatagram> memory,
+                                                           CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state = make<detail::RecvManyState>(*loop_, site);
-  state->set_most(most);
+  memory.clear();
+  state->set_room(most, std::move(memory));
   return begin_receive<std::vector<ReceivedDatagram>>(core_, state, most == 0 ? EINVAL : 0);
 }
 

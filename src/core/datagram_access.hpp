@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <tsock/received_datagram.hpp>
-#include <type_traits>
 
 #include "core/loop_core.hpp"
 
@@ -13,24 +13,18 @@ namespace tsock {
 /// How the receivers fill a ReceivedDatagram.
 class DatagramAccess {
  public:
-  /// Room for `size` bytes.
-  static std::byte* allocate(ReceivedDatagram& datagram, detail::LoopCore& core, std::size_t size) {
+  /// Room for `size` bytes from `source`, and a copy of what the kernel told if that is not null.
+  static std::span<std::byte> allocate(ReceivedDatagram& datagram, detail::LoopCore& core, std::size_t size,
+                                       const Address& source, const DatagramInfo* info = nullptr) {
+    using detail::DatagramBlock;
     datagram.free();
-    const std::size_t capacity = detail::Pool::usable_size(size == 0 ? 1 : size);
-    datagram.data_ = static_cast<std::byte*>(core.allocate(capacity));
-    datagram.core_ = &core;
-    datagram.capacity_ = static_cast<std::uint32_t>(capacity);
-    datagram.size_ = static_cast<std::uint32_t>(size);
-    return datagram.data_;
-  }
-  static void set_source(ReceivedDatagram& datagram, const Address& source) noexcept {
-    datagram.source_ = source;
-  }
-  /// Copies what the kernel told; after `allocate()`.
-  static void set_info(ReceivedDatagram& datagram, const DatagramInfo& info) {
-    static_assert(std::is_trivially_destructible_v<DatagramInfo>);
-    void* const block = datagram.core_->allocate(sizeof(DatagramInfo));
-    datagram.info_ = ::new (block) DatagramInfo(info);
+    const std::size_t header = sizeof(DatagramBlock) + (info != nullptr ? sizeof(DatagramInfo) : 0);
+    const std::size_t block = detail::Pool::usable_size(header + size);
+    datagram.block_ = ::new (core.allocate(block))
+        DatagramBlock{&core, static_cast<std::uint32_t>(block - sizeof(DatagramBlock)),
+                      static_cast<std::uint32_t>(size), info != nullptr, source};
+    if (info != nullptr) ::new (static_cast<void*>(datagram.block_->info())) DatagramInfo(*info);
+    return {datagram.block_->data(), size};
   }
 };
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <ostream>
+#include <type_traits>
 #include <utility>
 
 #include "core/datagram_access.hpp"
@@ -32,9 +34,7 @@ std::size_t DatagramPiece::copy(std::span<std::byte> out) const noexcept {
 
 ReceivedDatagram DatagramPiece::keep(LoopCore& core) const {
   ReceivedDatagram datagram;
-  copy({DatagramAccess::allocate(datagram, core, size), size});
-  DatagramAccess::set_source(datagram, slot->source);
-  if (slot->info != nullptr) DatagramAccess::set_info(datagram, *slot->info);
+  copy(DatagramAccess::allocate(datagram, core, size, slot->source, slot->info));
   return datagram;
 }
 
@@ -117,10 +117,9 @@ void RecvIntoState::give_back(DatagramCore& socket) noexcept {
   }
   try {
     ReceivedDatagram datagram;
-    std::byte* const data = DatagramAccess::allocate(datagram, core(), value_.size);
-    if (value_.size != 0) std::memcpy(data, buffer_.data(), value_.size);
-    DatagramAccess::set_source(datagram, value_.source);
-    if (value_.info) DatagramAccess::set_info(datagram, *value_.info);
+    const auto room = DatagramAccess::allocate(datagram, core(), value_.size, value_.source,
+                                               value_.info ? &*value_.info : nullptr);
+    if (!room.empty()) std::memcpy(room.data(), buffer_.data(), room.size());
     socket.put_back(std::move(datagram));
   } catch (const std::bad_alloc&) {
     socket.count_lost(1);
@@ -128,6 +127,7 @@ void RecvIntoState::give_back(DatagramCore& socket) noexcept {
 }
 
 void RecvManyState::take(ReceivedDatagram&& datagram) {
+  if (value_.empty()) value_.reserve(std::min(most_, socket()->pending_datagrams()));
   const std::size_t size = datagram.size();
   value_.push_back(std::move(datagram));
   add_transferred(size);
@@ -182,23 +182,32 @@ void SendtoState::sent() {
   finish_with(static_cast<ssize_t>(total_));
 }
 
+void SendManyState::set_datagrams(std::span<const OutgoingDatagram> datagrams) {
+  static_assert(std::is_trivially_destructible_v<OutgoingDatagram>);
+  void* const block = core().allocate(datagrams.size_bytes());
+  list_ = {static_cast<OutgoingDatagram*>(block), datagrams.size()};
+  std::uninitialized_copy(datagrams.begin(), datagrams.end(), list_.begin());
+}
+
+SendManyState::~SendManyState() {
+  if (list_.data() != nullptr) core().deallocate(list_.data(), list_.size_bytes());
+}
+
 std::size_t SendManyState::fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
                                 std::size_t& vectors_used) {
   std::size_t count = 0;
-  for (std::size_t i = next_;
-       i < datagrams_.size() && count < messages.size() && vectors_used < vectors.size(); ++i) {
-    iovec& vector = vectors[vectors_used];
-    vector = make_vector(datagrams_[i].bytes);
-    messages[count++] = {{&vector, 1},
-                         datagrams_[i].destination.is_empty() ? nullptr : &datagrams_[i].destination};
-    ++vectors_used;
+  for (std::size_t i = next_; i < list_.size() && count < messages.size() && vectors_used < vectors.size();
+       ++i) {
+    iovec& vector = vectors[vectors_used++];
+    vector = make_vector(list_[i].bytes);
+    messages[count++] = {{&vector, 1}, list_[i].destination.is_empty() ? nullptr : &list_[i].destination};
   }
   return count;
 }
 
 void SendManyState::sent() {
   add_transferred(1);
-  if (++next_ == datagrams_.size()) finish_with(static_cast<ssize_t>(next_));
+  if (++next_ == list_.size()) finish_with(static_cast<ssize_t>(next_));
 }
 
 // ---- control ----

@@ -100,7 +100,11 @@ class RecvManyState final : public ResultState<std::vector<ReceivedDatagram>, Da
  public:
   RecvManyState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "recv_many"; }
-  void set_most(std::size_t most) noexcept { most_ = most; }
+  /// \param memory where the datagrams go; empty
+  void set_room(std::size_t most, std::vector<ReceivedDatagram> memory) noexcept {
+    most_ = most;
+    value_ = std::move(memory);
+  }
   void take(const DatagramPiece& piece) override { take(piece.keep(core())); }
   void take(ReceivedDatagram&& datagram) override;
   void none_left() override;
@@ -150,16 +154,16 @@ class SendtoState final : public DatagramSend {
 class SendManyState final : public DatagramSend {
  public:
   SendManyState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}
+  ~SendManyState() override;
   [[nodiscard]] const char* name() const noexcept override { return "send_many"; }
-  void set_datagrams(std::span<const OutgoingDatagram> datagrams) {
-    datagrams_.assign(datagrams.begin(), datagrams.end());
-  }
+  /// Copies the list, not the bytes. Once.
+  void set_datagrams(std::span<const OutgoingDatagram> datagrams);
   std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
                    std::size_t& vectors_used) override;
   void sent() override;
 
  private:
-  std::vector<OutgoingDatagram> datagrams_;
+  std::span<OutgoingDatagram> list_;  // in a block of the pool
   std::size_t next_ = 0;
 };
 

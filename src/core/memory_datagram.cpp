@@ -256,12 +256,11 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyNode {
       return;
     }
     ReceivedDatagram datagram;
-    std::byte* at = DatagramAccess::allocate(datagram, *core_, size);
+    std::byte* at = DatagramAccess::allocate(datagram, *core_, size, source).data();
     for (const iovec& vector : vectors) {
       if (vector.iov_len != 0) std::memcpy(at, vector.iov_base, vector.iov_len);
       at += vector.iov_len;
     }
-    DatagramAccess::set_source(datagram, source);
     DatagramList::Node& node = *queue_.make(std::move(datagram), passes);
     if (passes == 0) queue_.push_back(node);
     held_back_.let_pass(queue_);

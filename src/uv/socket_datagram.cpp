@@ -8,6 +8,7 @@
 #include <tsock/loop.hpp>
 #include <utility>
 
+#include "uv/bind_unix.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/datagram_socket.hpp"
 
@@ -28,9 +29,8 @@ SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueFd fd, int family,
       watcher_(loop),
       family_(family),
       info_(options.receive_info),
-      control_(options.receive_info || options.receive_offload),
       error_queue_(options.icmp_errors),
-      largest_segment_(options.send_offload && !is_unix() ? os::any_segment : 0) {}
+      calls_(os::datagram_calls(fd_.get(), options)) {}
 
 SocketDatagram::~SocketDatagram() { close(); }
 
@@ -63,7 +63,7 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
     }
     slots = slots.first(1);
   }
-  const std::size_t count = os::receive_datagrams(fd_.get(), slots, control_, err);
+  const std::size_t count = os::receive_datagrams(fd_.get(), slots, calls_, err);
   if (count == 0) take_queued_error(err);
   return count;
 }
@@ -78,12 +78,11 @@ void SocketDatagram::take_queued_error(int& err) noexcept {
 }
 
 std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) {
-  std::size_t sent = os::send_datagrams(fd_.get(), messages, largest_segment_, err);
+  std::size_t sent = os::send_datagrams(fd_.get(), messages, calls_, err);
   if (sent == 0 && err == EMSGSIZE && is_unix()) {
     std::size_t size = 0;
     for (const iovec& vector : messages[0].vectors) size += vector.iov_len;
-    if (os::grow_send_buffer(fd_.get(), size))
-      sent = os::send_datagrams(fd_.get(), messages, largest_segment_, err);
+    if (os::grow_send_buffer(fd_.get(), size)) sent = os::send_datagrams(fd_.get(), messages, calls_, err);
   }
   // Here ENOTCONN means a socket that was closed. The kernel means one that has no receiver, or none any
   // more.
@@ -169,15 +168,14 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   if (err != 0) return {};
   const bool file = local.is_unix() && !local.is_unnamed() && !local.is_abstract();
   if (!local.is_empty() && !local.is_unnamed()) {
-    os::FileIdentity identity;
-    err = os::bind(fd.get(), local);
-    if (err == EADDRINUSE && file && options.replace_socket_file &&
-        os::identify_socket_file(local, identity) == 0 && os::unlink_socket_file(local) == 0)
-      err = os::bind(fd.get(), local);
+    err = local.is_unix() ? bind_unix(fd.get(), os::SocketType::datagram, local, options.stale_socket)
+                          : os::bind(fd.get(), local);
     if (err != 0) return {};
   }
   const bool connected = !remote.is_empty() && !remote.is_unnamed();
   if (connected) err = os::connect(fd.get(), remote);
+  // There is nobody to wait for: one that was interrupted is over.
+  if (err == EINPROGRESS) err = 0;
   Datagram datagram;
   if (err == 0) datagram = wrap_socket(loop, fd, file ? local : Address(), connected, options, err);
   if (err != 0 && file) os::unlink_socket_file(local);

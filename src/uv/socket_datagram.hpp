@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "uv/fd_watcher.hpp"
+#include "uv/os/datagram_socket.hpp"
 #include "uv/os/socket.hpp"
 
 namespace tsock::detail {
@@ -18,6 +19,7 @@ namespace tsock::detail {
 /// A UDP or unix datagram socket.
 class SocketDatagram final : public DatagramBackend, public DatagramControl, private FdEvents {
  public:
+  /// \param fd set up already
   SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options) noexcept;
   ~SocketDatagram() override;
 
@@ -61,11 +63,10 @@ class SocketDatagram final : public DatagramBackend, public DatagramControl, pri
   int family_;
   bool connected_ = false;
   bool info_;
-  bool control_;
   bool error_queue_;
   bool error_event_ = false;             // the kernel said that an error waits
   bool blocked_by_destination_ = false;  // what was not sent names its receiver
-  std::size_t largest_segment_;
+  os::DatagramCalls calls_;
   Request<void> retry_;
   std::optional<OwnedFile> file_;
   std::vector<std::byte> spill_;  // what exceeds the common room of a unix datagram

@@ -6,6 +6,7 @@
 #include <tsock/loop.hpp>
 #include <utility>
 
+#include "uv/bind_unix.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/socket_stream.hpp"
 
@@ -64,28 +65,6 @@ int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) {
 
 namespace {
 
-// Whether somebody answers at the address.
-bool is_alive(const Address& address) {
-  int err = 0;
-  const UniqueFd fd = os::open_socket(address.family(), os::SocketType::stream, err);
-  if (!fd) return true;
-  err = os::connect(fd.get(), address);
-  return err != ECONNREFUSED && err != ENOENT;
-}
-
-int bind_unix(int fd, const Address& address, const ListenerOptions& options) {
-  const int err = os::bind(fd, address);
-  if (err != EADDRINUSE || address.is_abstract() || options.stale_socket == StaleSocket::fail) return err;
-  os::FileIdentity identity;
-  const int identified = os::identify_socket_file(address, identity);
-  if (identified == EEXIST) return EADDRINUSE;
-  if (identified != 0 && identified != ENOENT) return identified;
-  if (options.stale_socket == StaleSocket::probe_and_replace && is_alive(address)) return EADDRINUSE;
-  if (const int unlinked = os::unlink_socket_file(address); unlinked != 0 && unlinked != ENOENT)
-    return unlinked;
-  return os::bind(fd, address);
-}
-
 // On success `file` tells whether the path is ours now.
 int bind_and_listen(int fd, const Address& address, const ListenerOptions& options,
                     std::optional<os::FileIdentity>& file) {
@@ -95,7 +74,7 @@ int bind_and_listen(int fd, const Address& address, const ListenerOptions& optio
     err = os::bind(fd, address);
     return err != 0 ? err : os::listen(fd, options.backlog);
   }
-  err = bind_unix(fd, address, options);
+  err = bind_unix(fd, os::SocketType::stream, address, options.stale_socket);
   if (err != 0) return err;
   if (!address.is_abstract()) {
     os::FileIdentity identity;

@@ -13,15 +13,22 @@ namespace tsock::os {
 
 /// EINVAL for broadcast on ipv6. What cannot be changed on a socket that is `bound` is left out then.
 int apply_datagram(int fd, int family, const DatagramOptions& options, bool bound) noexcept;
-/// \return datagrams received; 0 with `err`. `control`: ancillary data is asked for.
-std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, bool control, int& err);
+/// How the datagrams of one socket are moved; narrowed when a call turns out not to work.
+struct DatagramCalls {
+  bool batches = true;              ///< recvmmsg and sendmmsg
+  bool control = false;             ///< ancillary data is asked for
+  std::size_t largest_segment = 0;  ///< the largest datagrams that the kernel may be asked to cut; 0: none
+  int late_error = 0;               ///< met behind datagrams that were received; comes next
+};
+/// What a socket that is set up can use.
+DatagramCalls datagram_calls(int fd, const DatagramOptions& options) noexcept;
+/// \return datagrams received; 0 with `err`.
+std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCalls& calls, int& err);
 /// The size of the datagram that is received next; 0 with `err`, EAGAIN when none is there.
 std::size_t next_datagram_size(int fd, int& err) noexcept;
-/// The largest datagrams that the kernel may be asked to cut; 0: none.
-inline constexpr std::size_t any_segment = 65535;
-/// \return messages sent; 0 with `err` of the first one. Datagrams up to `largest_segment` are given to the
-/// kernel together where they can be; it is lowered when the kernel does not cut them after all.
-std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, std::size_t& largest_segment,
+/// \return messages sent; 0 with `err` of the first one. Equal ones leave as one that the kernel cuts, where
+/// it can.
+std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, DatagramCalls& calls,
                            int& err) noexcept;
 /// Takes everything from the error queue, so that it is reported once. \return the last error, 0 for none.
 int drain_error_queue(int fd) noexcept;

@@ -9,6 +9,8 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <utility>
 
 // clang-format off
 #include <ctime>  // errqueue.h needs it
@@ -26,12 +28,20 @@ constexpr std::size_t most_received = 32;
 constexpr std::size_t most_sent = 64;
 constexpr std::size_t most_vectors = 256;
 constexpr std::size_t control_size = 256;
+constexpr std::size_t any_segment = 65535;
 // The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
 constexpr std::size_t most_segments = 64;
 constexpr std::size_t most_offloaded = 65000;
 
 int set_int(int fd, int level, int name, int value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : errno;
+}
+
+std::optional<int> get_int(int fd, int level, int name) noexcept {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  if (::getsockopt(fd, level, name, &value, &length) != 0) return std::nullopt;
+  return value;
 }
 
 template <class T>
@@ -126,6 +136,30 @@ void read_control(msghdr& message, DatagramSlot& slot) {
   }
 }
 
+// Fills headers from the front. Returns how many, or -1 with errno.
+int receive_headers(int fd, std::span<mmsghdr> list, DatagramCalls& calls) noexcept {
+  while (calls.batches) {
+    const int got =
+        ::recvmmsg(fd, list.data(), static_cast<unsigned>(list.size()), MSG_CMSG_CLOEXEC, nullptr);
+    if (got >= 0 || (errno != EINTR && errno != ENOSYS)) return got;
+    if (errno == ENOSYS) calls.batches = false;
+  }
+  int got = 0;
+  while (static_cast<std::size_t>(got) < list.size()) {
+    mmsghdr& header = list[static_cast<std::size_t>(got)];
+    const ssize_t size = ::recvmsg(fd, &header.msg_hdr, MSG_CMSG_CLOEXEC);
+    if (size >= 0) {
+      header.msg_len = static_cast<unsigned>(size);
+      ++got;
+    } else if (errno != EINTR) {
+      if (got == 0) return -1;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) calls.late_error = errno;
+      return got;
+    }
+  }
+  return got;
+}
+
 bool same_destination(const DatagramMessage& a, const DatagramMessage& b) noexcept {
   if (a.destination == b.destination) return true;
   return a.destination != nullptr && b.destination != nullptr && *a.destination == *b.destination;
@@ -174,12 +208,8 @@ class SendBatch {
     }
   }
   /// \return messages that left; 0 with `err`.
-  std::size_t send(int fd, int& err) noexcept {
-    int sent = 0;
-    do {
-      sent = headers_ == 1 ? (::sendmsg(fd, &list_[0].msg_hdr, MSG_NOSIGNAL) < 0 ? -1 : 1)
-                           : ::sendmmsg(fd, list_.data(), static_cast<unsigned>(headers_), MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
+  std::size_t send(int fd, bool& batches, int& err) noexcept {
+    const int sent = headers_ == 1 ? send_each(fd, 1) : send_all(fd, batches);
     if (sent < 0) {
       err = errno == EWOULDBLOCK ? EAGAIN : errno;
       return 0;
@@ -191,6 +221,25 @@ class SendBatch {
   [[nodiscard]] bool starts_cut() const noexcept { return counts_[0] > 1; }
 
  private:
+  int send_all(int fd, bool& batches) noexcept {
+    while (batches) {
+      const int sent = ::sendmmsg(fd, list_.data(), static_cast<unsigned>(headers_), MSG_NOSIGNAL);
+      if (sent >= 0 || (errno != EINTR && errno != ENOSYS)) return sent;
+      if (errno == ENOSYS) batches = false;
+    }
+    return send_each(fd, headers_);
+  }
+  int send_each(int fd, std::size_t headers) noexcept {
+    int sent = 0;
+    while (static_cast<std::size_t>(sent) < headers) {
+      if (::sendmsg(fd, &list_[static_cast<std::size_t>(sent)].msg_hdr, MSG_NOSIGNAL) >= 0) {
+        ++sent;
+      } else if (errno != EINTR) {
+        return sent != 0 ? sent : -1;
+      }
+    }
+    return sent;
+  }
   msghdr& add(const DatagramMessage& message, std::span<const iovec> vectors, std::size_t count) noexcept {
     counts_[headers_] = count;
     msghdr& header = list_[headers_++].msg_hdr;
@@ -275,9 +324,7 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
   }
   bool only_v6 = options.v6only;
   if (v6 && bound) {
-    int value = 0;
-    socklen_t length = sizeof(value);
-    only_v6 = ::getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &length) != 0 || value != 0;
+    only_v6 = get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
   }
   if (options.receive_info) {
     // A socket for both families gets what came by ipv4 in the ipv4 form.
@@ -301,7 +348,22 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
   return err;
 }
 
-std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, bool control, int& err) {
+DatagramCalls datagram_calls(int fd, const DatagramOptions& options) noexcept {
+  DatagramCalls calls;
+  calls.control = options.receive_info;
+  if (get_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX) return calls;
+  // An adopted socket may bring it along. Without asking how large they are one could not take them apart.
+  if (get_int(fd, SOL_UDP, UDP_GRO) == 1) calls.control = true;
+  // A kernel that does not know it would not refuse it either, but send one large datagram.
+  if (options.send_offload && get_int(fd, SOL_UDP, UDP_SEGMENT)) calls.largest_segment = any_segment;
+  return calls;
+}
+
+std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCalls& calls, int& err) {
+  if (calls.late_error != 0) {
+    err = std::exchange(calls.late_error, 0);
+    return 0;
+  }
   struct alignas(cmsghdr) Control : std::array<std::byte, control_size> {};
   std::array<mmsghdr, most_received> list;
   std::array<sockaddr_storage, most_received> names;
@@ -313,14 +375,11 @@ std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, bool contro
     header.msg_namelen = sizeof(names[i]);
     header.msg_iov = slots[i].room.data();
     header.msg_iovlen = slots[i].room[2].iov_len != 0 ? 3 : 2;
-    header.msg_control = control ? controls[i].data() : nullptr;
-    header.msg_controllen = control ? controls[i].size() : 0;
+    header.msg_control = calls.control ? controls[i].data() : nullptr;
+    header.msg_controllen = calls.control ? controls[i].size() : 0;
     header.msg_flags = 0;
   }
-  int got = 0;
-  do {
-    got = ::recvmmsg(fd, list.data(), static_cast<unsigned>(count), MSG_CMSG_CLOEXEC, nullptr);
-  } while (got < 0 && errno == EINTR);
+  const int got = receive_headers(fd, std::span(list).first(count), calls);
   if (got < 0) {
     err = errno == EWOULDBLOCK ? EAGAIN : errno;
     return 0;
@@ -341,7 +400,7 @@ std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, bool contro
     } else {
       slot.source = Address::unix_unnamed();
     }
-    if (!control) continue;
+    if (!calls.control) continue;
     if (slot.info != nullptr) *slot.info = DatagramInfo();
     read_control(header, slot);
   }
@@ -357,11 +416,11 @@ std::size_t next_datagram_size(int fd, int& err) noexcept {
   return size >= 0 ? static_cast<std::size_t>(size) : 0;
 }
 
-std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, std::size_t& largest_segment,
+std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, DatagramCalls& calls,
                            int& err) noexcept {
   SendBatch batch;
-  batch.build(messages, largest_segment);
-  const std::size_t sent = batch.send(fd, err);
+  batch.build(messages, calls.largest_segment);
+  const std::size_t sent = batch.send(fd, calls.batches, err);
   if (sent != 0 || !batch.starts_cut()) return sent;
   // These may be due to the cutting alone (kernel, device, size, buffer), any other one is the datagram's.
   const bool size = err == EINVAL || err == EMSGSIZE;
@@ -369,10 +428,10 @@ std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, st
   if (!size && !device && err != ENOBUFS) return 0;
   const std::size_t segment = message_size(messages[0]);
   batch.build(messages, 0);
-  const std::size_t sent_alone = batch.send(fd, err);
+  const std::size_t sent_alone = batch.send(fd, calls.batches, err);
   if (sent_alone != 0) {
-    if (size) largest_segment = segment - 1;
-    if (device) largest_segment = 0;
+    if (size) calls.largest_segment = segment - 1;
+    if (device) calls.largest_segment = 0;
   }
   return sent_alone;
 }
@@ -403,12 +462,11 @@ int drain_error_queue(int fd) noexcept {
 }
 
 bool grow_send_buffer(int fd, std::size_t size) noexcept {
-  int current = 0;
-  socklen_t length = sizeof(current);
-  if (::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &current, &length) != 0) return false;
+  const std::optional<int> current = get_int(fd, SOL_SOCKET, SO_SNDBUF);
+  if (!current) return false;
   const std::size_t wanted = (size + 1023) / 1024 * 1024;
   if (wanted > static_cast<std::size_t>(std::numeric_limits<int>::max())) return false;
-  if (static_cast<std::size_t>(current) >= wanted * 2) return false;
+  if (static_cast<std::size_t>(*current) >= wanted * 2) return false;
   return set_int(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(wanted)) == 0;
 }
 
@@ -443,10 +501,11 @@ int join_multicast(int fd, const Address& group, unsigned interface_index, const
 
 DatagramCapabilities datagram_capabilities() noexcept {
   DatagramCapabilities result;
-  result.batches = true;
   int err = 0;
   const UniqueFd fd = open_socket(AF_INET, SocketType::datagram, err);
   if (!fd) return result;
+  result.batches = ::recvmmsg(fd.get(), nullptr, 0, MSG_DONTWAIT, nullptr) == 0 &&
+                   ::sendmmsg(fd.get(), nullptr, 0, MSG_DONTWAIT | MSG_NOSIGNAL) == 0;
   result.send_offload = set_int(fd.get(), SOL_UDP, UDP_SEGMENT, 0) == 0;
   result.receive_offload = set_int(fd.get(), SOL_UDP, UDP_GRO, 1) == 0;
   return result;

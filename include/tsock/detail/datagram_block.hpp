@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <tsock/address.hpp>
+#include <tsock/datagram_info.hpp>
+
+namespace tsock::detail {
+
+class LoopCore;
+
+/// What stands in front of a datagram's bytes in their block of the pool, so that a ReceivedDatagram is one
+/// pointer. What the kernel told of it stands between the two, when that was asked for.
+struct DatagramBlock {
+  LoopCore* core;
+  std::uint32_t capacity;  // bytes behind this header
+  std::uint32_t size;
+  bool has_info;
+  Address source;
+
+  [[nodiscard]] DatagramInfo* info() noexcept {
+    return has_info ? reinterpret_cast<DatagramInfo*>(this + 1) : nullptr;
+  }
+  [[nodiscard]] std::byte* data() noexcept {
+    return reinterpret_cast<std::byte*>(this + 1) + (has_info ? sizeof(DatagramInfo) : 0);
+  }
+};
+static_assert(alignof(DatagramInfo) <= alignof(DatagramBlock));
+
+/// Gives the block back to the pool of its loop.
+void free_datagram_block(DatagramBlock& block) noexcept;
+
+inline const Address no_address;
+
+}  // namespace tsock::detail
