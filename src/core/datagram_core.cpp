@@ -10,10 +10,10 @@ namespace tsock::detail {
 
 namespace {
 
-constexpr std::size_t messages_per_call = 64;
-constexpr std::size_t vectors_per_call = 256;
+constexpr std::size_t messages_per_batch = 64;
+constexpr std::size_t vectors_per_batch = 256;
 // How often one socket may go to the kernel before others have their turn.
-constexpr unsigned calls_per_flush = 4;
+constexpr unsigned batches_per_flush = 4;
 
 }  // namespace
 
@@ -254,7 +254,7 @@ void DatagramCore::drop_send(DatagramSend& send) noexcept {
 void DatagramCore::flush() {
   if (state_ != State::open || send_blocked_) return;
   for (unsigned calls = 0; send_batch(); ++calls) {
-    if (calls == calls_per_flush) {
+    if (calls == batches_per_flush) {
       core_->schedule_flush(*this);
       return;
     }
@@ -263,8 +263,8 @@ void DatagramCore::flush() {
 
 // One call of the backend with as many sends as fit. Returns whether there is more to do now.
 bool DatagramCore::send_batch() {
-  std::array<DatagramMessage, messages_per_call> messages;
-  std::array<iovec, vectors_per_call> vectors;
+  std::array<DatagramMessage, messages_per_batch> messages;
+  std::array<iovec, vectors_per_batch> vectors;
   std::size_t count = 0;
   std::size_t vectors_used = 0;
   for (DatagramOperation* node = sends_.front(); node != nullptr && count < messages.size();

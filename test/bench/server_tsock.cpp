@@ -156,7 +156,7 @@ class DatagramManyEcho {
   explicit DatagramManyEcho(tsock::Datagram socket) : socket_(std::move(socket)) {}
 
   void start() {
-    receiving_ = socket_.recv_many(64);
+    receiving_ = socket_.recv_many(64, std::move(received_));
     receiving_.set_callback([this](tsock::Request<std::vector<tsock::ReceivedDatagram>>& request) {
       int err = 0;
       received_ = request.recv(err);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/loop_core.hpp"
+#include "support/destruction_world_jobs.hpp"
 #include "support/loop_fixture.hpp"
 
 namespace tsock::test {
@@ -192,8 +193,9 @@ void DestructionWorld::act() {
     if (turn_steps_ == 0) return;
     --turn_steps_;
     ++depth_;
-    static constexpr std::array<Act, 5> endings = {
-        &DestructionWorld::destroy_job, &DestructionWorld::destroy_stream, &DestructionWorld::destroy_queue,
+    static constexpr std::array<Act, 6> endings = {
+        &DestructionWorld::destroy_datagram, &DestructionWorld::destroy_job,
+        &DestructionWorld::destroy_stream,   &DestructionWorld::destroy_queue,
         &DestructionWorld::destroy_listener, &DestructionWorld::release_hold};
     (this->*endings[random_.below(endings.size())])();
     --depth_;
@@ -231,41 +233,6 @@ void DestructionWorld::throw_sometimes() {
   if (throws_ && !loop_gone_ && random_.one_in(50)) throw WorldError();
 }
 
-template <class T>
-void DestructionWorld::completed(std::uint64_t id, unsigned version, Request<T>& request) {
-  check_callback("a request completes from the loop, never inside a call");
-  Job* const job = find_job(id);
-  check(job != nullptr, "a destroyed request is not called back");
-  if (job == nullptr) return;
-  check(job->version == version && job->callback, "a replaced callback is not called");
-  check(!job->completed, "a request completes once");
-  check(std::get_if<Request<T>>(&job->request) == &request,
-        "a callback gets the handle, wherever it was moved to");
-  check(!request.is_in_progress(), "a request in its callback is over");
-  job->completed = true;
-  if (random_.one_in(2)) take_result(request);
-  act_some();
-  throw_sometimes();
-}
-
-template <class T>
-void DestructionWorld::take_result(Request<T>& request) {
-  int err = 0;
-  if constexpr (std::is_void_v<T>) {
-    request.recv(err);
-  } else {
-    T value = request.recv(err);
-    if (ending_) return;
-    if constexpr (std::is_same_v<T, Stream>) {
-      place(std::move(value));
-    } else if constexpr (std::is_same_v<T, QueueHold>) {
-      QueueHold old = std::exchange(holds_[random_.below(holds_.size())], std::move(value));
-      const Call call(*this);
-      old.release();
-    }
-  }
-}
-
 // ---- jobs ----
 
 std::unique_ptr<DestructionWorld::Job>& DestructionWorld::any_slot() {
@@ -285,51 +252,6 @@ DestructionWorld::Job* DestructionWorld::find_job(std::uint64_t id) {
     if (job != nullptr && job->id == id) return job.get();
   }
   return nullptr;
-}
-
-template <class T>
-void DestructionWorld::set_callback(Job& job, Request<T>& request) {
-  job.callback = true;
-  const unsigned version = ++job.version;
-  const std::uint64_t id = job.id;
-  const Call call(*this);
-  if (random_.one_in(2)) {
-    request.set_callback(
-        [this, id, version, capture = Capture(*this)](Request<T>& ended) { completed(id, version, ended); });
-  } else {
-    // Too large to be kept inline.
-    const std::array<std::byte, 64> ballast{};
-    request.set_callback([this, id, version, ballast, capture = Capture(*this)](Request<T>& ended) {
-      static_cast<void>(ballast);
-      completed(id, version, ended);
-    });
-  }
-}
-
-// `make` is given the vectors of the buffers.
-template <class Make>
-void DestructionWorld::start(LooseBuffers buffers, Make make, bool endless) {
-  auto job = std::make_unique<Job>();
-  job->endless = endless;
-  job->id = ++last_id_;
-  job->buffers = std::move(buffers);
-  {
-    const Call call(*this);
-    job->request = make(job->buffers.vectors());
-  }
-  std::visit(
-      [this, &job]<class R>(R& request) {
-        if constexpr (!std::is_same_v<R, std::monostate>) {
-          if (!request) return;
-          check(request.is_in_progress(), "a request is in progress when the call that started it returns");
-          if (!random_.one_in(8)) set_callback(*job, request);
-          if (random_.one_in(10)) request.set_timeout(short_time());
-        }
-      },
-      job->request);
-  std::unique_ptr<Job> old = std::exchange(any_slot(), std::move(job));
-  const Call call(*this);
-  old.reset();
 }
 
 void DestructionWorld::place(Stream stream) {
@@ -835,6 +757,19 @@ const std::vector<DestructionWorld::WeightedAct>& DestructionWorld::acts() {
   static const std::vector<WeightedAct> list = {
       {14, &W::make_memory_pair},
       {10, &W::make_socketpair},
+      {8, &W::make_memory_datagrams},
+      {3, &W::make_udp},
+      {4, &W::make_unix_datagrams},
+      {20, &W::start_recvfrom},
+      {20, &W::start_recvfrom_into},
+      {15, &W::start_recv_many},
+      {25, &W::start_sendto},
+      {25, &W::start_sendto_in_queue},
+      {10, &W::start_send_many},
+      {2, &W::start_datagram_disconnect},
+      {4, &W::destroy_datagram},
+      {4, &W::move_datagram},
+      {3, &W::ask_datagram},
       {6, &W::renew_queue},
       {2, &W::renew_listener},
       {6, &W::start_accept},
@@ -972,9 +907,12 @@ std::string DestructionWorld::run() {
 
 void DestructionWorld::destroy_everything() {
   for (std::size_t left = 200; left != 0; --left) {
-    switch (random_.below(5)) {
+    switch (random_.below(6)) {
       case 0:
         destroy_job();
+        break;
+      case 4:
+        destroy_datagram();
         break;
       case 1:
         destroy_stream();
@@ -992,6 +930,9 @@ void DestructionWorld::destroy_everything() {
   }
   for (auto& job : jobs_) job.reset();
   for (Stream& stream : streams_) stream = Stream();
+  for (Datagram& datagram : datagrams_) datagram = Datagram();
+  // What was received may outlive everything.
+  kept_ = {};
   for (Queue& queue : queues_) queue = Queue();
   for (QueueHold& hold : holds_) hold.release();
   for (Listener& listener : listeners_) listener = Listener();
@@ -1014,6 +955,8 @@ void DestructionWorld::end_loop_first() {
         job->request);
   }
   for (const Stream& stream : streams_) check(!stream.is_open(), "no stream is open when the Loop is gone");
+  for (const Datagram& datagram : datagrams_)
+    check(!datagram.is_open(), "no datagram socket is open when the Loop is gone");
   destroy_everything();
   check(detached_ == 0, "detached requests go with the Loop");
 }

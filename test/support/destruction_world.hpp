@@ -26,10 +26,10 @@ class WorldError : public std::runtime_error {
   WorldError() : std::runtime_error("thrown by a callback") {}
 };
 
-/// A loop with streams, listeners, queues and requests of every kind, on which a random driver acts: from
-/// outside and in every piece of code that the library calls, down to destructors of what callbacks captured.
-/// Each act may destroy, move, cancel, replace, restart or time out any object, the one that is being called
-/// for included.
+/// A loop with streams, datagram sockets, listeners, queues and requests of every kind, on which a random
+/// driver acts: from outside and in every piece of code that the library calls, down to destructors of what
+/// callbacks captured. Each act may destroy, move, cancel, replace, restart or time out any object, the one
+/// that is being called for included.
 ///
 /// The world knows no model of what operations do; it watches the rules that hold for all of them.
 class DestructionWorld {
@@ -47,7 +47,8 @@ class DestructionWorld {
   friend class WorldOperation;
 
   using AnyRequest = std::variant<std::monostate, Request<ssize_t>, Request<Pdu>, Request<Stream>,
-                                  Request<void>, Request<QueueHold>, Request<int>>;
+                                  Request<void>, Request<QueueHold>, Request<int>, Request<ReceivedDatagram>,
+                                  Request<ReceivedInto>, Request<std::vector<ReceivedDatagram>>>;
 
   /// A request with what belongs to it. The buffers outlive the request by nothing.
   struct Job {
@@ -147,7 +148,11 @@ class DestructionWorld {
   template <class Make>
   void start(LooseBuffers buffers, Make make, bool endless = false);
   void place(Stream stream);
+  void place(Datagram datagram);
+  void keep(ReceivedDatagram datagram);
   Stream& any_stream() { return streams_[random_.below(streams_.size())]; }
+  Datagram& any_datagram() { return datagrams_[random_.below(datagrams_.size())]; }
+  Address any_destination();
   Queue& any_queue() { return queues_[random_.below(queues_.size())]; }
   Listener& any_listener() { return listeners_[random_.below(listeners_.size())]; }
   LooseBuffers message();
@@ -160,6 +165,19 @@ class DestructionWorld {
   // Acts.
   void make_memory_pair();
   void make_socketpair();
+  void make_memory_datagrams();
+  void make_udp();
+  void make_unix_datagrams();
+  void start_recvfrom();
+  void start_recvfrom_into();
+  void start_recv_many();
+  void start_sendto();
+  void start_sendto_in_queue();
+  void start_send_many();
+  void start_datagram_disconnect();
+  void destroy_datagram();
+  void move_datagram();
+  void ask_datagram();
   void renew_queue();
   void renew_listener();
   void start_accept();
@@ -237,6 +255,8 @@ class DestructionWorld {
   std::unique_ptr<Loop> loop_;
   std::array<std::unique_ptr<Job>, 40> jobs_;
   std::array<Stream, 10> streams_;
+  std::array<Datagram, 8> datagrams_;
+  std::array<ReceivedDatagram, 6> kept_;
   std::array<Queue, 5> queues_;
   std::array<QueueHold, 4> holds_;
   std::array<Listener, 3> listeners_;

@@ -29,6 +29,7 @@ thread_local FailNthCall* failing_call = nullptr;
 thread_local FailEveryCall* failing_calls = nullptr;
 thread_local ShortTransfers* short_transfers = nullptr;
 thread_local FailNthAllocation* failing_allocation = nullptr;
+thread_local WatchedTransfers* watched_transfers = nullptr;
 std::atomic<std::size_t> bad_close_count{0};
 
 // The errno value with which the call has to fail, or 0.
@@ -37,6 +38,10 @@ int injected(SystemCall call) noexcept {
     if (const int error = failing_calls->next(call); error != 0) return error;
   }
   return failing_call != nullptr ? failing_call->next(call) : 0;
+}
+
+int watched(TransferCall call, unsigned messages, bool ancillary) noexcept {
+  return watched_transfers != nullptr ? watched_transfers->next({call, messages, ancillary}) : 0;
 }
 
 int injected_transfer(SystemCall call) noexcept {
@@ -105,6 +110,8 @@ constinit Next<ssize_t(int, const ::iovec*, int)> next_readv("readv");
 constinit Next<ssize_t(int, ::msghdr*, int)> next_recvmsg("recvmsg");
 constinit Next<ssize_t(int, const void*, std::size_t, int)> next_send("send");
 constinit Next<ssize_t(int, const ::msghdr*, int)> next_sendmsg("sendmsg");
+constinit Next<int(int, ::mmsghdr*, unsigned, int, ::timespec*)> next_recvmmsg("recvmmsg");
+constinit Next<int(int, ::mmsghdr*, unsigned, int)> next_sendmmsg("sendmmsg");
 constinit Next<int(int, int, int, void*, socklen_t*)> next_getsockopt("getsockopt");
 constinit Next<int(int, int, int, const void*, socklen_t)> next_setsockopt("setsockopt");
 constinit Next<int(int, unsigned long, ...)> next_ioctl("ioctl");
@@ -220,6 +227,23 @@ ShortTransfers::~ShortTransfers() { short_transfers = nullptr; }
 
 int ShortTransfers::next() noexcept { return error_ != 0 && ++calls_ % every_ == 0 ? error_ : 0; }
 
+WatchedTransfers::WatchedTransfers(Answer answer) : answer_(std::move(answer)) { watched_transfers = this; }
+
+WatchedTransfers::~WatchedTransfers() { watched_transfers = nullptr; }
+
+int WatchedTransfers::next(const Transfer& transfer) {
+  list_.push_back(transfer);
+  return answer_ ? answer_(transfer) : 0;
+}
+
+std::vector<Transfer> WatchedTransfers::take(std::initializer_list<TransferCall> calls) {
+  std::vector<Transfer> result;
+  for (const Transfer& transfer : std::exchange(list_, {})) {
+    if (std::find(calls.begin(), calls.end(), transfer.call) != calls.end()) result.push_back(transfer);
+  }
+  return result;
+}
+
 FailNthAllocation::FailNthAllocation(std::size_t n) noexcept : left_(n) { failing_allocation = this; }
 
 FailNthAllocation::~FailNthAllocation() { failing_allocation = nullptr; }
@@ -304,6 +328,8 @@ ssize_t readv(int fd, const iovec* vectors, int count) {
 }
 
 ssize_t recvmsg(int fd, msghdr* message, int flags) {
+  if (const int error = watched(TransferCall::recvmsg, 1, message->msg_control != nullptr); error != 0)
+    return fail(error);
   if (const int error = injected_transfer(SystemCall::receive); error != 0) return fail(error);
   if (short_transfers == nullptr) return next_recvmsg(fd, message, flags);
   LimitedVectors front(message->msg_iov, message->msg_iovlen);
@@ -321,6 +347,8 @@ ssize_t send(int fd, const void* buffer, size_t size, int flags) {
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  if (const int error = watched(TransferCall::sendmsg, 1, message->msg_control != nullptr); error != 0)
+    return fail(error);
   if (const int error = injected_transfer(SystemCall::send); error != 0) return fail(error);
   if (short_transfers == nullptr) return next_sendmsg(fd, message, flags);
   LimitedVectors front(message->msg_iov, message->msg_iovlen);
@@ -328,6 +356,20 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   shorter.msg_iov = front.data();
   shorter.msg_iovlen = front.size();
   return next_sendmsg(fd, &shorter, flags);
+}
+
+int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
+  const bool ancillary = count != 0 && messages->msg_hdr.msg_control != nullptr;
+  if (const int error = watched(TransferCall::recvmmsg, count, ancillary); error != 0) return fail(error);
+  if (const int error = injected(SystemCall::receive); error != 0) return fail(error);
+  return next_recvmmsg(fd, messages, count, flags, timeout);
+}
+
+int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  const bool ancillary = count != 0 && messages->msg_hdr.msg_control != nullptr;
+  if (const int error = watched(TransferCall::sendmmsg, count, ancillary); error != 0) return fail(error);
+  if (const int error = injected(SystemCall::send); error != 0) return fail(error);
+  return next_sendmmsg(fd, messages, count, flags);
 }
 
 int getsockopt(int fd, int level, int name, void* value, socklen_t* size) noexcept {

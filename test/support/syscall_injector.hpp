@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <iosfwd>
 #include <span>
+#include <vector>
 
 // A program that uses one of these classes has functions of its own in the place of libc's socket calls and
 // of operator new. They pass every call on, unless an injection of the calling thread says otherwise.
@@ -101,6 +104,40 @@ class ShortTransfers {
   unsigned every_;
   int error_;
   unsigned calls_ = 0;
+};
+
+/// The calls that move whole messages.
+enum class TransferCall : std::uint8_t { recvmsg, recvmmsg, sendmsg, sendmmsg };
+
+/// One of them.
+struct Transfer {
+  TransferCall call;
+  unsigned messages;  // that it may move
+  bool ancillary;     // whether the first of them has a control buffer
+};
+
+/// While it lives, it lists those calls of this thread, and lets them fail as it is told.
+class WatchedTransfers {
+ public:
+  /// Gives an errno value with which the call fails, or 0.
+  using Answer = std::function<int(const Transfer&)>;
+
+  explicit WatchedTransfers(Answer answer = nullptr);
+  WatchedTransfers(const WatchedTransfers&) = delete;
+  WatchedTransfers& operator=(const WatchedTransfers&) = delete;
+  ~WatchedTransfers();
+
+  /// The calls of these kinds since the last time; all are forgotten.
+  std::vector<Transfer> take(std::initializer_list<TransferCall> calls);
+  std::vector<Transfer> take_sends() { return take({TransferCall::sendmsg, TransferCall::sendmmsg}); }
+  std::vector<Transfer> take_receives() { return take({TransferCall::recvmsg, TransferCall::recvmmsg}); }
+
+  /// For the functions in libc's place.
+  int next(const Transfer& transfer);
+
+ private:
+  Answer answer_;
+  std::vector<Transfer> list_;
 };
 
 /// While it lives, the n-th allocation (from 0) by operator new of this thread fails.
