@@ -22,21 +22,21 @@ constexpr std::chrono::milliseconds full_peer_retry{2};
 
 }  // namespace
 
-SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueFd fd, int family,
-                               const DatagramOptions& options) noexcept
+SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
+                               bool adopted) noexcept
     : loop_(&loop),
       fd_(std::move(fd)),
       watcher_(loop),
       family_(family),
       info_(options.receive_info),
-      error_queue_(options.icmp_errors),
-      calls_(os::datagram_calls(fd_.get(), options)) {}
+      calls_(os::datagram_calls(fd_.get(), family, options, adopted)) {}
 
 SocketDatagram::~SocketDatagram() { close(); }
 
 // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
 void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
+  late_ = Request<void>();
   watcher_.close();
   fd_.reset();
   if (!file_) return;
@@ -71,7 +71,7 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
 // The queue keeps the socket in its error state until it is empty, even when its error was reported. One
 // whose error nobody was told (a call for several datagrams can swallow it) is told now.
 void SocketDatagram::take_queued_error(int& err) noexcept {
-  if (is_unix() || (err == EAGAIN ? !error_event_ : !error_queue_)) return;
+  if (is_unix() || (err == EAGAIN ? !error_event_ : !calls_.error_queue)) return;
   error_event_ = false;
   const int queued = os::drain_error_queue(fd_.get());
   if (err == EAGAIN && queued != 0) err = queued;
@@ -97,6 +97,14 @@ std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, 
 int SocketDatagram::try_disconnect() {
   close();
   return 0;
+}
+
+void SocketDatagram::want_readable() {
+  watcher_.want_readable();
+  if (calls_.late_error == 0) return;
+  // The kernel has told it and will not tell it again.
+  late_ = loop_->loop().sleep({});
+  late_.set_callback([this](Request<void>&) { events_->on_readable(); });
 }
 
 void SocketDatagram::want_writable() {
@@ -137,12 +145,12 @@ int SocketDatagram::leave(const Address& group, unsigned interface_index, const 
 
 namespace {
 
-Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool connected,
+Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool connected, bool adopted,
                      const DatagramOptions& options, int& err) {
   const int family = os::local_address(fd.get()).family();
   std::unique_ptr<SocketDatagram> socket;
   try {
-    socket = std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(fd), family, options);
+    socket = std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(fd), family, options, adopted);
   } catch (const std::bad_alloc&) {
     err = ENOMEM;
     return {};
@@ -177,7 +185,7 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   // There is nobody to wait for: one that was interrupted is over.
   if (err == EINPROGRESS) err = 0;
   Datagram datagram;
-  if (err == 0) datagram = wrap_socket(loop, fd, file ? local : Address(), connected, options, err);
+  if (err == 0) datagram = wrap_socket(loop, fd, file ? local : Address(), connected, false, options, err);
   if (err != 0 && file) os::unlink_socket_file(local);
   return datagram;
 }
@@ -218,9 +226,9 @@ std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, const DatagramOpt
     if (err == 0) err = os::apply_datagram(fd->get(), os::local_address(fd->get()).family(), options, true);
   }
   if (err != 0) return {};
-  Datagram left = detail::wrap_socket(loop, first, {}, true, options, err);
+  Datagram left = detail::wrap_socket(loop, first, {}, true, false, options, err);
   if (err != 0) return {};
-  Datagram right = detail::wrap_socket(loop, second, {}, true, options, err);
+  Datagram right = detail::wrap_socket(loop, second, {}, true, false, options, err);
   if (err != 0) return {};
   return {std::move(left), std::move(right)};
 }
@@ -230,7 +238,7 @@ Datagram Datagram::adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& option
   if (err == 0) err = os::prepare_adopted(fd);
   if (err == 0) err = os::apply_datagram(fd.get(), os::local_address(fd.get()).family(), options, true);
   if (err != 0) return {};
-  return detail::wrap_socket(loop, fd, {}, !os::remote_address(fd.get()).is_empty(), options, err);
+  return detail::wrap_socket(loop, fd, {}, !os::remote_address(fd.get()).is_empty(), true, options, err);
 }
 
 DatagramCapabilities Datagram::capabilities() noexcept { return os::datagram_capabilities(); }

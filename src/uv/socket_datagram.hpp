@@ -20,7 +20,8 @@ namespace tsock::detail {
 class SocketDatagram final : public DatagramBackend, public DatagramControl, private FdEvents {
  public:
   /// \param fd set up already
-  SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options) noexcept;
+  SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
+                 bool adopted) noexcept;
   ~SocketDatagram() override;
 
   int open() { return watcher_.open(fd_.get(), *this); }
@@ -33,7 +34,7 @@ class SocketDatagram final : public DatagramBackend, public DatagramControl, pri
   std::size_t try_receive(std::span<DatagramSlot> slots, int& err) override;
   std::size_t try_send(std::span<const DatagramMessage> messages, int& err) override;
   int try_disconnect() override;
-  void want_readable() override { watcher_.want_readable(); }
+  void want_readable() override;
   void want_writable() override;
   [[nodiscard]] int check_destination(const Address& destination) const override;
   [[nodiscard]] bool gives_info() const noexcept override { return info_; }
@@ -63,11 +64,11 @@ class SocketDatagram final : public DatagramBackend, public DatagramControl, pri
   int family_;
   bool connected_ = false;
   bool info_;
-  bool error_queue_;
   bool error_event_ = false;             // the kernel said that an error waits
   bool blocked_by_destination_ = false;  // what was not sent names its receiver
   os::DatagramCalls calls_;
   Request<void> retry_;
+  Request<void> late_;
   std::optional<OwnedFile> file_;
   std::vector<std::byte> spill_;  // what exceeds the common room of a unix datagram
 };

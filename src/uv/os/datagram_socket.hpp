@@ -18,10 +18,11 @@ struct DatagramCalls {
   bool batches = true;              ///< recvmmsg and sendmmsg
   bool control = false;             ///< ancillary data is asked for
   std::size_t largest_segment = 0;  ///< the largest datagrams that the kernel may be asked to cut; 0: none
+  bool error_queue = false;         ///< the kernel keeps ICMP errors, which must be taken from it
   int late_error = 0;               ///< met behind datagrams that were received; comes next
 };
 /// What a socket that is set up can use.
-DatagramCalls datagram_calls(int fd, const DatagramOptions& options) noexcept;
+DatagramCalls datagram_calls(int fd, int family, const DatagramOptions& options, bool adopted) noexcept;
 /// \return datagrams received; 0 with `err`.
 std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCalls& calls, int& err);
 /// The size of the datagram that is received next; 0 with `err`, EAGAIN when none is there.

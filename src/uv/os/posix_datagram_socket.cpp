@@ -327,14 +327,15 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
     only_v6 = get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
   }
   if (options.receive_info) {
-    // A socket for both families gets what came by ipv4 in the ipv4 form.
+    // A socket for both families is told of what came by ipv4 with the options of ipv4, but its destination
+    // with that of ipv6, in the mapped form that its source has too.
     if (v6) {
       set(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
       set(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
       set(IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
     }
+    if (!v6) set(IPPROTO_IP, IP_PKTINFO, 1);
     if (!v6 || !only_v6) {
-      set(IPPROTO_IP, IP_PKTINFO, 1);
       set(IPPROTO_IP, IP_RECVTTL, 1);
       set(IPPROTO_IP, IP_RECVTOS, 1);
     }
@@ -348,12 +349,19 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
   return err;
 }
 
-DatagramCalls datagram_calls(int fd, const DatagramOptions& options) noexcept {
+DatagramCalls datagram_calls(int fd, int family, const DatagramOptions& options, bool adopted) noexcept {
   DatagramCalls calls;
   calls.control = options.receive_info;
-  if (get_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX) return calls;
-  // An adopted socket may bring it along. Without asking how large they are one could not take them apart.
-  if (get_int(fd, SOL_UDP, UDP_GRO) == 1) calls.control = true;
+  if (family == AF_UNIX) return calls;
+  calls.control = calls.control || options.receive_offload;
+  calls.error_queue = options.icmp_errors;
+  if (adopted) {
+    // An adopted socket may bring them along. Not knowing their sizes one could not take apart datagrams that
+    // the kernel put together.
+    calls.control = calls.control || get_int(fd, SOL_UDP, UDP_GRO) != 0;
+    calls.error_queue = calls.error_queue || get_int(fd, IPPROTO_IP, IP_RECVERR) == 1 ||
+                        (family == AF_INET6 && get_int(fd, IPPROTO_IPV6, IPV6_RECVERR) == 1);
+  }
   // A kernel that does not know it would not refuse it either, but send one large datagram.
   if (options.send_offload && get_int(fd, SOL_UDP, UDP_SEGMENT)) calls.largest_segment = any_segment;
   return calls;
