@@ -294,6 +294,27 @@ BOOST_AUTO_TEST_CASE(daemon_answers_and_ends_a_session_in_order) {
   BOOST_TEST(line(stream) == "EPIPE");
 }
 
+BOOST_AUTO_TEST_CASE(datagrams_cope_with_a_net_that_loses) {
+  expect_output("datagrams", "50 of 50 questions answered\n");
+}
+
+BOOST_AUTO_TEST_CASE(datagrams_answers_whoever_asks) {
+  Program server(*this, "datagrams", {"127.0.0.1:0"});
+  int err = 0;
+  Datagram client = Datagram::udp(loop, {}, server.address(), {}, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  for (const std::string_view question : {"what?", "", "why?"}) {
+    BOOST_TEST(error_of(client.sendto(question)) == 0);
+    auto receiving = client.recvfrom();
+    BOOST_TEST(text_of(fetch(receiving, err).bytes()) == question);
+    BOOST_TEST(err == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(discovery_hears_its_own_question) {
+  expect_output("discovery", "13 bytes to 239.255.42.99, interface 1, ttl 1\n");
+}
+
 BOOST_AUTO_TEST_CASE(daemon_tells_an_idle_client_and_one_with_a_long_line) {
   Program daemon(*this, "daemon", {"127.0.0.1:0", "1"});
   const Address address = daemon.address();

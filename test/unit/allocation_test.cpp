@@ -205,4 +205,100 @@ BOOST_FIXTURE_TEST_CASE(an_echo_with_many_messages_in_flight, AllocationFixture)
   echo.reading = {};
 }
 
+namespace {
+
+/// Two datagram sockets of the kernel, one of them with everything that can be asked for.
+struct DatagramAllocationFixture : AllocationFixture {
+  int err = 0;
+  Datagram plain = Datagram::udp(loop, tsock::test::loopback_v4(), {}, {}, err);
+  Datagram curious = Datagram::udp(loop, tsock::test::loopback_v4(), {}, {.receive_info = true}, err);
+  std::array<std::byte, 300> bytes{};
+
+  void send(Datagram& from, const Datagram& to, std::size_t count) {
+    const Address address = to.local_address();
+    for (std::size_t i = 0; i < count; ++i)
+      from.sendto(queue, std::span<const std::byte>(bytes).first(i), address).detach();
+  }
+  void receive(Datagram& at, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) end(at.recvfrom());
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(datagrams_into_the_callers_buffer, DatagramAllocationFixture) {
+  std::array<std::byte, 200> buffer{};
+  expect_none([&] {
+    // Some of them are cut off.
+    send(plain, curious, 20);
+    for (std::size_t i = 0; i < 20; ++i)
+      end(curious.recvfrom(std::span(buffer).first(i % 2 == 0 ? buffer.size() : i / 2)));
+    send(curious, plain, 20);
+    for (int i = 0; i < 20; ++i) end(plain.recvfrom(buffer));
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(datagrams_in_memory_of_the_library, DatagramAllocationFixture) {
+  expect_none([&] {
+    send(plain, curious, 20);
+    receive(curious, 20);
+    send(curious, plain, 20);
+    receive(plain, 20);
+    // What is read ahead and outlives the turn, and what is given back.
+    send(plain, curious, 5);
+    receive(curious, 1);
+    { const auto abandoned = curious.recvfrom(); }
+    receive(curious, 4);
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(a_datagram_that_a_callback_keeps_until_its_reply_has_left,
+                        DatagramAllocationFixture) {
+  expect_none([&] {
+    send(plain, curious, 10);
+    int answered = 0;
+    for (int i = 0; i < 10; ++i) {
+      auto receiving = curious.recvfrom();
+      if (!receiving.wait(err)) ++failures;
+      ReceivedDatagram datagram = receiving.recv(err);
+      const auto reply = std::as_const(datagram).bytes();
+      curious.sendto(queue, reply, datagram.source())
+          .detach([&answered, datagram = std::move(datagram)](auto&) { ++answered; });
+    }
+    while (answered != 10) loop.run_once();
+    receive(plain, 10);
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(many_datagrams_in_a_vector_that_is_used_again, DatagramAllocationFixture) {
+  std::vector<ReceivedDatagram> received;
+  std::vector<OutgoingDatagram> list(40, OutgoingDatagram{bytes, plain.local_address()});
+  expect_none([&] {
+    auto sending = curious.send_many(list);
+    for (std::size_t left = list.size(); left != 0; left -= received.size()) {
+      auto receiving = plain.recv_many(64, std::move(received));
+      if (!receiving.wait(err)) ++failures;
+      received = receiving.recv(err);
+    }
+    end(std::move(sending));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(datagrams_in_memory) {
+  AllocationFixture fixture;
+  auto [left, right] = memory_datagram_pair(fixture.loop, {.duplication = 0.1, .reorder = 0.1});
+  std::array<std::byte, 100> bytes{};
+  fixture.expect_none([&, &left = left, &right = right] {
+    for (int i = 0; i < 10; ++i) left.sendto(fixture.queue, bytes).detach();
+    for (int i = 0; i < 10; ++i) fixture.end(right.recvfrom(bytes));
+    fixture.loop.run_until_idle();
+    // What was doubled.
+    for (;;) {
+      auto rest = right.recvfrom(bytes);
+      fixture.loop.run_until_idle();
+      if (rest.is_in_progress()) break;
+    }
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
