@@ -30,14 +30,14 @@ struct Multicast : KernelDatagrams {
     options.multicast_interface = interface_index;
     return options;
   }
-  /// An interface other than the loopback with multicast and an address of ipv4.
-  [[nodiscard]] static std::optional<unsigned> other_interface() {
+  /// An interface other than the loopback with multicast and an address of the family.
+  [[nodiscard]] static std::optional<unsigned> other_interface(int family) {
     ifaddrs* list = nullptr;
     if (::getifaddrs(&list) != 0) return std::nullopt;
     const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
     for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
       const unsigned wanted = IFF_UP | IFF_RUNNING | IFF_MULTICAST;
-      if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+      if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != family) continue;
       if ((one->ifa_flags & wanted) == wanted && (one->ifa_flags & IFF_LOOPBACK) == 0)
         return ::if_nametoindex(one->ifa_name);
     }
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(a_received_multicast_tells_its_group_interface_and_ttl) {
 }
 
 BOOST_AUTO_TEST_CASE(this_host_hears_its_own_unless_multicast_loop_is_off) {
-  const std::optional<unsigned> interface_index = other_interface();
+  const std::optional<unsigned> interface_index = other_interface(AF_INET);
   if (!interface_index) {
     BOOST_TEST_MESSAGE("skipped: no interface with multicast beside the loopback");
     return;
@@ -142,30 +142,37 @@ BOOST_AUTO_TEST_CASE(this_host_hears_its_own_unless_multicast_loop_is_off) {
   }
 }
 
+// Not over the loopback, which carries no multicast of ipv6.
 BOOST_AUTO_TEST_CASE(groups_of_ipv6) {
-  if (lacks_ipv6()) return;
+  const std::optional<unsigned> interface_index = other_interface(AF_INET6);
+  if (!interface_index) {
+    BOOST_TEST_MESSAGE("skipped: no interface with multicast and ipv6 beside the loopback");
+    return;
+  }
   Datagram ours = open(inet("::"), {}, {.receive_info = true});
-  const std::uint16_t port = ours.local_address().port().value_or(0);
-  const Address group = Address::parse("[" + std::string(group_v6) + "%lo]:" + std::to_string(port), err);
+  const std::string end =
+      "%" + std::to_string(*interface_index) + "]:" + std::to_string(ours.local_address().port().value_or(0));
+  const Address group = Address::parse("[" + std::string(group_v6) + end, err);
   BOOST_TEST_REQUIRE(err == 0);
-  if (const int joined = ours.join_multicast(group, loopback); joined != 0) {
-    BOOST_TEST_MESSAGE("skipped: no group of ipv6 on the loopback: " << error_name(joined));
-    return;
+  BOOST_TEST_REQUIRE(ours.join_multicast(group, *interface_index) == 0);
+  for (const bool loop_on : {true, false}) {
+    DatagramOptions options = over(*interface_index);
+    // Does not leave the host.
+    options.multicast_ttl = 0;
+    options.multicast_loop = loop_on;
+    Datagram peer = open(inet("::"), {}, options);
+    send(peer, "hello", group);
+    if (loop_on) {
+      const ReceivedDatagram datagram = value_of(ours.recvfrom());
+      BOOST_TEST(text_of(datagram.bytes()) == "hello");
+      BOOST_TEST_REQUIRE(datagram.info() != nullptr);
+      BOOST_TEST(datagram.info()->destination.is_multicast());
+      BOOST_TEST(datagram.info()->interface_index.value_or(0) == *interface_index);
+      BOOST_TEST(datagram.info()->ttl.value_or(-1) == 0);
+    }
+    BOOST_TEST(is_silent(ours));
   }
-  DatagramOptions options = over(loopback);
-  options.multicast_ttl = 6;
-  Datagram peer = open(loopback_v6(), {}, options);
-  Request<ssize_t> sending = peer.sendto("hello", group);
-  if (const int sent = error_of(sending); sent != 0) {
-    BOOST_TEST_MESSAGE("skipped: the loopback carries no multicast of ipv6: " << error_name(sent));
-    return;
-  }
-  const ReceivedDatagram datagram = value_of(ours.recvfrom());
-  BOOST_TEST(text_of(datagram.bytes()) == "hello");
-  BOOST_TEST_REQUIRE(datagram.info() != nullptr);
-  BOOST_TEST(datagram.info()->destination.is_multicast());
-  BOOST_TEST(datagram.info()->ttl.value_or(0) == 6);
-  BOOST_TEST(ours.leave_multicast(group, loopback) == 0);
+  BOOST_TEST(ours.leave_multicast(group, *interface_index) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_joined_or_left) {
