@@ -67,11 +67,14 @@ class Datagram {
   /// connect(2) give. (tsocket: tdgram_inet_udp_socket)
   static Datagram udp(Loop& loop, const Address& local, const Address& remote, const DatagramOptions& options,
                       int& err);
-  /// A unix datagram socket. An unnamed or empty `local` is not bound; nobody can answer then. (tsocket:
-  /// tdgram_unix_socket)
+  /// A unix datagram socket. An unnamed or empty `local` is not bound; nobody can answer then. A path that
+  /// exists is dealt with as `DatagramOptions::stale_socket` says. Errors: EINVAL for other addresses or
+  /// `broadcast`; EADDRINUSE; what bind(2) and connect(2) give, such as ENOENT and ECONNREFUSED for a remote
+  /// that is not there. (tsocket: tdgram_unix_socket)
   static Datagram unix_datagram(Loop& loop, const Address& local, const Address& remote,
                                 const DatagramOptions& options, int& err);
-  /// Two connected unix datagram sockets (socketpair(2)).
+  /// Two connected unix datagram sockets without names. On failure both are empty and `err` is what
+  /// socketpair(2) gives.
   static std::pair<Datagram, Datagram> socketpair(Loop& loop, const DatagramOptions& options, int& err);
   static std::pair<Datagram, Datagram> socketpair(Loop& loop, int& err) { return socketpair(loop, {}, err); }
   /// Takes over a datagram socket. It is made non-blocking and close-on-exec and moved to 3 or above. Errors:
@@ -81,8 +84,10 @@ class Datagram {
   /// What this system offers; asked of the kernel at each call.
   static DatagramCapabilities capabilities() noexcept;
 
+  /// Not closed, not moved from.
   [[nodiscard]] bool is_open() const noexcept;
   explicit operator bool() const noexcept { return is_open(); }
+  /// The loop that it was made for; a default constructed one has none.
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
 
   /// Receives one datagram into memory of exactly its size; never cut off. Errors, in the order of the
@@ -91,7 +96,8 @@ class Datagram {
   Request<ReceivedDatagram> recvfrom(CallSite site = CallSite::current());
   /// Receives one datagram into the caller's buffer, which must live until completion or until the Request is
   /// destroyed. One that does not fit is cut off, and ReceivedInto::truncated() says so. No memory is
-  /// allocated in steady state. Errors as above.
+  /// allocated in steady state. Errors and interruption as above; a datagram that was cut off goes back
+  /// whole.
   Request<ReceivedInto> recvfrom(std::span<std::byte> buffer, CallSite site = CallSite::current());
   /// Receives what waits, at least one datagram and at most `most`, in one vector. A vector of earlier
   /// datagrams may be handed in for its memory: it is emptied and used again, so that nothing is allocated in
@@ -112,11 +118,12 @@ class Datagram {
                           CallSite site = CallSite::current());
   Request<ssize_t> sendto(std::string_view text, const Address& destination = {},
                           CallSite site = CallSite::current());
-  /// A datagram gathered from several vectors.
+  /// A datagram gathered from several vectors. The array is copied, the bytes stay the caller's.
   Request<ssize_t> sendto(std::span<const iovec> vectors, const Address& destination = {},
                           CallSite site = CallSite::current());
-  /// As above, when its turn comes in the queue; sends of one turn leave in one system call. (tsocket:
-  /// tdgram_sendto_queue)
+  /// As above, when its turn comes in the queue; sends of one turn leave in one system call. One that fails
+  /// does not stop those behind it. Errors besides: EINVAL for a queue of another loop, ECANCELED when the
+  /// queue or the socket goes. (tsocket: tdgram_sendto_queue)
   Request<ssize_t> sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination = {},
                           CallSite site = CallSite::current());
   Request<ssize_t> sendto(Queue& queue, std::string_view text, const Address& destination = {},
@@ -124,30 +131,39 @@ class Datagram {
   Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination = {},
                           CallSite site = CallSite::current());
   /// Sends several datagrams in as few system calls as can be. \return a request for how many left. It ends
-  /// at the first one that fails, with its error; `transferred()` is the number before it then. The bytes
-  /// stay the caller's, the list is copied. EBUSY as sendto.
+  /// at the first one that fails, with its error; `transferred()` is the number before it then, also after
+  /// cancelling. The bytes stay the caller's until then, the list is copied. Errors: EINVAL for an empty list
+  /// or a destination of the wrong family, before anything is sent; EBUSY, ENOTCONN and the system's as
+  /// sendto.
   Request<ssize_t> send_many(std::span<const OutgoingDatagram> datagrams,
                              CallSite site = CallSite::current());
 
-  /// Closes the socket. Errors: EBUSY when a request is in flight or waits in a queue, ENOTCONN when closed.
-  /// (tsocket: tdgram_disconnect)
+  /// Closes the socket; what was read ahead is dropped. Errors: EBUSY when a request is in flight or waits in
+  /// a queue, ENOTCONN when closed. Cancelling it comes too late. (tsocket: tdgram_disconnect)
   Request<void> disconnect(CallSite site = CallSite::current());
 
-  /// Datagrams that were read ahead and wait for a recvfrom.
+  /// Datagrams that were read ahead and wait for a recvfrom; 0 for unix sockets, which take one at a time.
   [[nodiscard]] std::size_t pending_datagrams() const noexcept;
   /// Datagrams that were dropped since the socket was made, because the kernel's receive queue was full or
-  /// because there was no memory to keep what was read ahead. The kernel tells of UDP sockets only; a unix
-  /// socket's sender waits instead.
+  /// because there was no memory to keep what was read ahead. The kernel tells of UDP sockets only, and while
+  /// they are open; a unix socket's sender waits instead.
   [[nodiscard]] std::uint64_t dropped() const noexcept;
+  /// Where it is bound; unnamed for a unix socket that is not, empty when closed.
   [[nodiscard]] Address local_address() const;
+  /// Where it is connected to; empty when it is not.
   [[nodiscard]] Address remote_address() const;
   /// The socket below, still owned by this object; -1 when there is none.
   [[nodiscard]] int native_handle() const noexcept;
 
   /// Joins a multicast group on an interface (0: the kernel chooses), from any source or, with a `source`
-  /// that is not empty, from that one only. \return 0 or an errno value: EINVAL for an address that is no
-  /// group, ENOTCONN, ENOTSUP, what setsockopt(2) gives.
+  /// that is not empty, from that one only. Ports do not matter. \return 0 or an errno value: EINVAL for an
+  /// address that is no group or of another family; ENOTCONN when closed; ENOTSUP where there is no socket;
+  /// what setsockopt(2) gives: EADDRINUSE joined already, ENODEV no such interface.
+  ///
+  /// On Linux a socket that is bound to the wildcard hears every group that anybody on the host has joined at
+  /// its port; one that is bound to the group's address hears that one.
   int join_multicast(const Address& group, unsigned interface_index = 0, const Address& source = {});
+  /// Leaves what was joined with the same arguments. Errors as above; EADDRNOTAVAIL when it was not joined.
   int leave_multicast(const Address& group, unsigned interface_index = 0, const Address& source = {});
 
  private:

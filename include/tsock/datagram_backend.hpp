@@ -85,6 +85,7 @@ class DatagramControl {
  public:
   /// The descriptor, still owned by the socket; -1 once closed.
   [[nodiscard]] virtual int native_handle() const noexcept = 0;
+  /// As `Datagram::join_multicast()` and `leave_multicast()`; an empty `source` is any.
   virtual int join(const Address& group, unsigned interface_index, const Address& source) = 0;
   virtual int leave(const Address& group, unsigned interface_index, const Address& source) = 0;
 

@@ -9,7 +9,7 @@ namespace tsock {
 /// How a datagram socket is set up. What is not given keeps the system's default; an option that the kind of
 /// socket does not have is left out without an error.
 struct DatagramOptions {
-  bool broadcast = false;  ///< SO_BROADCAST; EINVAL for ipv6, which has none
+  bool broadcast = false;  ///< SO_BROADCAST; EINVAL for ipv6 and unix, which have none
   bool reuse_address =
       false;  ///< SO_REUSEADDR. tsocket sets it whenever a port is given, which lets two processes share it
   bool reuse_port = false;  ///< SO_REUSEPORT: the kernel spreads datagrams over the sockets
