@@ -60,6 +60,8 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
     if (size > common) {
       spill_.resize(size - common);
       slots[0].room[2] = make_vector(std::span(spill_));
+    } else if (!spill_.empty()) {
+      spill_ = {};
     }
     slots = slots.first(1);
   }
