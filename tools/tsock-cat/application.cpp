@@ -9,6 +9,12 @@
 #include "opener.hpp"
 
 namespace tsock_cat {
+namespace {
+
+// Senders of datagrams cost nothing to invent, and only -i ends them.
+constexpr std::size_t most_datagram_peers = 1024;
+
+}  // namespace
 
 Application::Application(const Services& services) : services_(services) {}
 
@@ -35,7 +41,7 @@ Failure Application::prepare() {
     services_.loop.set_trace([this](const tsock::TraceEvent& event) { services_.report.trace(event); });
   }
   catch_signals();  // before anybody is told that it is worth to send one
-  if (Failure failure = open_listeners()) return failure;
+  if (Failure failure = open_acceptors()) return failure;
   if (options.max_time) {
     total_limit_ = services_.loop.sleep(*options.max_time);
     total_limit_.set_callback([this](tsock::Request<void>&) {
@@ -51,16 +57,14 @@ Failure Application::prepare() {
   return {};
 }
 
-Failure Application::open_listeners() {
+Failure Application::open_acceptors() {
   const auto& endpoints = services_.options.endpoints;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     if (!endpoints[i].is_listener()) continue;
     Failure failure;
-    listeners_[i] = open_listener(services_, endpoints[i], failure);
+    acceptors_[i] = open_acceptor(services_, endpoints[i], failure);
     if (failure) return failure;
-    listeners_[i].set_pause_callback(
-        [this](int err) { services_.report.note(0, "accepting pauses: " + tsock::error_text(err)); });
-    services_.report.listening(listeners_[i].local_address());
+    services_.report.listening(acceptors_[i]->address());
   }
   return {};
 }
@@ -93,7 +97,9 @@ void Application::on_dump_signal() {
          << metrics.in_progress << " requests in progress, " << metrics.deadlines << " deadlines, "
          << metrics.posted << " posted functions\n"
          << "bytes: " << counted.sent << " out, " << counted.received << " in, " << queued_bytes()
-         << " queued, connections: " << connections() << '\n';
+         << " queued, connections: " << connections() << '\n'
+         << "datagrams: " << counted.datagrams_sent << " out, " << counted.datagrams_received << " in, "
+         << counted.dropped << " dropped\n";
     services_.report.diagnostics(text.str());
     on_dump_signal();
   });
@@ -112,8 +118,8 @@ void Application::report_statistics(bool final) {
   const auto now = std::chrono::steady_clock::now();
   Statistics statistics;
   statistics.total = counters();
-  statistics.interval = {statistics.total.sent - at_last_tick_.sent,
-                         statistics.total.received - at_last_tick_.received};
+  statistics.interval.sent = statistics.total.sent - at_last_tick_.sent;
+  statistics.interval.received = statistics.total.received - at_last_tick_.received;
   statistics.elapsed = now - began_;
   statistics.interval_length = now - std::exchange(last_tick_, now);
   statistics.connections = connections();
@@ -129,7 +135,7 @@ bool Application::uses_hub() const {
 }
 
 void Application::begin() {
-  if (!listeners_[0] && !listeners_[1]) return start_session({});
+  if (!acceptors_[0] && !acceptors_[1]) return start_session({});
   if (uses_hub()) {
     Failure failure;
     Channel standard = open_standard_streams(services_, failure);
@@ -140,13 +146,13 @@ void Application::begin() {
   accept_next();
 }
 
-// Accepts from each listener, then starts a session with what was accepted.
+// Accepts from each acceptor, then starts a session with what was accepted.
 void Application::accept_next() {
-  if (ended_ || accepting_.is_in_progress()) return;
-  const auto& limit = services_.options.max_connections;
-  if (limit && connections() >= *limit) return;  // the rest waits in the kernel's backlog
-  for (std::size_t i = 0; i < listeners_.size(); ++i) {
-    if (listeners_[i] && !accepted_[i]) return accept_from(i);
+  if (ended_ || accepting_) return;
+  const auto limit = most_connections();
+  if (limit && connections() >= *limit) return;  // the rest waits in the backlog
+  for (std::size_t i = 0; i < acceptors_.size(); ++i) {
+    if (acceptors_[i] && !accepted_[i]) return accept_from(i);
   }
   const bool more = services_.options.keep_listening;
   if (hub_) {
@@ -160,29 +166,26 @@ void Application::accept_next() {
 }
 
 void Application::accept_from(std::size_t index) {
-  accepting_ = listeners_[index].accept();
-  accepting_.set_callback([this, index](tsock::Request<tsock::Stream>& request) {
-    int err = 0;
-    tsock::Stream stream = request.recv(err);
-    if (err == 0) return on_accepted(index, std::move(stream));
-    Failure failure;
-    failure.code = ExitCode::listen;
-    failure.what = "accept on " + services_.options.endpoints[index].text;
-    failure.err = err;
-    end(failure);
-  });
+  accepting_ = true;
+  acceptors_[index]->accept(
+      [this, index](int err, Channel channel) { on_accepted(index, err, std::move(channel)); });
 }
 
-void Application::on_accepted(std::size_t index, tsock::Stream stream) {
+void Application::on_accepted(std::size_t index, int err, Channel channel) {
+  accepting_ = false;
   const Endpoint& endpoint = services_.options.endpoints[index];
+  if (err != 0) {
+    Failure failure;
+    failure.code = ExitCode::listen;
+    failure.what = "accept on " + endpoint.text;
+    failure.err = err;
+    return end(failure);
+  }
   // One connection was asked for: a second one is refused from the moment that the first one is announced,
   // also while the other endpoint still waits for its own.
-  if (!services_.options.keep_listening) listeners_[index] = {};
-  services_.report.connected(last_connection_ + 1, "accept", endpoint.text, stream.local_address(),
-                             stream.remote_address());
-  Channel channel;
-  channel.name = endpoint.text;
-  channel.stream = std::move(stream);
+  if (!services_.options.keep_listening) acceptors_[index] = nullptr;
+  services_.report.connected(last_connection_ + 1, "accept", endpoint.text, channel.local_address(),
+                             channel.remote_address());
   accepted_[index] = std::move(channel);
   accept_next();
 }
@@ -216,8 +219,18 @@ void Application::end(const Failure& failure) {
 
 std::size_t Application::connections() const { return sessions_.size() + (hub_ ? hub_->clients() : 0); }
 
+std::optional<std::size_t> Application::most_connections() const {
+  const auto& endpoints = services_.options.endpoints;
+  if (services_.options.max_connections) return services_.options.max_connections;
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.is_listener() && endpoint.is_datagram()) return most_datagram_peers;
+  }
+  return std::nullopt;
+}
+
 Counters Application::counters() const {
   Counters sum = closed_;
+  for (const auto& acceptor : acceptors_) sum.dropped += acceptor ? acceptor->dropped() : 0;
   for (const Session& session : sessions_) sum += session.counters();
   if (hub_) sum += hub_->counters();
   return sum;

@@ -4,18 +4,19 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string_view>
-#include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/request.hpp>
 
+#include "acceptor.hpp"
 #include "hub.hpp"
 #include "services.hpp"
 #include "session.hpp"
 
 namespace tsock_cat {
 
-/// The process: listeners, sessions, signals, the total limit, statistics, and the exit status.
+/// The process: acceptors, sessions, signals, the total limit, statistics, and the exit status.
 class Application {
  public:
   /// All of it must outlive the application.
@@ -26,7 +27,7 @@ class Application {
 
  private:
   [[nodiscard]] Failure prepare();
-  [[nodiscard]] Failure open_listeners();
+  [[nodiscard]] Failure open_acceptors();
   void catch_signals();
   void on_interrupt(int signum);
   void on_dump_signal();
@@ -36,13 +37,14 @@ class Application {
   void begin();
   void accept_next();
   void accept_from(std::size_t index);
-  void on_accepted(std::size_t index, tsock::Stream stream);
+  void on_accepted(std::size_t index, int err, Channel channel);
   void start_session(Session::Accepted accepted);
   void on_session_end(std::uint64_t connection, const Failure& failure);
   void end(const Failure& failure);
 
   [[nodiscard]] bool uses_hub() const;
   [[nodiscard]] std::size_t connections() const;
+  [[nodiscard]] std::optional<std::size_t> most_connections() const;
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] std::size_t queued_bytes() const;
 
@@ -54,11 +56,11 @@ class Application {
   std::uint64_t last_connection_ = 0;
   Counters closed_;  // of sessions that are over
   Counters at_last_tick_;
-  std::array<tsock::Listener, 2> listeners_;
+  std::array<std::unique_ptr<Acceptor>, 2> acceptors_;
   Session::Accepted accepted_;
   std::list<Session> sessions_;
   std::unique_ptr<Hub> hub_;
-  tsock::Request<tsock::Stream> accepting_;
+  bool accepting_ = false;
   tsock::Request<int> interrupted_;
   tsock::Request<int> terminated_;
   tsock::Request<int> dump_requested_;

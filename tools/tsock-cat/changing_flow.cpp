@@ -16,8 +16,10 @@ std::size_t ChangingFlow::queued_bytes() const {
 
 void ChangingFlow::read_next() {
   if (ended_ || ready_ == pieces_.size()) return;
-  if (reading_.is_in_progress() || reading_message_.is_in_progress()) return;
-  if (settings_.framing != nullptr && !after_last_delimiter_) {
+  if (reading_.is_in_progress() || reading_message_.is_in_progress() || receiving_.is_in_progress()) return;
+  if (settings_.source->is_datagram()) {
+    receive_datagram();
+  } else if (settings_.framing != nullptr && !after_last_delimiter_) {
     read_message();
   } else {
     read_bytes();
@@ -26,8 +28,8 @@ void ChangingFlow::read_next() {
 
 void ChangingFlow::read_bytes() {
   auto& buffer = pieces_[next_read_].buffer;
-  buffer.resize(piece_size);
-  reading_ = settings_.source->read_some(buffer);
+  buffer.resize(settings_.piece_size);
+  reading_ = settings_.source->source().read_some(buffer);
   reading_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
     int err = 0;
     const tsock::ssize_t size = request.recv(err);
@@ -39,7 +41,7 @@ void ChangingFlow::read_bytes() {
 }
 
 void ChangingFlow::read_message() {
-  reading_message_ = settings_.source->readv_pdu(*settings_.framing);
+  reading_message_ = settings_.source->source().readv_pdu(*settings_.framing);
   reading_message_.set_callback([this](tsock::Request<tsock::Pdu>& request) { on_message(request); });
 }
 
@@ -59,8 +61,29 @@ void ChangingFlow::on_message(tsock::Request<tsock::Pdu>& request) {
   read_next();
 }
 
+void ChangingFlow::receive_datagram() {
+  receiving_ = settings_.source->datagrams->receive();
+  receiving_.set_callback([this](tsock::Request<tsock::ReceivedDatagram>& request) { on_datagram(request); });
+}
+
+void ChangingFlow::on_datagram(tsock::Request<tsock::ReceivedDatagram>& request) {
+  int err = 0;
+  tsock::ReceivedDatagram datagram = request.recv(err);
+  if (err == 0) {
+    ++datagrams_read_;
+    Piece& piece = pieces_[next_read_];
+    piece.datagram = std::move(datagram);
+    const auto bytes = std::as_const(piece.datagram).bytes();
+    return take(bytes, bytes, piece.datagram.source());
+  }
+  if (!settings_.source->datagrams->can_go_on_after(err)) return end_reading(err, 0);
+  owner_.on_lost(settings_.direction, Place::reading, err, 0);
+  read_next();
+}
+
 // `wire` is what was read, `content` the part of it that is passed on.
-void ChangingFlow::take(std::span<const std::byte> wire, std::span<const std::byte> content) {
+void ChangingFlow::take(std::span<const std::byte> wire, std::span<const std::byte> content,
+                        const tsock::Address& from) {
   Piece& piece = pieces_[next_read_];
   piece.bytes = content;
   read_ += wire.size();
@@ -70,33 +93,46 @@ void ChangingFlow::take(std::span<const std::byte> wire, std::span<const std::by
     if (err != 0) return end_reading(err, 0);
     piece.bytes = piece.changed;
   }
-  owner_.on_bytes(settings_.direction, settings_.direction == Direction::sent ? piece.bytes : wire);
+  owner_.on_bytes(settings_.direction, settings_.direction == Direction::sent ? piece.bytes : wire, from);
   next_read_ = (next_read_ + 1) % pieces_.size();
   ++ready_;
   write_next();
   read_next();
 }
 
+// A stream has nothing to do for no bytes; an empty datagram is one.
+bool ChangingFlow::is_to_be_dropped(const Piece& piece) const {
+  return settings_.sink == nullptr || (piece.bytes.empty() && !settings_.sink->is_datagram());
+}
+
 void ChangingFlow::write_next() {
   while (ready_ > 0 && !writing_.is_in_progress()) {
     const Piece& piece = pieces_[next_write_];
-    if (settings_.sink == nullptr || piece.bytes.empty()) {
+    if (is_to_be_dropped(piece)) {
       drop_first_piece();
       continue;
     }
-    writing_ = settings_.queue != nullptr ? settings_.sink->write(*settings_.queue, piece.bytes)
-                                          : settings_.sink->write(piece.bytes);
-    writing_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
-      int err = 0;
-      const tsock::ssize_t size = request.recv(err);
-      if (err != 0) return owner_.on_error(settings_.direction, Place::writing, err, 0);
-      written_ += static_cast<std::uint64_t>(size);
-      drop_first_piece();
-      write_next();
-      read_next();
-      finish_if_over();
-    });
+    writing_ = settings_.sink->write(piece.bytes, settings_.queue);
+    writing_.set_callback([this](tsock::Request<tsock::ssize_t>& request) { on_written(request); });
   }
+}
+
+void ChangingFlow::on_written(tsock::Request<tsock::ssize_t>& request) {
+  int err = 0;
+  const tsock::ssize_t size = request.recv(err);
+  const bool is_datagram = settings_.sink->is_datagram();
+  if (err == 0) {
+    written_ += static_cast<std::uint64_t>(size);
+    datagrams_written_ += is_datagram ? 1U : 0U;
+  } else if (is_datagram && settings_.sink->datagrams->can_go_on_after(err)) {
+    owner_.on_lost(settings_.direction, Place::writing, err, pieces_[next_write_].bytes.size());
+  } else {
+    return owner_.on_error(settings_.direction, Place::writing, err, 0);
+  }
+  drop_first_piece();
+  write_next();
+  read_next();
+  finish_if_over();
 }
 
 void ChangingFlow::drop_first_piece() {

@@ -9,8 +9,9 @@
 
 namespace tsock_cat {
 
-/// A Flow that looks at the bytes: changes them, reads them as messages, drops them, or shares its sink. It
-/// reads the next piece while the last is written, never more than two, so the slower side sets the pace.
+/// A Flow of pieces: it changes them, reads them as messages or datagrams, sends them as datagrams, drops
+/// them, or shares its sink. It reads the next piece while the last is written, never more than two, so the
+/// slower side sets the pace.
 class ChangingFlow final : public Flow {
  public:
   ChangingFlow(Settings settings, FlowOwner& owner);
@@ -18,24 +19,30 @@ class ChangingFlow final : public Flow {
   void start() override { read_next(); }
   [[nodiscard]] std::uint64_t bytes_read() const override { return read_; }
   [[nodiscard]] std::uint64_t bytes_written() const override { return written_; }
+  [[nodiscard]] std::uint64_t datagrams_read() const override { return datagrams_read_; }
+  [[nodiscard]] std::uint64_t datagrams_written() const override { return datagrams_written_; }
   [[nodiscard]] std::size_t queued_bytes() const override;
 
  private:
-  static constexpr std::size_t piece_size = std::size_t{64} << 10;
-
   struct Piece {
     std::vector<std::byte> buffer;
     std::vector<std::byte> changed;
     tsock::Pdu pdu;
-    std::span<const std::byte> bytes;  // into one of the three: what is to be written
+    tsock::ReceivedDatagram datagram;
+    std::span<const std::byte> bytes;  // into one of the four: what is to be written
   };
 
   void read_next();
   void read_bytes();
   void read_message();
   void on_message(tsock::Request<tsock::Pdu>& request);
-  void take(std::span<const std::byte> wire, std::span<const std::byte> content);
+  void receive_datagram();
+  void on_datagram(tsock::Request<tsock::ReceivedDatagram>& request);
+  void take(std::span<const std::byte> wire, std::span<const std::byte> content,
+            const tsock::Address& from = {});
   void write_next();
+  void on_written(tsock::Request<tsock::ssize_t>& request);
+  [[nodiscard]] bool is_to_be_dropped(const Piece& piece) const;
   void drop_first_piece();
   void end_reading(int err, std::size_t cut);
   void finish_if_over();
@@ -48,6 +55,8 @@ class ChangingFlow final : public Flow {
   std::size_t ready_ = 0;       // pieces filled and not yet written
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
+  std::uint64_t datagrams_read_ = 0;
+  std::uint64_t datagrams_written_ = 0;
   bool ended_ = false;
   int read_error_ = 0;  // why it ended; 0 is in order
   std::size_t cut_ = 0;
@@ -55,6 +64,7 @@ class ChangingFlow final : public Flow {
   // Last: they point into the pieces.
   tsock::Request<tsock::ssize_t> reading_;
   tsock::Request<tsock::Pdu> reading_message_;
+  tsock::Request<tsock::ReceivedDatagram> receiving_;
   tsock::Request<tsock::ssize_t> writing_;
 };
 

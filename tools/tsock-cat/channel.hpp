@@ -1,21 +1,40 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <tsock/stream.hpp>
 
+#include "datagram_end.hpp"
+
 namespace tsock_cat {
 
-/// An open endpoint: one stream for both ways, or one for each as with standard input and output.
+/// An open endpoint: one stream for both ways, or one for each as with standard input and output, or
+/// datagrams.
 struct Channel {
-  tsock::Stream stream;    ///< read from, and written to unless there is `output`
-  tsock::Stream output;    ///< standard output
-  std::string name;        ///< for messages
-  bool is_network = true;  ///< its errors are the peer's, not local ones
+  tsock::Stream stream;                    ///< read from, and written to unless there is `output`
+  tsock::Stream output;                    ///< standard output
+  std::unique_ptr<DatagramEnd> datagrams;  ///< instead of both
+  std::string name;                        ///< for messages
+  bool is_network = true;                  ///< its errors are the peer's, not local ones
   bool has_input = true;
   bool has_output = true;
 
+  [[nodiscard]] bool is_datagram() const noexcept { return datagrams != nullptr; }
   [[nodiscard]] tsock::Stream& source() noexcept { return stream; }
   [[nodiscard]] tsock::Stream& sink() noexcept { return output ? output : stream; }
+
+  /// Writes the bytes, or sends them as one datagram. `queue` orders the writes of several to one stream.
+  [[nodiscard]] tsock::Request<tsock::ssize_t> write(std::span<const std::byte> bytes,
+                                                     tsock::Queue* queue = nullptr) {
+    if (is_datagram()) return datagrams->send(bytes);
+    return queue != nullptr ? sink().write(*queue, bytes) : sink().write(bytes);
+  }
+  [[nodiscard]] tsock::Address local_address() const {
+    return is_datagram() ? datagrams->local_address() : stream.local_address();
+  }
+  [[nodiscard]] tsock::Address remote_address() const {
+    return is_datagram() ? datagrams->remote_address() : stream.remote_address();
+  }
 };
 
 }  // namespace tsock_cat

@@ -40,8 +40,9 @@ bool parse_host_port(std::string_view rest, Endpoint& endpoint, std::string& err
   }
   endpoint.host = host;
   endpoint.port = *port;
-  if (endpoint.kind == Kind::tcp && host.empty()) return fail(error, endpoint.text, "the host is missing");
-  if (endpoint.kind == Kind::tcp && *port == 0) return fail(error, endpoint.text, "cannot connect to port 0");
+  if (endpoint.is_listener()) return true;
+  if (host.empty()) return fail(error, endpoint.text, "the host is missing");
+  if (*port == 0) return fail(error, endpoint.text, "cannot connect to port 0");
   return true;
 }
 
@@ -89,9 +90,19 @@ struct Scheme {
 };
 
 // A prefix goes before any shorter one that it begins with. The short unix forms are what tsock prints.
-constexpr std::array<Scheme, 12> schemes{{
+constexpr std::array<Scheme, 22> schemes{{
     {"tcp-listen://", Kind::tcp_listen, parse_host_port},
     {"tcp://", Kind::tcp, parse_host_port},
+    {"udp-listen://", Kind::udp_listen, parse_host_port},
+    {"udp://", Kind::udp, parse_host_port},
+    {"unix-abstract-dgram-listen://", Kind::unix_datagram_listen, set_abstract_name},
+    {"unix-abstract-dgram-listen:", Kind::unix_datagram_listen, set_abstract_name},
+    {"unix-abstract-dgram://", Kind::unix_datagram, set_abstract_name},
+    {"unix-abstract-dgram:", Kind::unix_datagram, set_abstract_name},
+    {"unix-dgram-listen://", Kind::unix_datagram_listen, set_unix_path},
+    {"unix-dgram-listen:", Kind::unix_datagram_listen, set_unix_path},
+    {"unix-dgram://", Kind::unix_datagram, set_unix_path},
+    {"unix-dgram:", Kind::unix_datagram, set_unix_path},
     {"unix-abstract-listen://", Kind::unix_listen, set_abstract_name},
     {"unix-abstract-listen:", Kind::unix_listen, set_abstract_name},
     {"unix-abstract://", Kind::unix_stream, set_abstract_name},
@@ -104,10 +115,7 @@ constexpr std::array<Scheme, 12> schemes{{
     {"file:", Kind::file, set_file},
 }};
 
-constexpr std::array<std::string_view, 10> later_schemes{
-    "udp://",      "udp-listen://",        "tls://", "tls-listen://", "unix-dgram://",
-    "unix-dgram:", "unix-dgram-listen://", "npa:",   "exec:",         "unix-dgram-listen:",
-};
+constexpr std::array<std::string_view, 4> later_schemes{"tls://", "tls-listen://", "npa:", "exec:"};
 
 // Whether this is an ADDRESS, good or bad, and not a word of "host port".
 bool has_scheme(std::string_view text) {
@@ -156,7 +164,11 @@ class WordReader {
   // "-U path"; a name that begins with @ is abstract, as with Debian's netcat.
   bool read_unix() {
     Endpoint endpoint;
-    endpoint.kind = style_.listen ? Kind::unix_listen : Kind::unix_stream;
+    if (style_.datagram) {
+      endpoint.kind = style_.listen ? Kind::unix_datagram_listen : Kind::unix_datagram;
+    } else {
+      endpoint.kind = style_.listen ? Kind::unix_listen : Kind::unix_stream;
+    }
     endpoint.text = words_[next_++];
     const std::string_view name = endpoint.text;
     if (!(name.starts_with('@') ? set_abstract_name(name.substr(1), endpoint, error_)
@@ -178,7 +190,7 @@ class WordReader {
 
   bool add_listener(const std::string& host, const std::optional<std::string>& port) {
     Endpoint endpoint;
-    endpoint.kind = Kind::tcp_listen;
+    endpoint.kind = style_.datagram ? Kind::udp_listen : Kind::tcp_listen;
     endpoint.host = host;
     if (port && style_.port) {
       error_ = "two ports to listen on: " + *port + " and -p " + std::to_string(*style_.port);
@@ -190,7 +202,8 @@ class WordReader {
       return false;
     }
     endpoint.port = *number;
-    endpoint.text = "tcp-listen://" + bracketed(host) + ":" + std::to_string(endpoint.port);
+    endpoint.text = (style_.datagram ? "udp-listen://" : "tcp-listen://") + bracketed(host) + ":" +
+                    std::to_string(endpoint.port);
     endpoints_.push_back(std::move(endpoint));
     return true;
   }
@@ -199,7 +212,7 @@ class WordReader {
   bool read_connect() {
     const std::string& host = words_[next_++];
     Endpoint endpoint;
-    endpoint.kind = Kind::tcp;
+    endpoint.kind = style_.datagram ? Kind::udp : Kind::tcp;
     if (next_ < words_.size() && !has_scheme(words_[next_])) {
       const std::string& port = words_[next_++];
       endpoint.text = bracketed(host) + ":" + port;

@@ -12,28 +12,50 @@ namespace tsock_cat {
 
 /// One ADDRESS of the command line.
 struct Endpoint {
-  enum class Kind : std::uint8_t { tcp, tcp_listen, unix_stream, unix_listen, stdio, fd, file };
+  enum class Kind : std::uint8_t {
+    tcp,
+    tcp_listen,
+    unix_stream,
+    unix_listen,
+    udp,
+    udp_listen,
+    unix_datagram,
+    unix_datagram_listen,
+    stdio,
+    fd,
+    file
+  };
 
   Kind kind = Kind::stdio;
   std::string text = "-";       ///< as the user wrote it, for messages
-  std::string host;             ///< tcp, tcp_listen: name or address; empty is the wildcard
-  std::uint16_t port = 0;       ///< tcp, tcp_listen
-  tsock::Address unix_address;  ///< unix_stream, unix_listen
+  std::string host;             ///< tcp, udp: name or address; empty is the wildcard
+  std::uint16_t port = 0;       ///< tcp, udp
+  tsock::Address unix_address;  ///< of the unix kinds
   int fd = -1;                  ///< fd
   std::string path;             ///< file
   tsock::FileMode file_mode = tsock::FileMode::read;
 
   [[nodiscard]] bool is_listener() const noexcept {
-    return kind == Kind::tcp_listen || kind == Kind::unix_listen;
+    return kind == Kind::tcp_listen || kind == Kind::unix_listen || kind == Kind::udp_listen ||
+           kind == Kind::unix_datagram_listen;
+  }
+  [[nodiscard]] bool is_unix() const noexcept {
+    return kind == Kind::unix_stream || kind == Kind::unix_listen || kind == Kind::unix_datagram ||
+           kind == Kind::unix_datagram_listen;
+  }
+  [[nodiscard]] bool is_udp() const noexcept { return kind == Kind::udp || kind == Kind::udp_listen; }
+  [[nodiscard]] bool is_datagram() const noexcept {
+    return is_udp() || kind == Kind::unix_datagram || kind == Kind::unix_datagram_listen;
   }
   /// Connected to or listened on, as opposed to standard input and output, files and descriptors.
-  [[nodiscard]] bool is_network() const noexcept { return kind <= Kind::unix_listen; }
+  [[nodiscard]] bool is_network() const noexcept { return kind <= Kind::unix_datagram_listen; }
 };
 
 /// How the words of a netcat command line are to be read.
 struct NetcatStyle {
   bool listen = false;                ///< -l
   bool unix_socket = false;           ///< -U
+  bool datagram = false;              ///< -u
   std::string source;                 ///< -s
   std::optional<std::uint16_t> port;  ///< -p
 };
@@ -41,9 +63,9 @@ struct NetcatStyle {
 /// Reads one ADDRESS. On failure no value, and `error` says what is wrong in a sentence for the user.
 [[nodiscard]] std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error);
 
-/// Reads all words of the command line: ADDRESSes, "host port", and what -l, -U, -s and -p make of them. Two
-/// endpoints: the local side, which is standard input and output unless the words name two others, and the
-/// remote side. On failure empty, with `error`.
+/// Reads all words of the command line: ADDRESSes, "host port", and what -l, -u, -U, -s and -p make of them.
+/// Two endpoints: the local side, which is standard input and output unless the words name two others, and
+/// the remote side. On failure empty, with `error`.
 [[nodiscard]] std::vector<Endpoint> parse_endpoints(const std::vector<std::string>& words,
                                                     const NetcatStyle& style, std::string& error);
 

@@ -11,14 +11,17 @@ namespace {
 class PumpFlow final : public Flow {
  public:
   PumpFlow(const Settings& settings, FlowOwner& owner)
-      : direction_(settings.direction), source_(*settings.source), sink_(*settings.sink), owner_(owner) {}
+      : direction_(settings.direction),
+        source_(settings.source->source()),
+        sink_(settings.sink->sink()),
+        owner_(owner) {}
 
   void start() override {
     tsock::PumpOptions options;
     options.half_close = false;  // the owner decides
     options.on_data = [this](std::span<const std::byte> bytes) {
       read_ += bytes.size();
-      owner_.on_bytes(direction_, bytes);
+      owner_.on_bytes(direction_, bytes, {});
     };
     request_ = tsock::pump(source_, sink_, std::move(options));
     request_.set_callback([this](tsock::Request<tsock::PumpResult>& request) {
@@ -47,8 +50,10 @@ class PumpFlow final : public Flow {
 }  // namespace
 
 std::unique_ptr<Flow> Flow::make(Settings settings, FlowOwner& owner) {
-  const bool plain = settings.sink != nullptr && settings.queue == nullptr && settings.framing == nullptr &&
-                     settings.change == nullptr;
+  const bool streams =
+      !settings.source->is_datagram() && settings.sink != nullptr && !settings.sink->is_datagram();
+  const bool plain =
+      streams && settings.queue == nullptr && settings.framing == nullptr && settings.change == nullptr;
   if (plain) return std::make_unique<PumpFlow>(settings, owner);
   return std::make_unique<ChangingFlow>(std::move(settings), owner);
 }

@@ -5,11 +5,12 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <tsock/address.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/queue.hpp>
-#include <tsock/stream.hpp>
 #include <vector>
 
+#include "channel.hpp"
 #include "report.hpp"
 
 namespace tsock_cat {
@@ -17,7 +18,7 @@ namespace tsock_cat {
 /// Where a Flow failed.
 enum class Place : std::uint8_t { reading, writing };
 
-/// What a Flow tells. on_done() and on_error() may destroy the Flow, on_bytes() must not.
+/// What a Flow tells. on_done() and on_error() may destroy the Flow, the others must not.
 class FlowOwner {
  public:
   FlowOwner() = default;
@@ -25,7 +26,12 @@ class FlowOwner {
   FlowOwner& operator=(const FlowOwner&) = delete;
 
   /// These bytes go over the network in this direction: they came from there, or are about to be written.
-  virtual void on_bytes(Direction direction, std::span<const std::byte> bytes) = 0;
+  /// `from` is the sender of the datagram that they came in, empty when they are a stream's.
+  virtual void on_bytes(Direction direction, std::span<const std::byte> bytes,
+                        const tsock::Address& from) = 0;
+  /// An error that the flow goes on after: `size` is that of the datagram which was not sent, 0 when
+  /// receiving.
+  virtual void on_lost(Direction direction, Place place, int err, std::size_t size) = 0;
   /// The source ended, and everything that it gave is written.
   virtual void on_done(Direction direction) = 0;
   /// What was read before is written. `cut` is the number of bytes of an incomplete message when the source
@@ -36,20 +42,24 @@ class FlowOwner {
   ~FlowOwner() = default;
 };
 
-/// Moves bytes one way until the source ends. Destroying it stops it at once.
+/// Moves bytes one way until the source ends. Destroying it stops it at once. Between datagrams, and between
+/// datagrams and messages, boundaries are kept; a stream's bytes leave in datagrams as they are read.
 class Flow {
  public:
   /// Changes bytes on their way: fills `out`. \return 0 or an errno value, which ends the flow.
   using Change = std::function<int(std::span<const std::byte> in, std::vector<std::byte>& out)>;
 
+  static constexpr std::size_t default_piece_size = std::size_t{64} << 10;
+
   struct Settings {
     Direction direction = Direction::sent;
-    tsock::Stream* source = nullptr;
-    tsock::Stream* sink = nullptr;            ///< null drops the bytes
+    Channel* source = nullptr;
+    Channel* sink = nullptr;                  ///< null drops the bytes
     tsock::Queue* queue = nullptr;            ///< for writes, when others write to the sink too
     const tsock::Framing* framing = nullptr;  ///< read messages; `change` gets the body of each
     bool last_may_be_open = false;            ///< the source may end without the last delimiter
     Change change = nullptr;
+    std::size_t piece_size = default_piece_size;  ///< most bytes of a stream that are read, and sent, as one
   };
 
   /// Everything that the settings point to, and the owner, must outlive the flow. Bytes that need no change
@@ -65,6 +75,9 @@ class Flow {
   [[nodiscard]] virtual std::uint64_t bytes_read() const = 0;
   /// Bytes that the sink has taken.
   [[nodiscard]] virtual std::uint64_t bytes_written() const = 0;
+  /// Datagrams, when the source, or the sink, is one for datagrams.
+  [[nodiscard]] virtual std::uint64_t datagrams_read() const { return 0; }
+  [[nodiscard]] virtual std::uint64_t datagrams_written() const { return 0; }
   /// Bytes that were read and are not written yet.
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
 

@@ -4,17 +4,13 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <tsock/error.hpp>
 #include <utility>
 
 #include "changes.hpp"
+#include "quiet_timer.hpp"
 
 namespace tsock_cat {
-namespace {
-
-constexpr std::size_t piece_size = std::size_t{64} << 10;
-
-}  // namespace
-
 class Hub::Client final : private FlowOwner {
  public:
   Client(Hub& hub, std::uint64_t connection, Channel channel)
@@ -22,25 +18,36 @@ class Hub::Client final : private FlowOwner {
         connection_(connection),
         channel_(std::move(channel)),
         queue_(hub.services_.loop, "to client"),
+        quiet_(hub.services_.loop),
         flow_(Flow::make(flow_settings(), *this)) {}
 
   void start() {
     if (hub_.services_.options.idle_timeout) watch_idle(*hub_.services_.options.idle_timeout);
+    if (!channel_.has_output) {
+      hub_.services_.report.note(connection_, channel_.name + ": the sender has no address to answer to");
+    }
     flow_->start();
   }
 
   // One piece of input at a time: the hub reads the next when nobody is busy.
   void send(const Bytes& bytes) {
+    if (!channel_.has_output) return;
     hub_.services_.transcript.record(connection_, Direction::sent, offset_[0], *bytes);
     offset_[0] += bytes->size();
     active_ = true;
+    quiet_.touch();
     bytes_ = bytes;
-    writing_ = channel_.stream.write(queue_, *bytes_);
+    writing_ = channel_.write(*bytes_, &queue_);
     writing_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
       int err = 0;
       const tsock::ssize_t size = request.recv(err);
-      if (err != 0) return leave(Place::writing, err);
-      written_ += static_cast<std::uint64_t>(size);
+      if (err != 0 && !goes_on_after(err)) return leave(Place::writing, err);
+      if (err != 0) {
+        on_lost(Direction::sent, Place::writing, err, bytes_->size());
+      } else {
+        written_ += static_cast<std::uint64_t>(size);
+        datagrams_written_ += channel_.is_datagram() ? 1U : 0U;
+      }
       bytes_.reset();
       hub_.read_input();
     });
@@ -48,7 +55,10 @@ class Hub::Client final : private FlowOwner {
   // Standard input ended, or is not to be read: nothing more is sent.
   void end_sending(bool half_close) {
     sending_over_ = !half_close;
-    if (half_close) {
+    if (half_close && channel_.is_datagram()) {
+      quiet_.start(hub_.services_.options.quit_after.value_or(default_quiet),
+                   [this] { hub_.remove(*this, {}); });
+    } else if (half_close) {
       shutdown_ = channel_.stream.shutdown_write(queue_);
       shutdown_.set_callback([this](tsock::Request<void>& request) {
         int err = 0;
@@ -61,7 +71,15 @@ class Hub::Client final : private FlowOwner {
   }
   [[nodiscard]] bool is_busy() const noexcept { return writing_.is_in_progress(); }
   [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
-  [[nodiscard]] Counters counters() const { return {written_, flow_->bytes_read()}; }
+  [[nodiscard]] Counters counters() const {
+    Counters counters;
+    counters.sent = written_;
+    counters.received = flow_->bytes_read();
+    counters.datagrams_sent = datagrams_written_;
+    counters.datagrams_received = flow_->datagrams_read();
+    if (channel_.is_datagram()) counters.dropped = channel_.datagrams->dropped();
+    return counters;
+  }
   [[nodiscard]] std::size_t queued_bytes() const {
     return flow_->queued_bytes() + (bytes_ ? bytes_->size() : 0);
   }
@@ -70,16 +88,23 @@ class Hub::Client final : private FlowOwner {
   Flow::Settings flow_settings() {
     Flow::Settings settings;
     settings.direction = Direction::received;
-    settings.source = &channel_.stream;
-    settings.sink = hub_.standard_.has_output ? &hub_.standard_.sink() : nullptr;
+    settings.source = &channel_;
+    settings.sink = hub_.standard_.has_output ? &hub_.standard_ : nullptr;
     settings.queue = &hub_.output_;
     return settings;
   }
 
-  void on_bytes(Direction direction, std::span<const std::byte> bytes) override {
-    hub_.services_.transcript.record(connection_, direction, offset_[1], bytes);
+  void on_bytes(Direction direction, std::span<const std::byte> bytes, const tsock::Address& from) override {
+    hub_.services_.transcript.record(connection_, direction, offset_[1], bytes, from);
     offset_[1] += bytes.size();
     active_ = true;
+    quiet_.touch();
+  }
+  void on_lost(Direction, Place place, int err, std::size_t size) override {
+    const std::string what = place == Place::writing
+                                 ? "a datagram of " + std::to_string(size) + " bytes was not sent: "
+                                 : "a datagram was not delivered: ";
+    hub_.services_.report.note(connection_, channel_.name + ": " + what + tsock::error_text(err));
   }
   void on_done(Direction) override {
     hub_.services_.report.eof(connection_, "remote");
@@ -89,6 +114,10 @@ class Hub::Client final : private FlowOwner {
   void on_error(Direction, Place place, int err, std::size_t) override {
     if (place == Place::writing) return hub_.fail(Place::writing, err);
     leave(place, err);
+  }
+
+  [[nodiscard]] bool goes_on_after(int err) const {
+    return channel_.is_datagram() && channel_.datagrams->can_go_on_after(err);
   }
 
   void leave_if_over() {
@@ -128,10 +157,12 @@ class Hub::Client final : private FlowOwner {
   Bytes bytes_;
   std::array<std::uint64_t, 2> offset_{};  // bytes in the transcript: sent, received
   std::uint64_t written_ = 0;
+  std::uint64_t datagrams_written_ = 0;
   std::uint64_t sent_at_last_look_ = 0;
   bool active_ = false;  // since the last look at the idle limit
   bool receiving_over_ = false;
   bool sending_over_ = false;
+  QuietTimer quiet_;
   std::unique_ptr<Flow> flow_;
   tsock::Request<tsock::ssize_t> writing_;
   tsock::Request<void> shutdown_;
@@ -164,11 +195,18 @@ void Hub::add(std::uint64_t connection, Channel channel) {
 // With --recv-only standard input was never there to end.
 bool Hub::half_close() const { return standard_.has_input && !services_.options.no_shutdown; }
 
+// What is sent to clients for datagrams is one.
+std::size_t Hub::piece_size() const {
+  const Options& options = services_.options;
+  if (!options.endpoints.back().is_datagram()) return Flow::default_piece_size;
+  return options.crlf ? (options.max_datagram + 1) / 2 : options.max_datagram;
+}
+
 void Hub::read_input() {
   const bool busy =
       std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->is_busy(); });
   if (input_ended_ || failed_ || busy || clients_.empty() || reading_.is_in_progress()) return;
-  buffer_.resize(piece_size);
+  buffer_.resize(piece_size());
   reading_ = standard_.source().read_some(buffer_);
   reading_.set_callback([this](tsock::Request<tsock::ssize_t>& request) { on_input(request); });
 }
@@ -191,6 +229,7 @@ void Hub::on_input(tsock::Request<tsock::ssize_t>& request) {
     piece->assign(bytes.begin(), bytes.end());
   }
   for (const auto& client : clients_) client->send(piece);
+  read_input();  // unless somebody is busy with it now
 }
 
 void Hub::remove(Client& client, const Failure& failure) {

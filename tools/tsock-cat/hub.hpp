@@ -18,7 +18,8 @@ namespace tsock_cat {
 
 /// Many clients on one standard input and output (-k with one ADDRESS): what any of them sends goes to
 /// standard output as it comes; standard input goes to all that are connected, and waits while none is. The
-/// slowest client sets the pace. A client is over when both sides have ended, or it fails; the hub goes on.
+/// slowest client sets the pace. A client is over when both sides have ended, or it fails; one for datagrams,
+/// which have no end, when standard input ended and nothing comes for a while. The hub goes on.
 class Hub {
  public:
   /// `on_failure` is called when standard input or output fails; `on_client_end` after each client. Both must
@@ -41,6 +42,7 @@ class Hub {
   void read_input();
   void on_input(tsock::Request<tsock::ssize_t>& request);
   [[nodiscard]] bool half_close() const;
+  [[nodiscard]] std::size_t piece_size() const;
   void remove(Client& client, const Failure& failure);
   void fail(Place place, int err);
 

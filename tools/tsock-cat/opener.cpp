@@ -7,46 +7,17 @@
 #include <tsock/stdio_stream.hpp>
 #include <utility>
 
+#include "datagram_socket.hpp"
+#include "lookup.hpp"
+
 namespace tsock_cat {
 namespace {
-
-tsock::AddressFamily family_of(const Options& options) {
-  if (options.ipv4_only) return tsock::AddressFamily::ipv4;
-  if (options.ipv6_only) return tsock::AddressFamily::ipv6;
-  return tsock::AddressFamily::any;
-}
-
-// The errno values that resolve() gives its own meaning.
-std::string resolve_text(int err, bool numeric) {
-  if (numeric && (err == EINVAL || err == ENXIO)) return "not a numeric address (-n)";
-  switch (err) {
-    case ENXIO:
-      return "no such host, or it has no address of this family";
-    case EAGAIN:
-      return "no answer from the name servers";
-    case EIO:
-      return "the name server failed";
-    case EAFNOSUPPORT:
-      return "an address of another family";
-    default:
-      return tsock::error_text(err);
-  }
-}
 
 Failure local_failure(const std::string& what, int err) {
   Failure failure;
   failure.code = ExitCode::local_io;
   failure.what = "open " + what;
   failure.err = err;
-  return failure;
-}
-
-Failure resolve_failure(const std::string& host, int err, bool numeric) {
-  Failure failure;
-  failure.code = ExitCode::connect;
-  failure.what = "resolve " + host;
-  failure.err = err;
-  failure.text = resolve_text(err, numeric);
   return failure;
 }
 
@@ -70,19 +41,17 @@ void Opener::try_once() {
   ++attempt_;
   attempt_began_ = std::chrono::steady_clock::now();
   services_.report.connecting(endpoint_.text);
-  if (endpoint_.kind == Endpoint::Kind::unix_stream) return connect({endpoint_.unix_address});
+  if (endpoint_.is_unix()) return connect({endpoint_.unix_address});
 
-  tsock::ResolveOptions options;
-  options.family = family_of(services_.options);
-  options.numeric_only = services_.options.numeric;
-  resolving_ = tsock::resolve(services_.loop, endpoint_.host, std::to_string(endpoint_.port), options);
+  resolving_ = tsock::resolve(services_.loop, endpoint_.host, std::to_string(endpoint_.port),
+                              resolve_options(services_.options, endpoint_));
   if (const auto left = time_left()) resolving_.set_timeout(*left);
   resolving_.set_callback([this](tsock::Request<std::vector<tsock::Address>>& request) {
     int err = 0;
     std::vector<tsock::Address> addresses = request.recv(err);
     if (err == 0) return connect(std::move(addresses));
     if (err == ETIMEDOUT) return retry_or_fail(connect_failure(err));
-    retry_or_fail(resolve_failure(endpoint_.host, err, services_.options.numeric));
+    retry_or_fail(resolve_failure(services_.options, endpoint_, err));
   });
 }
 
@@ -96,7 +65,7 @@ std::optional<Duration> Opener::time_left() const {
 // -s and -p.
 tsock::Address Opener::source_address() const {
   const Options& options = services_.options;
-  if (endpoint_.kind != Endpoint::Kind::tcp || (options.source.empty() && !options.source_port)) return {};
+  if (endpoint_.is_unix() || (options.source.empty() && !options.source_port)) return {};
   int err = 0;  // the command line was checked
   std::optional<std::string_view> host;
   if (!options.source.empty()) host = options.source;
@@ -104,6 +73,7 @@ tsock::Address Opener::source_address() const {
 }
 
 void Opener::connect(std::vector<tsock::Address> addresses) {
+  if (endpoint_.is_datagram()) return open_datagrams(addresses);
   tsock::ConnectHostOptions options;
   options.connect.local = source_address();
   options.connect.timeout = time_left();
@@ -116,10 +86,27 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
     Channel channel;
     channel.stream = request.recv(err);
     if (err != 0) return retry_or_fail(connect_failure(err));
-    channel.name = endpoint_.text;
-    const OnOpen on_open = std::move(on_open_);
-    on_open(std::move(channel));
+    opened(std::move(channel));
   });
+}
+
+// The first address that there is a way to: nobody answers before something is sent.
+void Opener::open_datagrams(const std::vector<tsock::Address>& addresses) {
+  Failure failure;
+  for (const tsock::Address& address : addresses) {
+    Channel channel;
+    failure = {};
+    channel.datagrams = endpoint_.is_unix() ? open_unix_datagram(services_, address, failure.err)
+                                            : open_udp(services_, source_address(), address, failure);
+    if (channel.is_datagram()) return opened(std::move(channel));
+  }
+  retry_or_fail(failure.what.empty() ? connect_failure(failure.err) : failure);
+}
+
+void Opener::opened(Channel channel) {
+  channel.name = endpoint_.text;
+  const OnOpen on_open = std::move(on_open_);
+  on_open(std::move(channel));
 }
 
 Failure Opener::connect_failure(int err) const {
@@ -200,38 +187,6 @@ Channel open_standard_streams(const Services& services, Failure& failure) {
   channel.has_input = channel.stream.is_open();
   channel.has_output = channel.output.is_open();
   return channel;
-}
-
-tsock::Listener open_listener(const Services& services, const Endpoint& endpoint, Failure& failure) {
-  const Options& options = services.options;
-  tsock::ListenerOptions listener_options = options.listener;
-  std::vector<tsock::Address> addresses{endpoint.unix_address};
-  int err = 0;
-  if (endpoint.kind == Endpoint::Kind::tcp_listen) {
-    tsock::ResolveOptions resolve_options;
-    resolve_options.family = family_of(options);
-    resolve_options.numeric_only = options.numeric;
-    resolve_options.passive = true;
-    auto request =
-        tsock::resolve(services.loop, endpoint.host, std::to_string(endpoint.port), resolve_options);
-    if (request.wait(err)) addresses = request.recv(err);
-    if (err != 0) {
-      failure = resolve_failure(endpoint.host, err, options.numeric);
-      return {};
-    }
-    // The wildcard serves both families, unless -4 or -6 says otherwise.
-    if (endpoint.host.empty() && !options.ipv6_only) listener_options.v6only = false;
-  }
-  tsock::Listener listener;
-  for (const tsock::Address& address : addresses) {
-    listener = tsock::Listener::listen(services.loop, address, listener_options, err);
-    if (err != EAFNOSUPPORT && err != EADDRNOTAVAIL) break;  // a system without IPv6 has its wildcard too
-  }
-  if (err == 0) return listener;
-  failure.code = ExitCode::listen;
-  failure.what = "listen on " + endpoint.text;
-  failure.err = err;
-  return {};
 }
 
 }  // namespace tsock_cat

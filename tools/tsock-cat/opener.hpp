@@ -6,7 +6,6 @@
 #include <optional>
 #include <tsock/address.hpp>
 #include <tsock/connect_host.hpp>
-#include <tsock/listener.hpp>
 #include <tsock/request.hpp>
 #include <tsock/resolver.hpp>
 #include <tsock/stream.hpp>
@@ -17,8 +16,8 @@
 
 namespace tsock_cat {
 
-/// Opens an endpoint that does not listen: connects, with as many tries as --retry allows, or opens standard
-/// input and output, a descriptor or a file.
+/// Opens an endpoint that does not listen: connects, or opens a socket for datagrams, with as many tries as
+/// --retry allows, or opens standard input and output, a descriptor or a file.
 class Opener {
  public:
   using OnOpen = std::function<void(Channel channel)>;
@@ -33,6 +32,8 @@ class Opener {
  private:
   void try_once();
   void connect(std::vector<tsock::Address> addresses);
+  void open_datagrams(const std::vector<tsock::Address>& addresses);
+  void opened(Channel channel);
   void retry_or_fail(const Failure& failure);
   void open_local();
   [[nodiscard]] Failure connect_failure(int err) const;
@@ -53,10 +54,5 @@ class Opener {
 /// Standard input and output as the options want them. On failure the Channel is empty and `failure` says
 /// why.
 [[nodiscard]] Channel open_standard_streams(const Services& services, Failure& failure);
-
-/// Binds and listens; a host name is looked up before this returns. On failure the Listener is empty and
-/// `failure` says why.
-[[nodiscard]] tsock::Listener open_listener(const Services& services, const Endpoint& endpoint,
-                                            Failure& failure);
 
 }  // namespace tsock_cat

@@ -1,5 +1,7 @@
 #include "options.hpp"
 
+#include <net/if.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -20,6 +22,9 @@ constexpr const char* description =
     "  tcp://HOST:PORT   tcp-listen://[HOST]:PORT            host port      as with netcat\n"
     "  unix:///PATH      unix-listen:///PATH                 host:port      as --announce prints it\n"
     "  unix-abstract://NAME   unix-abstract-listen://NAME\n"
+    "  udp://HOST:PORT   udp-listen://[HOST]:PORT            host port      with -u\n"
+    "  unix-dgram:///PATH     unix-dgram-listen:///PATH\n"
+    "  unix-abstract-dgram://NAME   unix-abstract-dgram-listen://NAME\n"
     "  fd:N              file:PATH[?mode=r|w|a|rw]           -              standard input and output";
 
 constexpr const char* footer =
@@ -40,6 +45,10 @@ struct Collected {
   std::string stats;
   std::string pdu;
   std::size_t max_pdu = default_max_pdu;
+  std::vector<std::string> groups;
+  std::string multicast_source;
+  std::string multicast_interface;
+  bool multicast_no_loop = false;
   std::vector<std::string> later;
   bool hex = false;
   bool text = false;
@@ -60,6 +69,7 @@ void add_duration(CLI::App& app, const std::string& names, Value& value, const s
 
 void add_address_options(CLI::App& app, Collected& c) {
   app.add_flag("-l,--listen", c.netcat.listen, "Listen: [host] port, or path with -U");
+  app.add_flag("-u,--udp", c.netcat.datagram, "The words are for UDP, or with -U for unix datagrams");
   app.add_flag("-U,--unix", c.netcat.unix_socket, "The word is the path of a unix socket; @name is abstract");
   auto* const ipv4 = app.add_flag("-4,--ipv4", c.options.ipv4_only, "IPv4 addresses only");
   app.add_flag("-6,--ipv6", c.options.ipv6_only, "IPv6 addresses only")->excludes(ipv4);
@@ -86,6 +96,29 @@ void add_server_options(CLI::App& app, Collected& c) {
       ->type_name("HOW");
   app.add_option("--mode", c.mode, "Permission bits of the unix socket, octal")->type_name("MODE");
   app.add_option("--group", c.group, "Group of the unix socket, name or number")->type_name("GROUP");
+}
+
+void add_datagram_options(CLI::App& app, Collected& c) {
+  auto& datagram = c.options.datagram;
+  app.add_flag("-b,--broadcast", datagram.broadcast, "Allow sending to broadcast addresses; IPv4");
+  app.add_option("--mcast", c.groups, "Receive what is sent to the group; may be given again")
+      ->allow_extra_args(false)
+      ->type_name("GROUP[%IF]");
+  app.add_option("--mcast-source", c.multicast_source, "With --mcast: from this sender only")
+      ->type_name("ADDR");
+  app.add_option("--mcast-if", c.multicast_interface, "Interface that groups are sent to by")
+      ->type_name("IF");
+  app.add_option("--mcast-ttl", datagram.multicast_ttl,
+                 "Routers that what is sent to groups may pass, plus 1")
+      ->type_name("N")
+      ->check(CLI::Range(0, 255));
+  app.add_flag("--mcast-no-loop", c.multicast_no_loop, "This host does not hear what it sends to groups");
+  app.add_flag("--icmp-errors", datagram.icmp_errors,
+               "Report undelivered datagrams also where many peers share a socket");
+  app.add_option("--max-datagram", c.options.max_datagram,
+                 "Send at most N bytes of the input in one datagram (65507)")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 20));
 }
 
 void add_flow_options(CLI::App& app, Collected& c) {
@@ -118,7 +151,7 @@ void add_output_options(CLI::App& app, Collected& c) {
   app.add_flag("--trace", c.options.trace, "Report every step of every request");
   app.add_option("--pdu", c.pdu,
                  "Lines of input are sent as messages, messages printed as lines.\n"
-                 "FRAMING is u8, u16be, u16le, u32be, u32le, line or crlf")
+                 "FRAMING is u8, u16be, u16le, u32be, u32le, line or crlf; a datagram is a message by itself")
       ->check(CLI::IsMember({"u8", "u16be", "u16le", "u32be", "u32le", "line", "crlf"}))
       ->type_name("FRAMING");
   app.add_option("--max-pdu", c.max_pdu, "Longest body of a PDU in bytes (1 MiB)")
@@ -128,10 +161,8 @@ void add_output_options(CLI::App& app, Collected& c) {
 
 // Known elsewhere and wanted, but not there yet: say so instead of "unknown option".
 void add_later_options(CLI::App& app, Collected& c) {
-  for (const char* names : {"-u,--udp", "-b,--broadcast", "-z,--scan"}) {
-    app.add_flag_callback(
-        names, [names, &c] { c.later.emplace_back(names, 2); }, "");
-  }
+  app.add_flag_callback(
+      "-z,--scan", [&c] { c.later.emplace_back("-z"); }, "");
 }
 
 tsock::Framing framing_named(const std::string& name, std::size_t max_body) {
@@ -177,6 +208,82 @@ bool apply_output_options(Collected& c, std::string& error) {
   return true;
 }
 
+// An interface by name or number.
+std::optional<unsigned> interface_index(const std::string& text) {
+  if (const auto number = parse_number(text, std::numeric_limits<int>::max())) {
+    return static_cast<unsigned>(*number);
+  }
+  const unsigned index = ::if_nametoindex(text.c_str());
+  if (index == 0) return std::nullopt;
+  return index;
+}
+
+bool read_group(const std::string& text, MulticastGroup& group, std::string& error) {
+  const std::size_t percent = text.find('%');
+  int err = 0;
+  group.text = text;
+  group.address = tsock::Address::inet_from_strings("ip", text.substr(0, percent), 0, err);
+  if (err != 0 || !group.address.is_multicast()) {
+    error = "--mcast: " + text.substr(0, percent) + " is not the address of a group";
+    return false;
+  }
+  if (percent == std::string::npos) return true;
+  const auto index = interface_index(text.substr(percent + 1));
+  if (!index) error = "--mcast: no interface " + text.substr(percent + 1);
+  group.interface_index = index.value_or(0);
+  return index.has_value();
+}
+
+bool apply_datagram_options(Collected& c, std::string& error) {
+  Options& options = c.options;
+  options.datagram.reuse_port = options.listener.reuse_port;
+  if (c.multicast_no_loop) options.datagram.multicast_loop = false;
+  if (!c.multicast_interface.empty()) {
+    options.datagram.multicast_interface = interface_index(c.multicast_interface);
+    if (!options.datagram.multicast_interface) {
+      error = "--mcast-if: no interface " + c.multicast_interface;
+      return false;
+    }
+  }
+  for (const std::string& text : c.groups) {
+    MulticastGroup group;
+    group.interface_index = options.datagram.multicast_interface.value_or(0);
+    if (!read_group(text, group, error)) return false;
+    options.groups.push_back(std::move(group));
+  }
+  options.datagram.reuse_address = !options.groups.empty();  // several may listen to a group
+  if (c.multicast_source.empty()) return true;
+  int err = 0;
+  options.multicast_source = tsock::Address::inet_from_strings("ip", c.multicast_source, 0, err);
+  if (err != 0) error = "--mcast-source: " + c.multicast_source + " is not a numeric address";
+  return err == 0;
+}
+
+// Groups, their source and -b are all of one family.
+bool check_datagrams(const Options& options, std::string& error) {
+  const auto& endpoints = options.endpoints;
+  const bool has_udp =
+      std::any_of(endpoints.begin(), endpoints.end(), [](const Endpoint& e) { return e.is_udp(); });
+  const auto& groups = options.groups;
+  const auto differs = [&groups](const tsock::Address& address) {
+    return std::any_of(groups.begin(), groups.end(), [&address](const MulticastGroup& group) {
+      return group.address.is_ipv4() != address.is_ipv4();
+    });
+  };
+  if (!has_udp && (options.datagram.broadcast || !groups.empty())) {
+    error = std::string(options.datagram.broadcast ? "-b" : "--mcast") + " is for UDP";
+  } else if (groups.empty() && !options.multicast_source.is_empty()) {
+    error = "--mcast-source needs --mcast";
+  } else if (!groups.empty() && differs(groups.front().address)) {
+    error = "--mcast: groups of IPv4 and of IPv6";
+  } else if (!options.multicast_source.is_empty() && differs(options.multicast_source)) {
+    error = "--mcast-source is of another family than --mcast";
+  } else if (options.datagram.broadcast && !groups.empty() && !groups.front().address.is_ipv4()) {
+    error = "-b is for IPv4, --mcast of IPv6";
+  }
+  return error.empty();
+}
+
 bool check_source(const Options& options, std::string& error) {
   if (options.source.empty()) return true;
   int err = 0;
@@ -198,8 +305,9 @@ bool check_together(const Options& options, std::string& error) {
     error = "-k is for many connections, fd:N for one";
   } else if (options.max_connections && !options.keep_listening) {
     error = "--max-conns needs -k";
-  } else if (options.pdu && endpoints.front().kind != Endpoint::Kind::stdio) {
-    error = "--pdu is for one ADDRESS and standard input and output";
+  } else if (options.pdu && endpoints.front().kind != Endpoint::Kind::stdio &&
+             endpoints.front().is_datagram() == endpoints.back().is_datagram()) {
+    error = "--pdu is for standard input and output, or between a stream and datagrams";
   } else if (options.pdu && options.keep_listening) {
     error = "--pdu and -k exclude each other";
   } else if (options.pdu && options.crlf) {
@@ -218,7 +326,8 @@ bool complete(Collected& c, std::string& error) {
   c.netcat.port = c.options.source_port;
   c.options.endpoints = parse_endpoints(c.words, c.netcat, error);
   return error.empty() && apply_listener_options(c, error) && apply_output_options(c, error) &&
-         check_source(c.options, error) && check_together(c.options, error);
+         apply_datagram_options(c, error) && check_source(c.options, error) &&
+         check_together(c.options, error) && check_datagrams(c.options, error);
 }
 
 // Names and types as they are written in manuals, without the notes that CLI11 adds.
@@ -246,9 +355,10 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
   Collected collected;
   app.add_option("ADDRESS", collected.words, "One or two endpoints")->type_name("");
   using AddOptions = void (*)(CLI::App&, Collected&);
-  constexpr std::array<std::pair<const char*, AddOptions>, 6> groups{{
+  constexpr std::array<std::pair<const char*, AddOptions>, 7> groups{{
       {"Address", add_address_options},
       {"Server", add_server_options},
+      {"Datagrams", add_datagram_options},
       {"The end of a direction", add_flow_options},
       {"Time", add_time_options},
       {"Transcript and report", add_output_options},

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tsock/address.hpp>
+#include <tsock/datagram_options.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/listener_options.hpp>
 #include <vector>
@@ -26,6 +28,13 @@ struct NamedFraming {
   bool is_text = false;  ///< line and crlf: bodies are printed as text, not in hexadecimal
 };
 
+/// A group to receive from.
+struct MulticastGroup {
+  tsock::Address address;
+  unsigned interface_index = 0;  ///< 0: the system chooses
+  std::string text;              ///< as the user wrote it, for messages
+};
+
 /// The command line, checked: what is in here can be followed.
 struct Options {
   std::vector<Endpoint> endpoints;  ///< two: local (standard input and output if only one is given), remote
@@ -42,6 +51,13 @@ struct Options {
   std::optional<std::size_t> max_connections;
   bool announce = false;
   tsock::ListenerOptions listener;
+
+  // datagrams
+  tsock::DatagramOptions datagram;
+  std::vector<MulticastGroup> groups;
+  tsock::Address multicast_source;  ///< with `groups`: the only sender, or empty for any
+  std::size_t max_datagram =
+      65507;  ///< most bytes of a stream that are sent as one; UDP over IPv4 takes no more
 
   // the end of a direction
   bool no_shutdown = false;

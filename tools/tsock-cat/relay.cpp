@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <string>
+#include <tsock/error.hpp>
 #include <utility>
 
 #include "changes.hpp"
@@ -9,8 +10,23 @@
 namespace tsock_cat {
 namespace {
 
-// What is waited for on a transport that cannot half-close, when -q does not say.
-constexpr Duration default_quiet = std::chrono::seconds(1);
+// With --pdu: a line, a framed message of a stream, or a datagram that is a message by itself.
+enum class MessageForm : std::uint8_t { line, framed, datagram };
+
+MessageForm message_form(const Channel& channel, const Endpoint& endpoint) {
+  if (channel.is_datagram()) return MessageForm::datagram;
+  return endpoint.kind == Endpoint::Kind::stdio ? MessageForm::line : MessageForm::framed;
+}
+
+void set_message_forms(Flow::Settings& settings, const NamedFraming& pdu, MessageForm from, MessageForm to) {
+  static const tsock::Framing lines = tsock::framing::line{.max_body = std::size_t{1} << 30};
+  settings.framing = from == MessageForm::line     ? &lines
+                     : from == MessageForm::framed ? &pdu.framing
+                                                   : nullptr;
+  settings.last_may_be_open = from == MessageForm::line;
+  if (to == MessageForm::line) settings.change = print_pdu_change(pdu);
+  if (to == MessageForm::framed) settings.change = encode_pdu_change(pdu);
+}
 
 }  // namespace
 
@@ -20,7 +36,8 @@ Relay::Relay(const Services& services, std::uint64_t connection, Channel local, 
       local_(std::move(local)),
       remote_(std::move(remote)),
       on_end_(std::move(on_end)),
-      last_activity_(Clock::now()) {
+      last_activity_(Clock::now()),
+      quiet_(services.loop) {
   way(Direction::sent).from = way(Direction::received).to = End{&local_, "local"};
   way(Direction::sent).to = way(Direction::received).from = End{&remote_, "remote"};
 }
@@ -33,32 +50,35 @@ void Relay::start() {
     if (!way(direction).done) make_flow(direction);
   }
   if (options.idle_timeout) watch_idle(Clock::now() + *options.idle_timeout);
+  for (const Channel* channel : {&local_, &remote_}) {
+    if (!channel->is_datagram() || channel->has_output) continue;
+    services_.report.note(connection_, channel->name + ": the sender has no address to answer to");
+  }
   for (Way& each : ways_) {
     if (each.flow) each.flow->start();
   }
 }
 
 Flow::Settings Relay::flow_settings(Direction direction) {
-  static const tsock::Framing lines = tsock::framing::line{.max_body = std::size_t{1} << 30};
   const Options& options = services_.options;
+  const bool sent = direction == Direction::sent;
   Way& w = way(direction);
+  Channel& to = *w.to.channel;
   Flow::Settings settings;
   settings.direction = direction;
-  settings.source = &w.from.channel->source();
-  settings.sink = w.to.channel->has_output ? &w.to.channel->sink() : nullptr;
-  if (direction == Direction::sent) {
-    if (options.crlf) settings.change = crlf_change();
-    if (options.pdu) {
-      settings.framing = &lines;
-      settings.last_may_be_open = true;
-      settings.change = encode_pdu_change(*options.pdu);
-    }
-  } else {
-    if (options.traffic == Traffic::send_only) settings.sink = nullptr;
-    if (options.pdu) {
-      settings.framing = &options.pdu->framing;
-      settings.change = print_pdu_change(*options.pdu);
-    }
+  settings.source = w.from.channel;
+  settings.sink = to.has_output ? &to : nullptr;
+  if (!sent && options.traffic == Traffic::send_only) settings.sink = nullptr;
+  if (to.is_datagram()) settings.piece_size = options.max_datagram;
+  if (sent && options.crlf) {
+    settings.change = crlf_change();
+    if (to.is_datagram()) settings.piece_size = (options.max_datagram + 1) / 2;  // it may double
+  }
+  if (options.pdu) {
+    const auto& endpoints = options.endpoints;
+    const MessageForm local = message_form(local_, endpoints.front());
+    const MessageForm remote = message_form(remote_, endpoints.back());
+    set_message_forms(settings, *options.pdu, sent ? local : remote, sent ? remote : local);
   }
   return settings;
 }
@@ -70,8 +90,17 @@ void Relay::make_flow(Direction direction) {
 Counters Relay::counters() const {
   if (ended_) return final_counters_;
   Counters counters;
-  if (const auto& flow = way(Direction::sent).flow) counters.sent = flow->bytes_written();
-  if (const auto& flow = way(Direction::received).flow) counters.received = flow->bytes_read();
+  if (const auto& flow = way(Direction::sent).flow) {
+    counters.sent = flow->bytes_written();
+    counters.datagrams_sent = flow->datagrams_written();
+  }
+  if (const auto& flow = way(Direction::received).flow) {
+    counters.received = flow->bytes_read();
+    counters.datagrams_received = flow->datagrams_read();
+  }
+  for (const Channel* channel : {&local_, &remote_}) {
+    if (channel->is_datagram()) counters.dropped += channel->datagrams->dropped();
+  }
   return counters;
 }
 
@@ -87,11 +116,30 @@ std::uint64_t Relay::bytes_written() const {
   return sum;
 }
 
-void Relay::on_bytes(Direction direction, std::span<const std::byte> bytes) {
+void Relay::on_bytes(Direction direction, std::span<const std::byte> bytes, const tsock::Address& from) {
   Way& w = way(direction);
   last_activity_ = Clock::now();
-  services_.transcript.record(connection_, direction, w.offset, bytes);
+  quiet_.touch();
+  // Of a peer that is the only one it was said at the start.
+  if (!from.is_empty() && from != w.sender && from != w.from.channel->remote_address()) {
+    services_.report.sender(connection_, from);
+    w.sender = from;
+  }
+  services_.transcript.record(connection_, direction, w.offset, bytes, from);
   w.offset += bytes.size();
+}
+
+void Relay::on_lost(Direction direction, Place place, int err, std::size_t size) {
+  const Way& w = way(direction);
+  const Channel& channel = *(place == Place::reading ? w.from : w.to).channel;
+  if (place == Place::reading) {  // of some datagram sent before, and nobody knows which
+    return services_.report.note(connection_,
+                                 channel.name + ": a datagram was not delivered: " + tsock::error_text(err));
+  }
+  Failure failure = failure_of(channel, place, err, 0);
+  failure.text = "a datagram of " + std::to_string(size) + " bytes was not sent: " + tsock::error_text(err);
+  services_.report.note(connection_, sentence(failure));
+  if (!lost_) lost_ = failure;
 }
 
 void Relay::on_done(Direction direction) {
@@ -99,14 +147,15 @@ void Relay::on_done(Direction direction) {
   w.done = true;
   services_.report.eof(connection_, w.from.side);
   if (direction == Direction::received && services_.options.exit_on_peer_eof) return end({});
-  if (!services_.options.no_shutdown && w.to.channel->has_output) end_sending(direction);
+  const bool can_end = w.to.channel->has_output || w.to.channel->is_datagram();
+  if (!services_.options.no_shutdown && can_end) end_sending(direction);
   if (direction == Direction::sent) after_local_end();
   end_if_over();
 }
 
 void Relay::after_local_end() {
   const auto& quit_after = services_.options.quit_after;
-  if (!quit_after) return;
+  if (!quit_after || quiet_.is_running()) return;
   quit_ = services_.loop.sleep(*quit_after);
   quit_.set_callback([this](tsock::Request<void>&) {
     services_.report.note(connection_, "ended by -q");
@@ -119,7 +168,8 @@ void Relay::on_error(Direction direction, Place place, int err, std::size_t cut)
   const Failure failure = failure_of(*(place == Place::reading ? w.from : w.to).channel, place, err, cut);
   // A peer that takes no more may have said why before: that can still be read.
   const Direction back = direction == Direction::sent ? Direction::received : Direction::sent;
-  const bool may_have_spoken = place == Place::writing && w.to.channel->is_network && !way(back).done;
+  const bool may_have_spoken =
+      place == Place::writing && w.to.channel->is_network && !w.to.channel->is_datagram() && !way(back).done;
   if (!may_have_spoken) return end(failure_ ? Failure(failure_) : failure);
   failure_ = failure;
   w.done = true;
@@ -127,6 +177,11 @@ void Relay::on_error(Direction direction, Place place, int err, std::size_t cut)
 
 void Relay::end_sending(Direction direction) {
   Way& w = way(direction);
+  if (w.to.channel->is_datagram()) {
+    const bool over = way(Direction::sent).done && (way(Direction::received).done || sends_only());
+    if (!over) end_when_quiet(w.to);
+    return;
+  }
   w.shutdown = w.to.channel->sink().shutdown_write();
   w.shutdown.set_callback([this, direction](tsock::Request<void>& request) {
     int err = 0;
@@ -140,23 +195,30 @@ void Relay::on_shutdown(Direction direction, int err) {
   if (err == 0) {
     services_.report.shutdown(connection_, w.to.side);
   } else if (w.to.channel->is_network && err == ENOTSUP) {
-    const Duration quiet = services_.options.quit_after.value_or(default_quiet);
-    services_.report.note(connection_, w.to.channel->name + " cannot be half-closed; ending after " +
-                                           format_duration(quiet) + " without traffic");
-    last_activity_ = Clock::now();
-    end_when_quiet(quiet, last_activity_ + quiet);
+    end_when_quiet(w.to);
   } else if (w.to.channel->is_network && !failure_) {
     failure_ = failure_of(*w.to.channel, Place::writing, err, 0);
   }
   end_if_over();
 }
 
+void Relay::end_when_quiet(const End& side) {
+  const Duration quiet = services_.options.quit_after.value_or(default_quiet);
+  services_.report.note(connection_, side.channel->name + " cannot be half-closed; ending after " +
+                                         format_duration(quiet) + " without traffic");
+  quiet_.start(quiet, [this] { end(failure_); });
+}
+
 void Relay::end_if_over() {
   const Way& sent = way(Direction::sent);
   const Way& received = way(Direction::received);
   if (sent.shutdown.is_in_progress() || received.shutdown.is_in_progress() || !sent.done) return;
-  const bool enough = services_.options.traffic == Traffic::send_only && !services_.options.quit_after;
-  if (received.done || enough) end(failure_);
+  if (received.done || sends_only()) end(failure_);
+}
+
+// Then nothing is waited for once everything is sent.
+bool Relay::sends_only() const {
+  return services_.options.traffic == Traffic::send_only && !services_.options.quit_after;
 }
 
 void Relay::watch_idle(Clock::time_point when) {
@@ -176,15 +238,6 @@ void Relay::watch_idle(Clock::time_point when) {
     failure.what = "idle timeout";
     failure.text = "no byte for " + format_duration(limit) + " (-i)";
     end(failure);
-  });
-}
-
-void Relay::end_when_quiet(Duration quiet, Clock::time_point when) {
-  quiet_ = services_.loop.sleep(when - Clock::now());
-  quiet_.set_callback([this, quiet](tsock::Request<void>&) {
-    const auto end_time = last_activity_ + quiet;
-    if (Clock::now() < end_time) return end_when_quiet(quiet, end_time);
-    end(failure_);
   });
 }
 
@@ -211,7 +264,7 @@ void Relay::end(const Failure& failure) {
   failure_ = failure;
   idle_ = {};
   quit_ = {};
-  quiet_ = {};
+  quiet_.stop();
   for (Way& each : ways_) {
     each.flow.reset();
     each.shutdown = {};
@@ -238,7 +291,7 @@ void Relay::disconnect(tsock::Stream& stream, const Channel& channel) {
 
 // The owner may destroy this object.
 void Relay::finish() {
-  const Failure failure = failure_;
+  const Failure failure = failure_ ? failure_ : lost_;
   const OnEnd on_end = std::move(on_end_);
   on_end(failure);
 }

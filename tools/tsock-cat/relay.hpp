@@ -10,12 +10,13 @@
 
 #include "channel.hpp"
 #include "flow.hpp"
+#include "quiet_timer.hpp"
 #include "services.hpp"
 
 namespace tsock_cat {
 
-/// Bytes both ways between the local channel (standard input and output, or the first of two ADDRESSes) and
-/// the remote one, and the rules for how that ends.
+/// Bytes or datagrams both ways between the local channel (standard input and output, or the first of two
+/// ADDRESSes) and the remote one, and the rules for how that ends.
 class Relay final : private FlowOwner {
  public:
   using OnEnd = std::function<void(const Failure& failure)>;
@@ -44,11 +45,13 @@ class Relay final : private FlowOwner {
     End to;
     std::unique_ptr<Flow> flow;
     std::uint64_t offset = 0;  // bytes in the transcript so far
+    tsock::Address sender;     // of the last datagram, where many are heard
     bool done = false;
     tsock::Request<void> shutdown;
   };
 
-  void on_bytes(Direction direction, std::span<const std::byte> bytes) override;
+  void on_bytes(Direction direction, std::span<const std::byte> bytes, const tsock::Address& from) override;
+  void on_lost(Direction direction, Place place, int err, std::size_t size) override;
   void on_done(Direction direction) override;
   void on_error(Direction direction, Place place, int err, std::size_t cut) override;
 
@@ -58,7 +61,8 @@ class Relay final : private FlowOwner {
   void on_shutdown(Direction direction, int err);
   void after_local_end();
   void watch_idle(Clock::time_point when);
-  void end_when_quiet(Duration quiet, Clock::time_point when);
+  void end_when_quiet(const End& side);
+  [[nodiscard]] bool sends_only() const;
   void end_if_over();
   void end(const Failure& failure);
   void finish();
@@ -77,13 +81,14 @@ class Relay final : private FlowOwner {
   OnEnd on_end_;
   std::array<Way, 2> ways_;
   Failure failure_;  // of sending, while what the peer still has to say is read; later how it ended
+  Failure lost_;     // a datagram that was not sent: the end is not a clean one
   bool ended_ = false;
   Counters final_counters_;
   Clock::time_point last_activity_;
   std::uint64_t written_at_last_check_ = 0;
   tsock::Request<void> idle_;
   tsock::Request<void> quit_;
-  tsock::Request<void> quiet_;
+  QuietTimer quiet_;
   std::array<tsock::Request<void>, 3> disconnects_;
   std::size_t disconnects_left_ = 0;
 };

@@ -57,8 +57,29 @@ std::string rate_text(double bytes_per_second) {
   return text.data();
 }
 
-std::string count_text(std::uint64_t bytes) {
-  return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+std::string count_text(std::uint64_t number, const std::string& unit) {
+  return std::to_string(number) + " " + unit + (number == 1 ? "" : "s");
+}
+
+std::string count_text(std::uint64_t bytes) { return count_text(bytes, "byte"); }
+
+// Bytes, and datagrams when there were any.
+std::string count_text(std::uint64_t bytes, std::uint64_t datagrams) {
+  std::string text = count_text(bytes);
+  if (datagrams != 0) text += " in " + count_text(datagrams, "datagram");
+  return text;
+}
+
+std::string dropped_text(std::uint64_t dropped) {
+  return dropped == 0 ? "" : "; dropped " + count_text(dropped, "datagram");
+}
+
+void add_counters(Json& object, const Counters& counters) {
+  object["sent"] = counters.sent;
+  object["received"] = counters.received;
+  object["datagrams_sent"] = counters.datagrams_sent;
+  object["datagrams_received"] = counters.datagrams_received;
+  object["dropped"] = counters.dropped;
 }
 
 // "connection 3: ", but nothing for the first: most of the time it is the only one.
@@ -96,10 +117,9 @@ void Report::emit(int level, std::string_view event, std::string_view text, cons
   out_.flush();
 }
 
-void Report::listening(const tsock::Address& address) {
-  const std::string text = address.to_string();
-  emit(announce_ ? always : verbose, "listening", "listening " + text,
-       [&](Json& object) { object["address"] = text; });
+void Report::listening(std::string_view address) {
+  emit(announce_ ? always : verbose, "listening", "listening " + std::string(address),
+       [&](Json& object) { object["address"] = address; });
 }
 
 void Report::connecting(std::string_view endpoint) {
@@ -134,6 +154,14 @@ void Report::connected(std::uint64_t connection, std::string_view how, std::stri
   });
 }
 
+void Report::sender(std::uint64_t connection, const tsock::Address& address) {
+  const std::string text = address.to_string();
+  emit(verbose, "sender", "tsock-cat: " + prefix(connection) + "datagrams from " + text, [&](Json& object) {
+    object["connection"] = connection;
+    object["peer"] = text;
+  });
+}
+
 void Report::eof(std::uint64_t connection, std::string_view side) {
   emit(verbose, "eof", "tsock-cat: " + prefix(connection) + std::string(side) + " side ended",
        [&](Json& object) {
@@ -159,13 +187,13 @@ void Report::note(std::uint64_t connection, std::string_view text) {
 }
 
 void Report::closed(std::uint64_t connection, const Counters& bytes, const Failure& failure) {
-  std::string text = "tsock-cat: " + prefix(connection) + "closed after " + count_text(bytes.sent) +
-                     " out, " + count_text(bytes.received) + " in";
+  std::string text =
+      "tsock-cat: " + prefix(connection) + "closed after " + count_text(bytes.sent, bytes.datagrams_sent) +
+      " out, " + count_text(bytes.received, bytes.datagrams_received) + " in" + dropped_text(bytes.dropped);
   if (failure) text += ": " + sentence(failure);
   emit(verbose, "closed", text, [&](Json& object) {
     object["connection"] = connection;
-    object["sent"] = bytes.sent;
-    object["received"] = bytes.received;
+    add_counters(object, bytes);
     add_failure(object, failure);
   });
 }
@@ -180,8 +208,9 @@ void Report::statistics(const Statistics& s) {
   const Duration length = s.final ? s.elapsed : s.interval_length;
   const double out = rate(counted.sent, length);
   const double in = rate(counted.received, length);
-  std::string text = "out " + count_text(s.total.sent) + ", " + rate_text(out) + "; in " +
-                     count_text(s.total.received) + ", " + rate_text(in);
+  std::string text = "out " + count_text(s.total.sent, s.total.datagrams_sent) + ", " + rate_text(out) +
+                     "; in " + count_text(s.total.received, s.total.datagrams_received) + ", " +
+                     rate_text(in) + dropped_text(s.total.dropped);
   if (s.final) {
     text += "; " + format_duration(s.elapsed);
   } else {
@@ -190,8 +219,7 @@ void Report::statistics(const Statistics& s) {
   emit(always, "stats", text, [&](Json& object) {
     object["final"] = s.final;
     object["seconds"] = seconds(s.elapsed);
-    object["sent"] = s.total.sent;
-    object["received"] = s.total.received;
+    add_counters(object, s.total);
     object["rate_sent"] = out;
     object["rate_received"] = in;
     object["queued"] = s.queued;
@@ -221,7 +249,7 @@ void Report::trace(const tsock::TraceEvent& event) {
 }
 
 void Report::data(std::uint64_t connection, Direction direction, std::uint64_t offset,
-                  std::span<const std::byte> bytes, std::string_view lines) {
+                  std::span<const std::byte> bytes, const tsock::Address& from, std::string_view lines) {
   if (!json_) {
     out_ << lines;
     out_.flush();
@@ -231,6 +259,7 @@ void Report::data(std::uint64_t connection, Direction direction, std::uint64_t o
     object["connection"] = connection;
     object["direction"] = direction == Direction::sent ? "sent" : "received";
     object["offset"] = offset;
+    if (!from.is_empty()) object["peer"] = from.to_string();
     object["hex"] = hex_digits(bytes);
   });
 }

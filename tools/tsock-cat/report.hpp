@@ -20,14 +20,20 @@ namespace tsock_cat {
 /// Which way bytes went: `sent` is from standard input, or the first of two ADDRESSes, to the other side.
 enum class Direction : std::uint8_t { sent, received };
 
-/// Bytes that went each way.
+/// What went each way: bytes, and of ADDRESSes for datagrams how many.
 struct Counters {
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
+  std::uint64_t datagrams_sent = 0;      ///< on the remote side
+  std::uint64_t datagrams_received = 0;  ///< on the remote side
+  std::uint64_t dropped = 0;             ///< datagrams that came and were lost for lack of room
 
   Counters& operator+=(const Counters& other) noexcept {
     sent += other.sent;
     received += other.received;
+    datagrams_sent += other.datagrams_sent;
+    datagrams_received += other.datagrams_received;
+    dropped += other.dropped;
     return *this;
   }
 };
@@ -52,12 +58,14 @@ class Report {
   /// `out` must outlive the report.
   Report(const Options& options, std::ostream& out);
 
-  void listening(const tsock::Address& address);
+  void listening(std::string_view address);
   void connecting(std::string_view endpoint);
   void retrying(const Failure& failure, std::size_t attempt, std::size_t attempts, Duration delay);
   /// `connection` counts from 1. `how` is "connect", "accept" or "open".
   void connected(std::uint64_t connection, std::string_view how, std::string_view endpoint,
                  const tsock::Address& local, const tsock::Address& peer);
+  /// Datagrams come from this address now, at an ADDRESS that hears many.
+  void sender(std::uint64_t connection, const tsock::Address& address);
   /// The side sends no more. `side` is "local" or "remote".
   void eof(std::uint64_t connection, std::string_view side);
   /// We send no more to the side.
@@ -68,9 +76,10 @@ class Report {
   void statistics(const Statistics& statistics);
   void diagnostics(std::string_view text);
   void trace(const tsock::TraceEvent& event);
-  /// Bytes of the transcript; `lines` is how they look when the report is text.
+  /// Bytes of the transcript; `lines` is how they look when the report is text. `from` is empty, or the
+  /// sender of the datagram.
   void data(std::uint64_t connection, Direction direction, std::uint64_t offset,
-            std::span<const std::byte> bytes, std::string_view lines);
+            std::span<const std::byte> bytes, const tsock::Address& from, std::string_view lines);
 
   [[nodiscard]] bool is_json() const noexcept { return json_; }
   /// The time of day and a space, or nothing without --timestamps.

@@ -28,8 +28,8 @@ void Session::open_next() {
       services_, endpoint,
       [this, index = *next, &endpoint](Channel channel) {
         if (channel.is_network) {
-          services_.report.connected(connection_, "connect", endpoint.text, channel.stream.local_address(),
-                                     channel.stream.remote_address());
+          services_.report.connected(connection_, "connect", endpoint.text, channel.local_address(),
+                                     channel.remote_address());
         }
         channels_[index] = std::move(channel);
         open_next();

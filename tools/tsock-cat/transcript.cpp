@@ -22,15 +22,17 @@ int Transcript::open() {
 }
 
 void Transcript::record(std::uint64_t connection, Direction direction, std::uint64_t offset,
-                        std::span<const std::byte> bytes) {
+                        std::span<const std::byte> bytes, const tsock::Address& from) {
   if (!is_on()) return;
   std::string prefix = report_.timestamp();
   if (numbered_) prefix += std::to_string(connection) + " ";
   prefix += direction == Direction::sent ? "> " : "< ";
-  const std::string lines =
-      form_ == DumpForm::hex ? hex_lines(prefix, offset, bytes) : text_lines(prefix, bytes);
+  std::string lines = prefix + "(empty datagram)\n";
+  if (!bytes.empty()) {
+    lines = form_ == DumpForm::hex ? hex_lines(prefix, offset, bytes) : text_lines(prefix, bytes);
+  }
   if (path_.empty()) {
-    report_.data(connection, direction, offset, bytes, lines);
+    report_.data(connection, direction, offset, bytes, from, lines);
   } else {
     file_ << lines;
     file_.flush();

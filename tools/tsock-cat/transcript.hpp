@@ -21,9 +21,10 @@ class Transcript {
   [[nodiscard]] int open();
   /// Whether anything is recorded at all.
   [[nodiscard]] bool is_on() const noexcept { return form_ != DumpForm::none; }
-  /// `offset` is the number of bytes that went this way on this connection before.
+  /// `offset` is the number of bytes that went this way on this connection before; `from` is empty, or the
+  /// sender of the datagram that the bytes are. No bytes are an empty datagram.
   void record(std::uint64_t connection, Direction direction, std::uint64_t offset,
-              std::span<const std::byte> bytes);
+              std::span<const std::byte> bytes, const tsock::Address& from = {});
 
  private:
   DumpForm form_;

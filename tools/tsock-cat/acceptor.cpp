@@ -1,0 +1,109 @@
+#include "acceptor.hpp"
+
+#include <cerrno>
+#include <tsock/error.hpp>
+#include <tsock/listener.hpp>
+#include <utility>
+#include <vector>
+
+#include "datagram_socket.hpp"
+#include "lookup.hpp"
+#include "peers.hpp"
+
+namespace tsock_cat {
+namespace {
+
+class StreamAcceptor final : public Acceptor {
+ public:
+  StreamAcceptor(const Services& services, const Endpoint& endpoint, tsock::Listener listener)
+      : endpoint_(endpoint), listener_(std::move(listener)) {
+    listener_.set_pause_callback([report = &services.report](int err) {
+      report->note(0, "accepting pauses: " + tsock::error_text(err));
+    });
+  }
+
+  void accept(OnAccept on_accept) override {
+    accepting_ = listener_.accept();
+    accepting_.set_callback([this, on_accept = std::move(on_accept)](tsock::Request<tsock::Stream>& request) {
+      int err = 0;
+      Channel channel;
+      channel.stream = request.recv(err);
+      channel.name = endpoint_.text;
+      on_accept(err, std::move(channel));
+    });
+  }
+  [[nodiscard]] std::string address() const override { return listener_.local_address().to_string(); }
+
+ private:
+  const Endpoint& endpoint_;
+  tsock::Listener listener_;
+  tsock::Request<tsock::Stream> accepting_;
+};
+
+class DatagramAcceptor final : public Acceptor {
+ public:
+  explicit DatagramAcceptor(std::shared_ptr<Peers> peers) : peers_(std::move(peers)) {}
+  DatagramAcceptor(const DatagramAcceptor&) = delete;
+  DatagramAcceptor& operator=(const DatagramAcceptor&) = delete;
+  ~DatagramAcceptor() override { peers_->stop_accepting(); }
+
+  void accept(OnAccept on_accept) override { peers_->accept(std::move(on_accept)); }
+  // "udp://" and the like in front: without it the address is that of a stream.
+  [[nodiscard]] std::string address() const override {
+    const tsock::Address local = peers_->local_address();
+    const std::string text = local.to_string();
+    if (local.is_inet()) return "udp://" + text;
+    const std::string name = text.substr(text.find(':') + 1);
+    return (local.is_abstract() ? "unix-abstract-dgram:" : "unix-dgram:") + name;
+  }
+  [[nodiscard]] std::uint64_t dropped() const override { return peers_->dropped(); }
+
+ private:
+  std::shared_ptr<Peers> peers_;
+};
+
+std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& endpoint,
+                                    const tsock::Address& address, Failure& failure) {
+  if (!endpoint.is_datagram()) {
+    tsock::ListenerOptions options = services.options.listener;
+    // The wildcard serves both families, unless -4 or -6 says otherwise.
+    if (address.is_inet() && endpoint.host.empty() && !services.options.ipv6_only) options.v6only = false;
+    auto listener = tsock::Listener::listen(services.loop, address, options, failure.err);
+    if (failure.err != 0) return nullptr;
+    return std::make_unique<StreamAcceptor>(services, endpoint, std::move(listener));
+  }
+  tsock::Datagram socket = endpoint.is_unix() ? bind_unix_datagram(services, address, failure.err)
+                                              : bind_udp(services, address, failure);
+  if (failure.err != 0) return nullptr;
+  return std::make_unique<DatagramAcceptor>(std::make_shared<Peers>(services, endpoint, std::move(socket)));
+}
+
+}  // namespace
+
+std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint& endpoint,
+                                        Failure& failure) {
+  std::vector<tsock::Address> addresses{endpoint.unix_address};
+  if (!endpoint.is_unix()) {
+    tsock::ResolveOptions options = resolve_options(services.options, endpoint);
+    options.passive = true;
+    auto request = tsock::resolve(services.loop, endpoint.host, std::to_string(endpoint.port), options);
+    int err = 0;
+    if (request.wait(err)) addresses = request.recv(err);
+    if (err != 0) {
+      failure = resolve_failure(services.options, endpoint, err);
+      return nullptr;
+    }
+  }
+  for (const tsock::Address& address : addresses) {
+    failure = {};
+    auto acceptor = listen_on(services, endpoint, address, failure);
+    if (acceptor) return acceptor;
+    // A system without IPv6 has its wildcard too.
+    if (failure.err != EAFNOSUPPORT && failure.err != EADDRNOTAVAIL) break;
+  }
+  failure.code = ExitCode::listen;
+  if (failure.what.empty()) failure.what = "listen on " + endpoint.text;
+  return nullptr;
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,226 @@
+#include "peers.hpp"
+
+#include <cerrno>
+#include <tsock/error.hpp>
+#include <tsock/operation.hpp>
+#include <utility>
+
+#include "datagram_socket.hpp"
+
+namespace tsock_cat {
+namespace {
+
+constexpr std::size_t batch = 64;
+// What may wait for one peer.
+constexpr std::size_t most_datagrams = 256;
+constexpr std::size_t most_bytes = std::size_t{1} << 20;
+
+}  // namespace
+
+struct Peers::Peer {
+  tsock::Address address;
+  std::deque<tsock::ReceivedDatagram> queue;
+  std::size_t queued_bytes = 0;
+  std::uint64_t dropped = 0;
+  bool accepted = false;
+  Receive* receiver = nullptr;
+
+  [[nodiscard]] bool is_full() const noexcept {
+    return queue.size() >= most_datagrams || queued_bytes >= most_bytes;
+  }
+};
+
+// Takes the next datagram of a peer.
+class Peers::Receive final : public tsock::Operation<tsock::ReceivedDatagram> {
+ public:
+  static constexpr const char* name = "receive from peer";
+
+  Receive(Peers& peers, Peer& peer) : peers_(peers), peer_(peer) {}
+
+  void start() override {
+    if (!peer_.queue.empty()) {
+      const bool was_full = peer_.is_full();
+      tsock::ReceivedDatagram datagram = std::move(peer_.queue.front());
+      peer_.queue.pop_front();
+      peer_.queued_bytes -= datagram.size();
+      done(std::move(datagram));
+      if (was_full && !peer_.is_full()) {
+        --peers_.full_;
+        peers_.receive();
+      }
+    } else if (!error(peers_.error_)) {
+      peer_.receiver = this;
+    }
+  }
+  void cleanup(tsock::Outcome, int) noexcept override {
+    if (peer_.receiver == this) peer_.receiver = nullptr;
+  }
+  void give(tsock::ReceivedDatagram datagram) {
+    peer_.receiver = nullptr;
+    done(std::move(datagram));
+  }
+  void fail(int err) {
+    peer_.receiver = nullptr;
+    error(err);
+  }
+
+ private:
+  Peers& peers_;
+  Peer& peer_;
+};
+
+// What a peer's connection holds.
+class Peers::End final : public DatagramEnd {
+ public:
+  End(std::shared_ptr<Peers> peers, Peer& peer) : peers_(std::move(peers)), peer_(peer) {}
+  End(const End&) = delete;
+  End& operator=(const End&) = delete;
+  ~End() override { peers_->remove(peer_.address); }
+
+  [[nodiscard]] tsock::Request<tsock::ReceivedDatagram> receive() override {
+    return tsock::make_request<Receive>(peers_->socket_.loop(), *peers_, peer_);
+  }
+  [[nodiscard]] tsock::Request<tsock::ssize_t> send(std::span<const std::byte> bytes) override {
+    return peers_->socket_.sendto(peers_->sending_, bytes, peer_.address);
+  }
+  [[nodiscard]] bool can_go_on_after(int err) const override {
+    return err == EMSGSIZE || err == ENOBUFS ||
+           (peers_->services_.options.datagram.icmp_errors && !peers_->is_lossless() && is_icmp_error(err));
+  }
+  [[nodiscard]] tsock::Address local_address() const override { return peers_->local_address(); }
+  [[nodiscard]] tsock::Address remote_address() const override { return peer_.address; }
+  [[nodiscard]] std::uint64_t dropped() const override { return peer_.dropped; }
+
+ private:
+  std::shared_ptr<Peers> peers_;
+  Peer& peer_;
+};
+
+Peers::Peers(const Services& services, const Endpoint& endpoint, tsock::Datagram socket)
+    : services_(services),
+      endpoint_(endpoint),
+      socket_(std::move(socket)),
+      sending_(services.loop, "to peers") {}
+
+Peers::~Peers() = default;
+
+void Peers::accept(Acceptor::OnAccept on_accept) {
+  on_accept_ = std::move(on_accept);
+  receive();
+  if (!waiting_.empty() || error_ != 0) offer_soon();
+}
+
+void Peers::stop_accepting() {
+  accepting_ = false;
+  on_accept_ = nullptr;
+  for (const tsock::Address& address : waiting_) {
+    const auto found = peers_.find(address);
+    dropped_ += found->second->queue.size();
+    peers_.erase(found);
+  }
+  waiting_.clear();
+}
+
+void Peers::receive() {
+  if (receiving_.is_in_progress() || full_ > 0 || error_ != 0) return;
+  receiving_ = socket_.recv_many(batch);
+  receiving_.set_callback(
+      [this](tsock::Request<std::vector<tsock::ReceivedDatagram>>& request) { on_received(request); });
+}
+
+void Peers::on_received(tsock::Request<std::vector<tsock::ReceivedDatagram>>& request) {
+  int err = 0;
+  std::vector<tsock::ReceivedDatagram> datagrams = request.recv(err);
+  if (is_icmp_error(err)) {
+    services_.report.note(0, endpoint_.text + ": a datagram was not delivered: " + tsock::error_text(err));
+  } else if (err != 0) {
+    return fail(err);
+  }
+  for (tsock::ReceivedDatagram& datagram : datagrams) sort(std::move(datagram));
+  receive();
+}
+
+void Peers::sort(tsock::ReceivedDatagram datagram) {
+  Peer* const peer = peer_of(datagram.source());
+  if (peer == nullptr) {
+    ++dropped_;
+    return;
+  }
+  if (peer->receiver != nullptr) return peer->receiver->give(std::move(datagram));
+  const bool is_full = peer->is_full();
+  if (is_full && !(is_lossless() && peer->accepted)) {
+    ++peer->dropped;
+    return;
+  }
+  peer->queued_bytes += datagram.size();
+  peer->queue.push_back(std::move(datagram));
+  if (is_lossless() && peer->accepted && !is_full && peer->is_full()) ++full_;
+}
+
+// Null for a new sender that cannot be taken.
+Peers::Peer* Peers::peer_of(const tsock::Address& sender) {
+  const auto found = peers_.find(sender);
+  if (found != peers_.end()) return found->second.get();
+  if (!accepting_) return nullptr;
+  if (waiting_.size() >= static_cast<std::size_t>(services_.options.listener.backlog)) {
+    if (!std::exchange(told_full_, true)) {
+      services_.report.note(0, endpoint_.text + ": too many senders wait; new ones are not heard");
+    }
+    return nullptr;
+  }
+  auto peer = std::make_unique<Peer>();
+  peer->address = sender;
+  Peer* const made = peer.get();
+  peers_.emplace(sender, std::move(peer));
+  waiting_.push_back(sender);
+  offer_soon();
+  return made;
+}
+
+// Whoever accepts may do anything to this object: not while datagrams are sorted.
+void Peers::offer_soon() {
+  services_.loop.post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->offer();
+  });
+}
+
+void Peers::offer() {
+  if (!on_accept_) return;
+  if (error_ != 0) {
+    const Acceptor::OnAccept on_accept = std::exchange(on_accept_, nullptr);
+    return on_accept(error_, {});
+  }
+  if (waiting_.empty()) return;
+  Peer& peer = *peers_.at(waiting_.front());
+  waiting_.pop_front();
+  told_full_ = false;
+  peer.accepted = true;
+  if (is_lossless() && peer.is_full()) ++full_;
+  Channel channel;
+  channel.name = endpoint_.text;
+  channel.has_output = !peer.address.is_unnamed();
+  channel.datagrams = std::make_unique<End>(shared_from_this(), peer);
+  const Acceptor::OnAccept on_accept = std::exchange(on_accept_, nullptr);
+  on_accept(0, std::move(channel));
+}
+
+void Peers::fail(int err) {
+  error_ = err;
+  for (const auto& [address, peer] : peers_) {
+    if (peer->receiver != nullptr) peer->receiver->fail(err);
+  }
+  offer_soon();
+}
+
+void Peers::remove(const tsock::Address& address) {
+  const auto found = peers_.find(address);
+  const Peer& peer = *found->second;
+  dropped_ += peer.queue.size();
+  if (is_lossless() && peer.is_full()) {
+    --full_;
+    receive();
+  }
+  peers_.erase(found);
+}
+
+}  // namespace tsock_cat

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <tsock/address.hpp>
+#include <tsock/datagram.hpp>
+#include <tsock/queue.hpp>
+#include <tsock/request.hpp>
+#include <unordered_map>
+#include <vector>
+
+#include "acceptor.hpp"
+#include "datagram_end.hpp"
+
+namespace tsock_cat {
+
+/// One socket, and everybody who sends to it: sorts datagrams by sender, each of whom gets a DatagramEnd. As
+/// long as one of those is there, so is this.
+///
+/// What comes for a peer and is not received waits, up to a limit. Above it a UDP datagram is lost and
+/// counted, as in the kernel; from a unix socket, which loses nothing, no more is read for anybody until
+/// there is room. A new sender waits to be accepted, with what it sent; those above the backlog are lost.
+class Peers final : public std::enable_shared_from_this<Peers> {
+ public:
+  /// The endpoint must outlive it.
+  Peers(const Services& services, const Endpoint& endpoint, tsock::Datagram socket);
+  Peers(const Peers&) = delete;
+  Peers& operator=(const Peers&) = delete;
+  ~Peers();
+
+  void accept(Acceptor::OnAccept on_accept);
+  /// From now on new senders are lost, also those that wait.
+  void stop_accepting();
+  [[nodiscard]] tsock::Address local_address() const { return socket_.local_address(); }
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_ + socket_.dropped(); }
+
+ private:
+  class Receive;
+  class End;
+  struct Peer;
+
+  void receive();
+  void on_received(tsock::Request<std::vector<tsock::ReceivedDatagram>>& request);
+  void sort(tsock::ReceivedDatagram datagram);
+  [[nodiscard]] Peer* peer_of(const tsock::Address& sender);
+  void offer_soon();
+  void offer();
+  void fail(int err);
+  void remove(const tsock::Address& address);
+  [[nodiscard]] bool is_lossless() const noexcept { return endpoint_.is_unix(); }
+
+  Services services_;
+  const Endpoint& endpoint_;
+  tsock::Datagram socket_;
+  tsock::Queue sending_;
+  bool accepting_ = true;
+  bool told_full_ = false;  // said once that senders are lost
+  int error_ = 0;           // the socket's end
+  std::uint64_t dropped_ = 0;
+  Acceptor::OnAccept on_accept_;
+  std::unordered_map<tsock::Address, std::unique_ptr<Peer>> peers_;
+  std::deque<tsock::Address> waiting_;  // not accepted yet
+  std::size_t full_ = 0;                // accepted peers above their limit
+  tsock::Request<std::vector<tsock::ReceivedDatagram>> receiving_;
+};
+
+}  // namespace tsock_cat
