@@ -165,6 +165,10 @@ void Process::wait_for_output(std::string_view text) {
   exchange_until([&] { return output_text_.find(text) != std::string::npos; }, text);
 }
 
+void Process::wait_for_error(std::string_view text) {
+  exchange_until([&] { return error_text_.find(text) != std::string::npos; }, text);
+}
+
 void Process::wait_for_end_of_output() {
   exchange_until([&] { return !output_; }, "the end of its output");
 }

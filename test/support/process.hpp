@@ -35,6 +35,8 @@ class Process {
   std::string error_line(std::string_view beginning);
   /// Waits for standard output to hold `text`.
   void wait_for_output(std::string_view text);
+  /// Waits for standard error to hold `text`.
+  void wait_for_error(std::string_view text);
   /// Waits for standard output to end, but not for the process.
   void wait_for_end_of_output();
   /// Ends standard input and waits for the process. \return its exit status, or minus the signal.

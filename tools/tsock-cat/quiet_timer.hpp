@@ -20,19 +20,21 @@ class QuietTimer {
   /// Calls the function once, from the loop, when no `touch()` came for that long; it may destroy the timer.
   /// Starting again begins anew.
   void start(Duration quiet, std::function<void()> on_quiet);
-  void touch() noexcept { last_ = Clock::now(); }
+  void touch() noexcept;
   void stop() { sleeping_ = {}; }
   [[nodiscard]] bool is_running() const noexcept { return sleeping_.is_in_progress(); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  void sleep();
+  void sleep(Duration duration);
 
   tsock::Loop& loop_;
   Duration quiet_{};
   std::function<void()> on_quiet_;
   Clock::time_point last_;
+  bool touched_ = false;    // since it sleeps
+  bool last_turn_ = false;  // the time is over
   tsock::Request<void> sleeping_;
 };
 
