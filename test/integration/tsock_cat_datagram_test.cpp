@@ -100,6 +100,20 @@ BOOST_AUTO_TEST_CASE(traffic_puts_the_end_off) {
   BOOST_TEST(client.output() == sent);
 }
 
+BOOST_AUTO_TEST_CASE(it_does_not_end_before_a_slow_reader_has_taken_what_came) {
+  Cat server({"--announce", "-v", "-q", "0", "udp-listen://127.0.0.1:0"});
+  const Address to = RawDatagram::parse(server.listening());
+  const RawDatagram peer;
+  const std::string bytes = many_bytes(60000);
+  server.close_input();
+  // The pipe holds one of them and a little: the reader, who waits for standard error first, has taken none.
+  server.kill(SIGSTOP);  // both are there when it looks
+  for (int i = 0; i < 2; ++i) peer.send(bytes, to);
+  server.kill(SIGCONT);
+  server.wait_for_output(bytes + bytes);
+  BOOST_TEST(server.wait() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(send_only_ends_when_everything_is_sent) {
   const RawDatagram peer;
   const Outcome outcome = run({"--send-only", udp(peer)}, "one way");

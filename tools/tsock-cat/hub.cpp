@@ -56,8 +56,9 @@ class Hub::Client final : private FlowOwner {
   void end_sending(bool half_close) {
     sending_over_ = !half_close;
     if (half_close && channel_.is_datagram()) {
-      quiet_.start(hub_.services_.options.quit_after.value_or(default_quiet),
-                   [this] { hub_.remove(*this, {}); });
+      quiet_.start(
+          hub_.services_.options.quit_after.value_or(default_quiet), [this] { return queued_bytes() > 0; },
+          [this] { hub_.remove(*this, {}); });
     } else if (half_close) {
       shutdown_ = channel_.stream.shutdown_write(queue_);
       shutdown_.set_callback([this](tsock::Request<void>& request) {

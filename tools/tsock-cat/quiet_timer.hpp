@@ -17,9 +17,9 @@ class QuietTimer {
  public:
   explicit QuietTimer(tsock::Loop& loop) : loop_(loop) {}
 
-  /// Calls the function once, from the loop, when no `touch()` came for that long; it may destroy the timer.
-  /// Starting again begins anew.
-  void start(Duration quiet, std::function<void()> on_quiet);
+  /// Calls `on_quiet` once, from the loop, when no `touch()` came for that long and `is_busy` says that
+  /// nothing waits to be written; it may destroy the timer. Starting again begins anew.
+  void start(Duration quiet, std::function<bool()> is_busy, std::function<void()> on_quiet);
   void touch() noexcept;
   void stop() { sleeping_ = {}; }
   [[nodiscard]] bool is_running() const noexcept { return sleeping_.is_in_progress(); }
@@ -31,6 +31,7 @@ class QuietTimer {
 
   tsock::Loop& loop_;
   Duration quiet_{};
+  std::function<bool()> is_busy_;
   std::function<void()> on_quiet_;
   Clock::time_point last_;
   bool touched_ = false;    // since it sleeps

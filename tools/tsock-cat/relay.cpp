@@ -206,7 +206,8 @@ void Relay::end_when_quiet(const End& side) {
   const Duration quiet = services_.options.quit_after.value_or(default_quiet);
   services_.report.note(connection_, side.channel->name + " cannot be half-closed; ending after " +
                                          format_duration(quiet) + " without traffic");
-  quiet_.start(quiet, [this] { end(failure_); });
+  quiet_.start(
+      quiet, [this] { return queued_bytes() > 0; }, [this] { end(failure_); });
 }
 
 void Relay::end_if_over() {
