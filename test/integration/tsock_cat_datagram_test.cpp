@@ -466,6 +466,24 @@ BOOST_AUTO_TEST_CASE(unix_datagrams_wait_for_a_slow_reader_and_none_is_lost) {
   BOOST_TEST((server.output() == bytes));
 }
 
+BOOST_AUTO_TEST_CASE(after_a_flood_it_goes_on_and_counts_what_was_lost) {
+  Cat server({"--announce", "--recv-only", "--stats", "udp-listen://127.0.0.1:0"});
+  const Address to = RawDatagram::parse(server.listening());
+  const RawDatagram peer;
+  const std::string large = many_bytes(1400);
+  peer.send("first", to);
+  server.wait_for_output("first");
+  // Nobody reads its output meanwhile: the pipe, then every queue is full.
+  for (int i = 0; i < 20000; ++i) peer.send(large, to);
+  while (!contains(server.output(), "the end")) {
+    peer.send("the end", to);
+    server.kill(SIGUSR1);
+    server.error_line("datagrams: ");
+  }
+  BOOST_TEST(terminate(server) == 130);
+  BOOST_TEST(contains(server.error(), "; dropped "), server.error());
+}
+
 BOOST_AUTO_TEST_CASE(undelivered_answers_are_reported_when_asked_for_and_nobody_else_suffers) {
   Cat server({"-k", "--announce", "-v", "--icmp-errors", "udp-listen://127.0.0.1:0"});
   const Address to = RawDatagram::parse(server.listening());

@@ -10,7 +10,6 @@
 namespace tsock_cat {
 namespace {
 
-constexpr std::size_t batch = 64;
 // What may wait for one peer.
 constexpr std::size_t most_datagrams = 256;
 constexpr std::size_t most_bytes = std::size_t{1} << 20;
@@ -44,7 +43,7 @@ class Peers::Receive final : public tsock::Operation<tsock::ReceivedDatagram> {
       peer_.queue.pop_front();
       peer_.queued_bytes -= datagram.size();
       done(std::move(datagram));
-      if (was_full && !peer_.is_full()) {
+      if (peers_.is_lossless() && was_full && !peer_.is_full()) {
         --peers_.full_;
         peers_.receive();
       }
@@ -123,20 +122,21 @@ void Peers::stop_accepting() {
 
 void Peers::receive() {
   if (receiving_.is_in_progress() || full_ > 0 || error_ != 0) return;
-  receiving_ = socket_.recv_many(batch);
-  receiving_.set_callback(
-      [this](tsock::Request<std::vector<tsock::ReceivedDatagram>>& request) { on_received(request); });
+  receiving_ = socket_.recvfrom();
+  receiving_.set_callback([this](tsock::Request<tsock::ReceivedDatagram>& request) { on_received(request); });
 }
 
-void Peers::on_received(tsock::Request<std::vector<tsock::ReceivedDatagram>>& request) {
+// One at a time, as they are taken: the library reads ahead, and what does not fit waits in the kernel.
+void Peers::on_received(tsock::Request<tsock::ReceivedDatagram>& request) {
   int err = 0;
-  std::vector<tsock::ReceivedDatagram> datagrams = request.recv(err);
-  if (is_icmp_error(err)) {
+  tsock::ReceivedDatagram datagram = request.recv(err);
+  if (err == 0) {
+    sort(std::move(datagram));
+  } else if (is_icmp_error(err)) {
     services_.report.note(0, endpoint_.text + ": a datagram was not delivered: " + tsock::error_text(err));
-  } else if (err != 0) {
+  } else {
     return fail(err);
   }
-  for (tsock::ReceivedDatagram& datagram : datagrams) sort(std::move(datagram));
   receive();
 }
 

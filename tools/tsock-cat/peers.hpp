@@ -9,7 +9,6 @@
 #include <tsock/queue.hpp>
 #include <tsock/request.hpp>
 #include <unordered_map>
-#include <vector>
 
 #include "acceptor.hpp"
 #include "datagram_end.hpp"
@@ -42,7 +41,7 @@ class Peers final : public std::enable_shared_from_this<Peers> {
   struct Peer;
 
   void receive();
-  void on_received(tsock::Request<std::vector<tsock::ReceivedDatagram>>& request);
+  void on_received(tsock::Request<tsock::ReceivedDatagram>& request);
   void sort(tsock::ReceivedDatagram datagram);
   [[nodiscard]] Peer* peer_of(const tsock::Address& sender);
   void offer_soon();
@@ -62,8 +61,8 @@ class Peers final : public std::enable_shared_from_this<Peers> {
   Acceptor::OnAccept on_accept_;
   std::unordered_map<tsock::Address, std::unique_ptr<Peer>> peers_;
   std::deque<tsock::Address> waiting_;  // not accepted yet
-  std::size_t full_ = 0;                // accepted peers above their limit
-  tsock::Request<std::vector<tsock::ReceivedDatagram>> receiving_;
+  std::size_t full_ = 0;                // accepted peers of a unix socket above their limit
+  tsock::Request<tsock::ReceivedDatagram> receiving_;
 };
 
 }  // namespace tsock_cat
