@@ -71,6 +71,26 @@ BOOST_AUTO_TEST_CASE(durations_are_printed_in_the_largest_unit) {
   BOOST_TEST(format_duration(0s) == "0 ms");
 }
 
+BOOST_AUTO_TEST_CASE(endpoints_of_datagrams_are_told_from_those_of_streams) {
+  for (const auto& [text, kind] : {std::pair("udp://a:1", Kind::udp),
+                                   {"udp-listen://:0", Kind::udp_listen},
+                                   {"unix-dgram:///p", Kind::unix_datagram},
+                                   {"unix-dgram:/p", Kind::unix_datagram},
+                                   {"unix-dgram-listen:///p", Kind::unix_datagram_listen},
+                                   {"unix-abstract-dgram://p", Kind::unix_datagram},
+                                   {"unix-abstract-dgram-listen:p", Kind::unix_datagram_listen}}) {
+    const Endpoint read = endpoint(text);
+    BOOST_TEST((read.kind == kind), text);
+    BOOST_TEST(read.is_datagram(), text);
+    BOOST_TEST(read.is_network(), text);
+    BOOST_TEST(read.is_listener() == (std::string_view(text).find("-listen") != std::string_view::npos));
+    BOOST_TEST(read.is_unix() == std::string_view(text).starts_with("unix"));
+  }
+  BOOST_TEST(!endpoint("tcp://a:1").is_datagram());
+  BOOST_TEST(!endpoint("unix:/p").is_datagram());
+  BOOST_TEST(endpoint("unix-abstract-dgram:p").unix_address.is_abstract());
+}
+
 BOOST_AUTO_TEST_CASE(endpoints_of_every_kind_are_read) {
   BOOST_TEST(endpoint("tcp://example.org:80").host == "example.org");
   BOOST_TEST(endpoint("tcp://example.org:80").port == 80);

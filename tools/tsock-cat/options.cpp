@@ -16,7 +16,8 @@ namespace tsock_cat {
 namespace {
 
 constexpr const char* description =
-    "Copies bytes between a network endpoint and standard input and output, or between two endpoints.\n"
+    "Copies bytes and datagrams between a network endpoint and standard input and output, or between two\n"
+    "endpoints.\n"
     "\n"
     "ADDRESS is one of\n"
     "  tcp://HOST:PORT   tcp-listen://[HOST]:PORT            host port      as with netcat\n"
@@ -308,8 +309,8 @@ bool check_together(const Options& options, std::string& error) {
   } else if (options.pdu && endpoints.front().kind != Endpoint::Kind::stdio &&
              endpoints.front().is_datagram() == endpoints.back().is_datagram()) {
     error = "--pdu is for standard input and output, or between a stream and datagrams";
-  } else if (options.pdu && options.keep_listening) {
-    error = "--pdu and -k exclude each other";
+  } else if (options.pdu && options.keep_listening && endpoints.front().kind == Endpoint::Kind::stdio) {
+    error = "--pdu and -k exclude each other with standard input and output";
   } else if (options.pdu && options.crlf) {
     error = "--pdu and -C exclude each other";
   }
