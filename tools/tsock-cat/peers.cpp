@@ -147,14 +147,13 @@ void Peers::sort(tsock::ReceivedDatagram datagram) {
     return;
   }
   if (peer->receiver != nullptr) return peer->receiver->give(std::move(datagram));
-  const bool is_full = peer->is_full();
-  if (is_full && !(is_lossless() && peer->accepted)) {
+  if (peer->is_full()) {  // of a unix socket only who is not accepted yet: no more is read for the others
     ++peer->dropped;
     return;
   }
   peer->queued_bytes += datagram.size();
   peer->queue.push_back(std::move(datagram));
-  if (is_lossless() && peer->accepted && !is_full && peer->is_full()) ++full_;
+  if (is_lossless() && peer->accepted && peer->is_full()) ++full_;
 }
 
 // Null for a new sender that cannot be taken.
