@@ -573,7 +573,19 @@ BOOST_AUTO_TEST_CASE(broadcasts_go_out_with_b_and_anybody_may_answer) {
   BOOST_TEST(contains(client.error(), "datagrams from " + other.address().to_string()), client.error());
 }
 
-// IPv6 and what leaves the host: tsock_cat_network_test.
+BOOST_AUTO_TEST_CASE(a_relay_of_unix_datagrams_may_broadcast) {
+  const TemporaryFolder folder;
+  const RawDatagram peer(RawDatagram::parse("0.0.0.0:0"));
+  Cat relay({"-b", "--announce", "unix-dgram-listen:" + folder.file("s"),
+             "udp://127.255.255.255:" + port_of(peer.address().to_string())});
+  const Address to = RawDatagram::parse(relay.listening());
+  const RawDatagram client(RawDatagram::path(folder.file("client")));
+  client.send("anybody?", to);
+  BOOST_TEST(peer.receive().text == "anybody?");
+  BOOST_TEST(terminate(relay) == 130);
+}
+
+// IPv6 and what leaves the host: test/network.
 BOOST_AUTO_TEST_CASE(groups_are_sent_to_and_received_from) {
   Cat receiver({"--announce", "--recv-only", "--mcast", "239.255.43.21%lo", "udp-listen://:0"});
   const std::string port = port_of(receiver.listening());

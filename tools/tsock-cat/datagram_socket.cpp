@@ -31,6 +31,7 @@ bool join_groups(const Options& options, tsock::Datagram& socket, Failure& failu
   return true;
 }
 
+// Broadcasts are for IPv4; the other side of a relay may be something else.
 tsock::DatagramOptions socket_options(const Options& options, const tsock::Address& family_of) {
   tsock::DatagramOptions wanted = options.datagram;
   wanted.broadcast = options.datagram.broadcast && family_of.is_ipv4();
@@ -43,13 +44,6 @@ tsock::Address private_name(int& err) {
   const std::string name =
       "tsock-cat-" + std::to_string(::getpid()) + "-" + std::to_string(random()) + std::to_string(random());
   return tsock::Address::unix_abstract(name, err);
-}
-
-// Whether somebody receives there: what connecting says, without sending anything.
-bool is_in_use(tsock::Loop& loop, const tsock::Address& path) {
-  int err = 0;
-  static_cast<void>(tsock::Datagram::unix_datagram(loop, {}, path, {}, err));
-  return err != ECONNREFUSED && err != ENOENT;
 }
 
 std::optional<gid_t> group_id(const std::string& name) {
@@ -122,8 +116,8 @@ std::unique_ptr<DatagramEnd> open_unix_datagram(const Services& services, const 
                                                 int& err) {
   const tsock::Address local = private_name(err);
   if (err != 0) return nullptr;
-  tsock::Datagram socket =
-      tsock::Datagram::unix_datagram(services.loop, local, remote, services.options.datagram, err);
+  tsock::Datagram socket = tsock::Datagram::unix_datagram(services.loop, local, remote,
+                                                          socket_options(services.options, remote), err);
   if (err != 0) return nullptr;
   return std::make_unique<DatagramSocket>(std::move(socket));
 }
@@ -143,12 +137,10 @@ tsock::Datagram bind_udp(const Services& services, const tsock::Address& local, 
 
 tsock::Datagram bind_unix_datagram(const Services& services, const tsock::Address& local, int& err) {
   const tsock::ListenerOptions& wanted = services.options.listener;
-  tsock::DatagramOptions options = services.options.datagram;
+  tsock::DatagramOptions options = socket_options(services.options, local);
   if (local.is_abstract()) return tsock::Datagram::unix_datagram(services.loop, local, {}, options, err);
 
-  options.replace_socket_file =
-      wanted.stale_socket == tsock::StaleSocket::replace ||
-      (wanted.stale_socket == tsock::StaleSocket::probe_and_replace && !is_in_use(services.loop, local));
+  options.stale_socket = wanted.stale_socket;
   const bool has_owner = wanted.mode.has_value() || wanted.group.has_value();
   const mode_t usual_mask = has_owner ? ::umask(0177) : 0;
   tsock::Datagram socket = tsock::Datagram::unix_datagram(services.loop, local, {}, options, err);
