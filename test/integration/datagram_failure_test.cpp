@@ -302,6 +302,7 @@ void warm_up() {
 
 BOOST_AUTO_TEST_SUITE(datagram_failure)
 
+// ENOBUFS is told: unlike a stream's bytes, a datagram need not leave, and its sender may drop it.
 BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing, data::make(cases()), one) {
   warm_up();
   const TempDirectory directory;
@@ -317,7 +318,7 @@ BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing,
         if (!injected) {
           BOOST_TEST((run.done && run.error == 0),
                      "nothing failed, but done " << run.done << ", errno " << run.error);
-        } else if (is_transient(injection.call(), injection.error())) {
+        } else if (is_transient(injection.call(), injection.error()) && injection.error() != ENOBUFS) {
           BOOST_TEST((run.done && run.error == 0), "call " << n << ", " << injection.call() << " with "
                                                            << error_name(injection.error()) << ": done "
                                                            << run.done << ", errno " << run.error);
