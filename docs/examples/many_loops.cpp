@@ -22,10 +22,10 @@
 
 namespace {
 
-// FNV-1a, 64 times over.
+// FNV-1a, 256 times over.
 std::uint64_t digest(std::span<const std::byte> bytes) {
   std::uint64_t hash = 0xcbf29ce484222325U;
-  for (int round = 0; round < 64; ++round) {
+  for (int round = 0; round < 256; ++round) {
     for (const std::byte byte : bytes) hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3U;
   }
   return hash;

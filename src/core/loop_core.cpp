@@ -73,7 +73,7 @@ void LoopCore::drain() noexcept {
   } while (!ready_.empty() && budget != 0 && !thrown);
   if (lease_ != nullptr) settle_lease();
   if (batch_lease_ != nullptr) std::exchange(batch_lease_, nullptr)->keep_batch();
-  draining_ = false;
+  draining_ = in_event_ = false;
   if (has_work()) wake_up();
 }
 

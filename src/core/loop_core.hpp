@@ -113,12 +113,12 @@ class LoopCore {
   // Completions.
   void make_ready(ReadyNode& node) noexcept {
     ready_.push_back(node);
-    if (!draining_ && !awake_) wake_up();
+    if (!draining_ && !awake_ && !in_event_) wake_up();
   }
   void schedule_flush(FlushNode& node) noexcept {
     if (node.is_linked()) return;
     flushes_.push_back(node);
-    if (!draining_ && !awake_) wake_up();
+    if (!draining_ && !awake_ && !in_event_) wake_up();
   }
   /// Runs what is ready, within the budget of a turn; then output leaves. Called at the end of every event.
   void drain() noexcept;
@@ -131,8 +131,10 @@ class LoopCore {
   }
   /// The event library took the wake-up.
   void slept() noexcept { awake_ = false; }
+  /// An event begins; `drain()` comes at its end.
   void event(std::uint64_t now_ms) noexcept {
     now_ms_ = now_ms;
+    in_event_ = true;
     ++metrics_.events;
   }
   void set_now(std::uint64_t now_ms) noexcept { now_ms_ = now_ms; }
@@ -252,7 +254,8 @@ class LoopCore {
   bool orphaned_ = false;
   bool kept_ = false;
   bool draining_ = false;
-  bool awake_ = false;
+  bool awake_ = false;     // the event library was asked to come back
+  bool in_event_ = false;  // it need not be: `drain()` will come
   LoopMetrics metrics_;
   DeadlineHeap deadlines_;
   Clock::time_point armed_ = Clock::time_point::max();

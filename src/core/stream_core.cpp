@@ -20,6 +20,8 @@ namespace {
 // A read of at least this many bytes goes straight into the caller's vectors; below it, copying out of the
 // receive buffer costs less than another vector in the system call.
 constexpr std::size_t in_place_read = 4096;
+// From here on nothing is read ahead: a system call for the next read costs less than the copy.
+constexpr std::size_t lone_read = std::size_t{64} * 1024;
 constexpr std::size_t vectors_per_call = 256;
 // How often one stream may go to the kernel before others have their turn.
 constexpr unsigned calls_per_flush = 4;
@@ -179,13 +181,13 @@ void StreamCore::check_fault() {
 // One call of the backend. Returns whether another one may give more at once.
 bool StreamCore::read_from_backend() {
   std::array<iovec, vectors_per_call + 1> vectors;
-  const bool ahead = traits_.read_ahead && reading_->wants_read_ahead();
   std::size_t count = reading_->space(std::span(vectors).first(vectors_per_call));
   std::size_t direct = 0;
   for (std::size_t i = 0; i < count; ++i) direct += vectors[i].iov_len;
   std::size_t offered = direct;
   std::span<std::byte> buffer;
-  if (ahead) buffer = core_->borrow_receive_buffer(*this);
+  if (direct < lone_read && traits_.read_ahead && reading_->wants_read_ahead())
+    buffer = core_->borrow_receive_buffer(*this);
   if (!buffer.empty()) {
     if (direct < in_place_read) count = direct = offered = 0;
     vectors[count++] = make_vector(buffer);
