@@ -397,6 +397,19 @@ struct Session {
 
 }  // namespace
 
+BOOST_FIXTURE_TEST_CASE(a_callback_that_alone_owns_its_request_may_be_replaced, LoopFixture) {
+  for (const bool delivered : {false, true}) {
+    auto owner = std::make_shared<Request<void>>(loop.sleep(delivered ? 0ns : 1h));
+    if (delivered) wait_for(*owner);
+    Request<void>* const request = owner.get();
+    request->set_callback([owner](auto&) {});
+    const std::weak_ptr<Request<void>> watched = std::exchange(owner, nullptr);
+    // The request goes in this call.
+    request->set_callback([](auto&) {});
+    BOOST_TEST(watched.expired());
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_callback_may_own_what_owns_its_request, LoopFixture) {
   const auto start = [this] {
     const auto session = std::make_shared<Session>(loop);

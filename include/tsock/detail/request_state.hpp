@@ -87,12 +87,13 @@ class RequestState : public ReadyNode {
   template <class F>
   void set_callback(F&& function) {
     if (callback_) [[unlikely]] {
-      // What the old callable captured goes last: it may own this request.
+      // What the old callable captured goes last, after the last look at this state: it may own the request.
       const InlineFunction old(std::move(callback_));
-      callback_.emplace(*core_, std::forward<F>(function));
-    } else {
       callback_.emplace_first(*core_, std::forward<F>(function));
+      if (phase_ == Phase::delivered) deliver_late();
+      return;
     }
+    callback_.emplace_first(*core_, std::forward<F>(function));
     if (phase_ == Phase::delivered) [[unlikely]]
       deliver_late();
   }
