@@ -16,7 +16,7 @@ PostQueue::~PostQueue() {
 }
 
 void PostQueue::free_blocks(Block* block) noexcept {
-  while (block != nullptr) ::operator delete(std::exchange(block, block->next), PostedFunction::block_size);
+  while (block != nullptr) ::operator delete(std::exchange(block, block->next));
 }
 
 void* PostQueue::take_block() {
@@ -64,7 +64,7 @@ void PostQueue::dispose(PostedFunction& function) noexcept {
   function.~PostedFunction();
   void* const memory = &function;
   if (kept_count_ == most_kept) {
-    ::operator delete(memory, PostedFunction::block_size);
+    ::operator delete(memory);
   } else {
     kept_ = ::new (memory) Block{kept_};
     ++kept_count_;

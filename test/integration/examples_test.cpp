@@ -251,7 +251,7 @@ BOOST_AUTO_TEST_CASE(many_loops_answers_every_connection_whichever_loop_has_it) 
     auto reading = stream.readv_pdu(framing::u32be{});
     int err = 0;
     const Pdu reply = fetch(reading, err);
-    BOOST_TEST(text_of(reply.body()) == "\5pl\242\271d\317%");
+    BOOST_TEST(text_of(reply.body()) == "\101\232\056\301\351\154\323\045");
   }
   server.signal(SIGTERM);
   BOOST_TEST(server.exit_status() == 0);
