@@ -99,9 +99,9 @@ class Datagram {
   /// allocated in steady state. Errors and interruption as above; a datagram that was cut off goes back
   /// whole.
   Request<ReceivedInto> recvfrom(std::span<std::byte> buffer, CallSite site = CallSite::current());
-  /// Receives what waits, at least one datagram and at most `most`, in one vector. A vector of earlier
-  /// datagrams may be handed in for its memory: it is emptied and used again, so that nothing is allocated in
-  /// steady state. EINVAL when `most` is 0, otherwise errors as above.
+  /// Receives what is there, as far as one system call gives it: at least one datagram and at most `most`, in
+  /// one vector. A vector of earlier datagrams may be handed in for its memory: it is emptied and used again,
+  /// so that nothing is allocated in steady state. EINVAL when `most` is 0, otherwise errors as above.
   Request<std::vector<ReceivedDatagram>> recv_many(std::size_t most, CallSite site = CallSite::current()) {
     return recv_many(most, {}, site);
   }

@@ -91,6 +91,15 @@ BOOST_AUTO_TEST_CASE(what_is_read_ahead_is_bounded) {
   BOOST_TEST(take(ours) == "waits in the kernel");
 }
 
+// So that it cannot hold up others for as long as a flood lasts.
+BOOST_AUTO_TEST_CASE(recv_many_gives_what_one_call_gives) {
+  BOOST_TEST(value_of(peer.send_many(outgoing(number_texts(100), ours.local_address()))) == 100);
+  WatchedTransfers transfers;
+  BOOST_TEST(value_of(ours.recv_many(1000)).size() == 32U);
+  BOOST_TEST(transfers.take_receives().size() == 1U);
+  BOOST_TEST(value_of(ours.recv_many(1000)).size() == 32U);
+}
+
 BOOST_AUTO_TEST_CASE(ancillary_data_is_asked_for_by_those_who_want_it) {
   Datagram curious = open(loopback_v4(), {}, {.receive_info = true});
   for (Datagram* at : {&ours, &curious}) {
@@ -155,6 +164,18 @@ BOOST_AUTO_TEST_CASE(a_call_that_would_block_is_made_again_when_the_kernel_says_
   }
   const WatchedTransfers transfers(fail_first(receives, 2, EAGAIN));
   BOOST_TEST(take(ours) == "one");
+}
+
+BOOST_AUTO_TEST_CASE(a_datagram_that_somebody_else_took_leaves_the_receiver_waiting) {
+  send(peer, "taken away", ours.local_address());
+  unsigned calls = 0;
+  const WatchedTransfers transfers([&calls, fd = ours.native_handle()](const Transfer&) {
+    std::array<std::byte, 16> buffer{};
+    static_cast<void>(::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT));
+    return ++calls < 100 ? 0 : EBADF;
+  });
+  BOOST_TEST(is_silent(ours));
+  BOOST_TEST(calls == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(an_error_of_sending_ends_one_request_and_nothing_else) {

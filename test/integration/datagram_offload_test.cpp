@@ -75,9 +75,12 @@ BOOST_AUTO_TEST_CASE(more_than_the_kernel_cuts_at_once_leave_in_several) {
   if (!has_both()) return;
   Datagram ours = open(loopback_v4(), {}, {.receive_buffer = 1 << 20});
   Datagram peer = open(loopback_v4());
-  // More than 64 pieces, and more than 64 KiB.
-  for (const auto& [count, size] : {std::pair<std::size_t, std::size_t>{150, 20}, {60, 1400}, {3, 32000}})
+  // More than 64 pieces, and more than 64 KiB. None of the calls has to be made again.
+  for (const auto& [count, size] : {std::pair<std::size_t, std::size_t>{150, 20}, {60, 1400}, {3, 32000}}) {
+    WatchedTransfers transfers;
     exchange(peer, ours, equal_texts(count, size));
+    BOOST_TEST(transfers.take_sends().size() == (count + 63) / 64);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_alike_is_not_put_together) {
@@ -170,6 +173,19 @@ BOOST_AUTO_TEST_CASE(what_the_kernel_put_together_is_taken_apart) {
     BOOST_TEST(transfers.take_receives().size() == 1U);
     BOOST_TEST(is_silent(ours));
   }
+}
+
+// Also while they still lie together where they were received.
+BOOST_AUTO_TEST_CASE(what_was_put_together_counts_as_what_it_is) {
+  if (!has_both()) return;
+  Datagram ours = open(loopback_v4(), {}, {.receive_offload = true});
+  Datagram peer = open(loopback_v4());
+  BOOST_TEST(error_of(peer.send_many(outgoing(equal_texts(30, 100), ours.local_address()))) == 0);
+  std::size_t pending = 0;
+  Request<ReceivedDatagram> receiving = ours.recvfrom();
+  receiving.set_callback([&](Request<ReceivedDatagram>&) { pending = ours.pending_datagrams(); });
+  wait_for(receiving);
+  BOOST_TEST(pending == 29U);
 }
 
 BOOST_AUTO_TEST_CASE(a_part_of_what_was_put_together_can_be_cut_off_given_back_and_taken_at_once) {
