@@ -86,7 +86,6 @@ Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vecto
     return request;
   }
   state->set_message(vectors, total, destination);
-  state->set_pipeline(core_);
   if (queue == nullptr) {
     core_->start_send(*state);
   } else {

@@ -55,6 +55,8 @@ class DatagramCore final : public DatagramEvents, public FlushNode, public LoopR
   void start_send(DatagramSend& send);
   void drop_send(DatagramSend& send) noexcept;
   void flush() override;
+  /// They make batches of their own: no reason to wait.
+  [[nodiscard]] std::size_t bytes_to_flush() const noexcept override { return at_once; }
 
   void start_disconnect(DatagramControlState& control);
   void end_control(const DatagramControlState& control) noexcept;

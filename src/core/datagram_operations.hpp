@@ -118,6 +118,7 @@ class RecvManyState final : public ResultState<std::vector<ReceivedDatagram>, Da
 class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
  public:
   using ResultState::ResultState;
+  [[nodiscard]] const void* pipeline() const noexcept override { return socket(); }
   void start_in_queue() override;
   void interrupt(int err) override;
 

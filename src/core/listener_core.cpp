@@ -119,7 +119,7 @@ void ListenerCore::pause(int err) {
     return;
   }
   pause_error_ = err;
-  if (!ReadyNode::is_linked()) core_->make_ready(*this);
+  if (!ReadyTask::is_linked()) core_->make_ready(*this);
   pause_.set_callback([this](Request<void>&) {
     pause_ = Request<void>();
     may_have_more_ = true;
@@ -139,7 +139,7 @@ void ListenerCore::set_pause_callback(std::function<void(int)> function) {
 void ListenerCore::loop_closed() noexcept {
   if (accepting_ != nullptr) accepting_->set_listener(nullptr);
   accepting_ = nullptr;
-  if (ReadyNode::is_linked()) ReadyNode::unlink();
+  if (ReadyTask::is_linked()) ReadyTask::unlink();
   pause_ = Request<void>();
   returned_ = Stream();
   backend_.reset();

@@ -29,7 +29,7 @@ class AcceptState final : public ResultState<Stream> {
 };
 
 /// The engine behind a Listener.
-class ListenerCore final : public ListenerEvents, public ReadyNode, public LoopResource {
+class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopResource {
  public:
   ListenerCore(LoopCore& core, std::unique_ptr<ListenerBackend> backend, const StreamOptions& accepted);
 

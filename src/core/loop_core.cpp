@@ -1,6 +1,7 @@
 #include "core/loop_core.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <ostream>
 #include <utility>
@@ -45,9 +46,71 @@ void LoopCore::set_trace(TraceFunction function) {
   trace_ = function ? std::make_unique<TraceFunction>(std::move(function)) : nullptr;
 }
 
-void LoopCore::drain() noexcept {
-  if (draining_) return;
-  draining_ = true;
+[[gnu::always_inline]] inline void LoopCore::run_request(RequestState& state) {
+  if (state.phase_ == RequestState::Phase::finished) [[likely]] {
+    state.phase_ = RequestState::Phase::delivered;
+    request_ended();
+    ++metrics_.completions;
+    if (is_traced()) [[unlikely]]
+      trace(TraceKind::delivered, state);
+    if (!state.deliver()) return;
+  } else if (state.phase_ == RequestState::Phase::in_progress) {
+    begin_request(state);
+    return;
+  }
+  if (!state.callback_) return;
+  current_parent_ = state.parent_id_;
+  state.callback_.call_once(state.handle_);
+}
+
+void LoopCore::begin_request(RequestState& state) {
+  state.mark(RequestState::awaited);
+  beginning_ = &state;
+  list_unfinished(state);
+  current_parent_ = state.parent_id_;
+  state.begin();
+}
+
+// A peer that waits is woken by the first reply, and costs the sender that wake-up; the replies of a few
+// events together find it awake. Not more than a few, whose states and bytes are still near in memory.
+bool LoopCore::may_output_wait() noexcept {
+  constexpr unsigned most_events = 8;
+  constexpr std::size_t most_bytes = std::size_t{32} * 1024;
+  if (unbatched_events_ != 0) {
+    --unbatched_events_;
+    return false;
+  }
+  batch_bytes_ += static_cast<FlushNode*>(flushes_.end()->prev)->bytes_to_flush();
+  if (batch_bytes_ >= most_bytes) return false;
+  if (batch_events_ == 0) {
+    batch_begin_ = Clock::now();
+    ask_for_turn_end();
+  }
+  return ++batch_events_ < most_events;
+}
+
+// Nobody is to wait for long work that is done for others, and where turns bring one event there is nothing
+// to gain: it is not tried for a while then.
+void LoopCore::end_batch(bool turn_ends) noexcept {
+  constexpr unsigned events_without = 64;
+  constexpr std::chrono::microseconds short_event{30};
+  if (batch_events_ != 0) {
+    const bool is_alone = turn_ends && batch_events_ == 1;
+    if (is_alone || Clock::now() - batch_begin_ > batch_events_ * short_event)
+      unbatched_events_ = events_without;
+  }
+  batch_events_ = 0;
+  batch_bytes_ = 0;
+}
+
+void LoopCore::end_turn() noexcept {
+  end_batch(true);
+  if (has_work()) drain();
+}
+
+void LoopCore::drain(bool output_may_wait) noexcept {
+  if (is_draining()) return;
+  attend(draining);
   unsigned budget = completions_per_turn;
   bool thrown = false;
   do {
@@ -55,13 +118,21 @@ void LoopCore::drain() noexcept {
       for (; !ready_.empty() && budget != 0; --budget) {
         auto& node = static_cast<ReadyNode&>(ready_.front());
         node.unlink();
-        node.run();
+        if (node.is_request()) [[likely]] {
+          run_request(static_cast<RequestState&>(node));
+        } else {
+          current_parent_ = 0;
+          static_cast<ReadyTask&>(node).run();
+        }
       }
     } catch (...) {
       thrown = true;
-      current_parent_ = 0;
       keep_exception(std::current_exception());
     }
+    current_parent_ = 0;
+    if (output_may_wait && !flushes_.empty() && may_output_wait()) break;
+    output_may_wait = false;
+    end_batch(false);
     // Output that is scheduled while others flush leaves in the next round: nobody can hold the turn.
     for (ListNode* last = flushes_.end()->prev; !flushes_.empty();) {
       auto& node = static_cast<FlushNode&>(flushes_.front());
@@ -73,8 +144,9 @@ void LoopCore::drain() noexcept {
   } while (!ready_.empty() && budget != 0 && !thrown);
   if (lease_ != nullptr) settle_lease();
   if (batch_lease_ != nullptr) std::exchange(batch_lease_, nullptr)->keep_batch();
-  draining_ = in_event_ = false;
-  if (has_work()) wake_up();
+  neglect(draining);
+  neglect(in_event);
+  if (!ready_.empty() || (!flushes_.empty() && !output_may_wait)) wake_up();
 }
 
 void LoopCore::keep_exception(std::exception_ptr exception) noexcept {
@@ -129,7 +201,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 }
 
 void LoopCore::close() noexcept {
-  closed_ = true;
+  first_marks_ = RequestState::loop_gone;
   while (!resources_.empty()) {
     auto& resource = static_cast<LoopResource&>(resources_.front());
     resource.unlink();
@@ -139,9 +211,9 @@ void LoopCore::close() noexcept {
   batch_lease_ = nullptr;
   for (NodeList* list : {&live_, &ready_}) {
     while (!list->empty()) {
-      auto* const node = static_cast<ReadyNode*>(&list->front());
-      node->unlink();
-      if (auto* const state = dynamic_cast<RequestState*>(node)) state->leave_loop();
+      auto& node = static_cast<ReadyNode&>(list->front());
+      node.unlink();
+      if (node.is_request()) static_cast<RequestState&>(node).leave_loop();
     }
   }
   while (!flushes_.empty()) flushes_.front().unlink();
@@ -165,10 +237,17 @@ void dump_line(std::ostream& out, const RequestState& state, std::uint64_t now_m
 void LoopCore::dump(std::ostream& out) {
   std::vector<const RequestState*> states;
   for (NodeList* list : {&live_, &ready_}) {
-    for (ListNode* node = list->first(); node != list->end(); node = node->next) {
-      if (const auto* state = dynamic_cast<const RequestState*>(static_cast<ReadyNode*>(node)))
-        states.push_back(state);
+    for (ListNode* place = list->first(); place != list->end(); place = place->next) {
+      const auto& node = static_cast<const ReadyNode&>(*place);
+      if (node.is_request()) states.push_back(&static_cast<const RequestState&>(node));
     }
+  }
+  for (ListNode* node = resources_.first(); node != resources_.end(); node = node->next) {
+    static_cast<LoopResource*>(node)->for_each_request(
+        [](void* found, RequestState& state) {
+          static_cast<std::vector<const RequestState*>*>(found)->push_back(&state);
+        },
+        &states);
   }
   std::sort(states.begin(), states.end(),
             [](const RequestState* a, const RequestState* b) { return a->id() > b->id(); });

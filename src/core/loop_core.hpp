@@ -9,6 +9,8 @@
 #include <tsock/detail/request_state.hpp>
 #include <tsock/loop_metrics.hpp>
 #include <tsock/trace.hpp>
+#include <type_traits>
+#include <utility>
 
 #include "core/deadline_heap.hpp"
 #include "core/pool.hpp"
@@ -29,6 +31,16 @@ class NodeList {
 
   [[nodiscard]] bool empty() const noexcept { return head_.next == &head_; }
   void push_back(ListNode& node) noexcept { node.link_before(head_); }
+  /// Moves the front of another list, up to and including `last`, behind all others.
+  void take_front(NodeList& other, ListNode& last) noexcept {
+    ListNode* const first = other.head_.next;
+    other.head_.next = last.next;
+    last.next->prev = &other.head_;
+    first->prev = head_.prev;
+    head_.prev->next = first;
+    last.next = &head_;
+    head_.prev = &last;
+  }
   [[nodiscard]] ListNode& front() noexcept { return *head_.next; }
   /// For walking: from `first()` by `next` until `end()`.
   [[nodiscard]] ListNode* first() noexcept { return head_.next; }
@@ -38,13 +50,16 @@ class NodeList {
   ListNode head_;
 };
 
-/// Something with output that leaves once per turn.
+/// Something with output that leaves at the end of an event, or with that of a few others.
 class FlushNode : public ListNode {
  public:
   FlushNode() noexcept = default;
   FlushNode(const FlushNode&) = delete;
   FlushNode& operator=(const FlushNode&) = delete;
   virtual void flush() = 0;
+  /// Bytes that wait for it; `at_once` when they should not wait longer.
+  [[nodiscard]] virtual std::size_t bytes_to_flush() const noexcept = 0;
+  static constexpr std::size_t at_once = std::size_t{1} << 30;
 
  protected:
   ~FlushNode() = default;
@@ -58,6 +73,8 @@ class LoopResource : public ListNode {
   LoopResource& operator=(const LoopResource&) = delete;
   /// The loop is going; after this call nothing of it may be used but its pool.
   virtual void loop_closed() noexcept = 0;
+  /// Calls `visit` with `context` for every request in progress that stands in no list of the loop.
+  virtual void for_each_request(void (* /*visit*/)(void* context, RequestState& state), void* /*context*/) {}
 
  protected:
   ~LoopResource() {
@@ -78,22 +95,24 @@ class LoopCore {
 
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
   /// True once the Loop is going: nothing is called, started or armed any more.
-  [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+  [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::no_marks; }
+  /// What a new request is marked with.
+  [[nodiscard]] RequestState::Marks first_marks() const noexcept { return first_marks_; }
 
-  void* allocate(std::size_t size) { return pool_.allocate(size); }
-  void deallocate(void* block, std::size_t size) noexcept {
+  [[gnu::always_inline]] void* allocate(std::size_t size) { return pool_.allocate(size); }
+  [[gnu::always_inline]] void deallocate(void* block, std::size_t size) noexcept {
     pool_.deallocate(block, size);
-    if (orphaned_) delete_if_unused();
+    if (orphaned_) [[unlikely]]
+      delete_if_unused();
   }
 
   // Life of requests.
-  void request_started(RequestState& state) noexcept {
-    live_.push_back(state);
+  void request_started() noexcept {
     if (in_progress_++ == 0) [[unlikely]]
       keep_alive(true);
   }
-  /// Back among the operations in progress, from the ready list.
-  void relink_unfinished(RequestState& state) noexcept { live_.push_back(state); }
+  /// Puts a state that is in no other list among the loop's operations in progress.
+  void list_unfinished(RequestState& state) noexcept { live_.push_back(state); }
   void request_ended() noexcept {
     if (--in_progress_ == 0) [[unlikely]]
       keep_alive(false);
@@ -113,37 +132,44 @@ class LoopCore {
   // Completions.
   void make_ready(ReadyNode& node) noexcept {
     ready_.push_back(node);
-    if (!draining_ && !awake_ && !in_event_) wake_up();
+    ensure_drain();
+  }
+  /// The same for the front of another list, up to and including `last`.
+  void make_ready_until(NodeList& list, ListNode& last) noexcept {
+    ready_.take_front(list, last);
+    ensure_drain();
   }
   void schedule_flush(FlushNode& node) noexcept {
     if (node.is_linked()) return;
     flushes_.push_back(node);
-    if (!draining_ && !awake_ && !in_event_) wake_up();
+    ensure_drain();
   }
   /// Runs what is ready, within the budget of a turn; then output leaves. Called at the end of every event.
-  void drain() noexcept;
-  [[nodiscard]] bool is_draining() const noexcept { return draining_; }
+  void drain() noexcept { drain(false); }
+  /// The same at the end of an event of which a turn may bring many: output may wait for `end_turn()`.
+  void drain_event() noexcept { drain(true); }
+  /// The events of a turn are over, see `ask_for_turn_end()`.
+  void end_turn() noexcept;
+  [[nodiscard]] bool is_draining() const noexcept { return (attention_ & draining) != 0; }
   [[nodiscard]] bool has_work() const noexcept { return !ready_.empty() || !flushes_.empty(); }
   void wake_up() noexcept {
     if (is_closed()) return;
-    awake_ = true;
+    attend(awake);
     wake();
   }
   /// The event library took the wake-up.
-  void slept() noexcept { awake_ = false; }
+  void slept() noexcept { neglect(awake); }
   /// An event begins; `drain()` comes at its end.
   void event(std::uint64_t now_ms) noexcept {
     now_ms_ = now_ms;
-    in_event_ = true;
+    attend(in_event);
     ++metrics_.events;
   }
   void set_now(std::uint64_t now_ms) noexcept { now_ms_ = now_ms; }
   [[nodiscard]] std::uint64_t now_ms() const noexcept { return now_ms_; }
-  void count_completion() noexcept { ++metrics_.completions; }
 
   // Code of the user may destroy the very state on whose behalf it runs. The places that go on with the state
   // afterwards name it here and ask; neither of them nests.
-  void set_beginning(const RequestState* state) noexcept { beginning_ = state; }
   [[nodiscard]] bool is_beginning(const RequestState* state) const noexcept { return beginning_ == state; }
   void set_waited_for(const RequestState* state) noexcept { waited_for_ = state; }
   [[nodiscard]] bool is_waited_for(const RequestState* state) const noexcept { return waited_for_ == state; }
@@ -191,15 +217,6 @@ class LoopCore {
   void add_resource(LoopResource& resource) noexcept { resources_.push_back(resource); }
   /// Every request in progress, as a tree.
   void dump(std::ostream& out);
-  /// Walks all requests in progress.
-  template <class F>
-  void for_each_unfinished(F function) {
-    for (ListNode* node = live_.first(); node != live_.end();) {
-      ListNode* const next = node->next;
-      function(*static_cast<RequestState*>(node));
-      node = next;
-    }
-  }
 
   virtual bool run_once() = 0;
   [[nodiscard]] virtual bool is_running() const noexcept = 0;
@@ -228,15 +245,37 @@ class LoopCore {
   [[nodiscard]] std::exception_ptr take_exception() noexcept { return std::exchange(exception_, nullptr); }
 
   virtual void wake() noexcept = 0;
+  /// Calls `end_turn()` once, when the events of this turn have been seen.
+  virtual void ask_for_turn_end() noexcept = 0;
   virtual void keep_alive(bool on) noexcept = 0;
   /// Calls `expire()` at `when` or a little later.
   virtual void arm_timer(Clock::time_point when) noexcept = 0;
 
  private:
-  void delete_if_unused() noexcept {
+  [[gnu::noinline]] void delete_if_unused() noexcept {
     if (!kept_ && pool_.live() == 0) delete this;
   }
   void settle_lease();
+  void drain(bool output_may_wait) noexcept;
+  [[nodiscard]] bool may_output_wait() noexcept;
+  void end_batch(bool turn_ends) noexcept;
+  inline void run_request(RequestState& state);
+  void begin_request(RequestState& state);
+  /// Sees to it that `drain()` will come.
+  void ensure_drain() noexcept {
+    if (attention_ == none) [[unlikely]]
+      wake_up();
+  }
+
+  // Why `drain()` will come without a wake-up.
+  enum Attention : std::uint8_t {
+    none = 0,
+    draining = 1,
+    awake = 2,     // the event library was asked to come back
+    in_event = 4,  // it comes at the end of the event
+  };
+  void attend(Attention reason) noexcept { attention_ = static_cast<Attention>(attention_ | reason); }
+  void neglect(Attention reason) noexcept { attention_ = static_cast<Attention>(attention_ & ~reason); }
 
   Loop* loop_;
   Pool pool_;
@@ -250,12 +289,15 @@ class LoopCore {
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;
   std::uint64_t now_ms_ = 0;
-  bool closed_ = false;
+  RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
   bool orphaned_ = false;
   bool kept_ = false;
-  bool draining_ = false;
-  bool awake_ = false;     // the event library was asked to come back
-  bool in_event_ = false;  // it need not be: `drain()` will come
+  Attention attention_ = none;
+  // The events whose output leaves together.
+  unsigned batch_events_ = 0;
+  unsigned unbatched_events_ = 0;  // that come before the next try
+  std::size_t batch_bytes_ = 0;
+  Clock::time_point batch_begin_;
   LoopMetrics metrics_;
   DeadlineHeap deadlines_;
   Clock::time_point armed_ = Clock::time_point::max();
@@ -267,6 +309,68 @@ class LoopCore {
   std::unique_ptr<TraceFunction> trace_;
   std::exception_ptr exception_;
 };
+
+[[gnu::always_inline]] inline RequestState::RequestState(LoopCore& core, CallSite site,
+                                                         Unlisted /*unlisted*/) noexcept
+    : ReadyNode(true),
+      marks_(core.first_marks()),
+      core_(&core),
+      id_(core.next_id()),
+      parent_id_(core.current_parent()),
+      site_(site),
+      started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
+  core.request_started();
+}
+
+[[gnu::always_inline]] inline void RequestState::set_finished() noexcept {
+  phase_ = Phase::finished;
+  if (deadline_index_ != no_deadline) [[unlikely]]
+    drop_deadline();
+}
+
+[[gnu::always_inline]] inline void RequestState::finish_here(int err) noexcept {
+  error_ = err;
+  set_finished();
+  if (is_linked()) unlink();
+  core_->make_ready(*this);
+  if (core_->is_traced()) [[unlikely]]
+    core_->trace(TraceKind::finished, *this);
+}
+
+[[gnu::always_inline]] inline void RequestState::free_memory() noexcept {
+  LoopCore& core = *core_;
+  const std::size_t size = block_size_;
+  this->~RequestState();
+  core.deallocate(static_cast<void*>(this), size);
+}
+
+inline void RequestState::destroy() noexcept {
+  if (is_linked()) unlink();
+  if (has(awaited)) core_->request_gone(this);
+  free_memory();
+}
+
+// Returns whether the state is still there.
+[[gnu::always_inline]] inline bool RequestState::deliver() noexcept {
+  mark(in_delivery);
+  on_delivery();
+  unmark(in_delivery);
+  if (handle_ != nullptr) [[likely]]
+    return true;
+  destroy();
+  return false;
+}
+
+/// `make_state()` for the operations that run for every message, compiled into its caller.
+template <class S, class... Args>
+[[gnu::always_inline]] inline S* make_state_here(LoopCore& core, Args&&... args) {
+  static_assert(std::is_nothrow_constructible_v<S, LoopCore&, Args...>);
+  auto* const state = ::new (core.allocate(sizeof(S))) S(core, std::forward<Args>(args)...);
+  state->set_block_size(sizeof(S));
+  if (core.is_traced()) [[unlikely]]
+    state->trace_start();
+  return state;
+}
 
 /// Memory for a resource that comes from the loop's pool.
 template <class S, class... Args>

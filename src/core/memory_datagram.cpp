@@ -15,7 +15,7 @@ namespace tsock {
 namespace {
 
 using detail::LoopCore;
-using detail::ReadyNode;
+using detail::ReadyTask;
 
 /// splitmix64: small, and the same numbers everywhere.
 class Chance {
@@ -106,7 +106,7 @@ class DatagramList {
   std::size_t size_ = 0;
 };
 
-class MemoryDatagramEnd final : public DatagramBackend, public ReadyNode {
+class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
  public:
   MemoryDatagramEnd(LoopCore& core, const MemoryDatagramOptions& options, const Address& address,
                     std::uint64_t seed) noexcept

@@ -13,9 +13,9 @@ namespace tsock {
 namespace {
 
 using detail::LoopCore;
-using detail::ReadyNode;
+using detail::ReadyTask;
 
-class MemoryEnd final : public StreamBackend, public ReadyNode {
+class MemoryEnd final : public StreamBackend, public ReadyTask {
  public:
   MemoryEnd(LoopCore& core, const MemoryStreamOptions& options) : core_(&core), options_(options) {}
   ~MemoryEnd() override {

@@ -19,6 +19,16 @@ class PduAccess {
     pdu.block_ =
         ::new (core.allocate(block)) detail::PduBlock{&core, static_cast<std::uint32_t>(capacity), 0, 0, 0};
   }
+  /// Makes a message of `size` bytes, whose body begins at `body_begin` and ends with it; the Pdu is empty.
+  /// \return where the bytes go.
+  [[gnu::always_inline]] static std::byte* make(Pdu& pdu, detail::LoopCore& core, std::uint32_t size,
+                                                std::uint32_t body_begin) {
+    const std::size_t room = detail::Pool::usable_size(sizeof(detail::PduBlock) + size);
+    const auto capacity = static_cast<std::uint32_t>(room - sizeof(detail::PduBlock));
+    auto* const block = ::new (core.allocate(room)) detail::PduBlock{&core, capacity, size, body_begin, size};
+    pdu.block_ = block;
+    return reinterpret_cast<std::byte*>(block + 1);
+  }
   /// Makes the message of the bytes at `place`, which stay in their chunk.
   static void place(Pdu& pdu, detail::LoopCore& core, detail::ReceiveChunk& chunk, std::byte* place) {
     pdu.free();

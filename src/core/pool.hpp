@@ -24,7 +24,7 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
   ~Pool();
 
-  void* allocate(std::size_t size) {
+  [[gnu::always_inline]] void* allocate(std::size_t size) {
     ++live_;
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) {
@@ -39,7 +39,7 @@ class Pool {
     return allocate_slowly(size);
   }
 
-  void deallocate(void* memory, std::size_t size) noexcept {
+  [[gnu::always_inline]] void deallocate(void* memory, std::size_t size) noexcept {
     --live_;
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) [[likely]] {

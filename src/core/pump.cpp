@@ -80,8 +80,6 @@ class PumpRead final : public ResultState<ssize_t, StreamRead> {
   PumpChunk* chunk_;
 };
 
-}  // namespace
-
 /// Two chunks go round: one is filled while the other is written.
 class PumpState final : public ResultState<PumpResult> {
  public:
@@ -287,6 +285,8 @@ class PumpState final : public ResultState<PumpResult> {
   bool ended_ = false;
   bool* destroyed_ = nullptr;
 };
+
+}  // namespace
 
 }  // namespace detail
 

@@ -15,41 +15,64 @@ QueueCore* QueueCore::make(LoopCore& core, std::string_view name) {
   return ::new (core.allocate(sizeof(QueueCore) + name.size())) QueueCore(core, name);
 }
 
+void QueueCore::wait(QueueableState& entry) noexcept {
+  entry.queue_prev_ = tail_;
+  (tail_ != nullptr ? tail_->queue_next_ : head_) = &entry;
+  tail_ = &entry;
+  ++waiting_;
+}
+
+// Of an entry that waits.
+void QueueCore::unlink(QueueableState& entry) noexcept {
+  QueueableState* const ahead = entry.queue_prev_;
+  QueueableState* const behind = entry.queue_next_;
+  (ahead != nullptr ? ahead->queue_next_ : head_) = behind;
+  (behind != nullptr ? behind->queue_prev_ : tail_) = ahead;
+  entry.queue_prev_ = entry.queue_next_ = nullptr;
+  --waiting_;
+}
+
 void QueueCore::advance() {
-  while (waiting_ != nullptr && may_start(*waiting_)) {
-    QueueableState& entry = *waiting_;
-    waiting_ = entry.queue_next_;
-    entry.started_ = true;
-    entry.start_in_queue();
+  while (head_ != nullptr) {
+    QueueableState& entry = *head_;
+    const void* const pipeline = entry.pipeline();
+    if (!may_start(pipeline)) return;
+    unlink(entry);
+    start_entry(entry, pipeline);
   }
+}
+
+void QueueCore::go_on() noexcept {
+  advance();
+  delete_if_unused();
 }
 
 void QueueCore::start() {
   running_ = true;
+  may_go_on_ = !held_;
   advance();
 }
 
 void QueueCore::release_hold() noexcept {
   held_ = false;
-  advance();
-  drop_user();
+  may_go_on_ = running_;
+  --users_;
+  go_on();
 }
 
 void QueueCore::release_queue() noexcept {
-  running_ = false;
-  while (waiting_ != nullptr) {
-    QueueableState& entry = *waiting_;
+  stop();
+  while (head_ != nullptr) {
+    QueueableState& entry = *head_;
     entry.interrupt(ECANCELED);
     if (entry.queue_ == this) remove(entry);
   }
-  for (QueueableState* entry = head_; entry != nullptr; entry = entry->queue_next_) entry->queue_ = nullptr;
-  head_ = tail_ = waiting_ = nullptr;
-  length_ = 0;
-  drop_user();
+  --users_;
+  delete_if_unused();
 }
 
-void QueueCore::drop_user() noexcept {
-  if (--users_ != 0) return;
+void QueueCore::delete_if_unused() noexcept {
+  if (users_ != 0 || started_ != 0) return;
   LoopCore& core = *core_;
   const std::size_t size = sizeof(QueueCore) + name_size_;
   this->~QueueCore();

@@ -16,16 +16,15 @@ class QueueCore;
 class QueueableState : public RequestState {
  public:
   using RequestState::RequestState;
+  [[gnu::always_inline]] QueueableState(LoopCore& core, CallSite site, Unlisted unlisted) noexcept
+      : RequestState(core, site, unlisted) {}
   /// The turn has come: begin the work. Must not call code of the user; see `schedule_begin()`.
   virtual void start_in_queue() = 0;
   /// Entries that follow one another with the same pipeline, not null, may start before the one ahead has
   /// completed.
-  [[nodiscard]] const void* pipeline() const noexcept { return pipeline_; }
-  void set_pipeline(const void* pipeline) noexcept { pipeline_ = pipeline; }
-  [[nodiscard]] bool is_started() const noexcept { return started_; }
+  [[nodiscard]] virtual const void* pipeline() const noexcept { return nullptr; }
+  [[nodiscard]] bool is_started() const noexcept { return has(started); }
   [[nodiscard]] QueueCore* queue() const noexcept { return queue_; }
-  /// The entry behind this one; null at the tail.
-  [[nodiscard]] QueueableState* behind() const noexcept { return queue_next_; }
 
  protected:
   ~QueueableState() override = default;
@@ -34,20 +33,13 @@ class QueueableState : public RequestState {
 
  private:
   friend class QueueCore;
-  // The small ones first: they fit behind the base's.
-  bool started_ = false;
-
- protected:
-  bool waits_ = false;  // stands in the list of those that wait for what they work on
-
- private:
   QueueCore* queue_ = nullptr;
-  QueueableState* queue_prev_ = nullptr;
+  QueueableState* queue_prev_ = nullptr;  // while it has not started
   QueueableState* queue_next_ = nullptr;
-  const void* pipeline_ = nullptr;
 };
 
-/// What is behind a Queue; shared by the Queue and a QueueHold.
+/// What is behind a Queue; shared by the Queue, a QueueHold and the entries that were started. Of these it
+/// knows the number only: they follow one another with one pipeline, or it is one entry alone.
 class QueueCore {
  public:
   /// Makes one in the loop's pool, with a copy of the name behind it.
@@ -56,12 +48,18 @@ class QueueCore {
   QueueCore& operator=(const QueueCore&) = delete;
 
   /// Puts the entry at the tail. It may start at once, see `is_started()`.
-  void add(QueueableState& entry);
+  template <class Entry>
+  void add(Entry& entry);
   void remove(QueueableState& entry) noexcept;
   void start();
-  void stop() noexcept { running_ = false; }
+  void stop() noexcept {
+    running_ = false;
+    may_go_on_ = false;
+  }
   [[nodiscard]] bool running() const noexcept { return running_; }
-  [[nodiscard]] std::size_t length() const noexcept { return std::size_t{length_} + (held_ ? 1 : 0); }
+  [[nodiscard]] std::size_t length() const noexcept {
+    return std::size_t{started_} + waiting_ + (held_ ? 1 : 0);
+  }
   [[nodiscard]] std::string_view name() const noexcept {
     return {reinterpret_cast<const char*>(this + 1), name_size_};
   }
@@ -69,6 +67,7 @@ class QueueCore {
 
   void hold() noexcept {
     held_ = true;
+    may_go_on_ = false;
     ++users_;
   }
   void release_hold() noexcept;
@@ -78,52 +77,59 @@ class QueueCore {
  private:
   QueueCore(LoopCore& core, std::string_view name) noexcept;
   ~QueueCore() = default;
-  /// Whether the first waiting entry's turn has come.
-  [[nodiscard]] bool may_start(const QueueableState& entry) const noexcept {
-    if (!running_ || held_ || core_->is_closed()) return false;
-    const QueueableState* const ahead = entry.queue_prev_;
-    return ahead == nullptr || (entry.pipeline_ != nullptr && ahead->pipeline_ == entry.pipeline_);
+  /// Whether an entry with that pipeline may start when none waits ahead of it.
+  [[nodiscard, gnu::always_inline]] bool may_start(const void* pipeline) const noexcept {
+    if (!may_go_on_ || core_->is_closed()) return false;
+    return started_ == 0 || (pipeline != nullptr && pipeline_ == pipeline);
   }
+  template <class Entry>
+  void start_entry(Entry& entry, const void* pipeline);
+  void wait(QueueableState& entry) noexcept;
+  void unlink(QueueableState& entry) noexcept;
   void advance();
-  void drop_user() noexcept;
+  void go_on() noexcept;
+  void delete_if_unused() noexcept;
 
   LoopCore* core_;
-  QueueableState* head_ = nullptr;
+  QueueableState* head_ = nullptr;  // of those that wait
   QueueableState* tail_ = nullptr;
-  QueueableState* waiting_ = nullptr;  // the first entry that was not started
-  std::uint32_t length_ = 0;
+  const void* pipeline_ = nullptr;  // of those that were started
+  std::uint32_t started_ = 0;
+  std::uint32_t waiting_ = 0;
   std::uint32_t users_ = 1;
   bool running_ = true;
   bool held_ = false;
+  bool may_go_on_ = true;  // running and not held
   std::uint32_t name_size_;
 };
 
-inline void QueueCore::add(QueueableState& entry) {
+template <class Entry>
+[[gnu::always_inline]] inline void QueueCore::start_entry(Entry& entry, const void* pipeline) {
+  ++started_;
+  pipeline_ = pipeline;
+  entry.mark(RequestState::started);
+  entry.start_in_queue();
+}
+
+template <class Entry>
+[[gnu::always_inline]] inline void QueueCore::add(Entry& entry) {
   entry.queue_ = this;
-  entry.queue_prev_ = tail_;
-  (tail_ != nullptr ? tail_->queue_next_ : head_) = &entry;
-  tail_ = &entry;
-  ++length_;
-  if (waiting_ != nullptr) return;
-  if (may_start(entry)) {
-    entry.started_ = true;
-    entry.start_in_queue();
+  const void* const pipeline = entry.pipeline();
+  if (head_ == nullptr && may_start(pipeline)) [[likely]] {
+    start_entry(entry, pipeline);
   } else {
-    waiting_ = &entry;
+    wait(entry);
   }
 }
 
-inline void QueueCore::remove(QueueableState& entry) noexcept {
-  QueueableState* const ahead = entry.queue_prev_;
-  QueueableState* const behind = entry.queue_next_;
-  (ahead != nullptr ? ahead->queue_next_ : head_) = behind;
-  (behind != nullptr ? behind->queue_prev_ : tail_) = ahead;
+[[gnu::always_inline]] inline void QueueCore::remove(QueueableState& entry) noexcept {
   entry.queue_ = nullptr;
-  --length_;
-  if (waiting_ == nullptr) [[likely]]
+  if (!entry.is_started()) [[unlikely]] {
+    unlink(entry);
+  } else if (--started_ != 0 && head_ == nullptr) {
     return;
-  if (waiting_ == &entry) waiting_ = behind;
-  if (waiting_ != nullptr) advance();
+  }
+  go_on();
 }
 
 inline void QueueableState::leave_queue() noexcept {

@@ -8,13 +8,8 @@
 
 namespace tsock::detail {
 
-RequestState::RequestState(LoopCore& core, CallSite site) noexcept
-    : core_(&core),
-      id_(core.next_id()),
-      parent_id_(core.current_parent()),
-      site_(site),
-      started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
-  core.request_started(*this);
+RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Unlisted{}) {
+  core.list_unfinished(*this);
 }
 
 void RequestState::trace_start() {
@@ -22,12 +17,10 @@ void RequestState::trace_start() {
     core_->trace(TraceKind::started, *this);
 }
 
-// Still linked only when the constructor of a derived state threw.
-RequestState::~RequestState() {
-  if (is_linked()) {
-    unlink();
-    core_->request_ended();
-  }
+// The constructor of a derived state threw.
+void RequestState::end_unmade() noexcept {
+  if (is_linked()) unlink();
+  core_->request_ended();
 }
 
 Loop& RequestState::loop() const noexcept { return core_->loop(); }
@@ -60,89 +53,34 @@ void RequestState::drop_deadline() noexcept {
 }
 
 void RequestState::finish(int err) noexcept {
-  if (phase_ != Phase::in_progress) return;
-  phase_ = Phase::finished;
-  error_ = err;
-  drop_deadline();
-  unlink();
-  core_->make_ready(*this);
-  if (core_->is_traced()) [[unlikely]]
-    core_->trace(TraceKind::finished, *this);
+  if (phase_ == Phase::in_progress) finish_here(err);
 }
 
 void RequestState::schedule_begin() noexcept {
   if (phase_ != Phase::in_progress) return;
-  unlink();
+  if (is_linked()) unlink();
   core_->make_ready(*this);
 }
 
-inline void RequestState::destroy() noexcept {
-  if (is_linked()) [[unlikely]]
-    unlink();
-  LoopCore& core = *core_;
-  if ((marks_ & awaited) != 0) [[unlikely]]
-    core.request_gone(this);
-  const std::size_t size = block_size_;
-  this->~RequestState();
-  core.deallocate(static_cast<void*>(this), size);
-}
-
-// Returns whether the state is still there.
-inline bool RequestState::deliver() noexcept {
-  marks_ |= in_delivery;
-  on_delivery();
-  marks_ &= static_cast<std::uint8_t>(~in_delivery);
-  if (handle_ != nullptr) [[likely]]
-    return true;
-  destroy();
-  return false;
-}
-
-// The callable moves out first: it may destroy this state, or set another callback.
-inline void RequestState::call() {
-  if (!callback_) return;
-  InlineFunction callback(std::move(callback_));
-  LoopCore& core = *core_;
-  const std::uint64_t parent = core.exchange_parent(parent_id_);
-  callback(handle_);
-  core.exchange_parent(parent);
-}
-
-void RequestState::run() {
-  LoopCore& core = *core_;
-  if (phase_ == Phase::in_progress) [[unlikely]] {
-    marks_ |= awaited;
-    core.set_beginning(this);
-    core.relink_unfinished(*this);
-    const std::uint64_t parent = core.exchange_parent(parent_id_);
-    begin();
-    core.exchange_parent(parent);
-    return;
-  }
-  if (phase_ == Phase::finished) [[likely]] {
-    phase_ = Phase::delivered;
-    core.request_ended();
-    core.count_completion();
-    if (core.is_traced()) [[unlikely]]
-      core.trace(TraceKind::delivered, *this);
-    if (!deliver()) return;
-  }
-  call();
-}
-
-bool RequestState::can_call_back() const noexcept { return !is_received() && !core_->is_closed(); }
+bool RequestState::can_call_back_late() const noexcept { return !is_received() && !core_->is_closed(); }
 
 void RequestState::deliver_late() {
   if (!is_linked()) core_->make_ready(*this);
 }
 
 void RequestState::release() noexcept {
-  handle_ = nullptr;
-  if (phase_ >= Phase::delivered && (marks_ & in_delivery) == 0) [[likely]] {
-    destroy();
-    return;
+  // The usual case: the callback ran, or runs, and nobody else asks.
+  if (phase_ >= Phase::delivered && !has(static_cast<Marks>(in_delivery | awaited)) && !is_linked())
+      [[likely]] {
+    free_memory();
+  } else {
+    end_early();
   }
-  if ((marks_ & in_delivery) != 0) {
+}
+
+void RequestState::end_early() noexcept {
+  handle_ = nullptr;
+  if (has(in_delivery)) {
     on_abandon_in_delivery();
     return;
   }
@@ -151,6 +89,7 @@ void RequestState::release() noexcept {
       core_->trace(TraceKind::abandoned, *this);
     drop_deadline();
     on_abandon();
+    phase_ = Phase::received;
     core_->request_ended();
   }
   destroy();
@@ -184,7 +123,7 @@ bool RequestState::wait(int& err) {
       err = EDEADLK;
       return false;
     }
-    marks_ |= awaited;
+    mark(awaited);
     core.set_waited_for(this);
     core.run_once();
     if (!core.is_waited_for(this) || (core.is_stopped() && is_in_progress())) {

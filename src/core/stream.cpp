@@ -1,5 +1,6 @@
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <tsock/loop.hpp>
 #include <tsock/socket_control.hpp>
 #include <tsock/stream.hpp>
@@ -15,6 +16,7 @@ namespace tsock {
 namespace {
 
 constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
+constexpr auto max_total = static_cast<std::size_t>(std::numeric_limits<ssize_t>::max());
 
 // The front of a stream that was never opened has no loop to complete on; an empty request gives EIO, so
 // ENOTCONN needs one.
@@ -41,8 +43,8 @@ void begin_read(detail::StreamCore* core, Queue* queue, State& state, int err) {
 }
 
 // Starts a write now or puts it into the queue; `state` has its checks behind it.
-void begin_write(detail::StreamCore& core, Queue* queue, detail::StreamWrite& state, std::size_t total) {
-  state.set_pipeline(&core);
+[[gnu::always_inline]] inline void begin_write(detail::StreamCore& core, Queue* queue,
+                                               detail::StreamWrite& state, std::size_t total) {
   core.add_queued_bytes(total);
   if (queue == nullptr) {
     core.start_write(state);
@@ -116,12 +118,37 @@ Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
 
 namespace {
 
+// A message with a length prefix, without the questions of the others.
+[[gnu::always_inline]] inline Request<Pdu> begin_usual_read(detail::StreamCore& core, const Framing& framing,
+                                                            CallSite site) {
+  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, framing);
+  Request<Pdu> request(state);
+  core.start_read(*state);
+  return request;
+}
+
+// Nothing to find fault with.
+[[gnu::always_inline]] inline bool is_usual_write(const detail::StreamCore* core, const Queue* queue,
+                                                  const iovec& vector) noexcept {
+  return core != nullptr && vector.iov_len - 1 < max_total && core->takes_any_size() &&
+         (queue == nullptr || detail::check_queue(queue->core(), core->core()) == 0);
+}
+
+// One vector.
+[[gnu::always_inline]] inline Request<ssize_t> begin_usual_write(detail::StreamCore& core, Queue* queue,
+                                                                 const iovec& vector, CallSite site) {
+  auto* const state = detail::make_state_here<detail::StreamWrite>(core.core(), site);
+  Request<ssize_t> request(state);
+  state->set_vector(vector);
+  begin_write(core, queue, *state, vector.iov_len);
+  return request;
+}
+
 template <class State>
 Request<Pdu> begin_pdu(Loop& loop, detail::StreamCore* core, Queue* queue, const Framing& framing,
                        CallSite site) {
-  auto* const state = make_operation<State>(core, loop, site);
+  auto* const state = make_operation<State>(core, loop, site, framing);
   Request<Pdu> request(state);
-  state->set_framing(framing);
   begin_read(core, queue, *state, framing.valid ? 0 : EINVAL);
   return request;
 }
@@ -137,6 +164,8 @@ Request<Pdu> Stream::start_readv_pdu(Queue* queue, const Framing& framing, CallS
 }
 
 Request<Pdu> Stream::readv_pdu(const Framing& framing, CallSite site) {
+  if (core_ != nullptr && framing.kind == Framing::Kind::length_prefix && framing.valid) [[likely]]
+    return begin_usual_read(*core_, framing, site);
   return start_readv_pdu(nullptr, framing, site);
 }
 
@@ -153,9 +182,9 @@ Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction 
 }
 
 Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, CallSite site) {
-  if (loop_ == nullptr) [[unlikely]]
-    return {};
-  return start_write_with_fds(queue, vectors, {}, site);
+  if (vectors.size() == 1 && is_usual_write(core_, queue, vectors[0])) [[likely]]
+    return begin_usual_write(*core_, queue, vectors[0], site);
+  return loop_ != nullptr ? start_write_with_fds(queue, vectors, {}, site) : Request<ssize_t>();
 }
 
 Request<ssize_t> Stream::start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
@@ -185,6 +214,8 @@ Request<ssize_t> Stream::writev(std::span<const iovec> vectors, CallSite site) {
 }
 
 Request<ssize_t> Stream::writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
+  if (vectors.size() == 1 && is_usual_write(core_, &queue, vectors[0])) [[likely]]
+    return begin_usual_write(*core_, &queue, vectors[0], site);
   return start_write(&queue, vectors, site);
 }
 

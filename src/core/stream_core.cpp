@@ -63,39 +63,47 @@ void StreamCore::release_stream() noexcept {
   core.deallocate(static_cast<void*>(this), sizeof(StreamCore));
 }
 
-// In passes: leaving a queue may start the next entry, which must find its stream gone and its result
-// decided.
+// In two passes: one that ends may start the next entry of its queue, which must find its stream gone.
 void StreamCore::detach_operations(int err) noexcept {
-  std::array<StreamOperation*, 4> single{reading_, disconnecting_, shutting_down_, monitoring_};
+  const std::array<StreamOperation*, 4> single{reading_, disconnecting_, shutting_down_, monitoring_};
   reading_ = nullptr;
   disconnecting_ = shutting_down_ = monitoring_ = nullptr;
-  OperationList lists[2] = {writes_, waiting_};
-  writes_ = waiting_ = OperationList();
+  NodeList listed;
+  for (NodeList* list : {&writes_, &waiting_}) {
+    if (!list->empty()) listed.take_front(*list, *list->end()->prev);
+  }
   for (StreamOperation* operation : single) {
     if (operation != nullptr) operation->set_stream(nullptr);
   }
-  for (const OperationList& list : lists) {
-    for (StreamOperation* operation = list.front(); operation != nullptr;
-         operation = OperationList::behind(*operation)) {
-      operation->set_stream(nullptr);
+  for (ListNode* node = listed.first(); node != listed.end(); node = node->next)
+    static_cast<StreamOperation&>(*node).set_stream(nullptr);
+
+  const auto end = [this, err](StreamOperation& operation) {
+    if (err != 0) {
+      operation.finish(err);
+    } else if (!operation.is_linked()) {
+      core_->list_unfinished(operation);
     }
-  }
-  if (err == 0) return;
+  };
   for (StreamOperation* operation : single) {
-    if (operation != nullptr) operation->finish(err);
+    if (operation != nullptr) end(*operation);
   }
-  for (const OperationList& list : lists) {
-    for (StreamOperation* operation = list.front(); operation != nullptr;
-         operation = OperationList::behind(*operation)) {
-      operation->finish(err);
-    }
+  while (!listed.empty()) {
+    auto& operation = static_cast<StreamOperation&>(listed.front());
+    operation.unlink();
+    end(operation);
   }
-  for (const OperationList& list : lists) {
-    for (StreamOperation* operation = list.front(); operation != nullptr;) {
-      StreamOperation* const next = OperationList::behind(*operation);
-      operation->end_without_stream(err);
-      operation = next;
-    }
+}
+
+void StreamCore::for_each_request(void (*visit)(void* context, RequestState& state), void* context) {
+  for (StreamOperation* operation :
+       {static_cast<StreamOperation*>(reading_), static_cast<StreamOperation*>(disconnecting_),
+        static_cast<StreamOperation*>(shutting_down_), static_cast<StreamOperation*>(monitoring_)}) {
+    if (operation != nullptr && !operation->is_linked()) visit(context, *operation);
+  }
+  for (NodeList* list : {&writes_, &waiting_}) {
+    for (ListNode* node = list->first(); node != list->end(); node = node->next)
+      visit(context, static_cast<StreamOperation&>(*node));
   }
 }
 
@@ -126,32 +134,24 @@ void StreamCore::abort() noexcept {
 
 // ---- reads ----
 
-void StreamCore::start_read(StreamRead& read) {
-  int err = 0;
-  if (state_ == State::disconnecting) {
-    err = ECONNABORTED;
-  } else if (reading_ != nullptr) {
-    err = EBUSY;
-  } else if (state_ == State::closed) {
-    err = ENOTCONN;
-  }
-  if (err != 0) {
-    read.set_stream(nullptr);
-    read.finish(err);
+void StreamCore::check_fault() {
+  const int fault = reading_->fault();
+  if (fault == 0) [[likely]]
     return;
-  }
-  reading_ = &read;
-  read.set_stream(this);
-  read.on_reading();
-  // A new reader waits for the event instead of asking the kernel in vain.
-  serve_reader(false);
+  reading_->give_back(*this);
+  reading_->finish(fault);
+}
+
+void StreamCore::refuse_read(StreamRead& read) {
+  const int err = state_ == State::disconnecting ? ECONNABORTED : reading_ != nullptr ? EBUSY : ENOTCONN;
+  read.set_stream(nullptr);
+  read.finish(err);
 }
 
 void StreamCore::serve_reader(bool may_read) {
   unsigned calls = 0;
-  for (;;) {
-    if (reading_ == nullptr || !reading_->is_unfinished() || !reading_->can_take()) return;
-    if (unread_begin_ != unread_end_) {
+  while (reading_ != nullptr && reading_->is_unfinished() && reading_->can_take()) {
+    if (unread_begin_ != unread_end_) [[likely]] {
       consume_unread(reading_->feed(unread_bytes()));
       check_fault();
       continue;
@@ -170,13 +170,6 @@ void StreamCore::serve_reader(bool may_read) {
 }
 
 void StreamCore::on_readable() { serve_reader(true); }
-
-void StreamCore::check_fault() {
-  const int fault = reading_->fault();
-  if (fault == 0) return;
-  reading_->give_back(*this);
-  reading_->finish(fault);
-}
 
 // One call of the backend. Returns whether another one may give more at once.
 bool StreamCore::read_from_backend() {
@@ -238,11 +231,6 @@ void StreamCore::fail_reader(int err) {
   StreamRead& read = *reading_;
   read.at_end(err, *this);
   read.finish(err);
-}
-
-void StreamCore::consume_unread(std::size_t bytes) noexcept {
-  unread_begin_ += bytes;
-  if (unread_begin_ == unread_end_) free_unread();
 }
 
 void StreamCore::free_unread() noexcept {
@@ -319,29 +307,20 @@ std::size_t StreamCore::pending_bytes(int& err) {
 
 // ---- writes ----
 
-void StreamCore::start_write(StreamWrite& write) {
-  int err = 0;
-  const StreamOperation* const ahead = writes_.front();
+void StreamCore::refuse_write(StreamWrite& write, bool busy) {
+  int err = EPIPE;
   if (state_ == State::disconnecting) {
     err = ECONNABORTED;
-  } else if (ahead != nullptr && (write.queue() == nullptr || ahead->queue() != write.queue())) {
+  } else if (busy) {
     err = EBUSY;
   } else if (state_ == State::closed) {
     err = ENOTCONN;
   } else if (write_error_ != 0) {
     err = write_error_;
-  } else if (shut_down_ || shutting_down_ != nullptr) {
-    err = EPIPE;
   }
-  if (err != 0) {
-    remove_queued_bytes(write.remaining());
-    write.set_stream(nullptr);
-    write.finish(err);
-    return;
-  }
-  write.set_stream(this);
-  writes_.push_back(write);
-  if (!write_blocked_) core_->schedule_flush(*this);
+  remove_queued_bytes(write.remaining());
+  write.set_stream(nullptr);
+  write.finish(err);
 }
 
 void StreamCore::drop_write(StreamWrite& write) noexcept {
@@ -349,7 +328,7 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
   if (write.queue() != nullptr && !write.is_started()) {
     remove_waiting(write);
   } else {
-    writes_.remove(write);
+    write.unlink();
     // Half a message is out: what would follow it is not what the peer waits for.
     if (write.is_partly_out()) {
       latch_write(EPROTO);
@@ -374,15 +353,15 @@ void StreamCore::flush() {
 // As many writes as fit into one call of the backend. Returns the one that brings descriptors, which go with
 // its first byte.
 StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
-  for (StreamOperation* node = writes_.front(); node != nullptr; node = OperationList::behind(*node)) {
-    auto& write = static_cast<StreamWrite&>(*node);
+  if (writes_.empty()) return nullptr;
+  // What leaves alone needs no copy.
+  const bool alone = writes_.first()->next == writes_.end() && write_at(writes_.front()).cursor().size() == 1;
+  for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
+    StreamWrite& write = write_at(*node);
     if (write.remaining() == 0) [[unlikely]]
       continue;
     StreamWrite* const with_fds = write.fds().empty() ? nullptr : &write;
     if (with_fds != nullptr && !gather.empty()) return nullptr;
-    // What leaves alone needs no copy.
-    const bool alone =
-        gather.empty() && write.cursor().size() == 1 && OperationList::behind(write) == nullptr;
     const bool has_room = write.cursor().for_each_ahead([&gather, alone](const iovec& vector) {
       return alone || vector.iov_len > WriteGather::small ? gather.add(vector) : gather.add_copy(vector);
     });
@@ -420,8 +399,7 @@ bool StreamCore::write_batch() {
     backend_->want_writable();
     return false;
   }
-  if (writes_.front() != nullptr && static_cast<const StreamWrite*>(writes_.back())->remaining() != 0)
-    return true;
+  if (!writes_.empty() && write_at(*writes_.end()->prev).remaining() != 0) return true;
   if (err != 0) {
     write_failed(err);
     return false;
@@ -444,9 +422,8 @@ void StreamCore::write_failed(int err) {
 // Bytes that the backend has taken but may not have passed on.
 void StreamCore::account_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
-  for (StreamOperation* node = writes_.front(); node != nullptr && bytes != 0;
-       node = OperationList::behind(*node)) {
-    auto& write = static_cast<StreamWrite&>(*node);
+  for (ListNode* node = writes_.first(); node != writes_.end() && bytes != 0; node = node->next) {
+    StreamWrite& write = write_at(*node);
     const std::size_t step = std::min(bytes, write.remaining());
     bytes -= step;
     write.advance(step);
@@ -456,17 +433,20 @@ void StreamCore::account_written(std::size_t bytes) {
 // Bytes that have left, and with them all that was taken before.
 void StreamCore::finish_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
-  while (!writes_.empty()) {
-    auto& write = static_cast<StreamWrite&>(*writes_.front());
+  ListNode* last = nullptr;
+  for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
+    StreamWrite& write = write_at(*node);
     if (write.remaining() > bytes) {
       if (bytes != 0) write.advance(bytes);
-      return;
+      break;
     }
     bytes -= write.remaining();
-    writes_.pop_front();
-    write.set_stream(nullptr);
     write.complete();
+    if (core_->is_traced()) [[unlikely]]
+      core_->trace(TraceKind::finished, write);
+    last = node;
   }
+  if (last != nullptr) core_->make_ready_until(writes_, *last);
 }
 
 void StreamCore::latch_write(int err) noexcept {
@@ -477,8 +457,8 @@ void StreamCore::latch_write(int err) noexcept {
 
 void StreamCore::fail_writes(int err) noexcept {
   while (!writes_.empty()) {
-    auto& write = static_cast<StreamWrite&>(*writes_.front());
-    writes_.remove(write);
+    StreamWrite& write = write_at(writes_.front());
+    write.unlink();
     remove_queued_bytes(write.remaining());
     write.set_stream(nullptr);
     write.finish(err);

@@ -49,16 +49,18 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
 
   // Reads.
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
-  void start_read(StreamRead& read);
+  template <class Read>
+  void start_read(Read& read);
   /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept {
-    operation.waits_ = true;
+    operation.mark(RequestState::waiting);
     waiting_.push_back(operation);
   }
   /// For one that may have started without waiting, too.
   void remove_waiting(StreamOperation& operation) noexcept {
-    if (!std::exchange(operation.waits_, false)) return;
-    waiting_.remove(operation);
+    if (!operation.has(RequestState::waiting)) return;
+    operation.unmark(RequestState::waiting);
+    operation.unlink();
   }
   [[nodiscard]] bool is_reader(const StreamRead& read) const noexcept { return reading_ == &read; }
   void end_read(StreamRead& read) noexcept {
@@ -89,10 +91,13 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void flush() override;
+  [[nodiscard]] std::size_t bytes_to_flush() const noexcept override { return queued_bytes_; }
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
   void add_queued_bytes(std::size_t bytes) noexcept;
   void remove_queued_bytes(std::size_t bytes) noexcept;
   void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) noexcept;
+  /// Whether `exceeds_cap()` is false whatever is asked.
+  [[nodiscard]] bool takes_any_size() const noexcept { return watermarks_ == nullptr; }
   [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
 
   // Control.
@@ -117,13 +122,17 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
 
   // LoopResource
   void loop_closed() noexcept override;
+  void for_each_request(void (*visit)(void* context, RequestState& state), void* context) override;
 
  private:
   enum class State : std::uint8_t { open, disconnecting, closed };
 
   ~StreamCore();
-  bool read_from_backend();
+  static StreamWrite& write_at(ListNode& node) noexcept;
+  void refuse_read(StreamRead& read);
+  void refuse_write(StreamWrite& write, bool busy);
   void check_fault();
+  bool read_from_backend();
   void latch_read(int err) noexcept;
   void latch_write(int err) noexcept;
   void fail_reader(int err);
@@ -144,8 +153,8 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   LoopCore* core_;
   std::unique_ptr<StreamBackend> backend_;
   StreamRead* reading_ = nullptr;
-  OperationList writes_;
-  OperationList waiting_;
+  NodeList writes_;
+  NodeList waiting_;
   StreamControl* disconnecting_ = nullptr;
   StreamControl* shutting_down_ = nullptr;
   StreamControl* monitoring_ = nullptr;
@@ -167,5 +176,30 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   std::unique_ptr<WatermarkWatch> watermarks_;
   NodeList followers_;
 };
+
+// For each kind of read, as what lies in memory is served by direct calls.
+template <class Read>
+[[gnu::always_inline]] inline void StreamCore::start_read(Read& read) {
+  if (state_ != State::open || reading_ != nullptr) [[unlikely]] {
+    refuse_read(read);
+    return;
+  }
+  reading_ = &read;
+  read.set_stream(this);
+  if (unread_begin_ != unread_end_ && read.can_take()) [[likely]] {
+    consume_unread(read.feed(unread_bytes()));
+    if (!read.is_unfinished()) [[likely]]
+      return;
+    check_fault();
+  }
+  read.on_reading();
+  // A new reader waits for the event instead of asking the kernel in vain.
+  serve_reader(false);
+}
+
+inline void StreamCore::consume_unread(std::size_t bytes) noexcept {
+  unread_begin_ += bytes;
+  if (unread_begin_ == unread_end_) free_unread();
+}
 
 }  // namespace tsock::detail

@@ -5,7 +5,6 @@
 #include <span>
 #include <tsock/buffer.hpp>
 
-#include "core/operation_list.hpp"
 #include "core/queue_core.hpp"
 
 namespace tsock::detail {
@@ -13,10 +12,11 @@ namespace tsock::detail {
 class StreamCore;
 
 /// A request on a stream. While `stream()` is set, the stream knows of it: as its reader, among its writes,
-/// or among those that wait in a queue.
+/// or among those that wait in a queue; it is in none of the loop's lists then.
 class StreamOperation : public QueueableState {
  public:
-  using QueueableState::QueueableState;
+  [[gnu::always_inline]] StreamOperation(LoopCore& core, CallSite site) noexcept
+      : QueueableState(core, site, Unlisted{}) {}
 
   [[nodiscard]] StreamCore* stream() const noexcept { return stream_; }
   void set_stream(StreamCore* stream) noexcept { stream_ = stream; }
@@ -28,16 +28,9 @@ class StreamOperation : public QueueableState {
   void describe(std::ostream& out) const override;
 
  private:
-  template <class T>
-  friend class OperationChain;
   friend class StreamCore;
   StreamCore* stream_ = nullptr;
-  StreamOperation* list_prev_ = nullptr;
-  StreamOperation* list_next_ = nullptr;
 };
-
-/// A stream's operations in order.
-using OperationList = OperationChain<StreamOperation>;
 
 /// A request that takes bytes from a stream.
 class StreamRead : public StreamOperation {
@@ -49,7 +42,7 @@ class StreamRead : public StreamOperation {
 
   /// The stream has made it its reader.
   void on_reading() {
-    if (asking_) [[unlikely]]
+    if (has(asking)) [[unlikely]]
       begin_reading();
   }
   /// Takes from bytes that are in memory; finishes when it has enough or finds them wrong. \return bytes
@@ -66,20 +59,18 @@ class StreamRead : public StreamOperation {
   virtual void at_end(int err, StreamCore& stream) = 0;
   /// What is wrong with the bytes that `feed()` or `advance()` saw; the stream then takes them back and fails
   /// the read.
-  [[nodiscard]] int fault() const noexcept { return fault_; }
+  [[nodiscard]] int fault() const noexcept { return is_unfinished() ? error() : 0; }
   /// Whether the loop's receive buffer may be filled behind the space, for the reads that follow.
   [[nodiscard]] virtual bool wants_read_ahead() const noexcept { return true; }
   /// False while the next step waits for code of the user that the loop will call.
-  [[nodiscard]] bool can_take() const noexcept { return !asking_; }
+  [[nodiscard]] bool can_take() const noexcept { return !has(asking); }
 
  protected:
   /// The first step of a read that begins with code of the user.
   virtual void begin_reading() {}
   void on_delivery() noexcept override;
   void on_abandon() noexcept override;
-
-  int fault_ = 0;
-  bool asking_ = false;  // code of the user is to be called
+  void set_fault(int err) noexcept { set_error(err); }
 };
 
 }  // namespace tsock::detail

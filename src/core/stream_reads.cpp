@@ -56,49 +56,12 @@ void ReadSomeState::give_back(StreamCore& stream) { stream.unread(buffer_.first(
 
 // ---- length-prefixed messages ----
 
-void PrefixedPduState::set_framing(const Framing& framing) noexcept {
-  header_size_ = framing.length_bytes;
-  big_endian_ = framing.big_endian;
-  includes_header_ = framing.includes_header;
-  min_body_ = static_cast<std::uint32_t>(framing.min_body);
-  max_body_ = static_cast<std::uint32_t>(framing.max_body);
-}
-
-// The length prefix as a number.
-inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noexcept {
-  const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
-  switch (header_size_) {
-    case 1:
-      return byte(0);
-    case 2:
-      return big_endian_ ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
-    default:
-      return big_endian_ ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
-                         : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
-  }
-}
-
-// The size of the whole message, or 0 with a fault.
-inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept {
-  std::uint32_t length = prefix(header);
-  bool fits = true;
-  if (includes_header_) {
-    fits = length >= header_size_;
-    length -= header_size_;
-  }
-  if (!fits || length < min_body_ || length > max_body_) [[unlikely]] {
-    fault_ = EMSGSIZE;
-    return 0;
-  }
-  return header_size_ + length;
-}
-
 // Makes room for a message of which the header is known; false with a fault.
 inline bool PrefixedPduState::reserve(std::uint32_t size) {
   try {
     PduAccess::allocate(value_, core(), size);
   } catch (const std::bad_alloc&) {
-    fault_ = ENOMEM;
+    set_fault(ENOMEM);
     return false;
   }
   size_ = size;
@@ -108,7 +71,7 @@ inline bool PrefixedPduState::reserve(std::uint32_t size) {
 // All bytes are there.
 inline void PrefixedPduState::complete() {
   PduAccess::set_extent(value_, size_, header_size_, size_);
-  finish(0);
+  finish_here(0);
 }
 
 // The bytes are in place already.
@@ -140,26 +103,18 @@ bool PrefixedPduState::stays_in_place(std::span<const std::byte> bytes, std::uin
   return true;
 }
 
-std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
+std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
   std::size_t taken = 0;
   if (size_ == 0) {
-    if (got_ == 0 && bytes.size() >= header_size_) [[likely]] {
-      // The usual case: nothing of the message was seen before, and it goes over in one piece.
+    if (got_ == 0 && bytes.size() >= header_size_) {
       const std::uint32_t size = size_by(bytes.data());
       if (size >= ReceiveBuffer::smallest_in_place && size <= bytes.size() && stays_in_place(bytes, size))
         return size;
-      if (size == 0 || !reserve(size)) [[unlikely]] {
-        std::memcpy(header_.data(), bytes.data(), header_size_);
-        got_ = header_size_;
-        add_transferred(header_size_);
-        return header_size_;
-      }
-    } else {
-      taken = std::min<std::size_t>(bytes.size(), header_size_ - got_);
-      std::memcpy(header_.data() + got_, bytes.data(), taken);
-      take(taken);
-      if (size_ == 0 || got_ == size_) return taken;
     }
+    taken = std::min<std::size_t>(bytes.size(), header_size_ - got_);
+    std::memcpy(header_.data() + got_, bytes.data(), taken);
+    take(taken);
+    if (size_ == 0 || got_ == size_) return taken;
   }
   const std::size_t step = std::min<std::size_t>(bytes.size() - taken, size_ - got_);
   if (step == 0) return taken;
@@ -196,7 +151,7 @@ bool DelimitedPduState::reserve(std::size_t size) {
     if (got_ != 0) std::memcpy(PduAccess::data(larger), PduAccess::data(value_), got_);
     value_ = std::move(larger);
   } catch (const std::bad_alloc&) {
-    fault_ = ENOMEM;
+    set_fault(ENOMEM);
     return false;
   }
   return true;
@@ -218,7 +173,7 @@ void DelimitedPduState::check_tail() {
   std::size_t body = got_ - end_size;
   if (framing_.strip_carriage_return && body != 0 && data[body - 1] == std::byte{'\r'}) --body;
   if (body > framing_.max_body) {
-    fault_ = EMSGSIZE;
+    set_fault(EMSGSIZE);
     return;
   }
   PduAccess::set_extent(value_, got_, 0, body);
@@ -237,21 +192,21 @@ std::size_t DelimitedPduState::feed(std::span<const std::byte> bytes) {
   const auto last =
       std::to_integer<int>(static_cast<std::byte>(framing_.delimiter[framing_.delimiter_size - 1U]));
   std::size_t taken = 0;
-  while (taken < bytes.size() && is_unfinished() && fault_ == 0) {
+  while (taken < bytes.size() && is_unfinished() && fault() == 0) {
     const std::size_t room = longest() - got_;
     if (room == 0) {
-      fault_ = EMSGSIZE;
+      set_fault(EMSGSIZE);
       break;
     }
     const auto rest = bytes.subspan(taken, std::min(room, bytes.size() - taken));
     const auto* const hit = static_cast<const std::byte*>(std::memchr(rest.data(), last, rest.size()));
     const std::size_t step = hit != nullptr ? static_cast<std::size_t>(hit - rest.data()) + 1 : rest.size();
     append(rest.first(step));
-    if (fault_ != 0) break;
+    if (fault() != 0) break;
     taken += step;
     if (hit != nullptr) check_tail();
   }
-  if (is_unfinished() && fault_ == 0 && is_too_long()) fault_ = EMSGSIZE;
+  if (is_unfinished() && fault() == 0 && is_too_long()) set_fault(EMSGSIZE);
   return taken;
 }
 
@@ -273,7 +228,7 @@ void DelimitedPduState::at_end(int /*err*/, StreamCore& stream) { give_back(stre
 // ---- messages by next-vector function ----
 
 void NextVectorState::ask() {
-  asking_ = true;
+  mark(asking);
   schedule_begin();
 }
 
@@ -309,7 +264,7 @@ void NextVectorState::begin() {
       finish(ENOMEM);
       return;
     }
-    asking_ = false;
+    unmark(asking);
     stream()->serve_reader(false);
   }
 }
@@ -377,7 +332,7 @@ void NextVectorState::give_back(StreamCore& stream) {
     stream.poison_reads();
     return;
   }
-  if (!asking_) {
+  if (!has(asking)) {
     cursor_.for_each_behind_backwards([&stream](std::span<const std::byte> part) { stream.unread(part); });
   }
   if (history_size_ != 0) stream.unread({history_, history_size_});

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
+#include <cstring>
+#include <new>
 #include <span>
 #include <tsock/detail/inline_function.hpp>
 #include <tsock/framing.hpp>
@@ -10,6 +13,8 @@
 #include <tsock/vector_list.hpp>
 #include <utility>
 
+#include "core/pdu_access.hpp"
+#include "core/receive_buffer.hpp"
 #include "core/stream_operation.hpp"
 #include "core/vector_cursor.hpp"
 
@@ -54,9 +59,14 @@ class ReadSomeState final : public ResultState<ssize_t, StreamRead> {
 /// Reads one message of a length-prefixed framing.
 class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
  public:
-  PrefixedPduState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[gnu::always_inline]] PrefixedPduState(LoopCore& core, CallSite site, const Framing& framing) noexcept
+      : ResultState(core, site),
+        header_size_(framing.length_bytes),
+        big_endian_(framing.big_endian),
+        includes_header_(framing.includes_header),
+        min_body_(static_cast<std::uint32_t>(framing.min_body)),
+        max_body_(static_cast<std::uint32_t>(framing.max_body)) {}
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
-  void set_framing(const Framing& framing) noexcept;
 
   std::size_t feed(std::span<const std::byte> bytes) override;
   std::size_t space(std::span<iovec> out) override;
@@ -71,13 +81,15 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
   void complete();
   void take(std::size_t bytes);
   bool stays_in_place(std::span<const std::byte> bytes, std::uint32_t size);
+  [[nodiscard]] std::byte* room_for_all(std::uint32_t size) noexcept;
+  std::size_t feed_part(std::span<const std::byte> bytes);
 
   std::array<std::byte, 4> header_{};
-  std::uint8_t header_size_ = 0;
-  bool big_endian_ = true;
-  bool includes_header_ = false;
-  std::uint32_t min_body_ = 0;
-  std::uint32_t max_body_ = 0;
+  std::uint8_t header_size_;
+  bool big_endian_;
+  bool includes_header_;
+  std::uint32_t min_body_;
+  std::uint32_t max_body_;
   std::uint32_t size_ = 0;  // of the whole message; 0 until the header is known
   std::uint32_t got_ = 0;
 };
@@ -85,9 +97,9 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
 /// Reads one message that ends with a delimiter.
 class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
  public:
-  DelimitedPduState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  DelimitedPduState(LoopCore& core, CallSite site, const Framing& framing) noexcept
+      : ResultState(core, site), framing_(framing) {}
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
-  void set_framing(const Framing& framing) noexcept { framing_ = framing; }
 
   std::size_t feed(std::span<const std::byte> bytes) override;
   std::size_t space(std::span<iovec> out) override;
@@ -112,7 +124,7 @@ class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
 /// Reads a message whose vectors the user's function hands out.
 class NextVectorState final : public ResultState<ssize_t, StreamRead> {
  public:
-  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) { asking_ = true; }
+  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) { mark(asking); }
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
   ~NextVectorState() override { free_history(); }
   void set_function(InlineFunction function) noexcept { next_vector_ = std::move(function); }
@@ -142,5 +154,60 @@ class NextVectorState final : public ResultState<ssize_t, StreamRead> {
   std::size_t history_capacity_ = 0;
   bool history_lost_ = false;
 };
+
+// The length prefix as a number.
+inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noexcept {
+  const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
+  switch (header_size_) {
+    case 1:
+      return byte(0);
+    case 2:
+      return big_endian_ ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
+    default:
+      return big_endian_ ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
+                         : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
+  }
+}
+
+// The size of the whole message, or 0 with a fault.
+inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept {
+  std::uint32_t length = prefix(header);
+  bool fits = true;
+  if (includes_header_) {
+    fits = length >= header_size_;
+    length -= header_size_;
+  }
+  if (!fits || length < min_body_ || length > max_body_) [[unlikely]] {
+    set_fault(EMSGSIZE);
+    return 0;
+  }
+  return header_size_ + length;
+}
+
+// Null when there is no memory.
+[[gnu::always_inline]] inline std::byte* PrefixedPduState::room_for_all(std::uint32_t size) noexcept {
+  try {
+    return PduAccess::make(value_, core(), size, header_size_);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+[[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
+  // The usual case: nothing of the message was seen before, and it is there as a whole.
+  if (got_ == 0 && bytes.size() >= header_size_) [[likely]] {
+    const std::uint32_t size = size_by(bytes.data());
+    if (size != 0 && size <= bytes.size() && size < ReceiveBuffer::smallest_in_place) [[likely]] {
+      if (std::byte* const place = room_for_all(size); place != nullptr) [[likely]] {
+        std::memcpy(place, bytes.data(), size);
+        size_ = got_ = size;
+        add_transferred(size);
+        finish_here(0);
+        return size;
+      }
+    }
+  }
+  return feed_part(bytes);
+}
 
 }  // namespace tsock::detail

@@ -6,16 +6,6 @@
 
 namespace tsock::detail {
 
-void StreamWrite::start_in_queue() {
-  StreamCore* const target = stream();
-  if (target == nullptr) {
-    finish(ECANCELED);
-    return;
-  }
-  target->remove_waiting(*this);
-  target->start_write(*this);
-}
-
 void StreamWrite::interrupt(int err) {
   if (stream() != nullptr) stream()->drop_write(*this);
   end_without_stream(err);

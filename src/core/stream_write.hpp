@@ -1,25 +1,32 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <tsock/buffer.hpp>
 #include <vector>
 
+#include "core/stream_core.hpp"
 #include "core/stream_operation.hpp"
 #include "core/vector_cursor.hpp"
 
 namespace tsock::detail {
 
 /// A gathered write, alone or in a queue.
-class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
+class StreamWrite final : public StreamOperation {
  public:
-  StreamWrite(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "writev"; }
 
   void set_vectors(std::span<const iovec> vectors, std::size_t total) {
     cursor_.assign(core(), vectors);
     remaining_ = total;
+  }
+  /// Once, of a write that has none: one vector that is not empty.
+  void set_vector(const iovec& vector) noexcept {
+    cursor_.assign_one(vector.iov_base, vector.iov_len);
+    remaining_ = vector.iov_len;
   }
   void set_fds(std::span<const int> fds) {
     fds_ = std::make_unique<std::vector<int>>(fds.begin(), fds.end());
@@ -43,15 +50,19 @@ class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
     add_transferred(bytes);
     fds_.reset();
   }
-  /// All that remained is out.
-  void complete() {
+  /// All that remained is out. The caller puts it into the ready list.
+  void complete() noexcept {
     add_transferred(remaining_);
     remaining_ = 0;
     if (fds_ != nullptr) [[unlikely]]
       fds_.reset();
-    finish_with(static_cast<ssize_t>(transferred()));
+    set_stream(nullptr);
+    set_finished();
   }
+  /// The count of bytes, whose signed counterpart `recv()` gives.
+  [[nodiscard]] void* result() noexcept override { return transferred_place(); }
 
+  [[nodiscard]] const void* pipeline() const noexcept override { return stream(); }
   void start_in_queue() override;
   void interrupt(int err) override;
 
@@ -59,10 +70,36 @@ class StreamWrite final : public ResultState<ssize_t, StreamOperation> {
   void on_delivery() noexcept override { leave_queue(); }
   void on_abandon() noexcept override;
 
-  VectorCursor cursor_;
   std::size_t remaining_ = 0;
+  [[no_unique_address]] VectorCursor cursor_;
   bool may_end_anywhere_ = false;
   std::unique_ptr<std::vector<int>> fds_;
 };
+
+inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return static_cast<StreamWrite&>(node); }
+
+// Here, so that it is compiled into what starts a write.
+[[gnu::always_inline]] inline void StreamCore::start_write(StreamWrite& write) {
+  const bool busy =
+      !writes_.empty() && (write.queue() == nullptr || write_at(writes_.front()).queue() != write.queue());
+  if (busy || state_ != State::open || write_error_ != 0 || shut_down_ || shutting_down_ != nullptr)
+      [[unlikely]] {
+    refuse_write(write, busy);
+    return;
+  }
+  write.set_stream(this);
+  writes_.push_back(write);
+  if (!write_blocked_) core_->schedule_flush(*this);
+}
+
+[[gnu::always_inline]] inline void StreamWrite::start_in_queue() {
+  StreamCore* const target = stream();
+  if (target == nullptr) [[unlikely]] {
+    finish(ECANCELED);
+    return;
+  }
+  target->remove_waiting(*this);
+  target->start_write(*this);
+}
 
 }  // namespace tsock::detail

@@ -35,6 +35,12 @@ class VectorCursor {
       free_block();
   }
 
+  /// Of a cursor that has no vectors: one that is not empty.
+  void assign_one(void* base, std::size_t size) noexcept {
+    inline_[0].iov_base = base;
+    inline_[0].iov_len = size;
+    count_ = 1;
+  }
   /// Copies the vectors, when there are many into a block of the pool; empty ones are left out.
   void assign(LoopCore& core, std::span<const iovec> vectors) {
     if (vectors.size() == 1 && !has_block_) [[likely]] {

@@ -11,7 +11,7 @@ namespace tsock::detail {
 
 /// Watches a stream's queued bytes and tells the user from the loop. A mark that was passed both ways before
 /// the loop came to it is not told.
-class WatermarkWatch final : public ReadyNode {
+class WatermarkWatch final : public ReadyTask {
  public:
   WatermarkWatch(LoopCore& core, const WriteWatermarks& marks, WatermarkFunction function)
       : core_(&core), marks_(marks), function_(std::make_shared<WatermarkFunction>(std::move(function))) {}

@@ -38,16 +38,18 @@ class WriteGather {
 
   /// The same with a copy of its bytes, while the send buffer has room.
   bool add_copy(const iovec& vector) noexcept {
-    if (room_.size() < vector.iov_len) [[unlikely]] {
+    if (room_ < vector.iov_len) [[unlikely]] {
       if (!may_borrow_) return add(vector);
       may_borrow_ = false;
-      room_ = core_->send_buffer();
+      const std::span<std::byte> buffer = core_->send_buffer();
+      place_ = buffer.data();
+      room_ = buffer.size();
       return add_copy(vector);
     }
-    std::memcpy(room_.data(), vector.iov_base, vector.iov_len);
-    const iovec copy{room_.data(), vector.iov_len};
-    if (!add(copy)) return false;
-    room_ = room_.subspan(vector.iov_len);
+    if (!add(iovec{place_, vector.iov_len})) return false;
+    std::memcpy(place_, vector.iov_base, vector.iov_len);
+    place_ += vector.iov_len;
+    room_ -= vector.iov_len;
     return true;
   }
 
@@ -55,8 +57,9 @@ class WriteGather {
   LoopCore* core_;
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
-  void* end_ = nullptr;  // of the last vector
-  std::span<std::byte> room_;
+  void* end_ = nullptr;         // of the last vector
+  std::byte* place_ = nullptr;  // of the next copy
+  std::size_t room_ = 0;        // bytes there
   bool may_borrow_ = true;
   std::array<iovec, 256> vectors_;
 };

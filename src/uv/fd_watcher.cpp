@@ -13,6 +13,7 @@ namespace tsock::detail {
 /// The libuv handle; it outlives the watcher until libuv has closed it.
 struct FdWatcher::Handle {
   explicit Handle(LoopImpl& owner) noexcept : loop(&owner) {}
+  static void on_poll(uv_poll_t* poll, int status, int events) noexcept;
   uv_poll_t poll{};
   LoopImpl* loop;
   FdWatcher* watcher = nullptr;
@@ -54,14 +55,16 @@ void FdWatcher::arm(unsigned interests) {
     uv_poll_stop(&handle_->poll);
     return;
   }
-  uv_poll_start(&handle_->poll, mask, [](uv_poll_t* poll, int status, int events) noexcept {
-    const auto* const handle = static_cast<Handle*>(poll->data);
-    LoopImpl& loop = *handle->loop;
-    loop.enter();
-    handle->watcher->on_event(status, static_cast<unsigned>(events));
-    // From here on code of the user runs; the watcher may be gone.
-    loop.drain();
-  });
+  uv_poll_start(&handle_->poll, mask, &Handle::on_poll);
+}
+
+void FdWatcher::Handle::on_poll(uv_poll_t* poll, int status, int events) noexcept {
+  const auto* const handle = static_cast<Handle*>(poll->data);
+  LoopImpl& loop = *handle->loop;
+  loop.enter();
+  handle->watcher->on_event(status, static_cast<unsigned>(events));
+  // From here on code of the user runs; the watcher may be gone.
+  loop.drain_event();
 }
 
 void FdWatcher::on_event(int status, unsigned events) {

@@ -11,7 +11,7 @@ namespace tsock::detail {
 class LoopImpl;
 
 /// A regular file, read and written at the descriptor's own place by libuv's worker threads.
-class FileStream final : public StreamBackend, private ReadyNode {
+class FileStream final : public StreamBackend, private ReadyTask {
  public:
   FileStream(LoopImpl& loop, UniqueFd fd);
   ~FileStream() override;

@@ -52,11 +52,12 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
     if (owned_) uv_loop_close(&own_);
     check(err, "uv_async_init");
   }
-  // These two cannot fail (uv_idle_init, uv_timer_init in libuv's manual).
+  // These cannot fail (uv_idle_init, uv_timer_init, uv_check_init in libuv's manual).
   uv_idle_init(uv_, &idle_);
   uv_timer_init(uv_, &timer_);
-  open_handles_ = 3;
-  async_.data = idle_.data = timer_.data = this;
+  uv_check_init(uv_, &check_);
+  open_handles_ = 4;
+  async_.data = idle_.data = timer_.data = check_.data = this;
   uv_unref(as_handle(async_));
   uv_unref(as_handle(timer_));
   set_now(uv_now(uv_));
@@ -77,6 +78,15 @@ void LoopImpl::wake() noexcept {
     self->slept();
     self->set_now(uv_now(self->uv_));
     self->drain();
+  });
+}
+
+// libuv runs check handles when it has polled. This one need not keep the loop alive: it is only started
+// between the two.
+void LoopImpl::ask_for_turn_end() noexcept {
+  uv_check_start(&check_, [](uv_check_t* handle) {
+    uv_check_stop(handle);
+    static_cast<LoopImpl*>(handle->data)->end_turn();
   });
 }
 
@@ -253,6 +263,7 @@ void LoopImpl::release() noexcept {
     watch->close(closed);
   }
   uv_close(as_handle(idle_), closed);
+  uv_close(as_handle(check_), closed);
   uv_close(as_handle(timer_), closed);
   uv_close(as_handle(async_), closed);
   if (!owned_) return;

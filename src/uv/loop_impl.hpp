@@ -53,6 +53,7 @@ class LoopImpl final : public LoopCore {
   ~LoopImpl() override;
 
   void wake() noexcept override;
+  void ask_for_turn_end() noexcept override;
   void keep_alive(bool on) noexcept override;
   void arm_timer(Clock::time_point when) noexcept override;
   void interrupt_run() noexcept override;
@@ -66,6 +67,7 @@ class LoopImpl final : public LoopCore {
   uv_loop_t* uv_;
   bool owned_;
   uv_idle_t idle_{};
+  uv_check_t check_{};
   uv_timer_t timer_{};
   uv_async_t async_{};
   unsigned open_handles_ = 0;

@@ -11,7 +11,7 @@ namespace tsock::detail {
 
 /// A pipe, fifo, terminal or device by read(2) and write(2). libuv's streams are not used for them: their
 /// writes raise SIGPIPE.
-class PipeStream final : public StreamBackend, private FdEvents, private ReadyNode {
+class PipeStream final : public StreamBackend, private FdEvents, private ReadyTask {
  public:
   struct Source {
     UniqueFd fd;

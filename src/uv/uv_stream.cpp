@@ -20,8 +20,8 @@ namespace detail {
 
 namespace {
 
-constexpr std::size_t buffer_size = std::size_t{64} * 1024;
-constexpr std::size_t vectors_per_call = 256;
+constexpr std::size_t read_buffer_size = std::size_t{64} * 1024;
+constexpr std::size_t vectors_per_write = 256;
 
 uv_handle_t* as_handle(uv_stream_t* stream) noexcept { return reinterpret_cast<uv_handle_t*>(stream); }
 
@@ -53,7 +53,7 @@ struct UvStream::DeferredWrite {
   explicit DeferredWrite(Link& owner) noexcept : link(&owner) { request.data = this; }
   uv_write_t request{};
   Link* link;
-  std::array<std::byte, buffer_size> bytes;
+  std::array<std::byte, read_buffer_size> bytes;
 };
 
 UvStream::UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership)
@@ -108,8 +108,9 @@ int UvStream::descriptor() const noexcept { return link_ != nullptr ? descriptor
 void UvStream::on_allocate(uv_handle_t* handle, std::size_t /*suggested*/, uv_buf_t* buffer) {
   UvStream& self = *static_cast<Link*>(handle->data)->stream;
   try {
-    if (self.buffer_ == nullptr) self.buffer_ = static_cast<std::byte*>(self.loop_->allocate(buffer_size));
-    *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), buffer_size);
+    if (self.buffer_ == nullptr)
+      self.buffer_ = static_cast<std::byte*>(self.loop_->allocate(read_buffer_size));
+    *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), read_buffer_size);
   } catch (const std::bad_alloc&) {
     *buffer = uv_buf_init(nullptr, 0);  // comes back as UV_ENOBUFS
   }
@@ -157,7 +158,7 @@ void UvStream::stop_unless_wanted() noexcept {
 }
 
 void UvStream::free_buffer() noexcept {
-  if (buffer_ != nullptr) loop_->deallocate(buffer_, buffer_size);
+  if (buffer_ != nullptr) loop_->deallocate(buffer_, read_buffer_size);
   buffer_ = nullptr;
   begin_ = end_ = 0;
 }
@@ -242,7 +243,7 @@ int UvStream::why_not_connected() noexcept {
 ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) {
   err = try_flush();
   if (err != 0) return -1;
-  std::array<uv_buf_t, vectors_per_call> buffers;
+  std::array<uv_buf_t, vectors_per_write> buffers;
   unsigned count = 0;
   for (const iovec& vector : vectors.first(std::min(vectors.size(), buffers.size())))
     buffers[count++] =

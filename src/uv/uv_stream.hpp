@@ -16,7 +16,7 @@ namespace tsock::detail {
 /// libuv reads by itself while reading is on, so there is one buffer, and reading goes on only while somebody
 /// wants bytes and the buffer is empty. Writes are tried directly; the wait for room goes through a duplicate
 /// of the descriptor, because libuv's own deferred writes raise SIGPIPE.
-class UvStream final : public StreamBackend, private FdEvents, private ReadyNode {
+class UvStream final : public StreamBackend, private FdEvents, private ReadyTask {
  public:
   UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership);
   ~UvStream() override;

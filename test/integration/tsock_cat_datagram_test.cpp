@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(it_does_not_end_before_a_slow_reader_has_taken_what_came) {
 
 BOOST_AUTO_TEST_CASE(send_only_ends_when_everything_is_sent) {
   const RawDatagram peer;
-  const Outcome outcome = run({"--send-only", udp(peer)}, "one way");
+  const CatOutcome outcome = run({"--send-only", udp(peer)}, "one way");
   BOOST_TEST(outcome.status == 0);
   BOOST_TEST(outcome.error == "");
   BOOST_TEST(peer.receive().text == "one way");
@@ -523,7 +523,7 @@ BOOST_AUTO_TEST_CASE(a_dead_path_is_replaced_a_live_one_is_not) {
   { const RawDatagram dead(RawDatagram::path(path)); }
   Cat server({"--announce", "--recv-only", "unix-dgram-listen:" + path});
   const Address to = RawDatagram::parse(server.listening());
-  const Outcome second = run({"unix-dgram-listen:" + path});
+  const CatOutcome second = run({"unix-dgram-listen:" + path});
   BOOST_TEST(second.status == 3);
   BOOST_TEST(contains(second.error, "EADDRINUSE"), second.error);
   const RawDatagram peer(RawDatagram::path(folder.file("peer")));
@@ -680,7 +680,7 @@ const std::vector<std::vector<std::string>> wrong_command_lines{
 
 BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
                      boost::unit_test::data::xrange(wrong_command_lines.size()), index) {
-  const Outcome outcome = run(wrong_command_lines[index]);
+  const CatOutcome outcome = run(wrong_command_lines[index]);
   BOOST_TEST(outcome.status == 1);
   BOOST_TEST(contains(outcome.error, "tsock-cat: "), outcome.error);
 }

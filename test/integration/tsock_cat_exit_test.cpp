@@ -51,7 +51,7 @@ const std::vector<std::vector<std::string>> wrong_command_lines{
 
 BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
                      boost::unit_test::data::xrange(wrong_command_lines.size()), index) {
-  const Outcome outcome = run(wrong_command_lines[index]);
+  const CatOutcome outcome = run(wrong_command_lines[index]);
   BOOST_TEST(outcome.status == 1);
   BOOST_TEST(outcome.output == "");
   BOOST_TEST(contains(outcome.error, "tsock-cat: "), outcome.error);
@@ -61,14 +61,14 @@ BOOST_DATA_TEST_CASE(what_is_not_in_this_version_is_named,
                      boost::unit_test::data::make({"tls://a:1", "tls-listen://:1", "npa:///p?pipe=x",
                                                    "exec:cat"}),
                      address) {
-  const Outcome outcome = run({address});
+  const CatOutcome outcome = run({address});
   BOOST_TEST(outcome.status == 1);
   BOOST_TEST(contains(outcome.error, "is not in this version"), outcome.error);
 }
 
 BOOST_AUTO_TEST_CASE(help_and_version_go_to_standard_output) {
   for (const char* word : {"-h", "-V"}) {
-    const Outcome outcome = run({word});
+    const CatOutcome outcome = run({word});
     BOOST_TEST(outcome.status == 0);
     BOOST_TEST(contains(outcome.output, "tsock-cat"));
     BOOST_TEST(outcome.error == "");
@@ -81,16 +81,16 @@ BOOST_AUTO_TEST_CASE(a_refused_connection_is_2_and_named) {
     const RawListener listener;
     address = listener.address();
   }
-  const Outcome tcp = run({address});
+  const CatOutcome tcp = run({address});
   BOOST_TEST(tcp.status == 2);
   BOOST_TEST(contains(tcp.error, "ECONNREFUSED"), tcp.error);
-  const Outcome unix_socket = run({"unix:///nonexistent/socket"});
+  const CatOutcome unix_socket = run({"unix:///nonexistent/socket"});
   BOOST_TEST(unix_socket.status == 2);
   BOOST_TEST(contains(unix_socket.error, "ENOENT"), unix_socket.error);
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_is_not_resolved_is_2_and_told_apart) {
-  const Outcome outcome = run({"-n", "localhost", "80"});
+  const CatOutcome outcome = run({"-n", "localhost", "80"});
   BOOST_TEST(outcome.status == 2);
   BOOST_TEST(contains(outcome.error, "resolve localhost"), outcome.error);
 }
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(a_connect_timeout_is_4_and_named) {
                      static_cast<socklen_t>(address.sockaddr_length())) == 0;
     waiting.push_back(std::move(fd));
   }
-  const Outcome outcome = run({"--json", "-w", "50ms", "-U", path});
+  const CatOutcome outcome = run({"--json", "-w", "50ms", "-U", path});
   BOOST_TEST(outcome.status == 4);
   const auto event = event_named(outcome.error, "error");
   BOOST_TEST(event.at("limit") == "connect");
@@ -161,10 +161,10 @@ BOOST_AUTO_TEST_CASE(a_broken_pipe_is_5_and_the_last_words_are_read) {
 BOOST_AUTO_TEST_CASE(a_failing_bind_is_3_for_listeners_and_for_the_source_address) {
   const RawListener listener;
   const std::string port = port_of(listener.address());
-  const Outcome listening = run({"-l", "127.0.0.1", port});
+  const CatOutcome listening = run({"-l", "127.0.0.1", port});
   BOOST_TEST(listening.status == 3);
   BOOST_TEST(contains(listening.error, "EADDRINUSE"), listening.error);
-  const Outcome source = run({"-s", "192.0.2.1", "127.0.0.1", port});
+  const CatOutcome source = run({"-s", "192.0.2.1", "127.0.0.1", port});
   BOOST_TEST(source.status == 3);
   BOOST_TEST(contains(source.error, "192.0.2.1"), source.error);
 }

@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(dump_writes_the_transcript_to_a_file) {
 }
 
 BOOST_AUTO_TEST_CASE(timestamps_precede_the_lines) {
-  const Outcome outcome = run({"--timestamps", "unix:///nonexistent/socket"});
+  const CatOutcome outcome = run({"--timestamps", "unix:///nonexistent/socket"});
   BOOST_TEST(outcome.error.substr(0, 2) == "20");
   BOOST_TEST(outcome.error.find(" tsock-cat: connect") == std::string("2026-01-01 00:00:00.000").size());
 }
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(json_tells_the_life_of_a_connection_in_order) {
 }
 
 BOOST_AUTO_TEST_CASE(json_also_tells_a_wrong_command_line) {
-  const Outcome outcome = run({"--json", "--nonsense"});
+  const CatOutcome outcome = run({"--json", "--nonsense"});
   BOOST_TEST(outcome.status == 1);
   BOOST_TEST(event_named(outcome.error, "error").at("code") == 1);
 }

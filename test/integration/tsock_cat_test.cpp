@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(the_input_of_a_server_waits_for_a_client) {
   Cat server({"-lk", "127.0.0.1", "0", "--announce"});
   server.write("whoever comes first");
   server.close_input();
-  const Outcome client = run({server.listening()});
+  const CatOutcome client = run({server.listening()});
   BOOST_TEST(client.status == 0);
   BOOST_TEST(client.output == "whoever comes first");
 }
@@ -335,7 +335,7 @@ BOOST_AUTO_TEST_CASE(a_dead_socket_file_is_replaced_and_a_live_one_is_not) {
   struct stat status {};
   BOOST_TEST_REQUIRE(::stat(path.c_str(), &status) == 0);
   BOOST_TEST((status.st_mode & 0777U) == 0600U);
-  const Outcome second = run({"-lU", path});
+  const CatOutcome second = run({"-lU", path});
   BOOST_TEST(second.status == 3);
   BOOST_TEST(contains(second.error, "EADDRINUSE"), second.error);
 

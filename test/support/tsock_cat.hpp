@@ -45,13 +45,13 @@ class Cat : public Process {
   std::string listening() { return error_line("listening "); }
 };
 
-struct Outcome {
+struct CatOutcome {
   int status;
   std::string output;
   std::string error;
 };
 
-inline Outcome run(std::vector<std::string> words, std::string_view input = {}) {
+inline CatOutcome run(std::vector<std::string> words, std::string_view input = {}) {
   Cat cat(std::move(words));
   cat.write(input);
   const int status = cat.finish();

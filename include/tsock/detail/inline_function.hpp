@@ -56,6 +56,8 @@ class InlineFunction {
 
   explicit operator bool() const noexcept { return operations_ != nullptr; }
   void operator()(void* argument) { operations_->invoke(storage_, argument); }
+  /// Moves the callable out, runs it and destroys it. It may destroy this object, or set another callable.
+  void call_once(void* argument) { std::exchange(operations_, nullptr)->call_once(storage_, argument); }
 
   void reset() noexcept {
     if (operations_ != nullptr) {
@@ -67,6 +69,7 @@ class InlineFunction {
  private:
   struct Operations {
     void (*invoke)(void* storage, void* argument);
+    void (*call_once)(void* storage, void* argument);
     void (*relocate)(void* from, void* to) noexcept;  // null: the bytes can be copied
     void (*destroy)(void* storage) noexcept;          // null: nothing to do
   };
@@ -112,6 +115,12 @@ class InlineFunction {
     (*object<F>(storage))(argument);
   }
   template <class F>
+  static void call_once_inline(void* storage, void* argument) {
+    F function(std::move(*object<F>(storage)));
+    object<F>(storage)->~F();
+    function(argument);
+  }
+  template <class F>
   static void relocate_inline(void* from, void* to) noexcept {
     ::new (to) F(std::move(*object<F>(from)));
     object<F>(from)->~F();
@@ -123,6 +132,15 @@ class InlineFunction {
   template <class F>
   static void invoke_boxed(void* storage, void* argument) {
     (*object<Boxed<F>*>(storage))->function(argument);
+  }
+  template <class F>
+  static void call_once_boxed(void* storage, void* argument) {
+    struct Owner {
+      Boxed<F>* boxed;
+      ~Owner() { destroy_boxed<F>(&boxed); }
+    };
+    const Owner owner{*object<Boxed<F>*>(storage)};
+    owner.boxed->function(argument);
   }
   template <class F>
   static void destroy_boxed(void* storage) noexcept {
@@ -137,10 +155,12 @@ class InlineFunction {
   }
 
   template <class F>
-  static constexpr Operations inline_operations{&invoke_inline<F>, trivial<F> ? nullptr : &relocate_inline<F>,
+  static constexpr Operations inline_operations{&invoke_inline<F>, &call_once_inline<F>,
+                                                trivial<F> ? nullptr : &relocate_inline<F>,
                                                 trivial<F> ? nullptr : &destroy_inline<F>};
   template <class F>
-  static constexpr Operations boxed_operations{&invoke_boxed<F>, nullptr, &destroy_boxed<F>};
+  static constexpr Operations boxed_operations{&invoke_boxed<F>, &call_once_boxed<F>, nullptr,
+                                               &destroy_boxed<F>};
 
   void take(InlineFunction& other) noexcept {
     operations_ = other.operations_;

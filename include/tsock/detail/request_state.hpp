@@ -34,16 +34,30 @@ struct ListNode {
   }
 };
 
-/// Something that the loop runs once when it stands in the ready list.
+/// A place in the ready list, which the loop runs: a request or a ReadyTask. One that runs once in a
+/// request's whole life is worth a look at its kind instead of a virtual call.
 class ReadyNode : public ListNode {
  public:
-  ReadyNode() noexcept = default;
   ReadyNode(const ReadyNode&) = delete;
   ReadyNode& operator=(const ReadyNode&) = delete;
+  [[nodiscard]] bool is_request() const noexcept { return is_request_; }
+
+ protected:
+  explicit ReadyNode(bool is_request) noexcept : is_request_(is_request) {}
+  ~ReadyNode() = default;
+
+ private:
+  bool is_request_;
+};
+
+/// Something other than a request that the loop runs once when it stands in the ready list.
+class ReadyTask : public ReadyNode {
+ public:
+  ReadyTask() noexcept : ReadyNode(false) {}
   virtual void run() = 0;
 
  protected:
-  ~ReadyNode() = default;
+  ~ReadyTask() = default;
 };
 
 using Clock = std::chrono::steady_clock;
@@ -62,10 +76,16 @@ class RequestState : public ReadyNode {
  public:
   enum class Phase : std::uint8_t { in_progress, finished, delivered, received };
   static constexpr std::uint32_t no_deadline = 0xffffffffU;
-  /// Marks of a state that needs care when it goes.
-  enum Mark : std::uint8_t {
+  /// What is true of a state beside its phase: a set of bits. Not of a character type, which may alias
+  /// anything.
+  enum Marks : std::uint8_t {
+    no_marks = 0,
     in_delivery = 1,  ///< `on_delivery()` runs
     awaited = 2,      ///< the loop asks for it, see `LoopCore::set_beginning()` and `set_waited_for()`
+    loop_gone = 4,    ///< made on a loop that was closed: nothing will be called
+    asking = 8,       ///< a read whose next step is code of the user that the loop will call
+    started = 16,     ///< its turn in the queue has come
+    waiting = 32,     ///< stands among those that wait for what they work on
   };
 
   RequestState(LoopCore& core, CallSite site) noexcept;
@@ -82,6 +102,8 @@ class RequestState : public ReadyNode {
   void clear_deadline() noexcept;
   /// Ends the state together with its handle.
   void release() noexcept;
+  /// Of the block that it lies in. To be called by the one who made it, as the next.
+  void set_block_size(std::size_t size) noexcept { block_size_ = static_cast<std::uint32_t>(size); }
   /// To be called once the state is complete.
   void trace_start();
   template <class F>
@@ -98,7 +120,9 @@ class RequestState : public ReadyNode {
       deliver_late();
   }
   /// False when no callback can run any more: the result was fetched, or the loop is gone.
-  [[nodiscard]] bool can_call_back() const noexcept;
+  [[nodiscard]] bool can_call_back() const noexcept {
+    return is_in_progress() ? !has(loop_gone) : can_call_back_late();
+  }
   void clear_callback() noexcept { const InlineFunction old(std::move(callback_)); }
   bool wait(int& err);
   /// Where the result lives; null when there is none.
@@ -109,6 +133,8 @@ class RequestState : public ReadyNode {
   void finish(int err) noexcept;
   [[nodiscard]] bool is_unfinished() const noexcept { return phase_ == Phase::in_progress; }
   void add_transferred(std::size_t bytes) noexcept { transferred_ += bytes; }
+  /// For a `result()` that is `transferred()`.
+  [[nodiscard]] std::size_t* transferred_place() noexcept { return &transferred_; }
   /// Stops the work and finishes with `err` (ECANCELED, ETIMEDOUT), unless it can only succeed now.
   virtual void interrupt(int err) { finish(err); }
   /// Has `begin()` called from the loop, where code of the user may run.
@@ -131,11 +157,24 @@ class RequestState : public ReadyNode {
   [[nodiscard]] std::uint32_t started_ms() const noexcept { return started_ms_; }
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
 
-  /// Called by the loop; delivers the completion.
-  void run() final;
-
  protected:
-  virtual ~RequestState();
+  /// Says that whoever makes the state puts it into a list, or knows of it, while it is in progress.
+  struct Unlisted {};
+  RequestState(LoopCore& core, CallSite site, Unlisted unlisted) noexcept;
+  [[gnu::always_inline]] virtual ~RequestState() {
+    if (is_in_progress()) [[unlikely]]
+      end_unmade();
+  }
+  [[nodiscard]] bool has(Marks marks) const noexcept { return (marks_ & marks) != 0; }
+  void mark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ | marks); }
+  void unmark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ & ~marks); }
+  /// What `finish()` will be given; nobody sees it before.
+  void set_error(int err) noexcept { error_ = err; }
+  /// `finish()` of an operation in progress, to be compiled into its caller; see loop_core.hpp.
+  inline void finish_here(int err) noexcept;
+  /// For one who puts many finished states into the ready list at once: all of `finish()` but that. The state
+  /// is in a list of the caller's.
+  inline void set_finished() noexcept;
   /// The operation's turn has come, see `schedule_begin()`.
   virtual void begin() {}
   /// The last step before the callback: give up the place in the stream or queue. Code of the user that runs
@@ -149,16 +188,21 @@ class RequestState : public ReadyNode {
  private:
   friend class LoopCore;
   friend class DeadlineHeap;
-  template <class S, class... Args>
-  friend S* make_state(LoopCore& core, Args&&... args);
-
+  friend class StreamCore;
   void deliver_late();
-  bool deliver() noexcept;
+  [[nodiscard]] bool can_call_back_late() const noexcept;
+  inline bool deliver() noexcept;
   void drop_deadline() noexcept;
-  void destroy() noexcept;
+  inline void destroy() noexcept;
+  inline void free_memory() noexcept;
+  void end_early() noexcept;
   void leave_loop() noexcept;
-  void call();
+  void end_unmade() noexcept;
 
+  // The small ones first: they fit behind the base's.
+  Phase phase_ = Phase::in_progress;
+  Marks marks_;
+  std::uint32_t deadline_index_ = no_deadline;
   LoopCore* core_;
   void* handle_ = nullptr;
   std::size_t transferred_ = 0;
@@ -168,10 +212,7 @@ class RequestState : public ReadyNode {
   [[no_unique_address]] CallSite site_;
   std::uint32_t started_ms_;
   int error_ = 0;
-  std::uint32_t deadline_index_ = no_deadline;
   std::uint32_t block_size_ = 0;
-  Phase phase_ = Phase::in_progress;
-  std::uint8_t marks_ = 0;
 };
 
 /// Makes an operation's state in a block of the loop's pool; a Request takes it over.
@@ -185,7 +226,7 @@ S* make_state(LoopCore& core, Args&&... args) {
     free_block(core, block, sizeof(S));
     throw;
   }
-  state->block_size_ = static_cast<std::uint32_t>(sizeof(S));
+  state->set_block_size(sizeof(S));
   state->trace_start();
   return state;
 }

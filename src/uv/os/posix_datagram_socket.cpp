@@ -18,6 +18,7 @@
 // clang-format on
 
 #include "uv/os/datagram_socket.hpp"
+#include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
 namespace tsock::os {
@@ -32,10 +33,6 @@ constexpr std::size_t any_segment = 65535;
 // The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
 constexpr std::size_t most_segments = 64;
 constexpr std::size_t most_offloaded = 65000;
-
-int set_int(int fd, int level, int name, int value) noexcept {
-  return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : errno;
-}
 
 std::optional<int> get_int(int fd, int level, int name) noexcept {
   int value = 0;

@@ -12,25 +12,18 @@
 #include <ctime>
 
 #include "uv/os/descriptor.hpp"
+#include "uv/os/posix_call.hpp"
 
 namespace tsock::os {
 
 namespace {
-
-template <class F>
-auto retry(F call) noexcept {
-  for (;;) {
-    const auto result = call();
-    if (result >= 0 || errno != EINTR) return result;
-  }
-}
 
 UniqueFd lifted(UniqueFd fd, int& err) noexcept {
   if (!fd || fd.get() > 2) return fd;
   return duplicate(fd.get(), err);
 }
 
-ssize_t fail(int& err) noexcept {
+ssize_t descriptor_failure(int& err) noexcept {
   err = errno == EWOULDBLOCK ? EAGAIN : errno;
   return -1;
 }
@@ -146,7 +139,7 @@ void clear_nonblocking(int fd) noexcept {
 ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept {
   const ssize_t got = retry(
       [&]() noexcept -> ssize_t { return ::readv(fd, vectors.data(), static_cast<int>(vectors.size())); });
-  return got >= 0 ? got : fail(err);
+  return got >= 0 ? got : descriptor_failure(err);
 }
 
 ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept {
@@ -154,7 +147,7 @@ ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexc
   const ssize_t written = retry(
       [&]() noexcept -> ssize_t { return ::writev(fd, vectors.data(), static_cast<int>(vectors.size())); });
   if (written >= 0) return written;
-  fail(err);
+  descriptor_failure(err);
   if (err == EPIPE) guard.take_signal();
   return -1;
 }

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <limits>
 
+#include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
 namespace tsock {
@@ -30,18 +31,6 @@ void UniqueFd::reset(int fd) noexcept {
 namespace tsock::os {
 
 namespace {
-
-template <class F>
-auto retry(F call) noexcept {
-  for (;;) {
-    const auto result = call();
-    if (result >= 0 || errno != EINTR) return result;
-  }
-}
-
-int set_int(int fd, int level, int name, int value) noexcept {
-  return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : errno;
-}
 
 int get_int(int fd, int level, int name, int& value) noexcept {
   socklen_t size = sizeof(value);
