@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <tsock/loop.hpp>
 #include <tsock/operation.hpp>
 #include <utility>
@@ -80,6 +81,47 @@ BOOST_AUTO_TEST_CASE(a_callable_that_fits_exactly_lives_once) {
   check_life<8>(core);
 }
 BOOST_AUTO_TEST_CASE(a_large_callable_lives_once) { check_life<1000>(core); }
+
+namespace {
+
+/// Looks at the function that it came from while it runs, and keeps `count` up.
+template <std::size_t Padding>
+struct Leaving {
+  InlineFunction* place;
+  std::shared_ptr<int> count;
+  bool throws;
+  std::array<std::byte, Padding> padding{};
+  void operator()(void* argument) const {
+    *static_cast<bool*>(argument) = !*place && count.use_count() == 2;
+    place->reset();
+    if (throws) throw std::runtime_error("from the callable");
+  }
+};
+
+template <std::size_t Padding>
+void check_call_once(tsock::detail::LoopCore& core) {
+  const auto count = std::make_shared<int>(0);
+  for (const bool throws : {false, true}) {
+    InlineFunction function;
+    function.emplace(core, Leaving<Padding>{&function, count, throws});
+    bool was_out = false;
+    if (throws) {
+      BOOST_CHECK_THROW(function.call_once(&was_out), std::runtime_error);
+    } else {
+      function.call_once(&was_out);
+    }
+    BOOST_TEST(was_out);
+    BOOST_TEST(!function);
+    BOOST_TEST(count.use_count() == 1);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_callable_called_once_is_out_of_its_place_and_gone_afterwards) {
+  check_call_once<1>(core);
+  check_call_once<1000>(core);
+}
 
 BOOST_AUTO_TEST_CASE(a_trivial_callable_moves_with_all_its_bytes) {
   struct Trivial {

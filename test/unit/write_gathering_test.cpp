@@ -19,15 +19,21 @@ using tsock::test::text_of;
 
 namespace {
 std::atomic<int> send_calls{0};
+int callbacks = 0;
+int callbacks_before_first_send = -1;
+
+void count_send() {
+  if (++send_calls == 1) callbacks_before_first_send = callbacks;
+}
 }  // namespace
 
 extern "C" {
 ssize_t send(int fd, const void* bytes, size_t size, int flags) {
-  ++send_calls;
+  count_send();
   return syscall(SYS_sendto, fd, bytes, size, flags, nullptr, 0);
 }
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
-  ++send_calls;
+  count_send();
   return syscall(SYS_sendmsg, fd, message, flags);
 }
 }
@@ -163,6 +169,43 @@ BOOST_FIXTURE_TEST_CASE(a_write_that_was_cancelled_before_the_turn_ends_does_not
   BOOST_TEST(error_of(cancelled) == ECANCELED);
   BOOST_TEST(error_of(last) == 0);
   BOOST_TEST(text_of(receive(10)) == "first last");
+}
+
+// Eight events at most wait for one another, and nobody waits for the next turn.
+BOOST_FIXTURE_TEST_CASE(the_answers_to_the_events_of_a_turn_leave_in_it_a_few_together, LoopFixture) {
+  constexpr std::size_t connections = 20;
+  struct Connection {
+    UniqueFd peer;
+    Stream stream;
+    std::array<std::byte, 1> byte{};
+    Request<ssize_t> moving;
+  };
+  std::vector<Connection> all(connections);
+  callbacks = 0;
+  send_calls = 0;
+  for (Connection& connection : all) {
+    std::array<int, 2> ends{};
+    BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    connection.peer = UniqueFd(ends[0]);
+    int err = 0;
+    UniqueFd fd(ends[1]);
+    connection.stream = Stream::adopt(loop, fd, {}, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    connection.moving = connection.stream.read(connection.byte);
+    connection.moving.set_callback([&connection](Request<ssize_t>&) {
+      ++callbacks;
+      connection.moving = connection.stream.write(connection.byte);
+    });
+    BOOST_TEST_REQUIRE(::write(connection.peer.get(), "x", 1) == 1);
+  }
+  loop.run_once();
+  BOOST_TEST(callbacks == static_cast<int>(connections));
+  BOOST_TEST(callbacks_before_first_send == 8);
+  for (Connection& connection : all) {
+    char reply = 0;
+    BOOST_TEST(::recv(connection.peer.get(), &reply, 1, MSG_DONTWAIT) == 1);
+    BOOST_TEST(reply == 'x');
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
