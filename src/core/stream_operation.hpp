@@ -12,7 +12,7 @@ namespace tsock::detail {
 class StreamCore;
 
 /// A request on a stream. While `stream()` is set, the stream knows of it: as its reader, among its writes,
-/// or among those that wait in a queue; it is in none of the loop's lists then.
+/// or among those that wait in a queue. The loop's list of what is in progress need not have it then.
 class StreamOperation : public QueueableState {
  public:
   [[gnu::always_inline]] StreamOperation(LoopCore& core, CallSite site) noexcept

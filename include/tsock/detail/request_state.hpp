@@ -34,8 +34,8 @@ struct ListNode {
   }
 };
 
-/// A place in the ready list, which the loop runs: a request or a ReadyTask. One that runs once in a
-/// request's whole life is worth a look at its kind instead of a virtual call.
+/// A place in the ready list, which the loop runs: a request or a ReadyTask. Nearly all are requests, so the
+/// loop looks at the kind and saves itself a virtual call.
 class ReadyNode : public ListNode {
  public:
   ReadyNode(const ReadyNode&) = delete;
@@ -81,7 +81,7 @@ class RequestState : public ReadyNode {
   enum Marks : std::uint8_t {
     no_marks = 0,
     in_delivery = 1,  ///< `on_delivery()` runs
-    awaited = 2,      ///< the loop asks for it, see `LoopCore::set_beginning()` and `set_waited_for()`
+    awaited = 2,      ///< the loop asks for it, see `LoopCore::is_beginning()` and `is_waited_for()`
     loop_gone = 4,    ///< made on a loop that was closed: nothing will be called
     asking = 8,       ///< a read whose next step is code of the user that the loop will call
     started = 16,     ///< its turn in the queue has come
@@ -102,7 +102,7 @@ class RequestState : public ReadyNode {
   void clear_deadline() noexcept;
   /// Ends the state together with its handle.
   void release() noexcept;
-  /// Of the block that it lies in. To be called by the one who made it, as the next.
+  /// Bytes of the block that the state lies in; said once, by the one who made it, as is the next.
   void set_block_size(std::size_t size) noexcept { block_size_ = static_cast<std::uint32_t>(size); }
   /// To be called once the state is complete.
   void trace_start();
