@@ -39,9 +39,9 @@ class LogAcceptError {
 /// Waits for connections: TCP or unix streams, or a backend of one's own. Pull-based: one request, one
 /// connection; what nobody asks for waits in the kernel's backlog.
 ///
-/// When the process or the system is out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), the
-/// listener pauses for 100 ms at a time, reports it, and goes on: the waiting connections stay in the
-/// backlog.
+/// When the process or the system is out of descriptors, memory or watches (EMFILE, ENFILE, ENOBUFS, ENOMEM,
+/// ENOSPC), the listener pauses for 100 ms at a time, reports it, and goes on: the waiting connections stay
+/// in the backlog, and one that was taken already is kept for the next try.
 class Listener {
  public:
   /// No listener: `accept()` gives an empty request.

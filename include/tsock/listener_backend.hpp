@@ -28,7 +28,7 @@ class ListenerBackend {
   /// Called once, before anything else. `events` outlives the backend.
   virtual void attach(ListenerEvents& events) = 0;
   /// Takes one connection. \return 0 with `stream` set, EAGAIN when none waits, or an errno value. EMFILE,
-  /// ENFILE, ENOBUFS and ENOMEM say that the connection still waits and another try may work later.
+  /// ENFILE, ENOBUFS, ENOMEM and ENOSPC say that the connection still waits and another try may work later.
   virtual int try_accept(std::unique_ptr<StreamBackend>& stream) = 0;
   /// Asks for `on_acceptable()` once.
   virtual void want_acceptable() = 0;

@@ -51,8 +51,9 @@ class Stream {
   /// No stream, and no loop to complete on: operations give an empty Request. (A moved-from stream gives
   /// ENOTCONN.)
   Stream() noexcept = default;
-  /// For implementers: puts a front on a backend.
-  Stream(Loop& loop, std::unique_ptr<StreamBackend> backend, const StreamOptions& options = {});
+  /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
+  /// backend to the caller.
+  Stream(Loop& loop, std::unique_ptr<StreamBackend>&& backend, const StreamOptions& options = {});
   Stream(Stream&& other) noexcept : core_(std::exchange(other.core_, nullptr)), loop_(other.loop_) {}
   Stream& operator=(Stream&& other) noexcept;
   Stream(const Stream&) = delete;

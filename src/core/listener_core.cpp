@@ -8,6 +8,7 @@
 #include <tsock/error.hpp>
 #include <tsock/loop.hpp>
 
+#include "core/shortage.hpp"
 #include "core/sleep_state.hpp"
 
 namespace tsock::detail {
@@ -15,10 +16,6 @@ namespace tsock::detail {
 namespace {
 
 constexpr std::chrono::milliseconds pause_length{100};
-
-bool is_shortage(int err) noexcept {
-  return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
-}
 
 }  // namespace
 
@@ -83,11 +80,10 @@ void ListenerCore::on_acceptable() {
 
 void ListenerCore::try_accept() {
   if (accepting_ == nullptr || !accepting_->is_unfinished() || is_paused()) return;
-  std::unique_ptr<StreamBackend> stream;
-  int err = backend_->try_accept(stream);
+  int err = accepted_backend_ != nullptr ? 0 : backend_->try_accept(accepted_backend_);
   if (err == 0) {
     try {
-      accepting_->finish_with(Stream(core_->loop(), std::move(stream), accepted_));
+      accepting_->finish_with(Stream(core_->loop(), std::move(accepted_backend_), accepted_));
       return;
     } catch (const std::bad_alloc&) {
       err = ENOMEM;
@@ -142,6 +138,7 @@ void ListenerCore::loop_closed() noexcept {
   if (ReadyTask::is_linked()) ReadyTask::unlink();
   pause_ = Request<void>();
   returned_ = Stream();
+  accepted_backend_.reset();
   backend_.reset();
 }
 

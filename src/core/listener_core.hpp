@@ -57,6 +57,7 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
   std::unique_ptr<ListenerBackend> backend_;
   StreamOptions accepted_;
   AcceptState* accepting_ = nullptr;
+  std::unique_ptr<StreamBackend> accepted_backend_;  // while there is no memory for its stream
   Stream returned_;
   Request<void> pause_;
   int pause_error_ = 0;

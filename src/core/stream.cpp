@@ -72,7 +72,7 @@ int check_fds(detail::StreamCore* core, std::span<const int> fds) {
 
 }  // namespace
 
-Stream::Stream(Loop& loop, std::unique_ptr<StreamBackend> backend, const StreamOptions& options)
+Stream::Stream(Loop& loop, std::unique_ptr<StreamBackend>&& backend, const StreamOptions& options)
     : core_(detail::make_pooled<detail::StreamCore>(loop.core(), loop.core(), std::move(backend), options)),
       loop_(&loop) {}
 

@@ -98,8 +98,8 @@ class ConnectState final : public ResultState<Stream>, private FdEvents {
     if (err == 0) err = os::apply_connected(fd.get(), remote_.family(), options_.stream);
     if (err == 0 && is_specific(local)) err = os::bind(fd.get(), local);
     if (err != 0) return err;
-    socket_ = std::make_unique<SocketStream>(impl_of(core()), std::move(fd), options_.stream.receive_fds);
-    return socket_->open();
+    socket_ = std::make_unique<SocketStream>(impl_of(core()), std::move(fd));
+    return socket_->open(options_.stream.receive_fds);
   }
 
   void on_fd_event(FdEvent /*event*/) override {
@@ -168,9 +168,8 @@ namespace {
 
 // On failure the descriptor goes back to `fd`.
 Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
-  auto socket = std::make_unique<detail::SocketStream>(detail::impl_of(loop.core()), std::move(fd),
-                                                       options.receive_fds);
-  err = socket->open();
+  auto socket = std::make_unique<detail::SocketStream>(detail::impl_of(loop.core()), std::move(fd));
+  err = socket->open(options.receive_fds);
   if (err != 0) {
     fd = socket->release();
     return {};

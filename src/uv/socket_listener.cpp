@@ -6,6 +6,7 @@
 #include <tsock/loop.hpp>
 #include <utility>
 
+#include "core/shortage.hpp"
 #include "uv/bind_unix.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/socket_stream.hpp"
@@ -43,24 +44,37 @@ UniqueFd SocketListener::release() noexcept {
 int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) {
   for (;;) {
     int err = 0;
-    UniqueFd fd = os::accept(fd_.get(), err);
+    UniqueFd fd = unmade_ ? std::move(unmade_) : os::accept(fd_.get(), err);
     if (!fd) return err;
-    if (!inherited_) err = os::apply_connected(fd.get(), family_, accepted_);
-    if (err != 0) {
-      // One that died since then takes no options: the next one. Otherwise the options are wrong, or there is
-      // no memory, and whoever accepts has to hear of it.
-      if (os::remote_address(fd.get()).is_empty()) continue;
+    err = make_stream(fd, stream);
+    if (err == 0) return 0;
+    if (is_shortage(err)) {
+      unmade_ = std::move(fd);
       return err;
     }
-    try {
-      auto accepted = std::make_unique<SocketStream>(*loop_, std::move(fd), accepted_.receive_fds);
-      err = accepted->open();
-      if (err == 0) stream = std::move(accepted);
-    } catch (const std::bad_alloc&) {
-      err = ENOMEM;
-    }
-    return err;
+    // One that died since then takes no options: the next one. Otherwise the options are wrong, and whoever
+    // accepts has to hear of it.
+    if (!os::remote_address(fd.get()).is_empty()) return err;
   }
+}
+
+int SocketListener::make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& stream) {
+  int err = os::lift_above_stdio(fd);
+  if (err == 0 && !inherited_) err = os::apply_connected(fd.get(), family_, accepted_);
+  if (err != 0) return err;
+  std::unique_ptr<SocketStream> made;
+  try {
+    made = std::make_unique<SocketStream>(*loop_, std::move(fd));
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+  err = made->open(accepted_.receive_fds);
+  if (err == 0) {
+    stream = std::move(made);
+  } else {
+    fd = made->release();
+  }
+  return err;
 }
 
 namespace {

@@ -35,13 +35,16 @@ class SocketListener final : public ListenerBackend, private FdEvents {
     os::FileIdentity identity;
   };
   void on_fd_event(FdEvent /*event*/) override { events_->on_acceptable(); }
+  /// On failure the connection stays in `fd`.
+  int make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& stream);
 
   LoopImpl* loop_;
   UniqueFd fd_;
   FdWatcher watcher_;
   StreamOptions accepted_;
   int family_;
-  bool inherited_;  // accepted sockets have their options already
+  bool inherited_;   // accepted sockets have their options already
+  UniqueFd unmade_;  // accepted when there was no memory or descriptor to make a stream with
   ListenerEvents* events_ = nullptr;
   std::optional<OwnedFile> file_;
 };

@@ -12,14 +12,17 @@
 
 namespace tsock::detail {
 
-SocketStream::SocketStream(LoopImpl& loop, UniqueFd fd, bool receive_fds) noexcept
-    : fd_(std::move(fd)),
-      watcher_(loop),
-      reception_(receive_fds ? std::make_unique<FdReception>() : nullptr) {}
+SocketStream::SocketStream(LoopImpl& loop, UniqueFd fd) noexcept : fd_(std::move(fd)), watcher_(loop) {}
 
 SocketStream::~SocketStream() { close(); }
 
-int SocketStream::open() { return watcher_.open(fd_.get(), *this); }
+int SocketStream::open(bool receive_fds) {
+  if (receive_fds) {
+    reception_.reset(new (std::nothrow) FdReception);
+    if (reception_ == nullptr) return ENOMEM;
+  }
+  return watcher_.open(fd_.get(), *this);
+}
 
 // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
 void SocketStream::close() noexcept {

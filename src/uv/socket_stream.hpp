@@ -15,11 +15,11 @@ namespace tsock::detail {
 /// A stream socket: TCP or unix.
 class SocketStream final : public StreamBackend, public SocketControl, private FdEvents {
  public:
-  SocketStream(LoopImpl& loop, UniqueFd fd, bool receive_fds) noexcept;
+  SocketStream(LoopImpl& loop, UniqueFd fd) noexcept;
   ~SocketStream() override;
 
-  /// Begins to watch the socket. \return 0 or an errno value.
-  int open();
+  /// Begins to watch the socket, and to take descriptors in when told so. \return 0 or an errno value.
+  int open(bool receive_fds);
   [[nodiscard]] FdWatcher& watcher() noexcept { return watcher_; }
   /// Takes the events back from whoever waited for the connection.
   void resume_events() noexcept { watcher_.set_events(*this); }

@@ -42,15 +42,6 @@ int saturated(std::size_t value) noexcept {
       std::min<std::size_t>(value, static_cast<std::size_t>(std::numeric_limits<int>::max())));
 }
 
-// stdin, stdout and stderr are for others, also when they are closed.
-int lift_above_stdio(UniqueFd& fd) noexcept {
-  if (fd.get() > 2) return 0;
-  const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
-  if (moved < 0) return errno;
-  fd.reset(moved);
-  return 0;
-}
-
 // Without buffers the kernel took nothing, and it will have some again: no reason to give up a connection.
 ssize_t fail(int& err) noexcept {
   err = errno == EWOULDBLOCK || errno == ENOBUFS ? EAGAIN : errno;
@@ -79,6 +70,14 @@ const char* path_of(const Address& address) noexcept {
 }
 
 }  // namespace
+
+int lift_above_stdio(UniqueFd& fd) noexcept {
+  if (fd.get() > 2) return 0;
+  const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
+  if (moved < 0) return errno;
+  fd.reset(moved);
+  return 0;
+}
 
 UniqueFd open_socket(int family, SocketType type, int& err) noexcept {
   const int kind = (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -144,11 +143,7 @@ UniqueFd accept(int fd, int& err) noexcept {
   constexpr unsigned most_tries = 64;
   for (unsigned tries = 0;; ++tries) {
     UniqueFd accepted(::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (accepted) {
-      err = lift_above_stdio(accepted);
-      if (err != 0) accepted.reset();
-      return accepted;
-    }
+    if (accepted) return accepted;
     switch (errno) {
       // The connection at the head is dead already, the next one may be well (accept(2)).
       case EINTR:

@@ -27,8 +27,12 @@ int check_socket(int fd, SocketType type, bool listening) noexcept;
 
 int bind(int fd, const Address& address) noexcept;
 int listen(int fd, int backlog) noexcept;
+/// Moves a descriptor to 3 or above: stdin, stdout and stderr are for others, also when they are closed. On
+/// failure it stays where it is.
+int lift_above_stdio(UniqueFd& fd) noexcept;
 /// EINPROGRESS when the connection is on its way.
 int connect(int fd, const Address& address) noexcept;
+/// The lowest free descriptor, which may be one of stdio's.
 UniqueFd accept(int fd, int& err) noexcept;
 /// The waiting error of the socket, which the call takes away (SO_ERROR).
 int take_error(int fd) noexcept;
