@@ -342,7 +342,7 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
 
 void StreamCore::flush() {
   if (state_ != State::open || write_blocked_) return;
-  for (unsigned calls = 0; write_batch(); ++calls) {
+  for (unsigned calls = 1; write_batch(); ++calls) {
     if (calls == calls_per_flush) {
       core_->schedule_flush(*this);
       return;

@@ -680,6 +680,35 @@ BOOST_AUTO_TEST_CASE(no_memory_for_a_read_ends_reading_and_leaves_writing) {
   BOOST_TEST(text_of(fixture.send_through(left, right, bytes_of("still sent"))) == "still sent");
 }
 
+BOOST_AUTO_TEST_CASE(no_memory_to_give_bytes_back_ends_reading_and_none_of_them_comes_later) {
+  LoopFixture fixture;
+  auto [left, right] = fixture.unix_pair();
+  constexpr std::size_t part = 100000;
+  const std::vector<std::byte> bytes = pattern(part + part / 2);
+  std::vector<std::byte> first(part);
+  std::vector<std::byte> second(part);
+  const std::array<iovec, 2> vectors{make_vector(std::span(first)), make_vector(std::span(second))};
+  Request<ssize_t> writing = left.write(bytes);
+  Request<ssize_t> reading = right.readv(vectors);
+  BOOST_TEST(fixture.run_until([&] { return reading.transferred() == bytes.size(); }));
+  bool injected = false;
+  {
+    const FailNthAllocation injection(0);
+    reading.cancel();
+    injected = injection.was_injected();
+  }
+  BOOST_TEST(fixture.error_of(reading) == ECANCELED);
+  if (!injected) return;  // another operator new than that of the test
+  int err = 0;
+  BOOST_TEST(right.pending_bytes(err) == 0U);
+  BOOST_TEST(err == EPROTO);
+  Request<ssize_t> more = right.read(first);
+  BOOST_TEST(fixture.error_of(more) == EPROTO);
+  BOOST_TEST(more.transferred() == 0U);
+  Request<ssize_t> back = right.write("still writing");
+  BOOST_TEST(fixture.error_of(back) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_descriptor_that_cannot_be_passed_ends_writing_and_leaves_reading) {
   LoopFixture fixture;
   auto [left, right] = fixture.unix_pair();
