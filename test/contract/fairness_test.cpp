@@ -1,0 +1,141 @@
+// What never ends on one stream leaves room for others.
+#include <algorithm>
+#include <memory>
+#include <tsock/stream_backend.hpp>
+
+#include "contract/stream_fixture.hpp"
+
+using namespace tsock;
+using namespace tsock::test;
+
+namespace {
+
+constexpr std::size_t flood_step = 1000;
+
+struct FloodCounts {
+  StreamEvents* events = nullptr;
+  unsigned reads = 0;
+  unsigned writes = 0;
+  unsigned asked_for_readable = 0;
+};
+
+/// Always has bytes and always takes bytes, some at a time.
+class FloodBackend final : public StreamBackend {
+ public:
+  explicit FloodBackend(std::shared_ptr<FloodCounts> counts) noexcept : counts_(std::move(counts)) {}
+
+  void attach(StreamEvents& events) override { counts_->events = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& /*err*/) override {
+    ++counts_->reads;
+    return static_cast<ssize_t>(std::min(flood_step, vectors[0].iov_len));
+  }
+  ssize_t try_writev(std::span<const iovec> vectors, int& /*err*/) override {
+    ++counts_->writes;
+    return static_cast<ssize_t>(std::min(flood_step, vectors[0].iov_len));
+  }
+  int try_shutdown_write() override { return 0; }
+  int try_disconnect() override { return 0; }
+  void abort() noexcept override {}
+  void want_readable() override { ++counts_->asked_for_readable; }
+  void want_writable() override {}
+  void want_broken() override {}
+  std::size_t pending_bytes(int& /*err*/) override { return flood_step; }
+  [[nodiscard]] StreamTraits traits() const noexcept override { return {.short_is_final = false}; }
+
+ private:
+  std::shared_ptr<FloodCounts> counts_;
+};
+
+struct FloodFixture : StreamFixture {
+  std::shared_ptr<FloodCounts> counts = std::make_shared<FloodCounts>();
+  Bytes bytes = Bytes(100 * flood_step);
+
+  FloodFixture() { ours = Stream(loop, std::make_unique<FloodBackend>(counts)); }
+};
+
+}  // namespace
+
+namespace tsock::test {
+
+/// Moves bytes through a pair of streams for as long as it lives.
+class Flow {
+ public:
+  Flow(Stream& from, Stream& to) : from_(from), to_(to) {
+    read();
+    write();
+  }
+
+  [[nodiscard]] std::size_t bytes() const noexcept { return count_; }
+
+ private:
+  void read() {
+    reading_ = to_.read_some(in_);
+    reading_.set_callback([this](Request<ssize_t>& request) {
+      int err = 0;
+      count_ += static_cast<std::size_t>(request.recv(err));
+      if (err == 0) read();
+    });
+  }
+  void write() {
+    writing_ = from_.write(out_);
+    writing_.set_callback([this](Request<ssize_t>& request) {
+      int err = 0;
+      request.recv(err);
+      if (err == 0) write();
+    });
+  }
+
+  Stream& from_;
+  Stream& to_;
+  Bytes in_ = Bytes(std::size_t{64} * 1024);
+  Bytes out_ = Bytes(std::size_t{64} * 1024);
+  Request<ssize_t> reading_;
+  Request<ssize_t> writing_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace tsock::test
+
+BOOST_AUTO_TEST_SUITE(stream_fairness)
+
+BOOST_FIXTURE_TEST_CASE(a_large_read_asks_its_backend_four_times_an_event_and_waits_for_the_next,
+                        FloodFixture) {
+  Request<ssize_t> reading = ours.read(bytes);
+  for (unsigned event = 1; event <= 3; ++event) {
+    counts->events->on_readable();
+    BOOST_TEST(counts->reads == 4 * event);
+    BOOST_TEST(counts->asked_for_readable == 1 + event);
+    BOOST_TEST(reading.transferred() == 4 * event * flood_step);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_large_write_asks_its_backend_four_times_a_turn_and_goes_on_in_the_next,
+                        FloodFixture) {
+  Request<ssize_t> writing = ours.write(bytes);
+  for (unsigned turn = 1; turn <= 25; ++turn) {
+    loop.run_once();
+    BOOST_TEST(counts->writes == 4 * turn);
+  }
+  BOOST_TEST(value_of(writing) == static_cast<ssize_t>(bytes.size()));
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_stream_that_always_has_bytes_lets_others_have_their_turn,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Stream other = std::move(ours);
+  Stream other_peer = std::move(peer);
+  open(backend);
+  const Flow flow(peer, ours);
+  BOOST_TEST(run_until([&] { return flow.bytes() != 0; }));
+  for (std::size_t round = 0; round < 50; ++round) {
+    const std::size_t before = flow.bytes();
+    Bytes byte(1);
+    Request<ssize_t> quiet = other.read(byte);
+    BOOST_TEST(error_of(other_peer.write("x")) == 0);
+    BOOST_TEST(error_of(quiet) == 0);
+    // In memory that is as many completions as a turn takes.
+    BOOST_TEST(flow.bytes() - before <= std::size_t{32} << 20);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
