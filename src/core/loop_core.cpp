@@ -95,10 +95,12 @@ void LoopCore::end_batch(bool turn_ends) noexcept {
   constexpr unsigned events_without = 64;
   constexpr std::chrono::microseconds short_event{30};
   if (batch_events_ != 0) {
-    const bool is_alone = turn_ends && batch_events_ == 1;
+    const bool is_alone = turn_ends && !turn_had_batch_ && batch_events_ == 1;
     if (is_alone || Clock::now() - batch_begin_ > batch_events_ * short_event)
       unbatched_events_ = events_without;
+    turn_had_batch_ = true;
   }
+  if (turn_ends) turn_had_batch_ = false;
   batch_events_ = 0;
   batch_bytes_ = 0;
 }

@@ -296,6 +296,7 @@ class LoopCore {
   // The events whose output leaves together.
   unsigned batch_events_ = 0;
   unsigned unbatched_events_ = 0;  // that come before the next try
+  bool turn_had_batch_ = false;
   std::size_t batch_bytes_ = 0;
   Clock::time_point batch_begin_;
   LoopMetrics metrics_;
