@@ -101,9 +101,25 @@ class Stream {
   /// EINVAL for an unusable framing, EMSGSIZE for a message outside of the framing's limits, ENOMEM. After an
   /// error, also EPIPE, the bytes of the incomplete message are still unread; `transferred()` tells how many
   /// they were. Cancelling loses no byte.
-  Request<Pdu> readv_pdu(const Framing& framing, CallSite site = CallSite::current());
+  Request<Pdu> readv_pdu(const Framing& framing, CallSite site = CallSite::current()) {
+    return readv_framed(nullptr, framing, site);
+  }
   /// As above, when its turn comes in the queue.
-  Request<Pdu> readv_pdu(Queue& queue, const Framing& framing, CallSite site = CallSite::current());
+  Request<Pdu> readv_pdu(Queue& queue, const Framing& framing, CallSite site = CallSite::current()) {
+    return readv_framed(&queue, framing, site);
+  }
+  /// The same for a framing that is known where the call is compiled.
+  template <std::uint8_t Width, bool BigEndian>
+  Request<Pdu> readv_pdu(const framing::LengthPrefix<Width, BigEndian>& framing,
+                         CallSite site = CallSite::current()) {
+    return readv_prefixed(nullptr, framing, site);
+  }
+  /// As above, when its turn comes in the queue.
+  template <std::uint8_t Width, bool BigEndian>
+  Request<Pdu> readv_pdu(Queue& queue, const framing::LengthPrefix<Width, BigEndian>& framing,
+                         CallSite site = CallSite::current()) {
+    return readv_prefixed(&queue, framing, site);
+  }
   /// Reads one message into the caller's memory: `int next(VectorList& vectors)` is called from the loop,
   /// first for the first vectors and then each time when all of them are filled; it adds vectors, or none
   /// when the message is complete, and returns 0, or an errno value that ends the request. Vectors without a
@@ -195,7 +211,17 @@ class Stream {
   template <class F>
   static detail::InlineFunction wrap(Loop& loop, F next);
   Request<ssize_t> readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site);
-  Request<Pdu> start_readv_pdu(Queue* queue, const Framing& framing, CallSite site);
+  template <std::uint8_t Width, bool BigEndian>
+  Request<Pdu> readv_prefixed(Queue* queue, const framing::LengthPrefix<Width, BigEndian>& framing,
+                              CallSite site) {
+    if (!framing.is_valid()) [[unlikely]]
+      return readv_framed(queue, framing, site);
+    const detail::PrefixFormat format(Width, BigEndian, framing.includes_header, framing.min_body,
+                                      framing.max_body);
+    return readv_prefixed(queue, format, site);
+  }
+  Request<Pdu> readv_prefixed(Queue* queue, detail::PrefixFormat format, CallSite site);
+  Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
   Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, CallSite site);
   Request<ssize_t> start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
                                         std::span<const int> fds, CallSite site);

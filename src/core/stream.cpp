@@ -118,15 +118,6 @@ Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
 
 namespace {
 
-// A message with a length prefix, without the questions of the others.
-[[gnu::always_inline]] inline Request<Pdu> begin_usual_read(detail::StreamCore& core, const Framing& framing,
-                                                            CallSite site) {
-  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, framing);
-  Request<Pdu> request(state);
-  core.start_read(*state);
-  return request;
-}
-
 // Nothing to find fault with.
 [[gnu::always_inline]] inline bool is_usual_write(const detail::StreamCore* core, const Queue* queue,
                                                   const iovec& vector) noexcept {
@@ -144,33 +135,37 @@ namespace {
   return request;
 }
 
-template <class State>
-Request<Pdu> begin_pdu(Loop& loop, detail::StreamCore* core, Queue* queue, const Framing& framing,
+template <class State, class Format>
+Request<Pdu> begin_pdu(Loop& loop, detail::StreamCore* core, Queue* queue, const Format& format, int err,
                        CallSite site) {
-  auto* const state = make_operation<State>(core, loop, site, framing);
+  auto* const state = make_operation<State>(core, loop, site, format);
   Request<Pdu> request(state);
-  begin_read(core, queue, *state, framing.valid ? 0 : EINVAL);
+  begin_read(core, queue, *state, err);
   return request;
 }
 
 }  // namespace
 
-Request<Pdu> Stream::start_readv_pdu(Queue* queue, const Framing& framing, CallSite site) {
-  if (loop_ == nullptr) [[unlikely]]
-    return {};
-  if (framing.kind == Framing::Kind::length_prefix) [[likely]]
-    return begin_pdu<detail::PrefixedPduState>(*loop_, core_, queue, framing, site);
-  return begin_pdu<detail::DelimitedPduState>(*loop_, core_, queue, framing, site);
+// The usual message is read without the questions of the others.
+Request<Pdu> Stream::readv_prefixed(Queue* queue, detail::PrefixFormat format, CallSite site) {
+  if (core_ == nullptr || queue != nullptr) [[unlikely]] {
+    if (loop_ == nullptr) return {};
+    return begin_pdu<detail::PrefixedPduState>(*loop_, core_, queue, format, 0, site);
+  }
+  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core_->core(), site, format);
+  Request<Pdu> request(state);
+  core_->start_read(*state);
+  return request;
 }
 
-Request<Pdu> Stream::readv_pdu(const Framing& framing, CallSite site) {
-  if (core_ != nullptr && framing.kind == Framing::Kind::length_prefix && framing.valid) [[likely]]
-    return begin_usual_read(*core_, framing, site);
-  return start_readv_pdu(nullptr, framing, site);
-}
-
-Request<Pdu> Stream::readv_pdu(Queue& queue, const Framing& framing, CallSite site) {
-  return start_readv_pdu(&queue, framing, site);
+Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {
+  if (framing.kind == Framing::Kind::length_prefix && framing.valid) {
+    const detail::PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
+                                      framing.min_body, framing.max_body);
+    return readv_prefixed(queue, format, site);
+  }
+  if (loop_ == nullptr) return {};
+  return begin_pdu<detail::DelimitedPduState>(*loop_, core_, queue, framing, framing.valid ? 0 : EINVAL, site);
 }
 
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {

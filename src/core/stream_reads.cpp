@@ -70,7 +70,7 @@ inline bool PrefixedPduState::reserve(std::uint32_t size) {
 
 // All bytes are there.
 inline void PrefixedPduState::complete() {
-  PduAccess::set_extent(value_, size_, header_size_, size_);
+  PduAccess::set_extent(value_, size_, format_.header_size(), size_);
   finish_here(0);
 }
 
@@ -79,10 +79,10 @@ inline void PrefixedPduState::take(std::size_t bytes) {
   got_ += static_cast<std::uint32_t>(bytes);
   add_transferred(bytes);
   if (size_ == 0) {
-    if (got_ < header_size_) return;
+    if (got_ < format_.header_size()) return;
     const std::uint32_t size = size_by(header_.data());
     if (size == 0 || !reserve(size)) return;
-    std::memcpy(PduAccess::data(value_), header_.data(), header_size_);
+    std::memcpy(PduAccess::data(value_), header_.data(), format_.header_size());
   }
   if (got_ == size_) complete();
 }
@@ -106,12 +106,12 @@ bool PrefixedPduState::stays_in_place(std::span<const std::byte> bytes, std::uin
 std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
   std::size_t taken = 0;
   if (size_ == 0) {
-    if (got_ == 0 && bytes.size() >= header_size_) {
+    if (got_ == 0 && bytes.size() >= format_.header_size()) {
       const std::uint32_t size = size_by(bytes.data());
       if (size >= ReceiveBuffer::smallest_in_place && size <= bytes.size() && stays_in_place(bytes, size))
         return size;
     }
-    taken = std::min<std::size_t>(bytes.size(), header_size_ - got_);
+    taken = std::min<std::size_t>(bytes.size(), format_.header_size() - got_);
     std::memcpy(header_.data() + got_, bytes.data(), taken);
     take(taken);
     if (size_ == 0 || got_ == size_) return taken;
@@ -124,7 +124,7 @@ std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
 }
 
 std::size_t PrefixedPduState::space(std::span<iovec> out) {
-  out[0] = size_ == 0 ? iovec{header_.data() + got_, std::size_t{header_size_} - got_}
+  out[0] = size_ == 0 ? iovec{header_.data() + got_, std::size_t{format_.header_size()} - got_}
                       : iovec{PduAccess::data(value_) + got_, std::size_t{size_} - got_};
   return 1;
 }

@@ -59,13 +59,8 @@ class ReadSomeState final : public ResultState<ssize_t, StreamRead> {
 /// Reads one message of a length-prefixed framing.
 class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
  public:
-  [[gnu::always_inline]] PrefixedPduState(LoopCore& core, CallSite site, const Framing& framing) noexcept
-      : ResultState(core, site),
-        header_size_(framing.length_bytes),
-        big_endian_(framing.big_endian),
-        includes_header_(framing.includes_header),
-        min_body_(static_cast<std::uint32_t>(framing.min_body)),
-        max_body_(static_cast<std::uint32_t>(framing.max_body)) {}
+  [[gnu::always_inline]] PrefixedPduState(LoopCore& core, CallSite site, PrefixFormat format) noexcept
+      : ResultState(core, site), format_(format) {}
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
 
   std::size_t feed(std::span<const std::byte> bytes) override;
@@ -85,11 +80,7 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
   std::size_t feed_part(std::span<const std::byte> bytes);
 
   std::array<std::byte, 4> header_{};
-  std::uint8_t header_size_;
-  bool big_endian_;
-  bool includes_header_;
-  std::uint32_t min_body_;
-  std::uint32_t max_body_;
+  PrefixFormat format_;
   std::uint32_t size_ = 0;  // of the whole message; 0 until the header is known
   std::uint32_t got_ = 0;
 };
@@ -158,13 +149,13 @@ class NextVectorState final : public ResultState<ssize_t, StreamRead> {
 // The length prefix as a number.
 inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noexcept {
   const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
-  switch (header_size_) {
+  switch (format_.header_size()) {
     case 1:
       return byte(0);
     case 2:
-      return big_endian_ ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
+      return format_.big_endian() ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
     default:
-      return big_endian_ ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
+      return format_.big_endian() ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
                          : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
   }
 }
@@ -173,21 +164,21 @@ inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noex
 inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept {
   std::uint32_t length = prefix(header);
   bool fits = true;
-  if (includes_header_) {
-    fits = length >= header_size_;
-    length -= header_size_;
+  if (format_.includes_header()) {
+    fits = length >= format_.header_size();
+    length -= format_.header_size();
   }
-  if (!fits || length < min_body_ || length > max_body_) [[unlikely]] {
+  if (!fits || length < format_.min_body() || length > format_.max_body()) [[unlikely]] {
     set_fault(EMSGSIZE);
     return 0;
   }
-  return header_size_ + length;
+  return format_.header_size() + length;
 }
 
 // Null when there is no memory.
 [[gnu::always_inline]] inline std::byte* PrefixedPduState::room_for_all(std::uint32_t size) noexcept {
   try {
-    return PduAccess::make(value_, core(), size, header_size_);
+    return PduAccess::make(value_, core(), size, format_.header_size());
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
@@ -195,7 +186,7 @@ inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept
 
 [[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
   // The usual case: nothing of the message was seen before, and it is there as a whole.
-  if (got_ == 0 && bytes.size() >= header_size_) [[likely]] {
+  if (got_ == 0 && bytes.size() >= format_.header_size()) [[likely]] {
     const std::uint32_t size = size_by(bytes.data());
     if (size != 0 && size <= bytes.size() && size < ReceiveBuffer::smallest_in_place) [[likely]] {
       if (std::byte* const place = room_for_all(size); place != nullptr) [[likely]] {
