@@ -30,12 +30,12 @@ class Framing {
 namespace detail {
 
 /// A framing by length prefix that is valid, in the shape in which it is handed on. Whole words: out of small
-/// members a compiler makes narrow stores that are loaded as one, which stalls a processor for longer than the
-/// rest of a short read takes.
+/// members a compiler makes narrow stores that are loaded as one, which stalls a processor for longer than
+/// the rest of a short read takes.
 class PrefixFormat {
  public:
-  constexpr PrefixFormat(std::uint8_t header_size, bool big_endian, bool includes_header, std::size_t min_body,
-                         std::size_t max_body) noexcept
+  constexpr PrefixFormat(std::uint8_t header_size, bool big_endian, bool includes_header,
+                         std::size_t min_body, std::size_t max_body) noexcept
       : shape_(header_size | (big_endian ? big_endian_bit : 0U) |
                (includes_header ? includes_header_bit : 0U)),
         min_body_(static_cast<std::uint32_t>(min_body)),

@@ -165,7 +165,8 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
     return readv_prefixed(queue, format, site);
   }
   if (loop_ == nullptr) return {};
-  return begin_pdu<detail::DelimitedPduState>(*loop_, core_, queue, framing, framing.valid ? 0 : EINVAL, site);
+  return begin_pdu<detail::DelimitedPduState>(*loop_, core_, queue, framing, framing.valid ? 0 : EINVAL,
+                                              site);
 }
 
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {

@@ -156,7 +156,7 @@ inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noex
       return format_.big_endian() ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
     default:
       return format_.big_endian() ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
-                         : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
+                                  : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
   }
 }
 

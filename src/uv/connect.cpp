@@ -40,9 +40,10 @@ int fit_local(Address& local, const Address& remote) {
 }  // namespace
 
 /// Waits for a connection to be made.
-class ConnectState final : public ResultState<Stream>, private FdEvents {
+class ConnectState final : public ResultState<Stream>, private FdWatcher {
  public:
-  ConnectState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  ConnectState(LoopCore& core, CallSite site) : ResultState(core, site), FdWatcher(impl_of(core)) {}
+  ~ConnectState() override { close(); }
   [[nodiscard]] const char* name() const noexcept override { return "connect"; }
 
   void start(const Address& remote, const ConnectOptions& options) {
@@ -64,9 +65,9 @@ class ConnectState final : public ResultState<Stream>, private FdEvents {
     int err = 0;
     try {
       err = prepare();
-      if (err == 0) err = os::connect(socket_->native_handle(), remote_);
+      if (err == 0) err = os::connect(fd_.get(), remote_);
       if (err == EAGAIN && options_.retry_full_backlog) {
-        socket_.reset();
+        close();
         retry_ = loop().sleep(backlog_retry);
         retry_.set_callback([this](Request<void>&) { try_connect(); });
         return;
@@ -77,8 +78,7 @@ class ConnectState final : public ResultState<Stream>, private FdEvents {
     if (err == 0) {
       complete();
     } else if (err == EINPROGRESS) {
-      socket_->watcher().set_events(*this);
-      socket_->watcher().want_writable();
+      await_writable();
     } else {
       close();
       finish(err);
@@ -98,12 +98,12 @@ class ConnectState final : public ResultState<Stream>, private FdEvents {
     if (err == 0) err = os::apply_connected(fd.get(), remote_.family(), options_.stream);
     if (err == 0 && is_specific(local)) err = os::bind(fd.get(), local);
     if (err != 0) return err;
-    socket_ = std::make_unique<SocketStream>(impl_of(core()), std::move(fd));
-    return socket_->open(options_.stream.receive_fds);
+    fd_ = std::move(fd);
+    return start_watching(fd_.get());
   }
 
   void on_fd_event(FdEvent /*event*/) override {
-    const int err = os::take_error(socket_->native_handle());
+    const int err = os::take_error(fd_.get());
     if (err == 0) {
       complete();
       return;
@@ -113,17 +113,23 @@ class ConnectState final : public ResultState<Stream>, private FdEvents {
   }
 
   void complete() {
-    socket_->resume_events();
+    int err = 0;
+    auto socket = SocketStream::make(loop_impl(), fd_, options_.stream.receive_fds, err, this);
     try {
-      finish_with(Stream(loop(), std::move(socket_), options_.stream));
+      if (err == 0) finish_with(Stream(loop(), std::move(socket), options_.stream));
     } catch (const std::bad_alloc&) {
-      finish(ENOMEM);
+      err = ENOMEM;
     }
+    if (err == 0) return;
+    close();
+    finish(err);
   }
 
+  // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
   void close() noexcept {
     retry_ = Request<void>();
-    socket_.reset();
+    stop_watching();
+    fd_.reset();
   }
 
   void on_abandon() noexcept override { close(); }
@@ -131,7 +137,7 @@ class ConnectState final : public ResultState<Stream>, private FdEvents {
 
   Address remote_;
   ConnectOptions options_;
-  std::unique_ptr<SocketStream> socket_;
+  UniqueFd fd_;
   Request<void> retry_;
 };
 
@@ -168,12 +174,8 @@ namespace {
 
 // On failure the descriptor goes back to `fd`.
 Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
-  auto socket = std::make_unique<detail::SocketStream>(detail::impl_of(loop.core()), std::move(fd));
-  err = socket->open(options.receive_fds);
-  if (err != 0) {
-    fd = socket->release();
-    return {};
-  }
+  auto socket = detail::SocketStream::make(detail::impl_of(loop.core()), fd, options.receive_fds, err);
+  if (err != 0) return {};
   return Stream(loop, std::move(socket), options);
 }
 

@@ -10,97 +10,83 @@
 
 namespace tsock::detail {
 
-/// The libuv handle; it outlives the watcher until libuv has closed it.
-struct FdWatcher::Handle {
-  explicit Handle(LoopImpl& owner) noexcept : loop(&owner) {}
-  static void on_poll(uv_poll_t* poll, int status, int events) noexcept;
-  uv_poll_t poll{};
-  LoopImpl* loop;
-  FdWatcher* watcher = nullptr;
-  FdEvents* events = nullptr;
-};
-
-int FdWatcher::open(int fd, FdEvents& events) {
-  Handle* handle = nullptr;
+int FdWatcher::start_watching(int fd) noexcept {
+  uv_poll_t* poll = nullptr;
   try {
-    handle = make_pooled<Handle>(*loop_, *loop_);
+    poll = make_pooled<uv_poll_t>(*loop_);
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
-  if (const int err = uv_poll_init(loop_->uv(), &handle->poll, fd); err != 0) {
-    handle->~Handle();
-    loop_->deallocate(handle, sizeof(Handle));
+  if (const int err = uv_poll_init(loop_->uv(), poll, fd); err != 0) {
+    loop_->deallocate(poll, sizeof(uv_poll_t));
     return -err;
   }
-  handle->poll.data = handle;
-  handle->watcher = this;
-  handle->events = &events;
-  uv_unref(reinterpret_cast<uv_handle_t*>(&handle->poll));
-  handle_ = handle;
+  poll->data = this;
+  uv_unref(reinterpret_cast<uv_handle_t*>(poll));
+  poll_ = poll;
   return 0;
 }
 
-void FdWatcher::set_events(FdEvents& events) noexcept {
-  if (handle_ != nullptr) handle_->events = &events;
+void FdWatcher::take_over(FdWatcher& other) noexcept {
+  poll_ = std::exchange(other.poll_, nullptr);
+  if (poll_ != nullptr) poll_->data = this;
+  // What the other one asked for is its own affair.
+  interests_ = static_cast<std::uint8_t>(std::exchange(other.interests_, std::uint8_t{0}) & ~all);
 }
 
-void FdWatcher::arm(unsigned interests) {
-  if (handle_ == nullptr) return;
-  armed_ = interests;
+void FdWatcher::arm(unsigned interests) noexcept {
+  if (poll_ == nullptr) return;
+  interests_ = static_cast<std::uint8_t>((interests_ & all) | (interests << armed_shift));
   const int mask = static_cast<int>(((interests & readable) != 0 ? unsigned{UV_READABLE} : 0U) |
                                     ((interests & writable) != 0 ? unsigned{UV_WRITABLE} : 0U) |
                                     ((interests & hang_up) != 0 ? unsigned{UV_DISCONNECT} : 0U));
   // Neither can fail for a handle that is not closing and a mask that is known.
   if (mask == 0) {
-    uv_poll_stop(&handle_->poll);
+    uv_poll_stop(poll_);
     return;
   }
-  uv_poll_start(&handle_->poll, mask, &Handle::on_poll);
+  uv_poll_start(poll_, mask, &FdWatcher::on_poll);
 }
 
-void FdWatcher::Handle::on_poll(uv_poll_t* poll, int status, int events) noexcept {
-  const auto* const handle = static_cast<Handle*>(poll->data);
-  LoopImpl& loop = *handle->loop;
+void FdWatcher::on_poll(uv_poll_t* poll, int status, int events) noexcept {
+  auto* const watcher = static_cast<FdWatcher*>(poll->data);
+  LoopImpl& loop = *watcher->loop_;
   loop.enter();
-  handle->watcher->on_event(status, static_cast<unsigned>(events));
+  watcher->on_event(status, static_cast<unsigned>(events));
   // From here on code of the user runs; the watcher may be gone.
   loop.drain_event();
 }
 
 void FdWatcher::on_event(int status, unsigned events) {
-  FdEvent event;
   if (status != 0) {
     // libuv has stopped the handle: an error waits on the descriptor.
-    armed_ = 0;
-    event = {.readable = true, .writable = true, .hung_up = false, .failed = true};
-    wanted_ = 0;
-    handle_->events->on_fd_event(event);
+    interests_ = 0;
+    on_fd_event({.readable = true, .writable = true, .hung_up = false, .failed = true});
     return;
   }
   unsigned came = ((events & UV_READABLE) != 0 ? readable : 0U) |
                   ((events & UV_WRITABLE) != 0 ? writable : 0U) |
                   ((events & UV_DISCONNECT) != 0 ? hang_up : 0U);
-  if (const unsigned unwanted = came & ~wanted_; unwanted != 0) {
-    arm(armed_ & ~unwanted);
-    came &= wanted_;
+  if (const unsigned unwanted = came & ~unsigned{interests_}; unwanted != 0) {
+    came &= ~unwanted;
+    arm(armed() & ~unwanted);
   }
-  wanted_ &= ~came;
-  event = {.readable = (came & readable) != 0,
-           .writable = (came & writable) != 0,
-           .hung_up = (came & hang_up) != 0,
-           .failed = false};
-  if (came != 0) handle_->events->on_fd_event(event);
+  interests_ = static_cast<std::uint8_t>(interests_ & ~came);
+  if (came == 0) return;
+  on_fd_event({.readable = (came & readable) != 0,
+               .writable = (came & writable) != 0,
+               .hung_up = (came & hang_up) != 0,
+               .failed = false});
 }
 
-void FdWatcher::close() noexcept {
-  Handle* const handle = std::exchange(handle_, nullptr);
-  if (handle == nullptr) return;
-  wanted_ = armed_ = 0;
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), [](uv_handle_t* closed) {
-    auto* const ended = static_cast<Handle*>(closed->data);
-    LoopImpl& loop = *ended->loop;
-    ended->~Handle();
-    loop.deallocate(ended, sizeof(Handle));
+void FdWatcher::stop_watching() noexcept {
+  uv_poll_t* const poll = std::exchange(poll_, nullptr);
+  if (poll == nullptr) return;
+  interests_ = 0;
+  poll->data = loop_;
+  uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* closed) {
+    auto* const loop = static_cast<LoopImpl*>(closed->data);
+    loop->deallocate(closed, sizeof(uv_poll_t));
   });
 }
 

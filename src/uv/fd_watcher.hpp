@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstdint>
+
 #include "core/loop_core.hpp"
+
+struct uv_poll_s;
 
 namespace tsock::detail {
 
@@ -14,52 +18,55 @@ struct FdEvent {
   bool failed = false;   ///< an error waits on the descriptor
 };
 
-/// Receives the events of one descriptor.
-class FdEvents {
- public:
-  virtual void on_fd_event(FdEvent event) = 0;
-
- protected:
-  ~FdEvents() = default;
-};
-
-/// Watches one descriptor for readiness. `uv_poll_start` costs two system calls, so the kernel's interest set
-/// only grows while it is used, and shrinks when an event came that nobody had asked for.
+/// Watches one descriptor for readiness; a base of whoever owns the descriptor. `uv_poll_start` costs two
+/// system calls, so the kernel's interest set only grows while it is used, and shrinks when an event came
+/// that nobody had asked for.
 class FdWatcher {
  public:
-  explicit FdWatcher(LoopImpl& loop) noexcept : loop_(&loop) {}
   FdWatcher(const FdWatcher&) = delete;
   FdWatcher& operator=(const FdWatcher&) = delete;
-  ~FdWatcher() { close(); }
+
+ protected:
+  explicit FdWatcher(LoopImpl& loop) noexcept : loop_(&loop) {}
+  ~FdWatcher() { stop_watching(); }
 
   /// Begins to watch. \return 0, EEXIST when the loop watches the descriptor already, EPERM for what cannot
   /// be polled, ENOMEM.
-  int open(int fd, FdEvents& events);
-  [[nodiscard]] bool is_open() const noexcept { return handle_ != nullptr; }
-  void set_events(FdEvents& events) noexcept;
-  void want_readable() { want(readable); }
-  void want_writable() { want(writable); }
-  void want_hang_up() { want(hang_up); }
+  int start_watching(int fd) noexcept;
+  /// Goes on where another one ends that has watched the descriptor so far.
+  void take_over(FdWatcher& other) noexcept;
   /// Ends watching, at once; to be called before the descriptor is closed.
-  void close() noexcept;
+  void stop_watching() noexcept;
+  [[nodiscard]] bool is_watching() const noexcept { return poll_ != nullptr; }
+  // Each asks for one event.
+  void await_readable() { await(readable); }
+  void await_writable() { await(writable); }
+  void await_hang_up() { await(hang_up); }
+
+  [[nodiscard]] LoopImpl& loop_impl() const noexcept { return *loop_; }
 
  private:
-  struct Handle;
   static constexpr unsigned readable = 1;
   static constexpr unsigned writable = 2;
   static constexpr unsigned hang_up = 4;
+  static constexpr unsigned all = 7;
+  static constexpr unsigned armed_shift = 4;
 
-  void want(unsigned interest) {
-    wanted_ |= interest;
-    if ((armed_ & interest) == 0) arm(armed_ | interest);
-  }
-  void arm(unsigned interests);
+  /// An event that was asked for has come; may destroy this object.
+  virtual void on_fd_event(FdEvent event) = 0;
+
+  static void on_poll(uv_poll_s* poll, int status, int events) noexcept;
   void on_event(int status, unsigned events);
+  [[nodiscard]] unsigned armed() const noexcept { return unsigned{interests_} >> armed_shift; }
+  void await(unsigned interest) {
+    interests_ = static_cast<std::uint8_t>(interests_ | interest);
+    if ((armed() & interest) == 0) arm(armed() | interest);
+  }
+  void arm(unsigned interests) noexcept;
 
   LoopImpl* loop_;
-  Handle* handle_ = nullptr;
-  unsigned wanted_ = 0;
-  unsigned armed_ = 0;
+  uv_poll_s* poll_ = nullptr;   // in the loop's pool; it stays there until libuv has closed it
+  std::uint8_t interests_ = 0;  // what is asked for, and above `armed_shift` what the kernel is asked for
 };
 
 }  // namespace tsock::detail

@@ -9,7 +9,7 @@
 namespace tsock::detail {
 
 PipeStream::PipeStream(LoopImpl& loop, Source source) noexcept
-    : loop_(&loop), source_(std::move(source)), access_(os::access_mode(source_.fd.get())), watcher_(loop) {}
+    : FdWatcher(loop), source_(std::move(source)), access_(os::access_mode(source_.fd.get())) {}
 
 PipeStream::~PipeStream() {
   if (is_linked()) unlink();
@@ -18,7 +18,7 @@ PipeStream::~PipeStream() {
 
 int PipeStream::open() {
   const bool was_blocking = !os::is_nonblocking(source_.fd.get());
-  const int err = watcher_.open(source_.fd.get(), *this);
+  const int err = start_watching(source_.fd.get());
   if (err == EPERM) {
     always_ready_ = true;
     return 0;
@@ -29,7 +29,7 @@ int PipeStream::open() {
 
 // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
 void PipeStream::close() noexcept {
-  watcher_.close();
+  stop_watching();
   if (std::exchange(restores_flag_, false)) os::clear_nonblocking(source_.fd.get());
   source_.fd.reset();
 }
@@ -65,8 +65,8 @@ void PipeStream::want_readable() {
     come_back();
     return;
   }
-  watcher_.want_readable();
-  if (watches_breaks_) watcher_.want_hang_up();
+  await_readable();
+  if (watches_breaks_) await_hang_up();
 }
 
 void PipeStream::want_writable() {
@@ -75,17 +75,17 @@ void PipeStream::want_writable() {
     come_back();
     return;
   }
-  watcher_.want_writable();
-  if (watches_breaks_) watcher_.want_hang_up();
+  await_writable();
+  if (watches_breaks_) await_hang_up();
 }
 
 void PipeStream::want_broken() {
   wants_broken_ = true;
-  watcher_.want_hang_up();
+  await_hang_up();
 }
 
 void PipeStream::come_back() {
-  if (!is_linked()) loop_->make_ready(*this);
+  if (!is_linked()) loop_impl().make_ready(*this);
 }
 
 void PipeStream::run() {

@@ -11,7 +11,7 @@ namespace tsock::detail {
 
 /// A pipe, fifo, terminal or device by read(2) and write(2). libuv's streams are not used for them: their
 /// writes raise SIGPIPE.
-class PipeStream final : public StreamBackend, private FdEvents, private ReadyTask {
+class PipeStream final : public StreamBackend, private FdWatcher, private ReadyTask {
  public:
   struct Source {
     UniqueFd fd;
@@ -47,10 +47,8 @@ class PipeStream final : public StreamBackend, private FdEvents, private ReadyTa
   void come_back();
   void close() noexcept;
 
-  LoopImpl* loop_;
   Source source_;
   os::AccessMode access_;
-  FdWatcher watcher_;
   StreamEvents* events_ = nullptr;
   bool always_ready_ = false;  // a device that cannot be polled because it never waits
   bool restores_flag_ = false;

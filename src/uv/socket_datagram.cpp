@@ -24,9 +24,8 @@ constexpr std::chrono::milliseconds full_peer_retry{2};
 
 SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
                                bool adopted) noexcept
-    : loop_(&loop),
+    : FdWatcher(loop),
       fd_(std::move(fd)),
-      watcher_(loop),
       family_(family),
       info_(options.receive_info),
       calls_(os::datagram_calls(fd_.get(), family, options, adopted)) {}
@@ -37,7 +36,7 @@ SocketDatagram::~SocketDatagram() { close(); }
 void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
   late_ = Request<void>();
-  watcher_.close();
+  stop_watching();
   fd_.reset();
   if (!file_) return;
   os::FileIdentity now;
@@ -47,7 +46,7 @@ void SocketDatagram::close() noexcept {
 }
 
 UniqueFd SocketDatagram::release() noexcept {
-  watcher_.close();
+  stop_watching();
   return std::move(fd_);
 }
 
@@ -102,10 +101,10 @@ int SocketDatagram::try_disconnect() {
 }
 
 void SocketDatagram::want_readable() {
-  watcher_.want_readable();
+  await_readable();
   if (calls_.late_error == 0) return;
   // The kernel has told it and will not tell it again.
-  late_ = loop_->loop().sleep({});
+  late_ = loop_impl().loop().sleep({});
   late_.set_callback([this](Request<void>&) { events_->on_readable(); });
 }
 
@@ -113,14 +112,14 @@ void SocketDatagram::want_writable() {
   // Of a unix socket the kernel tells whether the receiver that it is connected to has room, not another one.
   if (is_unix() && (!connected_ || blocked_by_destination_)) {
     try {
-      retry_ = loop_->loop().sleep(full_peer_retry);
+      retry_ = loop_impl().loop().sleep(full_peer_retry);
       retry_.set_callback([this](Request<void>&) { events_->on_writable(); });
       return;
     } catch (const std::bad_alloc&) {
       retry_ = Request<void>();
     }
   }
-  watcher_.want_writable();
+  await_writable();
 }
 
 void SocketDatagram::on_fd_event(FdEvent event) {

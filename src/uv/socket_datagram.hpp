@@ -17,14 +17,14 @@
 namespace tsock::detail {
 
 /// A UDP or unix datagram socket.
-class SocketDatagram final : public DatagramBackend, public DatagramControl, private FdEvents {
+class SocketDatagram final : public DatagramBackend, public DatagramControl, private FdWatcher {
  public:
   /// \param fd set up already
   SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
                  bool adopted) noexcept;
   ~SocketDatagram() override;
 
-  int open() { return watcher_.open(fd_.get(), *this); }
+  int open() { return start_watching(fd_.get()); }
   [[nodiscard]] UniqueFd release() noexcept;
   void set_connected() noexcept { connected_ = true; }
   /// The socket file that is removed at the end.
@@ -57,9 +57,7 @@ class SocketDatagram final : public DatagramBackend, public DatagramControl, pri
   void take_queued_error(int& err) noexcept;
   [[nodiscard]] bool is_unix() const noexcept { return family_ == Address::unix_unnamed().family(); }
 
-  LoopImpl* loop_;
   UniqueFd fd_;
-  FdWatcher watcher_;
   DatagramEvents* events_ = nullptr;
   int family_;
   bool connected_ = false;

@@ -1,7 +1,6 @@
 #include "uv/socket_listener.hpp"
 
 #include <cerrno>
-#include <new>
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
 #include <utility>
@@ -16,15 +15,14 @@ namespace tsock {
 namespace detail {
 
 SocketListener::SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted, bool options_set)
-    : loop_(&loop),
+    : FdWatcher(loop),
       fd_(std::move(fd)),
-      watcher_(loop),
       accepted_(accepted),
       family_(os::local_address(fd_.get()).family()),
       inherited_(options_set && os::accepted_inherit_options(family_)) {}
 
 SocketListener::~SocketListener() {
-  watcher_.close();
+  stop_watching();
   if (!file_) return;
   // Somebody may have put a socket of his own there since.
   os::FileIdentity now;
@@ -37,7 +35,7 @@ void SocketListener::own_file(const Address& address, os::FileIdentity identity)
 }
 
 UniqueFd SocketListener::release() noexcept {
-  watcher_.close();
+  stop_watching();
   return std::move(fd_);
 }
 
@@ -62,18 +60,7 @@ int SocketListener::make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& st
   int err = os::lift_above_stdio(fd);
   if (err == 0 && !inherited_) err = os::apply_connected(fd.get(), family_, accepted_);
   if (err != 0) return err;
-  std::unique_ptr<SocketStream> made;
-  try {
-    made = std::make_unique<SocketStream>(*loop_, std::move(fd));
-  } catch (const std::bad_alloc&) {
-    return ENOMEM;
-  }
-  err = made->open(accepted_.receive_fds);
-  if (err == 0) {
-    stream = std::move(made);
-  } else {
-    fd = made->release();
-  }
+  stream = SocketStream::make(loop_impl(), fd, accepted_.receive_fds, err);
   return err;
 }
 

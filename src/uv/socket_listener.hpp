@@ -12,20 +12,20 @@
 namespace tsock::detail {
 
 /// A listening TCP or unix stream socket.
-class SocketListener final : public ListenerBackend, private FdEvents {
+class SocketListener final : public ListenerBackend, private FdWatcher {
  public:
   /// \param options_set whether the listening socket has the options of `accepted` itself.
   SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted, bool options_set);
   ~SocketListener() override;
 
-  int open() { return watcher_.open(fd_.get(), *this); }
+  int open() { return start_watching(fd_.get()); }
   /// The socket file that is removed at the end.
   void own_file(const Address& address, os::FileIdentity identity);
   [[nodiscard]] UniqueFd release() noexcept;
 
   void attach(ListenerEvents& events) override { events_ = &events; }
   int try_accept(std::unique_ptr<StreamBackend>& stream) override;
-  void want_acceptable() override { watcher_.want_readable(); }
+  void want_acceptable() override { await_readable(); }
   [[nodiscard]] Address local_address() const override { return os::local_address(fd_.get()); }
   [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
 
@@ -38,9 +38,7 @@ class SocketListener final : public ListenerBackend, private FdEvents {
   /// On failure the connection stays in `fd`.
   int make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& stream);
 
-  LoopImpl* loop_;
   UniqueFd fd_;
-  FdWatcher watcher_;
   StreamOptions accepted_;
   int family_;
   bool inherited_;   // accepted sockets have their options already

@@ -12,21 +12,38 @@
 
 namespace tsock::detail {
 
-SocketStream::SocketStream(LoopImpl& loop, UniqueFd fd) noexcept : fd_(std::move(fd)), watcher_(loop) {}
+std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueFd& fd, bool receive_fds, int& err,
+                                                 FdWatcher* watcher) noexcept {
+  std::unique_ptr<SocketStream> stream;
+  try {
+    stream.reset(::new (loop.allocate(sizeof(SocketStream))) SocketStream(loop));
+    if (receive_fds) stream->reception_ = std::make_unique<FdReception>();
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return nullptr;
+  }
+  err = 0;
+  if (watcher != nullptr) {
+    stream->take_over(*watcher);
+  } else {
+    err = stream->start_watching(fd.get());
+  }
+  if (err != 0) return nullptr;
+  stream->fd_ = std::move(fd);
+  return stream;
+}
 
 SocketStream::~SocketStream() { close(); }
 
-int SocketStream::open(bool receive_fds) {
-  if (receive_fds) {
-    reception_.reset(new (std::nothrow) FdReception);
-    if (reception_ == nullptr) return ENOMEM;
-  }
-  return watcher_.open(fd_.get(), *this);
+void SocketStream::operator delete(SocketStream* socket, std::destroying_delete_t) noexcept {
+  LoopImpl& loop = socket->loop_impl();
+  socket->~SocketStream();
+  loop.deallocate(static_cast<void*>(socket), sizeof(SocketStream));
 }
 
 // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
 void SocketStream::close() noexcept {
-  watcher_.close();
+  stop_watching();
   fd_.reset();
 }
 
@@ -37,9 +54,9 @@ ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
   // reader.
   if (connection_error_ == 0) {
     if (err == EPIPE) {
-      connection_error_ = os::take_error(fd_.get());
+      note_connection_error(os::take_error(fd_.get()));
     } else if (breaks_connection(err)) {
-      connection_error_ = err;
+      note_connection_error(err);
     }
   }
   if (connection_error_ != 0) err = connection_error_;
@@ -89,7 +106,7 @@ ssize_t SocketStream::try_writev_with_fds(std::span<const iovec> vectors, std::s
 int SocketStream::try_shutdown_write() {
   const int err = os::shutdown_write(fd_.get());
   if (err != ENOTCONN) return err;
-  if (connection_error_ == 0) connection_error_ = os::take_error(fd_.get());
+  if (connection_error_ == 0) note_connection_error(os::take_error(fd_.get()));
   return connection_error_ != 0 ? connection_error_ : EPIPE;
 }
 
@@ -104,18 +121,18 @@ void SocketStream::abort() noexcept {
 }
 
 void SocketStream::want_readable() {
-  watcher_.want_readable();
-  if (watches_breaks_) watcher_.want_hang_up();
+  await_readable();
+  if (watches_breaks_) await_hang_up();
 }
 
 void SocketStream::want_writable() {
-  watcher_.want_writable();
-  if (watches_breaks_) watcher_.want_hang_up();
+  await_writable();
+  if (watches_breaks_) await_hang_up();
 }
 
 void SocketStream::want_broken() {
   wants_broken_ = true;
-  watcher_.want_hang_up();
+  await_hang_up();
 }
 
 void SocketStream::watch_for_breaks(bool on) { watches_breaks_ = on; }
@@ -124,7 +141,7 @@ void SocketStream::watch_for_breaks(bool on) { watches_breaks_ = on; }
 // the options say that a break comes before what is buffered.
 void SocketStream::on_fd_event(FdEvent event) {
   const bool broken = event.failed || event.hung_up;
-  if (event.failed && connection_error_ == 0) connection_error_ = os::take_error(fd_.get());
+  if (event.failed && connection_error_ == 0) note_connection_error(os::take_error(fd_.get()));
   if (broken && watches_breaks_) report_break(event);
   if (event.writable && fd_) events_->on_writable();
   if (event.readable && fd_) events_->on_readable();
@@ -140,7 +157,7 @@ std::size_t SocketStream::pending_bytes(int& err) {
   const std::size_t bytes = os::readable_bytes(fd_.get(), err);
   if (bytes != 0 || err != 0) return bytes;
   const int waiting = os::peek_error(fd_.get());
-  if (connection_error_ == 0 && waiting != EPIPE) connection_error_ = waiting;
+  if (waiting != EPIPE) note_connection_error(waiting);
   err = connection_error_ != 0 ? connection_error_ : waiting;
   return 0;
 }
@@ -156,7 +173,7 @@ Address SocketStream::local_address() const { return fd_ ? os::local_address(fd_
 Address SocketStream::remote_address() const { return fd_ ? os::remote_address(fd_.get()) : Address(); }
 
 UniqueFd SocketStream::release() noexcept {
-  watcher_.close();
+  stop_watching();
   return std::move(fd_);
 }
 

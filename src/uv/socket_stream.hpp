@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <tsock/socket_control.hpp>
 #include <tsock/stream_backend.hpp>
@@ -12,17 +13,16 @@
 
 namespace tsock::detail {
 
-/// A stream socket: TCP or unix.
-class SocketStream final : public StreamBackend, public SocketControl, private FdEvents {
+/// A stream socket: TCP or unix. It lies in the loop's pool.
+class SocketStream final : public StreamBackend, public SocketControl, private FdWatcher {
  public:
-  SocketStream(LoopImpl& loop, UniqueFd fd) noexcept;
+  /// Makes one of a socket, which is watched from now on; by `watcher` so far, if there is one. On failure it
+  /// gives null, and `fd` keeps the socket.
+  static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueFd& fd, bool receive_fds, int& err,
+                                            FdWatcher* watcher = nullptr) noexcept;
   ~SocketStream() override;
-
-  /// Begins to watch the socket, and to take descriptors in when told so. \return 0 or an errno value.
-  int open(bool receive_fds);
-  [[nodiscard]] FdWatcher& watcher() noexcept { return watcher_; }
-  /// Takes the events back from whoever waited for the connection.
-  void resume_events() noexcept { watcher_.set_events(*this); }
+  // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
+  static void operator delete(SocketStream* socket, std::destroying_delete_t) noexcept;
 
   void attach(StreamEvents& events) override { events_ = &events; }
   ssize_t try_readv(std::span<const iovec> vectors, int& err) override;
@@ -58,19 +58,23 @@ class SocketStream final : public StreamBackend, public SocketControl, private F
     std::vector<ReceivedFd> received;
   };
 
+  explicit SocketStream(LoopImpl& loop) noexcept : FdWatcher(loop) {}
   void on_fd_event(FdEvent event) override;
   void report_break(FdEvent event);
   ssize_t try_readv_with_fds(std::span<const iovec> vectors, int& err);
   ssize_t remember_failure(ssize_t result, int& err) noexcept;
+  void note_connection_error(int err) noexcept {
+    if (connection_error_ == 0) connection_error_ = static_cast<std::int16_t>(err);
+  }
   void close() noexcept;
 
+  // Small, and the small ones first: many of these are idle.
+  bool wants_broken_ : 1 = false;
+  bool watches_breaks_ : 1 = false;
+  std::int16_t connection_error_ = 0;  // what broke the connection; the kernel tells it only once
   UniqueFd fd_;
-  FdWatcher watcher_;
   StreamEvents* events_ = nullptr;
   std::unique_ptr<FdReception> reception_;
-  int connection_error_ = 0;  // what broke the connection; the kernel tells it only once
-  bool wants_broken_ = false;
-  bool watches_breaks_ = false;
 };
 
 }  // namespace tsock::detail

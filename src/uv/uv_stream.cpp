@@ -57,7 +57,7 @@ struct UvStream::DeferredWrite {
 };
 
 UvStream::UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership)
-    : loop_(&loop), link_(make_pooled<Link>(loop, loop, handle, ownership, *this)), watcher_(loop) {
+    : FdWatcher(loop), link_(make_pooled<Link>(loop, loop, handle, ownership, *this)) {
   link_->was_referenced = uv_has_ref(as_handle(handle)) != 0;
   handle->data = link_;
   uv_unref(as_handle(handle));
@@ -78,7 +78,7 @@ void UvStream::let_go(Link* link) noexcept {
 void UvStream::close() noexcept {
   Link* const link = std::exchange(link_, nullptr);
   if (link == nullptr) return;
-  watcher_.close();
+  stop_watching();
   watched_.reset();
   free_buffer();
   link->stream = nullptr;
@@ -109,7 +109,7 @@ void UvStream::on_allocate(uv_handle_t* handle, std::size_t /*suggested*/, uv_bu
   UvStream& self = *static_cast<Link*>(handle->data)->stream;
   try {
     if (self.buffer_ == nullptr)
-      self.buffer_ = static_cast<std::byte*>(self.loop_->allocate(read_buffer_size));
+      self.buffer_ = static_cast<std::byte*>(self.loop_impl().allocate(read_buffer_size));
     *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), read_buffer_size);
   } catch (const std::bad_alloc&) {
     *buffer = uv_buf_init(nullptr, 0);  // comes back as UV_ENOBUFS
@@ -158,7 +158,7 @@ void UvStream::stop_unless_wanted() noexcept {
 }
 
 void UvStream::free_buffer() noexcept {
-  if (buffer_ != nullptr) loop_->deallocate(buffer_, read_buffer_size);
+  if (buffer_ != nullptr) loop_impl().deallocate(buffer_, read_buffer_size);
   buffer_ = nullptr;
   begin_ = end_ = 0;
 }
@@ -183,7 +183,7 @@ ssize_t UvStream::try_readv(std::span<const iovec> vectors, int& err) {
 
 void UvStream::want_readable() {
   wants_read_ = true;
-  if (watches_breaks_ && watch()) watcher_.want_hang_up();
+  if (watches_breaks_ && watch()) await_hang_up();
   if (!has_bytes() && !ended_ && read_error_ == 0) {
     if (reading_) return;
     const int status = uv_read_start(handle(), on_allocate, on_read);
@@ -262,7 +262,7 @@ ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) {
 }
 
 ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) {
-  auto* const slice = make_pooled<DeferredWrite>(*loop_, *link_);
+  auto* const slice = make_pooled<DeferredWrite>(loop_impl(), *link_);
   std::size_t size = 0;
   for (const iovec& vector : vectors) {
     const std::size_t step = std::min(vector.iov_len, slice->bytes.size() - size);
@@ -280,7 +280,7 @@ ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) {
   }
   if (status != 0) {
     slice->~DeferredWrite();
-    loop_->deallocate(slice, sizeof(DeferredWrite));
+    loop_impl().deallocate(slice, sizeof(DeferredWrite));
     return fail_write(status, err);
   }
   ++link_->users;
@@ -314,12 +314,12 @@ int UvStream::try_flush() {
 void UvStream::want_writable() {
   wants_write_ = true;
   if (write_deferred_ || shutdown_ == Shutdown::running) return;
-  if (!watcher_.is_open()) {
+  if (!is_watching()) {
     come_back();
     return;
   }
-  watcher_.want_writable();
-  if (watches_breaks_) watcher_.want_hang_up();
+  await_writable();
+  if (watches_breaks_) await_hang_up();
 }
 
 int UvStream::try_shutdown_write() {
@@ -364,10 +364,10 @@ void UvStream::abort() noexcept {
 
 // libuv's streams show neither room nor a break before they are read or written.
 bool UvStream::watch() {
-  if (watcher_.is_open()) return true;
+  if (is_watching()) return true;
   int err = 0;
   watched_ = os::duplicate(descriptor(), err);
-  if (err == 0) err = watcher_.open(watched_.get(), *this);
+  if (err == 0) err = start_watching(watched_.get());
   if (err != 0) watched_.reset();
   return err == 0;
 }
@@ -376,7 +376,7 @@ void UvStream::watch_for_breaks(bool on) { watches_breaks_ = on; }
 
 void UvStream::want_broken() {
   wants_broken_ = true;
-  if (watch()) watcher_.want_hang_up();
+  if (watch()) await_hang_up();
 }
 
 void UvStream::on_fd_event(FdEvent event) {
@@ -399,11 +399,11 @@ void UvStream::report_break(FdEvent event) {
 }
 
 void UvStream::come_back() {
-  if (!is_linked()) loop_->make_ready(*this);
+  if (!is_linked()) loop_impl().make_ready(*this);
 }
 
 void UvStream::run() {
-  if (!write_deferred_ && shutdown_ != Shutdown::running && !watcher_.is_open() &&
+  if (!write_deferred_ && shutdown_ != Shutdown::running && !is_watching() &&
       std::exchange(wants_write_, false))
     events_->on_writable();
   if (wants_read_ && (has_bytes() || ended_ || read_error_ != 0)) {

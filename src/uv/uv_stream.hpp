@@ -16,7 +16,7 @@ namespace tsock::detail {
 /// libuv reads by itself while reading is on, so there is one buffer, and reading goes on only while somebody
 /// wants bytes and the buffer is empty. Writes are tried directly; the wait for room goes through a duplicate
 /// of the descriptor, because libuv's own deferred writes raise SIGPIPE.
-class UvStream final : public StreamBackend, private FdEvents, private ReadyTask {
+class UvStream final : public StreamBackend, private FdWatcher, private ReadyTask {
  public:
   UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership);
   ~UvStream() override;
@@ -65,10 +65,8 @@ class UvStream final : public StreamBackend, private FdEvents, private ReadyTask
   void come_back();
   void close() noexcept;
 
-  LoopImpl* loop_;
   Link* link_;
   UniqueFd watched_;  // a duplicate: one loop watches a descriptor only once
-  FdWatcher watcher_;
   StreamEvents* events_ = nullptr;
   std::byte* buffer_ = nullptr;
   std::size_t begin_ = 0;
