@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <tsock/buffer.hpp>
 #include <tsock/peer_credentials.hpp>
@@ -24,8 +23,8 @@ class SocketControl {
   virtual int peer_credentials(PeerCredentials& credentials) const = 0;
   /// As `StreamBackend::try_writev()`, with descriptors attached to the first byte.
   virtual ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds, int& err) = 0;
-  /// Descriptors that came with bytes before `position`, a count of all bytes that `try_readv()` has given.
-  virtual std::vector<UniqueFd> take_received_fds(std::uint64_t position) = 0;
+  /// Descriptors that came with the bytes that `try_readv()` has given, but for the last `unread` of them.
+  virtual std::vector<UniqueFd> take_received_fds(std::size_t unread) = 0;
 
  protected:
   ~SocketControl() = default;

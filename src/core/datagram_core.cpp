@@ -26,10 +26,7 @@ DatagramCore::DatagramCore(LoopCore& core, std::unique_ptr<DatagramBackend> back
   if (core_->is_closed()) loop_closed();
 }
 
-DatagramCore::~DatagramCore() {
-  drop_pending();
-  if (FlushNode::is_linked()) FlushNode::unlink();
-}
+DatagramCore::~DatagramCore() { drop_pending(); }
 
 void DatagramCore::release_datagram() noexcept {
   state_ = State::closed;
@@ -62,9 +59,9 @@ void DatagramCore::detach_operations(int err) noexcept {
   }
   for (const auto& chain : chains) {
     for (DatagramOperation* operation = chain.front(); operation != nullptr;) {
-      DatagramOperation* const next = OperationChain<DatagramOperation>::behind(*operation);
+      DatagramOperation* const behind = OperationChain<DatagramOperation>::behind(*operation);
       operation->end_without_socket(err);
-      operation = next;
+      operation = behind;
     }
   }
 }
@@ -74,7 +71,6 @@ void DatagramCore::loop_closed() noexcept {
   detach_operations(0);
   drop_batch();
   drop_pending();
-  if (FlushNode::is_linked()) FlushNode::unlink();
   backend_.reset();
 }
 
@@ -112,9 +108,9 @@ void DatagramCore::serve(bool may_read) {
       receiving_->take(std::move(pending_head_->datagram));
       pop_pending();
     } else if (batch_ != nullptr) {
-      const DatagramPiece next = piece();
-      receiving_->take(next);
-      pass_piece(next);
+      const DatagramPiece taken = piece();
+      receiving_->take(taken);
+      pass_piece(taken);
       if (batch_next_ == batch_end_) drop_batch();
     } else {
       receiving_->none_left();
@@ -180,9 +176,9 @@ std::size_t DatagramCore::batch_datagrams() const noexcept {
 void DatagramCore::keep_batch() noexcept {
   try {
     while (batch_next_ < batch_end_) {
-      const DatagramPiece next = piece();
-      push_pending(next.keep(*core_));
-      pass_piece(next);
+      const DatagramPiece kept = piece();
+      push_pending(kept.keep(*core_));
+      pass_piece(kept);
     }
   } catch (const std::bad_alloc&) {
     count_lost(batch_datagrams());
@@ -239,7 +235,7 @@ void DatagramCore::start_send(DatagramSend& send) {
   }
   send.set_socket(this);
   sends_.push_back(send);
-  if (!send_blocked_) core_->schedule_flush(*this);
+  if (!send_blocked_) schedule_flush();
 }
 
 void DatagramCore::drop_send(DatagramSend& send) noexcept {
@@ -251,11 +247,16 @@ void DatagramCore::drop_send(DatagramSend& send) noexcept {
   send.set_socket(nullptr);
 }
 
+void DatagramCore::on_flush() {
+  flush_scheduled_ = false;
+  flush();
+}
+
 void DatagramCore::flush() {
   if (state_ != State::open || send_blocked_) return;
-  for (unsigned calls = 0; send_batch(); ++calls) {
+  for (unsigned calls = 1; send_batch(); ++calls) {
     if (calls == batches_per_flush) {
-      core_->schedule_flush(*this);
+      schedule_flush();
       return;
     }
   }

@@ -17,7 +17,7 @@ namespace tsock::detail {
 
 /// The engine behind a Datagram: checks, the one-in-flight rule, datagrams read ahead, gathering of sends. It
 /// runs no code of the user.
-class DatagramCore final : public DatagramEvents, public FlushNode, public LoopResource {
+class DatagramCore final : public DatagramEvents, public LoopResource {
  public:
   DatagramCore(LoopCore& core, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options);
 
@@ -54,9 +54,7 @@ class DatagramCore final : public DatagramEvents, public FlushNode, public LoopR
   void remove_waiting(DatagramOperation& operation) noexcept { waiting_.remove(operation); }
   void start_send(DatagramSend& send);
   void drop_send(DatagramSend& send) noexcept;
-  void flush() override;
-  /// They make batches of their own: no reason to wait.
-  [[nodiscard]] std::size_t bytes_to_flush() const noexcept override { return at_once; }
+  void on_flush() override;
 
   void start_disconnect(DatagramControlState& control);
   void end_control(const DatagramControlState& control) noexcept;
@@ -89,6 +87,11 @@ class DatagramCore final : public DatagramEvents, public FlushNode, public LoopR
   bool finish_batch(std::span<const DatagramMessage> messages);
   void detach_operations(int err) noexcept;
   void try_disconnect();
+  void schedule_flush() noexcept {
+    if (!flush_scheduled_) core_->schedule_flush(*this);
+    flush_scheduled_ = true;
+  }
+  void flush();
 
   LoopCore* core_;
   std::unique_ptr<DatagramBackend> backend_;
@@ -106,6 +109,7 @@ class DatagramCore final : public DatagramEvents, public FlushNode, public LoopR
   std::uint64_t lost_ = 0;
   State state_ = State::open;
   bool send_blocked_ = false;
+  bool flush_scheduled_ = false;
   bool gives_info_ = false;
   bool strict_ = false;
 };

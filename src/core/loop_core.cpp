@@ -80,7 +80,7 @@ bool LoopCore::may_output_wait() noexcept {
     --unbatched_events_;
     return false;
   }
-  batch_bytes_ += static_cast<FlushNode*>(flushes_.end()->prev)->bytes_to_flush();
+  batch_bytes_ += static_cast<LoopResource*>(flushes_.end()->prev)->bytes_to_flush();
   if (batch_bytes_ >= most_bytes) return false;
   if (batch_events_ == 0) {
     batch_begin_ = Clock::now();
@@ -137,10 +137,10 @@ void LoopCore::drain(bool output_may_wait) noexcept {
     end_batch(false);
     // Output that is scheduled while others flush leaves in the next round: nobody can hold the turn.
     for (ListNode* last = flushes_.end()->prev; !flushes_.empty();) {
-      auto& node = static_cast<FlushNode&>(flushes_.front());
-      const bool done = &node == last;
-      node.unlink();
-      node.flush();
+      auto& resource = static_cast<LoopResource&>(flushes_.front());
+      const bool done = &resource == last;
+      cancel_flush(resource);
+      resource.on_flush();
       if (done) break;
     }
   } while (!ready_.empty() && budget != 0 && !thrown);
@@ -204,10 +204,12 @@ std::span<std::byte> LoopCore::send_buffer() {
 
 void LoopCore::close() noexcept {
   first_marks_ = RequestState::loop_gone;
-  while (!resources_.empty()) {
-    auto& resource = static_cast<LoopResource&>(resources_.front());
-    resource.unlink();
-    resource.loop_closed();
+  for (NodeList* list : {&flushes_, &resources_}) {
+    while (!list->empty()) {
+      auto& resource = static_cast<LoopResource&>(list->front());
+      resource.unlink();
+      resource.loop_closed();
+    }
   }
   lease_ = nullptr;
   batch_lease_ = nullptr;
@@ -218,7 +220,6 @@ void LoopCore::close() noexcept {
       if (node.is_request()) static_cast<RequestState&>(node).leave_loop();
     }
   }
-  while (!flushes_.empty()) flushes_.front().unlink();
   trace_.reset();
 }
 
@@ -244,12 +245,14 @@ void LoopCore::dump(std::ostream& out) {
       if (node.is_request()) states.push_back(&static_cast<const RequestState&>(node));
     }
   }
-  for (ListNode* node = resources_.first(); node != resources_.end(); node = node->next) {
-    static_cast<LoopResource*>(node)->for_each_request(
-        [](void* found, RequestState& state) {
-          static_cast<std::vector<const RequestState*>*>(found)->push_back(&state);
-        },
-        &states);
+  for (NodeList* list : {&flushes_, &resources_}) {
+    for (ListNode* node = list->first(); node != list->end(); node = node->next) {
+      static_cast<LoopResource*>(node)->for_each_request(
+          [](void* found, RequestState& state) {
+            static_cast<std::vector<const RequestState*>*>(found)->push_back(&state);
+          },
+          &states);
+    }
   }
   std::sort(states.begin(), states.end(),
             [](const RequestState* a, const RequestState* b) { return a->id() > b->id(); });

@@ -31,6 +31,7 @@ class NodeList {
 
   [[nodiscard]] bool empty() const noexcept { return head_.next == &head_; }
   void push_back(ListNode& node) noexcept { node.link_before(head_); }
+  void push_front(ListNode& node) noexcept { node.link_before(*head_.next); }
   /// Moves the front of another list, up to and including `last`, behind all others.
   void take_front(NodeList& other, ListNode& last) noexcept {
     ListNode* const first = other.head_.next;
@@ -45,27 +46,16 @@ class NodeList {
   /// For walking: from `first()` by `next` until `end()`.
   [[nodiscard]] ListNode* first() noexcept { return head_.next; }
   [[nodiscard]] ListNode* end() noexcept { return &head_; }
+  /// Of a list that is not empty.
+  [[nodiscard]] const ListNode* last() const noexcept { return head_.prev; }
 
  private:
   ListNode head_;
 };
 
-/// Something with output that leaves at the end of an event, or with that of a few others.
-class FlushNode : public ListNode {
- public:
-  FlushNode() noexcept = default;
-  FlushNode(const FlushNode&) = delete;
-  FlushNode& operator=(const FlushNode&) = delete;
-  virtual void flush() = 0;
-  /// Bytes that wait for it; `at_once` when they should not wait longer.
-  [[nodiscard]] virtual std::size_t bytes_to_flush() const noexcept = 0;
-  static constexpr std::size_t at_once = std::size_t{1} << 30;
-
- protected:
-  ~FlushNode() = default;
-};
-
-/// Something that is bound to the loop and must let go when the loop ends: streams, listeners, watchers.
+/// Something that is bound to the loop and must let go when the loop ends: streams, sockets, listeners. It
+/// stands in one of two lists: of those with output that leaves at the end of an event, or with that of a few
+/// others, and of the rest.
 class LoopResource : public ListNode {
  public:
   LoopResource() noexcept = default;
@@ -75,6 +65,11 @@ class LoopResource : public ListNode {
   virtual void loop_closed() noexcept = 0;
   /// Calls `visit` with `context` for every request in progress that stands in no list of the loop.
   virtual void for_each_request(void (* /*visit*/)(void* context, RequestState& state), void* /*context*/) {}
+  /// Output leaves, see `LoopCore::schedule_flush()`. Runs no code of the user.
+  virtual void on_flush() {}
+  /// Bytes that wait for it; `at_once` for output that makes batches of its own, and should not wait.
+  [[nodiscard]] virtual std::size_t bytes_to_flush() const noexcept { return at_once; }
+  static constexpr std::size_t at_once = std::size_t{1} << 30;
 
  protected:
   ~LoopResource() {
@@ -139,10 +134,15 @@ class LoopCore {
     ready_.take_front(list, last);
     ensure_drain();
   }
-  void schedule_flush(FlushNode& node) noexcept {
-    if (node.is_linked()) return;
-    flushes_.push_back(node);
+  /// Has `on_flush()` called; until then, or until `cancel_flush()`, the resource must not ask again.
+  void schedule_flush(LoopResource& resource) noexcept {
+    resource.unlink();
+    flushes_.push_back(resource);
     ensure_drain();
+  }
+  void cancel_flush(LoopResource& resource) noexcept {
+    resource.unlink();
+    resources_.push_back(resource);
   }
   /// Runs what is ready, within the budget of a turn; then output leaves. Called at the end of every event.
   void drain() noexcept { drain(false); }

@@ -241,7 +241,7 @@ Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::sp
 
 std::vector<UniqueFd> Stream::take_received_fds() {
   SocketControl* const control = is_open() ? core_->backend()->socket_control() : nullptr;
-  return control != nullptr ? control->take_received_fds(core_->read_position()) : std::vector<UniqueFd>();
+  return control != nullptr ? control->take_received_fds(core_->unread_size()) : std::vector<UniqueFd>();
 }
 
 std::size_t Stream::pending_bytes(int& err) {

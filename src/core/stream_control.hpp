@@ -6,10 +6,12 @@
 
 namespace tsock::detail {
 
+enum class StreamControlKind : std::uint8_t { disconnect, shutdown_write, monitor };
+
 /// disconnect, shutdown_write and monitor: requests that move no bytes.
 class StreamControl final : public ResultState<void, StreamOperation> {
  public:
-  enum class Kind : std::uint8_t { disconnect, shutdown_write, monitor };
+  using Kind = StreamControlKind;
 
   StreamControl(LoopCore& core, Kind kind, CallSite site) : ResultState(core, site), kind_(kind) {}
   [[nodiscard]] const char* name() const noexcept override;

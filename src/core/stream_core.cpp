@@ -29,6 +29,19 @@ constexpr unsigned calls_per_event = 4;
 
 }  // namespace
 
+/// What few streams have.
+struct StreamCore::Extras {
+  std::unique_ptr<WatermarkWatch> watermarks;
+  NodeList followers;
+};
+
+StreamCore::Extras& StreamCore::extras() {
+  if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+  return *extras_;
+}
+
+void StreamCore::add_follower(StreamFollower& follower) { extras().followers.push_back(follower); }
+
 StreamCore::StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, const StreamOptions& options)
     : core_(&core), backend_(std::move(backend)) {
   backend_->attach(*this);
@@ -37,13 +50,12 @@ StreamCore::StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, c
   if (core_->is_closed()) loop_closed();
 }
 
-StreamCore::~StreamCore() {
-  free_unread();
-  if (FlushNode::is_linked()) FlushNode::unlink();
-}
+StreamCore::~StreamCore() { free_unread(); }
 
 void StreamCore::set_behaviour(const StreamOptions& options) {
-  traits_ = backend_->traits();
+  const StreamTraits traits = backend_->traits();
+  reads_ahead_ = traits.read_ahead;
+  short_is_final_ = traits.short_is_final;
   fail_on_first_error_ = options.fail_on_first_error;
   strict_ = options.strict_tsocket;
   if (fail_on_first_error_ || strict_) backend_->watch_for_breaks(true);
@@ -52,8 +64,8 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
 void StreamCore::release_stream() noexcept {
   state_ = State::closed;
   detach_operations(ECANCELED);
-  while (!followers_.empty()) {
-    auto& follower = static_cast<StreamFollower&>(followers_.front());
+  while (extras_ != nullptr && !extras_->followers.empty()) {
+    auto& follower = static_cast<StreamFollower&>(extras_->followers.front());
     follower.unlink();
     follower.stream_gone();
   }
@@ -65,16 +77,13 @@ void StreamCore::release_stream() noexcept {
 
 // In two passes: one that ends may start the next entry of its queue, which must find its stream gone.
 void StreamCore::detach_operations(int err) noexcept {
-  const std::array<StreamOperation*, 4> single{reading_, disconnecting_, shutting_down_, monitoring_};
-  reading_ = nullptr;
-  disconnecting_ = shutting_down_ = monitoring_ = nullptr;
+  StreamRead* const reading = std::exchange(reading_, nullptr);
+  is_shutting_down_ = false;
   NodeList listed;
-  for (NodeList* list : {&writes_, &waiting_}) {
+  for (NodeList* list : {&others_, &writes_}) {
     if (!list->empty()) listed.take_front(*list, *list->end()->prev);
   }
-  for (StreamOperation* operation : single) {
-    if (operation != nullptr) operation->set_stream(nullptr);
-  }
+  if (reading != nullptr) reading->set_stream(nullptr);
   for (ListNode* node = listed.first(); node != listed.end(); node = node->next)
     static_cast<StreamOperation&>(*node).set_stream(nullptr);
 
@@ -85,9 +94,7 @@ void StreamCore::detach_operations(int err) noexcept {
       core_->list_unfinished(operation);
     }
   };
-  for (StreamOperation* operation : single) {
-    if (operation != nullptr) end(*operation);
-  }
+  if (reading != nullptr) end(*reading);
   while (!listed.empty()) {
     auto& operation = static_cast<StreamOperation&>(listed.front());
     operation.unlink();
@@ -96,12 +103,8 @@ void StreamCore::detach_operations(int err) noexcept {
 }
 
 void StreamCore::for_each_request(void (*visit)(void* context, RequestState& state), void* context) {
-  for (StreamOperation* operation :
-       {static_cast<StreamOperation*>(reading_), static_cast<StreamOperation*>(disconnecting_),
-        static_cast<StreamOperation*>(shutting_down_), static_cast<StreamOperation*>(monitoring_)}) {
-    if (operation != nullptr && !operation->is_linked()) visit(context, *operation);
-  }
-  for (NodeList* list : {&writes_, &waiting_}) {
+  if (reading_ != nullptr && !reading_->is_linked()) visit(context, *reading_);
+  for (NodeList* list : {&others_, &writes_}) {
     for (ListNode* node = list->first(); node != list->end(); node = node->next)
       visit(context, static_cast<StreamOperation&>(*node));
   }
@@ -112,7 +115,7 @@ void StreamCore::loop_closed() noexcept {
   detach_operations(0);
   queued_bytes_ = 0;
   free_unread();
-  if (FlushNode::is_linked()) FlushNode::unlink();
+  cancel_flush();
   backend_.reset();
 }
 
@@ -120,7 +123,14 @@ void StreamCore::detach_backend() noexcept {
   state_ = State::closed;
   break_monitor(ECONNABORTED);
   free_unread();
-  if (FlushNode::is_linked()) FlushNode::unlink();
+  cancel_flush();
+}
+
+void StreamCore::cancel_flush() noexcept {
+  if (!flush_scheduled_) return;
+  flush_scheduled_ = false;
+  // Not when the loop goes, which has taken it out.
+  if (is_linked()) core_->cancel_flush(*this);
 }
 
 void StreamCore::abort() noexcept {
@@ -179,7 +189,7 @@ bool StreamCore::read_from_backend() {
   for (std::size_t i = 0; i < count; ++i) direct += vectors[i].iov_len;
   std::size_t offered = direct;
   std::span<std::byte> buffer;
-  if (direct < lone_read && traits_.read_ahead && reading_->wants_read_ahead())
+  if (direct < lone_read && reads_ahead_ && reading_->wants_read_ahead())
     buffer = core_->borrow_receive_buffer(*this);
   if (!buffer.empty()) {
     if (direct < in_place_read) count = direct = offered = 0;
@@ -199,23 +209,25 @@ bool StreamCore::read_from_backend() {
     return false;
   }
   const auto bytes = static_cast<std::size_t>(got);
-  taken_ += bytes;
   if (bytes > direct) {
-    unread_ = buffer.data();
-    unread_begin_ = 0;
-    unread_end_ = bytes - direct;
-    unread_capacity_ = 0;
+    unread_begin_ = buffer.data();
+    unread_end_ = unread_begin_ + (bytes - direct);
     core_->lease_receive_buffer(*this);
   }
   if (direct != 0) reading_->advance(std::min(bytes, direct));
   check_fault();
-  return bytes == offered || !traits_.short_is_final;
+  return bytes == offered || !short_is_final_;
+}
+
+unsigned StreamCore::fitting(int err) noexcept {
+  return err > 0 && static_cast<unsigned>(err) <= largest_error ? static_cast<unsigned>(err) : EIO;
 }
 
 void StreamCore::latch_read(int err) noexcept {
-  if (read_error_ == 0) read_error_ = err;
+  const unsigned error = fitting(err);
+  if (read_error_ == 0) read_error_ = error & largest_error;
   if (strict_) {
-    if (write_error_ == 0) write_error_ = err;
+    if (write_error_ == 0) write_error_ = error & largest_error;
     fail_writes(err);
   }
   break_monitor(err);
@@ -233,60 +245,68 @@ void StreamCore::fail_reader(int err) {
   read.finish(err);
 }
 
-void StreamCore::free_unread() noexcept {
-  if (unread_capacity_ != 0) {
-    core_->deallocate(unread_, unread_capacity_);
-  } else if (unread_ != nullptr) {
-    core_->end_lease(*this);
-  }
-  unread_ = nullptr;
-  unread_begin_ = unread_end_ = unread_capacity_ = 0;
+// A block for unread bytes ends with its capacity, behind the last byte.
+std::size_t StreamCore::unread_capacity() const noexcept {
+  std::size_t capacity = 0;
+  std::memcpy(&capacity, unread_end_, sizeof(capacity));
+  return capacity;
 }
 
-void StreamCore::keep_unread_bytes() noexcept {
-  if (unread_ == nullptr || unread_capacity_ != 0) return;
-  const std::size_t size = unread_end_ - unread_begin_;
-  const std::size_t capacity = Pool::usable_size(size);
-  std::byte* const block = allocate_unread(capacity);
-  if (block == nullptr) return;
-  std::memcpy(block, unread_ + unread_begin_, size);
-  core_->end_lease(*this);
-  unread_ = block;
-  unread_begin_ = 0;
-  unread_end_ = size;
-  unread_capacity_ = capacity;
-}
-
-// Without memory the bytes are lost, and with them the place in the stream.
-std::byte* StreamCore::allocate_unread(std::size_t capacity) noexcept {
+// Gives the place behind the last byte, which is where they end. Without memory the bytes are lost, and with
+// them the place in the stream.
+std::byte* StreamCore::allocate_unread(std::size_t bytes) noexcept {
+  const std::size_t capacity = Pool::usable_size(bytes + sizeof(std::size_t)) - sizeof(std::size_t);
   try {
-    return static_cast<std::byte*>(core_->allocate(capacity));
+    std::byte* const end = static_cast<std::byte*>(core_->allocate(capacity + sizeof(capacity))) + capacity;
+    std::memcpy(end, &capacity, sizeof(capacity));
+    return end;
   } catch (const std::bad_alloc&) {
     poison_reads();
     return nullptr;
   }
 }
 
+void StreamCore::free_unread() noexcept {
+  if (owns_unread_) {
+    const std::size_t capacity = unread_capacity();
+    core_->deallocate(unread_end_ - capacity, capacity + sizeof(capacity));
+  } else if (unread_begin_ != nullptr) {
+    core_->end_lease(*this);
+  }
+  unread_begin_ = unread_end_ = nullptr;
+  owns_unread_ = false;
+}
+
+void StreamCore::keep_unread_bytes() noexcept {
+  if (unread_begin_ == nullptr || owns_unread_) return;
+  const std::size_t size = unread_size();
+  std::byte* const end = allocate_unread(size);
+  if (end == nullptr) return;
+  std::memcpy(end - size, unread_begin_, size);
+  core_->end_lease(*this);
+  unread_begin_ = end - size;
+  unread_end_ = end;
+  owns_unread_ = true;
+}
+
 void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
   if (bytes.empty() || state_ == State::closed || reads_poisoned_) return;
-  if (unread_capacity_ != 0 && unread_begin_ >= bytes.size()) {
+  const std::size_t behind = unread_size();
+  if (owns_unread_ && unread_capacity() - behind >= bytes.size()) {
     unread_begin_ -= bytes.size();
-    std::memcpy(unread_ + unread_begin_, bytes.data(), bytes.size());
+    std::memcpy(unread_begin_, bytes.data(), bytes.size());
     return;
   }
-  const std::size_t behind = unread_end_ - unread_begin_;
-  const std::size_t capacity = Pool::usable_size(bytes.size() + behind);
-  std::byte* const block = allocate_unread(capacity);
-  if (block == nullptr) return;
+  std::byte* const end = allocate_unread(bytes.size() + behind);
+  if (end == nullptr) return;
   // Room stays in front: bytes that come back in several parts come last part first.
-  const std::size_t begin = capacity - bytes.size() - behind;
-  std::memcpy(block + begin, bytes.data(), bytes.size());
-  if (behind != 0) std::memcpy(block + begin + bytes.size(), unread_ + unread_begin_, behind);
+  std::byte* const begin = end - behind - bytes.size();
+  std::memcpy(begin, bytes.data(), bytes.size());
+  if (behind != 0) std::memcpy(begin + bytes.size(), unread_begin_, behind);
   free_unread();
-  unread_ = block;
   unread_begin_ = begin;
-  unread_end_ = capacity;
-  unread_capacity_ = capacity;
+  unread_end_ = end;
+  owns_unread_ = true;
 }
 
 std::size_t StreamCore::pending_bytes(int& err) {
@@ -295,7 +315,7 @@ std::size_t StreamCore::pending_bytes(int& err) {
     err = ENOTCONN;
     return 0;
   }
-  std::size_t bytes = unread_end_ - unread_begin_;
+  std::size_t bytes = unread_size();
   if (read_error_ == 0) {
     int below = 0;
     bytes += backend_->pending_bytes(below);
@@ -333,18 +353,23 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
     if (write.is_partly_out()) {
       latch_write(EPROTO);
       fail_writes(EPROTO);
-    } else if (writes_.empty() && shutting_down_ != nullptr && !write_blocked_) {
-      core_->schedule_flush(*this);
+    } else if (writes_.empty() && is_shutting_down_ && !write_blocked_) {
+      schedule_flush();
     }
   }
   write.set_stream(nullptr);
+}
+
+void StreamCore::on_flush() {
+  flush_scheduled_ = false;
+  flush();
 }
 
 void StreamCore::flush() {
   if (state_ != State::open || write_blocked_) return;
   for (unsigned calls = 1; write_batch(); ++calls) {
     if (calls == calls_per_flush) {
-      core_->schedule_flush(*this);
+      schedule_flush();
       return;
     }
   }
@@ -387,7 +412,7 @@ bool StreamCore::write_batch() {
     }
     sent = static_cast<std::size_t>(result);
   }
-  const bool is_short = sent < gather.bytes() && traits_.short_is_final;
+  const bool is_short = sent < gather.bytes() && short_is_final_;
   const int err = is_short ? 0 : backend_->try_flush();
   if (err == 0) {
     finish_written(sent);
@@ -404,7 +429,7 @@ bool StreamCore::write_batch() {
     write_failed(err);
     return false;
   }
-  if (shutting_down_ != nullptr && writes_.empty()) try_shutdown();
+  if (is_shutting_down_ && writes_.empty()) try_shutdown();
   return false;
 }
 
@@ -450,8 +475,9 @@ void StreamCore::finish_written(std::size_t bytes) {
 }
 
 void StreamCore::latch_write(int err) noexcept {
-  if (write_error_ == 0) write_error_ = err;
-  if (strict_ && read_error_ == 0) read_error_ = err;
+  const unsigned error = fitting(err);
+  if (write_error_ == 0) write_error_ = error & largest_error;
+  if (strict_ && read_error_ == 0) read_error_ = error & largest_error;
   break_monitor(err);
 }
 
@@ -463,31 +489,35 @@ void StreamCore::fail_writes(int err) noexcept {
     write.set_stream(nullptr);
     write.finish(err);
   }
-  if (shutting_down_ != nullptr) {
-    StreamControl& control = *std::exchange(shutting_down_, nullptr);
-    control.set_stream(nullptr);
-    control.finish(err);
-  }
+  finish_control(StreamControlKind::shutdown_write, err);
 }
 
 void StreamCore::add_queued_bytes(std::size_t bytes) noexcept {
   queued_bytes_ += bytes;
-  if (watermarks_ != nullptr) watermarks_->update(queued_bytes_);
+  if (extras_ != nullptr) [[unlikely]]
+    update_watermarks();
 }
 
 void StreamCore::remove_queued_bytes(std::size_t bytes) noexcept {
   queued_bytes_ -= std::min(bytes, queued_bytes_);
-  if (watermarks_ != nullptr) watermarks_->update(queued_bytes_);
+  if (extras_ != nullptr) [[unlikely]]
+    update_watermarks();
 }
 
-void StreamCore::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) noexcept {
+void StreamCore::update_watermarks() noexcept {
+  if (extras_->watermarks != nullptr) extras_->watermarks->update(queued_bytes_);
+}
+
+void StreamCore::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) {
   // The old function goes last: what it captured may own the stream.
-  const std::unique_ptr<WatermarkWatch> old = std::exchange(watermarks_, std::move(watch));
-  if (watermarks_ != nullptr) watermarks_->update(queued_bytes_);
+  const std::unique_ptr<WatermarkWatch> old = std::exchange(extras().watermarks, std::move(watch));
+  update_watermarks();
 }
 
 bool StreamCore::exceeds_cap(std::size_t bytes) const noexcept {
-  return watermarks_ != nullptr && bytes > watermarks_->cap() - std::min(queued_bytes_, watermarks_->cap());
+  if (extras_ == nullptr || extras_->watermarks == nullptr) return false;
+  const std::size_t cap = extras_->watermarks->cap();
+  return bytes > cap - std::min(queued_bytes_, cap);
 }
 
 void StreamCore::on_writable() {
@@ -500,6 +530,41 @@ void StreamCore::on_writable() {
 }
 
 // ---- control ----
+
+// At the front, where they are found without a look at what waits.
+void StreamCore::add_control(StreamControl& control) noexcept {
+  control.mark(RequestState::controlling);
+  control.set_stream(this);
+  others_.push_front(control);
+}
+
+void StreamCore::remove_control(StreamControl& control) noexcept {
+  control.unmark(RequestState::controlling);
+  control.set_stream(nullptr);
+  control.unlink();
+  if (control.kind() == StreamControlKind::shutdown_write) is_shutting_down_ = false;
+}
+
+StreamControl* StreamCore::find_control(StreamControlKind kind) noexcept {
+  for (ListNode* node = others_.first(); node != others_.end(); node = node->next) {
+    if (!static_cast<StreamOperation&>(*node).has(RequestState::controlling)) break;
+    auto& control = static_cast<StreamControl&>(*node);
+    if (control.kind() == kind) return &control;
+  }
+  return nullptr;
+}
+
+void StreamCore::finish_control(StreamControlKind kind, int err) noexcept {
+  StreamControl* const control = find_control(kind);
+  if (control == nullptr) return;
+  remove_control(*control);
+  control->finish(err);
+}
+
+bool StreamCore::has_waiting() const noexcept {
+  return !others_.empty() &&
+         !static_cast<const StreamOperation*>(others_.last())->has(RequestState::controlling);
+}
 
 void StreamCore::start_disconnect(StreamControl& control) {
   int err = 0;
@@ -515,14 +580,9 @@ void StreamCore::start_disconnect(StreamControl& control) {
     return;
   }
   state_ = State::disconnecting;
-  disconnecting_ = &control;
-  control.set_stream(this);
+  add_control(control);
   break_monitor(ECONNABORTED);
-  if (shutting_down_ != nullptr) {
-    StreamControl& shutdown = *std::exchange(shutting_down_, nullptr);
-    shutdown.set_stream(nullptr);
-    shutdown.finish(ECONNABORTED);
-  }
+  finish_control(StreamControlKind::shutdown_write, ECONNABORTED);
   free_unread();
   try_disconnect();
 }
@@ -534,11 +594,7 @@ void StreamCore::try_disconnect() {
     return;
   }
   state_ = State::closed;
-  if (disconnecting_ != nullptr) {
-    StreamControl& control = *std::exchange(disconnecting_, nullptr);
-    control.set_stream(nullptr);
-    control.finish(err);
-  }
+  finish_control(StreamControlKind::disconnect, err);
 }
 
 void StreamCore::start_shutdown(StreamControl& control) {
@@ -547,7 +603,7 @@ void StreamCore::start_shutdown(StreamControl& control) {
     err = ECONNABORTED;
   } else if (state_ == State::closed) {
     err = ENOTCONN;
-  } else if (shut_down_ || shutting_down_ != nullptr) {
+  } else if (shut_down_ || is_shutting_down_) {
     err = EALREADY;
   } else if (write_error_ != 0) {
     err = write_error_;
@@ -557,9 +613,9 @@ void StreamCore::start_shutdown(StreamControl& control) {
     control.finish(err);
     return;
   }
-  shutting_down_ = &control;
-  control.set_stream(this);
-  if (!write_blocked_) core_->schedule_flush(*this);
+  add_control(control);
+  is_shutting_down_ = true;
+  if (!write_blocked_) schedule_flush();
 }
 
 void StreamCore::try_shutdown() {
@@ -569,8 +625,8 @@ void StreamCore::try_shutdown() {
     backend_->want_writable();
     return;
   }
-  StreamControl& control = *std::exchange(shutting_down_, nullptr);
-  control.set_stream(nullptr);
+  StreamControl& control = *find_control(StreamControlKind::shutdown_write);
+  remove_control(control);
   if (err == 0) {
     shut_down_ = true;
   } else if (err != ENOTSUP) {
@@ -583,7 +639,7 @@ void StreamCore::start_monitor(StreamControl& control) {
   int err = 0;
   if (state_ == State::disconnecting) {
     err = ECONNABORTED;
-  } else if (monitoring_ != nullptr) {
+  } else if (find_control(StreamControlKind::monitor) != nullptr) {
     err = EALREADY;
   } else if (state_ == State::closed) {
     err = ENOTCONN;
@@ -596,27 +652,18 @@ void StreamCore::start_monitor(StreamControl& control) {
     control.finish(err);
     return;
   }
-  monitoring_ = &control;
-  control.set_stream(this);
+  add_control(control);
   backend_->want_broken();
 }
 
-void StreamCore::break_monitor(int err) noexcept {
-  if (monitoring_ == nullptr) return;
-  StreamControl& control = *std::exchange(monitoring_, nullptr);
-  control.set_stream(nullptr);
-  control.finish(err);
-}
+void StreamCore::break_monitor(int err) noexcept { finish_control(StreamControlKind::monitor, err); }
 
 void StreamCore::end_control(StreamControl& control) noexcept {
-  if (monitoring_ == &control) monitoring_ = nullptr;
-  if (shutting_down_ == &control) shutting_down_ = nullptr;
-  if (disconnecting_ == &control) {
-    // Nobody waits for the goodbye any more.
-    disconnecting_ = nullptr;
-    state_ = State::closed;
-    backend_.reset();
-  }
+  remove_control(control);
+  if (control.kind() != StreamControlKind::disconnect) return;
+  // Nobody waits for the goodbye any more.
+  state_ = State::closed;
+  backend_.reset();
 }
 
 void StreamCore::on_broken(int err) {

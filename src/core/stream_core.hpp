@@ -15,6 +15,7 @@ namespace tsock::detail {
 
 class StreamWrite;
 class StreamControl;
+enum class StreamControlKind : std::uint8_t;
 class WatermarkWatch;
 class WriteGather;
 
@@ -35,7 +36,7 @@ class StreamFollower : public ListNode {
 
 /// The engine behind a Stream: checks, the one-in-flight rule, unread bytes, error latches, gathering of
 /// writes. It runs no code of the user; all completions go through the loop's ready list.
-class StreamCore final : public StreamEvents, public FlushNode, public LoopResource {
+class StreamCore final : public StreamEvents, public LoopResource {
  public:
   StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, const StreamOptions& options);
 
@@ -45,7 +46,7 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
 
   /// The front goes: requests in progress end with ECANCELED on the next turn, then this object is gone.
   void release_stream() noexcept;
-  void add_follower(StreamFollower& follower) noexcept { followers_.push_back(follower); }
+  void add_follower(StreamFollower& follower);
 
   // Reads.
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
@@ -54,7 +55,7 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept {
     operation.mark(RequestState::waiting);
-    waiting_.push_back(operation);
+    others_.push_back(operation);
   }
   /// For one that may have started without waiting, too.
   void remove_waiting(StreamOperation& operation) noexcept {
@@ -72,32 +73,30 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   /// Puts bytes in front of the unread ones.
   void unread(std::span<const std::byte> bytes) noexcept;
   [[nodiscard]] std::span<const std::byte> unread_bytes() const noexcept {
-    return {unread_ + unread_begin_, unread_end_ - unread_begin_};
+    return {unread_begin_, unread_end_};
   }
-  void drop_unread() noexcept { consume_unread(unread_end_ - unread_begin_); }
+  [[nodiscard]] std::size_t unread_size() const noexcept {
+    return static_cast<std::size_t>(unread_end_ - unread_begin_);
+  }
   /// A message was cut whose bytes cannot come back: reading ends with EPROTO from now on.
   void poison_reads() noexcept;
   /// Moves unread bytes out of the loop's receive buffer.
   void keep_unread_bytes() noexcept;
   [[nodiscard]] std::size_t pending_bytes(int& err);
-  /// Bytes of the peer that were handed to readers.
-  [[nodiscard]] std::uint64_t read_position() const noexcept {
-    return taken_ - (unread_end_ - unread_begin_);
-  }
 
   // Writes.
   /// The check and the place in the order of writes; fails the write otherwise.
   void start_write(StreamWrite& write);
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
-  void flush() override;
+  void on_flush() override;
   [[nodiscard]] std::size_t bytes_to_flush() const noexcept override { return queued_bytes_; }
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
   void add_queued_bytes(std::size_t bytes) noexcept;
   void remove_queued_bytes(std::size_t bytes) noexcept;
-  void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) noexcept;
+  void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch);
   /// Whether `exceeds_cap()` is false whatever is asked.
-  [[nodiscard]] bool takes_any_size() const noexcept { return watermarks_ == nullptr; }
+  [[nodiscard]] bool takes_any_size() const noexcept { return extras_ == nullptr; }
   [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
 
   // Control.
@@ -108,9 +107,9 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   void abort() noexcept;
   /// Whether operations are outstanding, so that the stream cannot be closed or given away.
   [[nodiscard]] bool is_busy() const noexcept {
-    return reading_ != nullptr || !writes_.empty() || !waiting_.empty();
+    return reading_ != nullptr || !writes_.empty() || has_waiting();
   }
-  [[nodiscard]] bool is_shutting_down() const noexcept { return shutting_down_ != nullptr; }
+  [[nodiscard]] bool is_shutting_down() const noexcept { return is_shutting_down_; }
   /// The stream gives its descriptor away.
   void detach_backend() noexcept;
   void set_behaviour(const StreamOptions& options);
@@ -126,9 +125,22 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
 
  private:
   enum class State : std::uint8_t { open, disconnecting, closed };
+  struct Extras;
+
+  static constexpr unsigned error_bits = 24;
+  static constexpr unsigned largest_error = (1U << error_bits) - 1;
+  /// As it is kept. errno values are small; what else a backend gives becomes EIO.
+  [[nodiscard]] static unsigned fitting(int err) noexcept;
 
   ~StreamCore();
   static StreamWrite& write_at(ListNode& node) noexcept;
+  Extras& extras();
+  void schedule_flush() noexcept {
+    if (!flush_scheduled_) core_->schedule_flush(*this);
+    flush_scheduled_ = true;
+  }
+  void cancel_flush() noexcept;
+  void flush();
   void refuse_read(StreamRead& read);
   void refuse_write(StreamWrite& write, bool busy);
   void check_fault();
@@ -138,6 +150,13 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   void fail_reader(int err);
   void fail_writes(int err) noexcept;
   void break_monitor(int err) noexcept;
+  void add_control(StreamControl& control) noexcept;
+  void remove_control(StreamControl& control) noexcept;
+  StreamControl* find_control(StreamControlKind kind) noexcept;
+  /// Ends the control of that kind, if there is one.
+  void finish_control(StreamControlKind kind, int err) noexcept;
+  [[nodiscard]] bool has_waiting() const noexcept;
+  void update_watermarks() noexcept;
   StreamWrite* gather_writes(WriteGather& gather);
   bool write_batch();
   void write_failed(int err);
@@ -147,40 +166,39 @@ class StreamCore final : public StreamEvents, public FlushNode, public LoopResou
   void try_disconnect();
   void consume_unread(std::size_t bytes) noexcept;
   void free_unread() noexcept;
-  std::byte* allocate_unread(std::size_t capacity) noexcept;
+  std::byte* allocate_unread(std::size_t bytes) noexcept;
+  [[nodiscard]] std::size_t unread_capacity() const noexcept;
   void detach_operations(int err) noexcept;
 
+  // Small: many streams are idle.
   LoopCore* core_;
   std::unique_ptr<StreamBackend> backend_;
   StreamRead* reading_ = nullptr;
   NodeList writes_;
-  NodeList waiting_;
-  StreamControl* disconnecting_ = nullptr;
-  StreamControl* shutting_down_ = nullptr;
-  StreamControl* monitoring_ = nullptr;
-  std::byte* unread_ = nullptr;
-  std::size_t unread_begin_ = 0;
-  std::size_t unread_end_ = 0;
-  std::size_t unread_capacity_ = 0;  // 0: the bytes lie in the loop's receive buffer
-  int read_error_ = 0;
-  int write_error_ = 0;
-  State state_ = State::open;
-  bool write_blocked_ = false;
-  bool shut_down_ = false;
-  bool reads_poisoned_ = false;
-  bool fail_on_first_error_ = false;
-  bool strict_ = false;
-  StreamTraits traits_;
-  std::uint64_t taken_ = 0;
+  NodeList others_;  // controls, and behind them what waits in queues
+  std::unique_ptr<Extras> extras_;
+  std::byte* unread_begin_ = nullptr;  // in the loop's receive buffer or, `owns_unread_`, in a block
+  std::byte* unread_end_ = nullptr;
   std::size_t queued_bytes_ = 0;
-  std::unique_ptr<WatermarkWatch> watermarks_;
-  NodeList followers_;
+  unsigned read_error_ : error_bits = 0;
+  bool reads_poisoned_ : 1 = false;
+  bool owns_unread_ : 1 = false;
+  bool fail_on_first_error_ : 1 = false;
+  bool strict_ : 1 = false;
+  bool reads_ahead_ : 1 = false;
+  bool short_is_final_ : 1 = false;
+  unsigned write_error_ : error_bits = 0;
+  State state_ : 2 = State::open;
+  bool write_blocked_ : 1 = false;
+  bool shut_down_ : 1 = false;
+  bool is_shutting_down_ : 1 = false;
+  bool flush_scheduled_ : 1 = false;
 };
 
 // For each kind of read, as what lies in memory is served by direct calls.
 template <class Read>
 [[gnu::always_inline]] inline void StreamCore::start_read(Read& read) {
-  if (state_ != State::open || reading_ != nullptr) [[unlikely]] {
+  if (!is_open() || reading_ != nullptr) [[unlikely]] {
     refuse_read(read);
     return;
   }

@@ -82,14 +82,13 @@ inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return stati
 [[gnu::always_inline]] inline void StreamCore::start_write(StreamWrite& write) {
   const bool busy =
       !writes_.empty() && (write.queue() == nullptr || write_at(writes_.front()).queue() != write.queue());
-  if (busy || state_ != State::open || write_error_ != 0 || shut_down_ || shutting_down_ != nullptr)
-      [[unlikely]] {
+  if (busy || state_ != State::open || write_error_ != 0 || shut_down_ || is_shutting_down_) [[unlikely]] {
     refuse_write(write, busy);
     return;
   }
   write.set_stream(this);
   writes_.push_back(write);
-  if (!write_blocked_) core_->schedule_flush(*this);
+  if (!write_blocked_) schedule_flush();
 }
 
 [[gnu::always_inline]] inline void StreamWrite::start_in_queue() {

@@ -186,10 +186,11 @@ int SocketStream::peer_credentials(PeerCredentials& credentials) const {
   return os::peer_credentials(fd_.get(), credentials);
 }
 
-std::vector<UniqueFd> SocketStream::take_received_fds(std::uint64_t position) {
+std::vector<UniqueFd> SocketStream::take_received_fds(std::size_t unread) {
   std::vector<UniqueFd> taken;
   if (reception_ == nullptr) return taken;
   auto& received = reception_->received;
+  const std::uint64_t position = reception_->position - std::min<std::uint64_t>(unread, reception_->position);
   const auto end = std::find_if(received.begin(), received.end(),
                                 [position](const ReceivedFd& one) { return one.position >= position; });
   taken.reserve(static_cast<std::size_t>(end - received.begin()));

@@ -45,7 +45,7 @@ class SocketStream final : public StreamBackend, public SocketControl, private F
   int apply(const StreamOptions& options) override;
   int peer_credentials(PeerCredentials& credentials) const override;
   ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds, int& err) override;
-  std::vector<UniqueFd> take_received_fds(std::uint64_t position) override;
+  std::vector<UniqueFd> take_received_fds(std::size_t unread) override;
 
  private:
   struct ReceivedFd {

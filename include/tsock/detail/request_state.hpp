@@ -80,12 +80,13 @@ class RequestState : public ReadyNode {
   /// anything.
   enum Marks : std::uint8_t {
     no_marks = 0,
-    in_delivery = 1,  ///< `on_delivery()` runs
-    awaited = 2,      ///< the loop asks for it, see `LoopCore::is_beginning()` and `is_waited_for()`
-    loop_gone = 4,    ///< made on a loop that was closed: nothing will be called
-    asking = 8,       ///< a read whose next step is code of the user that the loop will call
-    started = 16,     ///< its turn in the queue has come
-    waiting = 32,     ///< stands among those that wait for what they work on
+    in_delivery = 1,   ///< `on_delivery()` runs
+    awaited = 2,       ///< the loop asks for it, see `LoopCore::is_beginning()` and `is_waited_for()`
+    loop_gone = 4,     ///< made on a loop that was closed: nothing will be called
+    asking = 8,        ///< a read whose next step is code of the user that the loop will call
+    started = 16,      ///< its turn in the queue has come
+    waiting = 32,      ///< stands among those that wait for what they work on
+    controlling = 64,  ///< stands before them: works on the whole of it
   };
 
   RequestState(LoopCore& core, CallSite site) noexcept;
