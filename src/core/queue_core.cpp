@@ -7,18 +7,23 @@
 namespace tsock::detail {
 
 QueueCore::QueueCore(LoopCore& core, std::string_view name) noexcept
-    : core_(&core), name_size_(static_cast<std::uint32_t>(name.size())) {
+    : core_(&core), name_size_(static_cast<std::uint32_t>(name.size()) & longest_name) {
   if (!name.empty()) std::memcpy(static_cast<void*>(this + 1), name.data(), name.size());
 }
 
 QueueCore* QueueCore::make(LoopCore& core, std::string_view name) {
+  name = name.substr(0, longest_name);
   return ::new (core.allocate(sizeof(QueueCore) + name.size())) QueueCore(core, name);
 }
 
 void QueueCore::wait(QueueableState& entry) noexcept {
-  entry.queue_prev_ = tail_;
-  (tail_ != nullptr ? tail_->queue_next_ : head_) = &entry;
-  tail_ = &entry;
+  if (head_ == nullptr) {
+    head_ = &entry;
+  } else {
+    entry.queue_prev_ = head_->queue_prev_;
+    entry.queue_prev_->queue_next_ = &entry;
+  }
+  head_->queue_prev_ = &entry;
   ++waiting_;
 }
 
@@ -26,8 +31,12 @@ void QueueCore::wait(QueueableState& entry) noexcept {
 void QueueCore::unlink(QueueableState& entry) noexcept {
   QueueableState* const ahead = entry.queue_prev_;
   QueueableState* const behind = entry.queue_next_;
-  (ahead != nullptr ? ahead->queue_next_ : head_) = behind;
-  (behind != nullptr ? behind->queue_prev_ : tail_) = ahead;
+  (&entry == head_ ? head_ : ahead->queue_next_) = behind;
+  if (behind != nullptr) {
+    behind->queue_prev_ = ahead;
+  } else if (head_ != nullptr) {
+    head_->queue_prev_ = ahead;
+  }
   entry.queue_prev_ = entry.queue_next_ = nullptr;
   --waiting_;
 }

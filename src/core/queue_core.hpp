@@ -34,7 +34,7 @@ class QueueableState : public RequestState {
  private:
   friend class QueueCore;
   QueueCore* queue_ = nullptr;
-  QueueableState* queue_prev_ = nullptr;  // while it has not started
+  QueueableState* queue_prev_ = nullptr;  // while it has not started; of the first one it is the last one
   QueueableState* queue_next_ = nullptr;
 };
 
@@ -75,6 +75,9 @@ class QueueCore {
   void release_queue() noexcept;
 
  private:
+  static constexpr unsigned name_size_bits = 24;
+  static constexpr std::uint32_t longest_name = (1U << name_size_bits) - 1;
+
   QueueCore(LoopCore& core, std::string_view name) noexcept;
   ~QueueCore() = default;
   /// Whether an entry with that pipeline may start when none waits ahead of it.
@@ -92,15 +95,14 @@ class QueueCore {
 
   LoopCore* core_;
   QueueableState* head_ = nullptr;  // of those that wait
-  QueueableState* tail_ = nullptr;
   const void* pipeline_ = nullptr;  // of those that were started
   std::uint32_t started_ = 0;
   std::uint32_t waiting_ = 0;
   std::uint32_t users_ = 1;
-  bool running_ = true;
-  bool held_ = false;
-  bool may_go_on_ = true;  // running and not held
-  std::uint32_t name_size_;
+  bool running_ : 1 = true;
+  bool held_ : 1 = false;
+  bool may_go_on_ : 1 = true;  // running and not held
+  std::uint32_t name_size_ : name_size_bits;
 };
 
 template <class Entry>
