@@ -9,6 +9,7 @@
 #include <tsock/call_site.hpp>
 #include <tsock/connect_options.hpp>
 #include <tsock/detail/inline_function.hpp>
+#include <tsock/detail/stream_place.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/pdu.hpp>
 #include <tsock/peer_credentials.hpp>
@@ -54,7 +55,7 @@ class Stream {
   /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
   /// backend to the caller.
   Stream(Loop& loop, std::unique_ptr<StreamBackend>&& backend, const StreamOptions& options = {});
-  Stream(Stream&& other) noexcept : core_(std::exchange(other.core_, nullptr)), loop_(other.loop_) {}
+  Stream(Stream&& other) noexcept : place_(other.place_.take()) {}
   Stream& operator=(Stream&& other) noexcept;
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -83,7 +84,7 @@ class Stream {
   [[nodiscard]] bool is_open() const noexcept;
   explicit operator bool() const noexcept { return is_open(); }
   /// The stream's loop; undefined for a default constructed stream.
-  [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
+  [[nodiscard]] Loop& loop() const noexcept { return *place_.loop(); }
 
   /// Reads until every byte of every vector is filled.
   /// \return a request for the total count. Errors, in the order of the checks: EMSGSIZE too many vectors or
@@ -130,15 +131,15 @@ class Stream {
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       F next, CallSite site = CallSite::current()) {
-    if (loop_ == nullptr) return {};
-    return readv_next_vector(nullptr, wrap(*loop_, std::move(next)), site);
+    if (place_.loop() == nullptr) return {};
+    return readv_next_vector(nullptr, wrap(loop(), std::move(next)), site);
   }
   /// As above, when its turn comes in the queue.
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       Queue& queue, F next, CallSite site = CallSite::current()) {
-    if (loop_ == nullptr) return {};
-    return readv_next_vector(&queue, wrap(*loop_, std::move(next)), site);
+    if (place_.loop() == nullptr) return {};
+    return readv_next_vector(&queue, wrap(loop(), std::move(next)), site);
   }
 
   /// Writes all bytes of all vectors.
@@ -208,6 +209,7 @@ class Stream {
 
  private:
   friend class StreamAccess;
+  [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.core(); }
   template <class F>
   static detail::InlineFunction wrap(Loop& loop, F next);
   Request<ssize_t> readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site);
@@ -226,8 +228,7 @@ class Stream {
   Request<ssize_t> start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
                                         std::span<const int> fds, CallSite site);
 
-  detail::StreamCore* core_ = nullptr;
-  Loop* loop_ = nullptr;
+  detail::StreamPlace place_;
 };
 
 namespace detail {

@@ -18,11 +18,11 @@ namespace {
 constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
 constexpr auto max_total = static_cast<std::size_t>(std::numeric_limits<ssize_t>::max());
 
-// The front of a stream that was never opened has no loop to complete on; an empty request gives EIO, so
-// ENOTCONN needs one.
+// Null for a stream that was never opened, which has no loop to complete on.
 template <class State, class... Args>
-State* make_operation(detail::StreamCore* core, Loop& loop, Args&&... args) {
-  return detail::make_state<State>(core != nullptr ? core->core() : loop.core(), std::forward<Args>(args)...);
+State* make_operation(const detail::StreamPlace& place, Args&&... args) {
+  detail::LoopCore* const core = place.loop_core();
+  return core != nullptr ? detail::make_state<State>(*core, std::forward<Args>(args)...) : nullptr;
 }
 
 // Starts a read now or puts it into the queue.
@@ -72,33 +72,55 @@ int check_fds(detail::StreamCore* core, std::span<const int> fds) {
 
 }  // namespace
 
+namespace detail {
+
+Loop* StreamPlace::loop() const noexcept {
+  if (const StreamCore* const engine = core(); engine != nullptr) return &engine->core().loop();
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  return reinterpret_cast<Loop*>(bits_ & ~no_core);
+}
+
+LoopCore* StreamPlace::loop_core() const noexcept {
+  if (const StreamCore* const engine = core(); engine != nullptr) return &engine->core();
+  Loop* const left = loop();
+  return left != nullptr ? &left->core() : nullptr;
+}
+
+StreamPlace StreamPlace::take() noexcept {
+  StreamPlace taken;
+  Loop* const left = loop();
+  taken.bits_ = std::exchange(bits_, reinterpret_cast<std::uintptr_t>(left) | no_core);
+  return taken;
+}
+
+}  // namespace detail
+
 Stream::Stream(Loop& loop, std::unique_ptr<StreamBackend>&& backend, const StreamOptions& options)
-    : core_(detail::make_pooled<detail::StreamCore>(loop.core(), loop.core(), std::move(backend), options)),
-      loop_(&loop) {}
+    : place_(
+          *detail::make_pooled<detail::StreamCore>(loop.core(), loop.core(), std::move(backend), options)) {}
 
 Stream& Stream::operator=(Stream&& other) noexcept {
   if (this != &other) {
-    auto* const old = std::exchange(core_, std::exchange(other.core_, nullptr));
-    loop_ = other.loop_;
+    auto* const old = std::exchange(place_, other.place_.take()).core();
     if (old != nullptr) old->release_stream();
   }
   return *this;
 }
 
 Stream::~Stream() {
-  if (core_ != nullptr) core_->release_stream();
+  if (core() != nullptr) core()->release_stream();
 }
 
-bool Stream::is_open() const noexcept { return core_ != nullptr && core_->is_open(); }
+bool Stream::is_open() const noexcept { return core() != nullptr && core()->is_open(); }
 
 Request<ssize_t> Stream::readv(std::span<const iovec> vectors, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::ReadvState>(core_, *loop_, site);
+  auto* const state = make_operation<detail::ReadvState>(place_, site);
+  if (state == nullptr) return {};
   Request<ssize_t> request(state);
   std::size_t total = 0;
   const int err = check_vectors(vectors, total);
   if (err == 0) state->set_vectors(vectors);
-  begin_read(core_, nullptr, *state, err);
+  begin_read(core(), nullptr, *state, err);
   return request;
 }
 
@@ -108,11 +130,11 @@ Request<ssize_t> Stream::read(std::span<std::byte> buffer, CallSite site) {
 }
 
 Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make_operation<detail::ReadSomeState>(core_, *loop_, site);
+  auto* const state = make_operation<detail::ReadSomeState>(place_, site);
+  if (state == nullptr) return {};
   Request<ssize_t> request(state);
   state->set_buffer(buffer);
-  begin_read(core_, nullptr, *state, buffer.empty() ? EINVAL : 0);
+  begin_read(core(), nullptr, *state, buffer.empty() ? EINVAL : 0);
   return request;
 }
 
@@ -136,11 +158,12 @@ namespace {
 }
 
 template <class State, class Format>
-Request<Pdu> begin_pdu(Loop& loop, detail::StreamCore* core, Queue* queue, const Format& format, int err,
+Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const Format& format, int err,
                        CallSite site) {
-  auto* const state = make_operation<State>(core, loop, site, format);
+  auto* const state = make_operation<State>(place, site, format);
+  if (state == nullptr) return {};
   Request<Pdu> request(state);
-  begin_read(core, queue, *state, err);
+  begin_read(place.core(), queue, *state, err);
   return request;
 }
 
@@ -148,13 +171,12 @@ Request<Pdu> begin_pdu(Loop& loop, detail::StreamCore* core, Queue* queue, const
 
 // The usual message is read without the questions of the others.
 Request<Pdu> Stream::readv_prefixed(Queue* queue, detail::PrefixFormat format, CallSite site) {
-  if (core_ == nullptr || queue != nullptr) [[unlikely]] {
-    if (loop_ == nullptr) return {};
-    return begin_pdu<detail::PrefixedPduState>(*loop_, core_, queue, format, 0, site);
-  }
-  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core_->core(), site, format);
+  detail::StreamCore* const core = place_.core();
+  if (core == nullptr || queue != nullptr) [[unlikely]]
+    return begin_pdu<detail::PrefixedPduState>(place_, queue, format, 0, site);
+  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core->core(), site, format);
   Request<Pdu> request(state);
-  core_->start_read(*state);
+  core->start_read(*state);
   return request;
 }
 
@@ -164,43 +186,42 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
                                       framing.min_body, framing.max_body);
     return readv_prefixed(queue, format, site);
   }
-  if (loop_ == nullptr) return {};
-  return begin_pdu<detail::DelimitedPduState>(*loop_, core_, queue, framing, framing.valid ? 0 : EINVAL,
-                                              site);
+  return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, framing.valid ? 0 : EINVAL, site);
 }
 
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
-  auto* const state = make_operation<detail::NextVectorState>(core_, *loop_, site);
+  auto* const state = make_operation<detail::NextVectorState>(place_, site);
   Request<ssize_t> request(state);
   state->set_function(std::move(next));
-  begin_read(core_, queue, *state, 0);
+  begin_read(core(), queue, *state, 0);
   return request;
 }
 
 Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, CallSite site) {
-  if (vectors.size() == 1 && is_usual_write(core_, queue, vectors[0])) [[likely]]
-    return begin_usual_write(*core_, queue, vectors[0], site);
-  return loop_ != nullptr ? start_write_with_fds(queue, vectors, {}, site) : Request<ssize_t>();
+  if (vectors.size() == 1 && is_usual_write(core(), queue, vectors[0])) [[likely]]
+    return begin_usual_write(*core(), queue, vectors[0], site);
+  return start_write_with_fds(queue, vectors, {}, site);
 }
 
 Request<ssize_t> Stream::start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
                                               std::span<const int> fds, CallSite site) {
-  auto* const state = make_operation<detail::StreamWrite>(core_, *loop_, site);
+  auto* const state = make_operation<detail::StreamWrite>(place_, site);
+  if (state == nullptr) return {};
   Request<ssize_t> request(state);
   std::size_t total = 0;
   int err = check_vectors(vectors, total);
   if (err == 0 && !fds.empty()) [[unlikely]] {
-    err = check_fds(core_, fds);
+    err = check_fds(core(), fds);
     if (err == 0) state->set_fds(fds);
   }
   if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
-  if (err == 0 && core_ == nullptr) err = ENOTCONN;
-  if (err == 0 && core_->is_open() && core_->exceeds_cap(total)) err = ENOBUFS;
+  if (err == 0 && core() == nullptr) err = ENOTCONN;
+  if (err == 0 && core()->is_open() && core()->exceeds_cap(total)) err = ENOBUFS;
   if (err != 0) [[unlikely]] {
     state->finish(err);
   } else {
     state->set_vectors(vectors, total);
-    begin_write(*core_, queue, *state, total);
+    begin_write(*core(), queue, *state, total);
   }
   return request;
 }
@@ -210,8 +231,8 @@ Request<ssize_t> Stream::writev(std::span<const iovec> vectors, CallSite site) {
 }
 
 Request<ssize_t> Stream::writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
-  if (vectors.size() == 1 && is_usual_write(core_, &queue, vectors[0])) [[likely]]
-    return begin_usual_write(*core_, &queue, vectors[0], site);
+  if (vectors.size() == 1 && is_usual_write(core(), &queue, vectors[0])) [[likely]]
+    return begin_usual_write(*core(), &queue, vectors[0], site);
   return start_write(&queue, vectors, site);
 }
 
@@ -235,28 +256,27 @@ Request<ssize_t> Stream::write(Queue& queue, std::string_view text, CallSite sit
 
 Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                                          CallSite site) {
-  if (loop_ == nullptr) return {};
   return start_write_with_fds(nullptr, vectors, fds, site);
 }
 
 std::vector<UniqueFd> Stream::take_received_fds() {
-  SocketControl* const control = is_open() ? core_->backend()->socket_control() : nullptr;
-  return control != nullptr ? control->take_received_fds(core_->unread_size()) : std::vector<UniqueFd>();
+  SocketControl* const control = is_open() ? core()->backend()->socket_control() : nullptr;
+  return control != nullptr ? control->take_received_fds(core()->unread_size()) : std::vector<UniqueFd>();
 }
 
 std::size_t Stream::pending_bytes(int& err) {
-  if (core_ != nullptr) return core_->pending_bytes(err);
+  if (core() != nullptr) return core()->pending_bytes(err);
   err = ENOTCONN;
   return 0;
 }
 
 Request<void> Stream::disconnect(CallSite site) {
-  if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::disconnect, site);
+      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::disconnect, site);
+  if (state == nullptr) return {};
   Request<void> request(state);
-  if (core_ != nullptr) {
-    core_->start_disconnect(*state);
+  if (core() != nullptr) {
+    core()->start_disconnect(*state);
   } else {
     state->finish(ENOTCONN);
   }
@@ -264,12 +284,12 @@ Request<void> Stream::disconnect(CallSite site) {
 }
 
 Request<void> Stream::monitor(CallSite site) {
-  if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::monitor, site);
+      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::monitor, site);
+  if (state == nullptr) return {};
   Request<void> request(state);
-  if (core_ != nullptr) {
-    core_->start_monitor(*state);
+  if (core() != nullptr) {
+    core()->start_monitor(*state);
   } else {
     state->finish(ENOTCONN);
   }
@@ -277,12 +297,12 @@ Request<void> Stream::monitor(CallSite site) {
 }
 
 Request<void> Stream::shutdown_write(CallSite site) {
-  if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::shutdown_write, site);
+      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::shutdown_write, site);
+  if (state == nullptr) return {};
   Request<void> request(state);
-  if (core_ != nullptr) {
-    core_->start_shutdown(*state);
+  if (core() != nullptr) {
+    core()->start_shutdown(*state);
   } else {
     state->finish(ENOTCONN);
   }
@@ -290,45 +310,45 @@ Request<void> Stream::shutdown_write(CallSite site) {
 }
 
 Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
-  if (loop_ == nullptr) return {};
   auto* const state =
-      make_operation<detail::StreamControl>(core_, *loop_, detail::StreamControl::Kind::shutdown_write, site);
+      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::shutdown_write, site);
+  if (state == nullptr) return {};
   Request<void> request(state);
   int err = detail::check_queue(queue.core(), state->core());
-  if (err == 0 && core_ == nullptr) err = ENOTCONN;
+  if (err == 0 && core() == nullptr) err = ENOTCONN;
   if (err != 0) {
     state->finish(err);
     return request;
   }
-  state->set_stream(core_);
+  state->set_stream(core());
   queue.core()->add(*state);
-  if (!state->is_started()) core_->add_waiting(*state);
+  if (!state->is_started()) core()->add_waiting(*state);
   return request;
 }
 
 void Stream::abort() noexcept {
-  if (core_ != nullptr) core_->abort();
+  if (core() != nullptr) core()->abort();
 }
 
-std::size_t Stream::queued_bytes() const noexcept { return core_ != nullptr ? core_->queued_bytes() : 0; }
+std::size_t Stream::queued_bytes() const noexcept { return core() != nullptr ? core()->queued_bytes() : 0; }
 
 void Stream::set_watermarks(const WriteWatermarks& marks, WatermarkFunction function) {
-  if (core_ == nullptr) return;
-  core_->set_watermark_watch(
-      std::make_unique<detail::WatermarkWatch>(core_->core(), marks, std::move(function)));
+  if (core() == nullptr) return;
+  core()->set_watermark_watch(
+      std::make_unique<detail::WatermarkWatch>(core()->core(), marks, std::move(function)));
 }
 
 int Stream::set_options(const StreamOptions& options) {
   if (!is_open()) return ENOTCONN;
-  SocketControl* const control = core_->backend()->socket_control();
+  SocketControl* const control = core()->backend()->socket_control();
   const int err = control != nullptr ? control->apply(options) : 0;
-  core_->set_behaviour(options);
+  core()->set_behaviour(options);
   return err;
 }
 
-Address Stream::local_address() const { return is_open() ? core_->backend()->local_address() : Address(); }
+Address Stream::local_address() const { return is_open() ? core()->backend()->local_address() : Address(); }
 
-Address Stream::remote_address() const { return is_open() ? core_->backend()->remote_address() : Address(); }
+Address Stream::remote_address() const { return is_open() ? core()->backend()->remote_address() : Address(); }
 
 PeerCredentials Stream::peer_credentials(int& err) const {
   PeerCredentials credentials;
@@ -336,14 +356,14 @@ PeerCredentials Stream::peer_credentials(int& err) const {
     err = ENOTCONN;
     return credentials;
   }
-  const SocketControl* const control = core_->backend()->socket_control();
+  const SocketControl* const control = core()->backend()->socket_control();
   err = control != nullptr ? control->peer_credentials(credentials) : ENOTSUP;
   return credentials;
 }
 
 int Stream::native_handle() const noexcept {
   if (!is_open()) return -1;
-  const SocketControl* const control = core_->backend()->socket_control();
+  const SocketControl* const control = core()->backend()->socket_control();
   return control != nullptr ? control->native_handle() : -1;
 }
 
@@ -353,19 +373,19 @@ UniqueFd Stream::release_fd(std::vector<std::byte>& unread, int& err) {
     err = ENOTCONN;
     return {};
   }
-  SocketControl* const control = core_->backend()->socket_control();
+  SocketControl* const control = core()->backend()->socket_control();
   if (control == nullptr) {
     err = ENOTSUP;
     return {};
   }
-  if (core_->is_busy() || core_->is_shutting_down()) {
+  if (core()->is_busy() || core()->is_shutting_down()) {
     err = EBUSY;
     return {};
   }
-  const auto bytes = core_->unread_bytes();
+  const auto bytes = core()->unread_bytes();
   unread.assign(bytes.begin(), bytes.end());
   UniqueFd fd = control->release();
-  core_->detach_backend();
+  core()->detach_backend();
   return fd;
 }
 
