@@ -15,6 +15,7 @@
 #include "core/deadline_heap.hpp"
 #include "core/pool.hpp"
 #include "core/receive_buffer.hpp"
+#include "core/unread_bytes.hpp"
 
 namespace tsock::detail {
 
@@ -46,6 +47,8 @@ class NodeList {
   /// For walking: from `first()` by `next` until `end()`.
   [[nodiscard]] ListNode* first() noexcept { return head_.next; }
   [[nodiscard]] ListNode* end() noexcept { return &head_; }
+  [[nodiscard]] const ListNode* first() const noexcept { return head_.next; }
+  [[nodiscard]] const ListNode* end() const noexcept { return &head_; }
   /// Of a list that is not empty.
   [[nodiscard]] const ListNode* last() const noexcept { return head_.prev; }
 
@@ -199,7 +202,9 @@ class LoopCore {
   /// there is no memory.
   std::span<std::byte> borrow_receive_buffer(StreamCore& user);
   [[nodiscard]] ReceiveBuffer& receive_buffer() noexcept { return receive_buffer_; }
+  /// What `user` has in it is `leased_bytes()` from now on.
   void lease_receive_buffer(StreamCore& user) noexcept { lease_ = &user; }
+  [[nodiscard]] UnreadBytes& leased_bytes() noexcept { return leased_bytes_; }
   void end_lease(const StreamCore& user) noexcept {
     if (lease_ == &user) lease_ = nullptr;
   }
@@ -303,6 +308,7 @@ class LoopCore {
   DeadlineHeap deadlines_;
   Clock::time_point armed_ = Clock::time_point::max();
   StreamCore* lease_ = nullptr;
+  UnreadBytes leased_bytes_;
   DatagramCore* batch_lease_ = nullptr;
   std::unique_ptr<ReceiveBatch> batch_;
   ReceiveBuffer receive_buffer_;

@@ -33,10 +33,14 @@ constexpr unsigned calls_per_event = 4;
 struct StreamCore::Extras {
   std::unique_ptr<WatermarkWatch> watermarks;
   NodeList followers;
+  std::size_t queued_bytes = 0;
 };
 
 StreamCore::Extras& StreamCore::extras() {
-  if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+  if (extras_ == nullptr) {
+    extras_ = std::make_unique<Extras>();
+    extras_->queued_bytes = sum_queued_bytes();
+  }
   return *extras_;
 }
 
@@ -113,7 +117,7 @@ void StreamCore::for_each_request(void (*visit)(void* context, RequestState& sta
 void StreamCore::loop_closed() noexcept {
   state_ = State::closed;
   detach_operations(0);
-  queued_bytes_ = 0;
+  if (extras_ != nullptr) extras_->queued_bytes = 0;
   free_unread();
   cancel_flush();
   backend_.reset();
@@ -138,7 +142,7 @@ void StreamCore::abort() noexcept {
   state_ = State::closed;
   detach_operations(ECONNABORTED);
   free_unread();
-  queued_bytes_ = 0;
+  if (extras_ != nullptr) extras_->queued_bytes = 0;
   backend_->abort();
 }
 
@@ -161,8 +165,8 @@ void StreamCore::refuse_read(StreamRead& read) {
 void StreamCore::serve_reader(bool may_read) {
   unsigned calls = 0;
   while (reading_ != nullptr && reading_->is_unfinished() && reading_->can_take()) {
-    if (unread_begin_ != unread_end_) [[likely]] {
-      consume_unread(reading_->feed(unread_bytes()));
+    if (unread_ != nullptr) [[likely]] {
+      consume_unread(reading_->feed(unread_->bytes()));
       check_fault();
       continue;
     }
@@ -210,8 +214,9 @@ bool StreamCore::read_from_backend() {
   }
   const auto bytes = static_cast<std::size_t>(got);
   if (bytes > direct) {
-    unread_begin_ = buffer.data();
-    unread_end_ = unread_begin_ + (bytes - direct);
+    unread_ = &core_->leased_bytes();
+    unread_->begin = buffer.data();
+    unread_->end = buffer.data() + (bytes - direct);
     core_->lease_receive_buffer(*this);
   }
   if (direct != 0) reading_->advance(std::min(bytes, direct));
@@ -245,21 +250,14 @@ void StreamCore::fail_reader(int err) {
   read.finish(err);
 }
 
-// A block for unread bytes ends with its capacity, behind the last byte.
-std::size_t StreamCore::unread_capacity() const noexcept {
-  std::size_t capacity = 0;
-  std::memcpy(&capacity, unread_end_, sizeof(capacity));
-  return capacity;
-}
-
-// Gives the place behind the last byte, which is where they end. Without memory the bytes are lost, and with
-// them the place in the stream.
-std::byte* StreamCore::allocate_unread(std::size_t bytes) noexcept {
-  const std::size_t capacity = Pool::usable_size(bytes + sizeof(std::size_t)) - sizeof(std::size_t);
+// Empty, at its end. Without memory the bytes are lost, and with them the place in the stream.
+UnreadBlock* StreamCore::allocate_unread(std::size_t bytes) noexcept {
   try {
-    std::byte* const end = static_cast<std::byte*>(core_->allocate(capacity + sizeof(capacity))) + capacity;
-    std::memcpy(end, &capacity, sizeof(capacity));
-    return end;
+    const std::size_t size = Pool::usable_size(sizeof(UnreadBlock) + bytes);
+    auto* const block = ::new (core_->allocate(size)) UnreadBlock;
+    block->capacity = size - sizeof(UnreadBlock);
+    block->begin = block->end = block->room() + block->capacity;
+    return block;
   } catch (const std::bad_alloc&) {
     poison_reads();
     return nullptr;
@@ -268,44 +266,41 @@ std::byte* StreamCore::allocate_unread(std::size_t bytes) noexcept {
 
 void StreamCore::free_unread() noexcept {
   if (owns_unread_) {
-    const std::size_t capacity = unread_capacity();
-    core_->deallocate(unread_end_ - capacity, capacity + sizeof(capacity));
-  } else if (unread_begin_ != nullptr) {
+    auto* const block = static_cast<UnreadBlock*>(unread_);
+    core_->deallocate(block, sizeof(UnreadBlock) + block->capacity);
+  } else if (unread_ != nullptr) {
     core_->end_lease(*this);
   }
-  unread_begin_ = unread_end_ = nullptr;
+  unread_ = nullptr;
   owns_unread_ = false;
 }
 
 void StreamCore::keep_unread_bytes() noexcept {
-  if (unread_begin_ == nullptr || owns_unread_) return;
-  const std::size_t size = unread_size();
-  std::byte* const end = allocate_unread(size);
-  if (end == nullptr) return;
-  std::memcpy(end - size, unread_begin_, size);
+  if (unread_ == nullptr || owns_unread_) return;
+  UnreadBlock* const block = allocate_unread(unread_->size());
+  if (block == nullptr) return;
+  block->begin -= unread_->size();
+  std::memcpy(block->begin, unread_->begin, unread_->size());
   core_->end_lease(*this);
-  unread_begin_ = end - size;
-  unread_end_ = end;
+  unread_ = block;
   owns_unread_ = true;
 }
 
 void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
   if (bytes.empty() || state_ == State::closed || reads_poisoned_) return;
-  const std::size_t behind = unread_size();
-  if (owns_unread_ && unread_capacity() - behind >= bytes.size()) {
-    unread_begin_ -= bytes.size();
-    std::memcpy(unread_begin_, bytes.data(), bytes.size());
+  const std::span<const std::byte> behind = unread_bytes();
+  if (owns_unread_ && static_cast<UnreadBlock*>(unread_)->capacity - behind.size() >= bytes.size()) {
+    unread_->begin -= bytes.size();
+    std::memcpy(unread_->begin, bytes.data(), bytes.size());
     return;
   }
-  std::byte* const end = allocate_unread(bytes.size() + behind);
-  if (end == nullptr) return;
-  // Room stays in front: bytes that come back in several parts come last part first.
-  std::byte* const begin = end - behind - bytes.size();
-  std::memcpy(begin, bytes.data(), bytes.size());
-  if (behind != 0) std::memcpy(begin + bytes.size(), unread_begin_, behind);
+  UnreadBlock* const block = allocate_unread(bytes.size() + behind.size());
+  if (block == nullptr) return;
+  block->begin -= bytes.size() + behind.size();
+  std::memcpy(block->begin, bytes.data(), bytes.size());
+  if (!behind.empty()) std::memcpy(block->begin + bytes.size(), behind.data(), behind.size());
   free_unread();
-  unread_begin_ = begin;
-  unread_end_ = end;
+  unread_ = block;
   owns_unread_ = true;
 }
 
@@ -492,32 +487,46 @@ void StreamCore::fail_writes(int err) noexcept {
   finish_control(StreamControlKind::shutdown_write, err);
 }
 
-void StreamCore::add_queued_bytes(std::size_t bytes) noexcept {
-  queued_bytes_ += bytes;
-  if (extras_ != nullptr) [[unlikely]]
-    update_watermarks();
+void StreamCore::count_queued_bytes(std::size_t more, std::size_t less) noexcept {
+  std::size_t& count = extras_->queued_bytes;
+  count = count + more - std::min(less, count + more);
+  if (extras_->watermarks != nullptr) extras_->watermarks->update(count);
 }
 
-void StreamCore::remove_queued_bytes(std::size_t bytes) noexcept {
-  queued_bytes_ -= std::min(bytes, queued_bytes_);
-  if (extras_ != nullptr) [[unlikely]]
-    update_watermarks();
+std::size_t StreamCore::sum_queued_bytes() noexcept {
+  std::size_t bytes = 0;
+  for (NodeList* list : {&writes_, &others_}) {
+    for (ListNode* node = list->first(); node != list->end(); node = node->next)
+      bytes += static_cast<StreamOperation&>(*node).bytes_to_write();
+  }
+  return bytes;
 }
 
-void StreamCore::update_watermarks() noexcept {
-  if (extras_->watermarks != nullptr) extras_->watermarks->update(queued_bytes_);
+std::size_t StreamCore::queued_bytes() noexcept {
+  try {
+    return extras().queued_bytes;
+  } catch (const std::bad_alloc&) {
+    return sum_queued_bytes();
+  }
+}
+
+std::size_t StreamCore::bytes_to_flush() const noexcept {
+  std::size_t bytes = 0;
+  for (const ListNode* node = writes_.first(); node != writes_.end(); node = node->next)
+    bytes += static_cast<const StreamWrite&>(*node).remaining();
+  return bytes;
 }
 
 void StreamCore::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) {
   // The old function goes last: what it captured may own the stream.
   const std::unique_ptr<WatermarkWatch> old = std::exchange(extras().watermarks, std::move(watch));
-  update_watermarks();
+  count_queued_bytes(0, 0);
 }
 
 bool StreamCore::exceeds_cap(std::size_t bytes) const noexcept {
   if (extras_ == nullptr || extras_->watermarks == nullptr) return false;
   const std::size_t cap = extras_->watermarks->cap();
-  return bytes > cap - std::min(queued_bytes_, cap);
+  return bytes > cap - std::min(extras_->queued_bytes, cap);
 }
 
 void StreamCore::on_writable() {

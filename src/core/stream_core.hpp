@@ -73,11 +73,9 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Puts bytes in front of the unread ones.
   void unread(std::span<const std::byte> bytes) noexcept;
   [[nodiscard]] std::span<const std::byte> unread_bytes() const noexcept {
-    return {unread_begin_, unread_end_};
+    return unread_ != nullptr ? unread_->bytes() : std::span<const std::byte>();
   }
-  [[nodiscard]] std::size_t unread_size() const noexcept {
-    return static_cast<std::size_t>(unread_end_ - unread_begin_);
-  }
+  [[nodiscard]] std::size_t unread_size() const noexcept { return unread_ != nullptr ? unread_->size() : 0; }
   /// A message was cut whose bytes cannot come back: reading ends with EPROTO from now on.
   void poison_reads() noexcept;
   /// Moves unread bytes out of the loop's receive buffer.
@@ -90,12 +88,19 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void on_flush() override;
-  [[nodiscard]] std::size_t bytes_to_flush() const noexcept override { return queued_bytes_; }
-  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
-  void add_queued_bytes(std::size_t bytes) noexcept;
-  void remove_queued_bytes(std::size_t bytes) noexcept;
+  [[nodiscard]] std::size_t bytes_to_flush() const noexcept override;
+  /// They are counted from the first time that somebody asks.
+  [[nodiscard]] std::size_t queued_bytes() noexcept;
+  void add_queued_bytes(std::size_t bytes) noexcept {
+    if (extras_ != nullptr) [[unlikely]]
+      count_queued_bytes(bytes, 0);
+  }
+  void remove_queued_bytes(std::size_t bytes) noexcept {
+    if (extras_ != nullptr) [[unlikely]]
+      count_queued_bytes(0, bytes);
+  }
   void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch);
-  /// Whether `exceeds_cap()` is false whatever is asked.
+  /// Whether `exceeds_cap()` is false whatever is asked; false also when it takes a closer look to tell.
   [[nodiscard]] bool takes_any_size() const noexcept { return extras_ == nullptr; }
   [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
 
@@ -156,7 +161,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Ends the control of that kind, if there is one.
   void finish_control(StreamControlKind kind, int err) noexcept;
   [[nodiscard]] bool has_waiting() const noexcept;
-  void update_watermarks() noexcept;
+  void count_queued_bytes(std::size_t more, std::size_t less) noexcept;
+  [[nodiscard]] std::size_t sum_queued_bytes() noexcept;
   StreamWrite* gather_writes(WriteGather& gather);
   bool write_batch();
   void write_failed(int err);
@@ -166,8 +172,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void try_disconnect();
   void consume_unread(std::size_t bytes) noexcept;
   void free_unread() noexcept;
-  std::byte* allocate_unread(std::size_t bytes) noexcept;
-  [[nodiscard]] std::size_t unread_capacity() const noexcept;
+  UnreadBlock* allocate_unread(std::size_t bytes) noexcept;
   void detach_operations(int err) noexcept;
 
   // Small: many streams are idle.
@@ -177,9 +182,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   NodeList writes_;
   NodeList others_;  // controls, and behind them what waits in queues
   std::unique_ptr<Extras> extras_;
-  std::byte* unread_begin_ = nullptr;  // in the loop's receive buffer or, `owns_unread_`, in a block
-  std::byte* unread_end_ = nullptr;
-  std::size_t queued_bytes_ = 0;
+  UnreadBytes* unread_ = nullptr;  // the loop's leased bytes or, `owns_unread_`, an UnreadBlock; never empty
   unsigned read_error_ : error_bits = 0;
   bool reads_poisoned_ : 1 = false;
   bool owns_unread_ : 1 = false;
@@ -204,8 +207,8 @@ template <class Read>
   }
   reading_ = &read;
   read.set_stream(this);
-  if (unread_begin_ != unread_end_ && read.can_take()) [[likely]] {
-    consume_unread(read.feed(unread_bytes()));
+  if (unread_ != nullptr && read.can_take()) [[likely]] {
+    consume_unread(read.feed(unread_->bytes()));
     if (!read.is_unfinished()) [[likely]]
       return;
     check_fault();
@@ -216,8 +219,8 @@ template <class Read>
 }
 
 inline void StreamCore::consume_unread(std::size_t bytes) noexcept {
-  unread_begin_ += bytes;
-  if (unread_begin_ == unread_end_) free_unread();
+  unread_->begin += bytes;
+  if (unread_->begin == unread_->end) free_unread();
 }
 
 }  // namespace tsock::detail

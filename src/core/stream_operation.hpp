@@ -26,6 +26,8 @@ class StreamOperation : public QueueableState {
     finish(err);
   }
   void describe(std::ostream& out) const override;
+  /// Of a write, that have not left.
+  [[nodiscard]] virtual std::size_t bytes_to_write() const noexcept { return 0; }
 
  private:
   friend class StreamCore;

@@ -34,6 +34,7 @@ class StreamWrite final : public StreamOperation {
 
   [[nodiscard]] const VectorCursor& cursor() const noexcept { return cursor_; }
   [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
+  [[nodiscard]] std::size_t bytes_to_write() const noexcept override { return remaining_; }
   /// A message is cut when it ends now.
   [[nodiscard]] bool is_partly_out() const noexcept {
     return transferred() != 0 && remaining_ != 0 && !may_end_anywhere_;
