@@ -4,15 +4,17 @@
 #include <span>
 #include <tsock/buffer.hpp>
 #include <tsock/peer_credentials.hpp>
+#include <tsock/stream_backend.hpp>
 #include <tsock/stream_options.hpp>
 #include <tsock/unique_fd.hpp>
 #include <vector>
 
 namespace tsock {
 
-/// What a stream backend offers beyond bytes when a socket is right below it.
-class SocketControl {
+/// A stream backend that is a socket, and what it offers beyond bytes.
+class SocketControl : public StreamBackend {
  public:
+  [[nodiscard]] SocketControl* socket_control() noexcept final { return this; }
   /// The descriptor, still owned by the stream; -1 once closed.
   [[nodiscard]] virtual int native_handle() const noexcept = 0;
   /// Gives the descriptor away; the backend is closed afterwards.
@@ -25,9 +27,6 @@ class SocketControl {
   virtual ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds, int& err) = 0;
   /// Descriptors that came with the bytes that `try_readv()` has given, but for the last `unread` of them.
   virtual std::vector<UniqueFd> take_received_fds(std::size_t unread) = 0;
-
- protected:
-  ~SocketControl() = default;
 };
 
 }  // namespace tsock

@@ -5,7 +5,8 @@
 
 namespace tsock::detail {
 
-/// Bytes that were received and that nobody has taken yet: in the loop's receive buffer, or in an UnreadBlock.
+/// Bytes that were received and that nobody has taken yet: in the loop's receive buffer, or in an
+/// UnreadBlock.
 struct UnreadBytes {
   std::byte* begin = nullptr;
   std::byte* end = nullptr;

@@ -40,7 +40,7 @@ int fit_local(Address& local, const Address& remote) {
 }  // namespace
 
 /// Waits for a connection to be made.
-class ConnectState final : public ResultState<Stream>, private FdWatcher {
+class ConnectState final : public ResultState<Stream>, private FdWatcher<ConnectState> {
  public:
   ConnectState(LoopCore& core, CallSite site) : ResultState(core, site), FdWatcher(impl_of(core)) {}
   ~ConnectState() override { close(); }
@@ -61,6 +61,7 @@ class ConnectState final : public ResultState<Stream>, private FdWatcher {
   void describe(std::ostream& out) const override { out << ", to " << remote_.string(); }
 
  private:
+  friend class FdWatcher<ConnectState>;
   void try_connect() {
     int err = 0;
     try {
@@ -102,7 +103,7 @@ class ConnectState final : public ResultState<Stream>, private FdWatcher {
     return start_watching(fd_.get());
   }
 
-  void on_fd_event(FdEvent /*event*/) override {
+  void on_fd_event(FdEvent /*event*/) {
     const int err = os::take_error(fd_.get());
     if (err == 0) {
       complete();

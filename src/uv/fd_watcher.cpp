@@ -1,16 +1,12 @@
 #include "uv/fd_watcher.hpp"
 
-#include <uv.h>
-
 #include <cerrno>
 #include <new>
 #include <utility>
 
-#include "uv/loop_impl.hpp"
-
 namespace tsock::detail {
 
-int FdWatcher::start_watching(int fd) noexcept {
+int FdWatch::start_watching(int fd) noexcept {
   uv_poll_t* poll = nullptr;
   try {
     poll = make_pooled<uv_poll_t>(*loop_);
@@ -27,14 +23,16 @@ int FdWatcher::start_watching(int fd) noexcept {
   return 0;
 }
 
-void FdWatcher::take_over(FdWatcher& other) noexcept {
+void FdWatch::take_over(FdWatch& other) noexcept {
   poll_ = std::exchange(other.poll_, nullptr);
-  if (poll_ != nullptr) poll_->data = this;
+  other.interests_ = 0;
+  if (poll_ == nullptr) return;
   // What the other one asked for is its own affair.
-  interests_ = static_cast<std::uint8_t>(std::exchange(other.interests_, std::uint8_t{0}) & ~all);
+  uv_poll_stop(poll_);
+  poll_->data = this;
 }
 
-void FdWatcher::arm(unsigned interests) noexcept {
+void FdWatch::arm(unsigned interests, uv_poll_cb callback) noexcept {
   if (poll_ == nullptr) return;
   interests_ = static_cast<std::uint8_t>((interests_ & all) | (interests << armed_shift));
   const int mask = static_cast<int>(((interests & readable) != 0 ? unsigned{UV_READABLE} : 0U) |
@@ -45,41 +43,32 @@ void FdWatcher::arm(unsigned interests) noexcept {
     uv_poll_stop(poll_);
     return;
   }
-  uv_poll_start(poll_, mask, &FdWatcher::on_poll);
+  uv_poll_start(poll_, mask, callback);
 }
 
-void FdWatcher::on_poll(uv_poll_t* poll, int status, int events) noexcept {
-  auto* const watcher = static_cast<FdWatcher*>(poll->data);
-  LoopImpl& loop = *watcher->loop_;
-  loop.enter();
-  watcher->on_event(status, static_cast<unsigned>(events));
-  // From here on code of the user runs; the watcher may be gone.
-  loop.drain_event();
-}
-
-void FdWatcher::on_event(int status, unsigned events) {
+bool FdWatch::take_event(int status, int events, uv_poll_cb callback, FdEvent& event) noexcept {
   if (status != 0) {
     // libuv has stopped the handle: an error waits on the descriptor.
     interests_ = 0;
-    on_fd_event({.readable = true, .writable = true, .hung_up = false, .failed = true});
-    return;
+    event = {.readable = true, .writable = true, .hung_up = false, .failed = true};
+    return true;
   }
-  unsigned came = ((events & UV_READABLE) != 0 ? readable : 0U) |
-                  ((events & UV_WRITABLE) != 0 ? writable : 0U) |
-                  ((events & UV_DISCONNECT) != 0 ? hang_up : 0U);
+  const auto told = static_cast<unsigned>(events);
+  unsigned came = ((told & UV_READABLE) != 0 ? readable : 0U) | ((told & UV_WRITABLE) != 0 ? writable : 0U) |
+                  ((told & UV_DISCONNECT) != 0 ? hang_up : 0U);
   if (const unsigned unwanted = came & ~unsigned{interests_}; unwanted != 0) {
     came &= ~unwanted;
-    arm(armed() & ~unwanted);
+    arm(armed() & ~unwanted, callback);
   }
   interests_ = static_cast<std::uint8_t>(interests_ & ~came);
-  if (came == 0) return;
-  on_fd_event({.readable = (came & readable) != 0,
-               .writable = (came & writable) != 0,
-               .hung_up = (came & hang_up) != 0,
-               .failed = false});
+  event = {.readable = (came & readable) != 0,
+           .writable = (came & writable) != 0,
+           .hung_up = (came & hang_up) != 0,
+           .failed = false};
+  return came != 0;
 }
 
-void FdWatcher::stop_watching() noexcept {
+void FdWatch::stop_watching() noexcept {
   uv_poll_t* const poll = std::exchange(poll_, nullptr);
   if (poll == nullptr) return;
   interests_ = 0;

@@ -11,7 +11,7 @@ namespace tsock::detail {
 
 /// A pipe, fifo, terminal or device by read(2) and write(2). libuv's streams are not used for them: their
 /// writes raise SIGPIPE.
-class PipeStream final : public StreamBackend, private FdWatcher, private ReadyTask {
+class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, private ReadyTask {
  public:
   struct Source {
     UniqueFd fd;
@@ -42,7 +42,8 @@ class PipeStream final : public StreamBackend, private FdWatcher, private ReadyT
   void watch_for_breaks(bool on) override { watches_breaks_ = on; }
 
  private:
-  void on_fd_event(FdEvent event) override;
+  friend class FdWatcher<PipeStream>;
+  void on_fd_event(FdEvent event);
   void run() override;
   void come_back();
   void close() noexcept;

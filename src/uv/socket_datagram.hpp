@@ -17,7 +17,9 @@
 namespace tsock::detail {
 
 /// A UDP or unix datagram socket.
-class SocketDatagram final : public DatagramBackend, public DatagramControl, private FdWatcher {
+class SocketDatagram final : public DatagramBackend,
+                             public DatagramControl,
+                             private FdWatcher<SocketDatagram> {
  public:
   /// \param fd set up already
   SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
@@ -48,11 +50,12 @@ class SocketDatagram final : public DatagramBackend, public DatagramControl, pri
   int leave(const Address& group, unsigned interface_index, const Address& source) override;
 
  private:
+  friend class FdWatcher<SocketDatagram>;
   struct OwnedFile {
     Address address;
     os::FileIdentity identity;
   };
-  void on_fd_event(FdEvent event) override;
+  void on_fd_event(FdEvent event);
   void close() noexcept;
   void take_queued_error(int& err) noexcept;
   [[nodiscard]] bool is_unix() const noexcept { return family_ == Address::unix_unnamed().family(); }

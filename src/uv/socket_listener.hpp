@@ -12,7 +12,7 @@
 namespace tsock::detail {
 
 /// A listening TCP or unix stream socket.
-class SocketListener final : public ListenerBackend, private FdWatcher {
+class SocketListener final : public ListenerBackend, private FdWatcher<SocketListener> {
  public:
   /// \param options_set whether the listening socket has the options of `accepted` itself.
   SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted, bool options_set);
@@ -30,11 +30,12 @@ class SocketListener final : public ListenerBackend, private FdWatcher {
   [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
 
  private:
+  friend class FdWatcher<SocketListener>;
   struct OwnedFile {
     Address address;
     os::FileIdentity identity;
   };
-  void on_fd_event(FdEvent /*event*/) override { events_->on_acceptable(); }
+  void on_fd_event(FdEvent /*event*/) { events_->on_acceptable(); }
   /// On failure the connection stays in `fd`.
   int make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& stream);
 

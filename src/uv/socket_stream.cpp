@@ -13,7 +13,7 @@
 namespace tsock::detail {
 
 std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueFd& fd, bool receive_fds, int& err,
-                                                 FdWatcher* watcher) noexcept {
+                                                 FdWatch* watch) noexcept {
   std::unique_ptr<SocketStream> stream;
   try {
     stream.reset(::new (loop.allocate(sizeof(SocketStream))) SocketStream(loop));
@@ -23,8 +23,8 @@ std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueFd& fd, b
     return nullptr;
   }
   err = 0;
-  if (watcher != nullptr) {
-    stream->take_over(*watcher);
+  if (watch != nullptr) {
+    stream->take_over(*watch);
   } else {
     err = stream->start_watching(fd.get());
   }

@@ -5,7 +5,6 @@
 #include <new>
 #include <span>
 #include <tsock/socket_control.hpp>
-#include <tsock/stream_backend.hpp>
 #include <tsock/unique_fd.hpp>
 #include <vector>
 
@@ -14,12 +13,12 @@
 namespace tsock::detail {
 
 /// A stream socket: TCP or unix. It lies in the loop's pool.
-class SocketStream final : public StreamBackend, public SocketControl, private FdWatcher {
+class SocketStream final : public SocketControl, private FdWatcher<SocketStream> {
  public:
-  /// Makes one of a socket, which is watched from now on; by `watcher` so far, if there is one. On failure it
+  /// Makes one of a socket, which is watched from now on; by `watch` so far, if there is one. On failure it
   /// gives null, and `fd` keeps the socket.
   static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueFd& fd, bool receive_fds, int& err,
-                                            FdWatcher* watcher = nullptr) noexcept;
+                                            FdWatch* watch = nullptr) noexcept;
   ~SocketStream() override;
   // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
   static void operator delete(SocketStream* socket, std::destroying_delete_t) noexcept;
@@ -38,7 +37,6 @@ class SocketStream final : public StreamBackend, public SocketControl, private F
   void watch_for_breaks(bool on) override;
   [[nodiscard]] Address local_address() const override;
   [[nodiscard]] Address remote_address() const override;
-  [[nodiscard]] SocketControl* socket_control() noexcept override { return this; }
 
   [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
   UniqueFd release() noexcept override;
@@ -48,6 +46,7 @@ class SocketStream final : public StreamBackend, public SocketControl, private F
   std::vector<UniqueFd> take_received_fds(std::size_t unread) override;
 
  private:
+  friend class FdWatcher<SocketStream>;
   struct ReceivedFd {
     std::uint64_t position;  // of the byte that it came with
     UniqueFd fd;
@@ -59,7 +58,7 @@ class SocketStream final : public StreamBackend, public SocketControl, private F
   };
 
   explicit SocketStream(LoopImpl& loop) noexcept : FdWatcher(loop) {}
-  void on_fd_event(FdEvent event) override;
+  void on_fd_event(FdEvent event);
   void report_break(FdEvent event);
   ssize_t try_readv_with_fds(std::span<const iovec> vectors, int& err);
   ssize_t remember_failure(ssize_t result, int& err) noexcept;

@@ -16,7 +16,7 @@ namespace tsock::detail {
 /// libuv reads by itself while reading is on, so there is one buffer, and reading goes on only while somebody
 /// wants bytes and the buffer is empty. Writes are tried directly; the wait for room goes through a duplicate
 /// of the descriptor, because libuv's own deferred writes raise SIGPIPE.
-class UvStream final : public StreamBackend, private FdWatcher, private ReadyTask {
+class UvStream final : public StreamBackend, private FdWatcher<UvStream>, private ReadyTask {
  public:
   UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership);
   ~UvStream() override;
@@ -37,6 +37,7 @@ class UvStream final : public StreamBackend, private FdWatcher, private ReadyTas
   [[nodiscard]] Address remote_address() const override;
 
  private:
+  friend class FdWatcher<UvStream>;
   struct Link;
   struct DeferredWrite;
   enum class Shutdown : unsigned char { none, running, ended };
@@ -59,7 +60,7 @@ class UvStream final : public StreamBackend, private FdWatcher, private ReadyTas
   void note_connection_error(int err) noexcept;
   [[nodiscard]] int take_socket_error() const noexcept;
   [[nodiscard]] int why_not_connected() noexcept;
-  void on_fd_event(FdEvent event) override;
+  void on_fd_event(FdEvent event);
   void report_break(FdEvent event);
   void run() override;
   void come_back();
