@@ -29,32 +29,33 @@ class Framing {
 
 namespace detail {
 
-/// A framing by length prefix that is valid, in the shape in which it is handed on. Whole words: out of small
-/// members a compiler makes narrow stores that are loaded as one, which stalls a processor for longer than
-/// the rest of a short read takes.
+/// A framing by length prefix that is valid, in the shape in which it is handed on and kept: two words. Out
+/// of small members a compiler makes narrow stores that are loaded as one, which stalls a processor for
+/// longer than the rest of a short read takes.
 class PrefixFormat {
  public:
+  static constexpr std::size_t largest_max_body = 0x7fffffff;
+  static constexpr std::size_t largest_min_body = 0x1fffffff;
+
   constexpr PrefixFormat(std::uint8_t header_size, bool big_endian, bool includes_header,
                          std::size_t min_body, std::size_t max_body) noexcept
-      : shape_(header_size | (big_endian ? big_endian_bit : 0U) |
-               (includes_header ? includes_header_bit : 0U)),
-        min_body_(static_cast<std::uint32_t>(min_body)),
-        max_body_(static_cast<std::uint32_t>(max_body)) {}
+      : min_(static_cast<std::uint32_t>(min_body) << min_shift | (big_endian ? big_endian_bit : 0U) |
+             (header_size == 4 ? 2U : header_size - 1U)),
+        max_(static_cast<std::uint32_t>(max_body) << 1U | (includes_header ? 1U : 0U)) {}
 
-  [[nodiscard]] constexpr std::uint32_t header_size() const noexcept { return shape_ & 0xffU; }
-  [[nodiscard]] constexpr bool big_endian() const noexcept { return (shape_ & big_endian_bit) != 0; }
-  [[nodiscard]] constexpr bool includes_header() const noexcept {
-    return (shape_ & includes_header_bit) != 0;
-  }
-  [[nodiscard]] constexpr std::uint32_t min_body() const noexcept { return min_body_; }
-  [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_body_; }
+  /// Bytes: 1, 2 or 4.
+  [[nodiscard]] constexpr std::uint32_t header_size() const noexcept { return 1U << (min_ & width_bits); }
+  [[nodiscard]] constexpr bool big_endian() const noexcept { return (min_ & big_endian_bit) != 0; }
+  [[nodiscard]] constexpr bool includes_header() const noexcept { return (max_ & 1U) != 0; }
+  [[nodiscard]] constexpr std::uint32_t min_body() const noexcept { return min_ >> min_shift; }
+  [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_ >> 1U; }
 
  private:
-  static constexpr std::uint32_t big_endian_bit = 0x100;
-  static constexpr std::uint32_t includes_header_bit = 0x200;
-  std::uint32_t shape_;
-  std::uint32_t min_body_;
-  std::uint32_t max_body_;
+  static constexpr std::uint32_t width_bits = 3;
+  static constexpr std::uint32_t big_endian_bit = 4;
+  static constexpr std::uint32_t min_shift = 3;
+  std::uint32_t min_;
+  std::uint32_t max_;
 };
 
 }  // namespace detail
@@ -64,12 +65,13 @@ namespace framing {
 /// A length prefix of `Width` bytes, then the body. Sizes in bytes.
 template <std::uint8_t Width, bool BigEndian>
 struct LengthPrefix {
-  std::size_t max_body = std::size_t{1} << 20;  ///< the longest body accepted
+  std::size_t max_body = std::size_t{1} << 20;  ///< the longest body accepted, below 2 GiB
   bool includes_header = false;                 ///< the length on the wire counts the prefix itself
-  std::size_t min_body = 0;  ///< 1 refuses empty messages, as tsocket's tstream_u32_read does
+  std::size_t min_body = 0;  ///< 1 refuses empty messages, as tsocket's tstream_u32_read does; below 512 MiB
 
   [[nodiscard]] constexpr bool is_valid() const noexcept {
-    return max_body >= min_body && max_body <= 0x7fffffffU;
+    return max_body >= min_body && max_body <= detail::PrefixFormat::largest_max_body &&
+           min_body <= detail::PrefixFormat::largest_min_body;
   }
   // NOLINTNEXTLINE(google-explicit-constructor): the structs are ways to write a Framing
   constexpr operator Framing() const noexcept {

@@ -346,7 +346,9 @@ class LoopCore {
 
 [[gnu::always_inline]] inline void RequestState::free_memory() noexcept {
   LoopCore& core = *core_;
-  const std::size_t size = block_size_;
+  std::size_t size = block_granules_ * block_granule;
+  if (size == 0) [[unlikely]]
+    size = own_word_;
   this->~RequestState();
   core.deallocate(static_cast<void*>(this), size);
 }

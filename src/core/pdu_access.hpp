@@ -36,6 +36,11 @@ class PduAccess {
         detail::PlacedPduBlock{{&core, 0, 0, 0, 0}, place, &chunk};
     detail::ReceiveBuffer::add_message(chunk);
   }
+  /// Of the message, also while it is incomplete; 0 when there is none yet.
+  [[nodiscard]] static std::uint32_t size(const Pdu& pdu) noexcept {
+    return pdu.block_ != nullptr ? pdu.block_->size : 0;
+  }
+  static void set_size(Pdu& pdu, std::uint32_t size) noexcept { pdu.block_->size = size; }
   static void reset(Pdu& pdu) noexcept { pdu.free(); }
   [[nodiscard]] static std::byte* data(Pdu& pdu) noexcept {
     return pdu.block_ != nullptr ? pdu.block_->data() : nullptr;

@@ -64,27 +64,26 @@ inline bool PrefixedPduState::reserve(std::uint32_t size) {
     set_fault(ENOMEM);
     return false;
   }
-  size_ = size;
+  PduAccess::set_size(value_, size);
   return true;
 }
 
 // All bytes are there.
-inline void PrefixedPduState::complete() {
-  PduAccess::set_extent(value_, size_, format_.header_size(), size_);
+inline void PrefixedPduState::complete(std::uint32_t size) {
+  PduAccess::set_extent(value_, size, format_.header_size(), size);
   finish_here(0);
 }
 
 // The bytes are in place already.
 inline void PrefixedPduState::take(std::size_t bytes) {
-  got_ += static_cast<std::uint32_t>(bytes);
   add_transferred(bytes);
-  if (size_ == 0) {
-    if (got_ < format_.header_size()) return;
-    const std::uint32_t size = size_by(header_.data());
+  if (size() == 0) {
+    if (transferred() < format_.header_size()) return;
+    const std::uint32_t size = size_by(header());
     if (size == 0 || !reserve(size)) return;
-    std::memcpy(PduAccess::data(value_), header_.data(), format_.header_size());
+    std::memcpy(PduAccess::data(value_), header(), format_.header_size());
   }
-  if (got_ == size_) complete();
+  if (transferred() == size()) complete(size());
 }
 
 // A large message that is there as a whole stays where it is, if it lies in the loop's receive buffer.
@@ -97,45 +96,45 @@ bool PrefixedPduState::stays_in_place(std::span<const std::byte> bytes, std::uin
   } catch (const std::bad_alloc&) {
     return false;
   }
-  size_ = got_ = size;
   add_transferred(size);
-  complete();
+  complete(size);
   return true;
 }
 
 std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
   std::size_t taken = 0;
-  if (size_ == 0) {
-    if (got_ == 0 && bytes.size() >= format_.header_size()) {
+  if (size() == 0) {
+    if (transferred() == 0 && bytes.size() >= format_.header_size()) {
       const std::uint32_t size = size_by(bytes.data());
       if (size >= ReceiveBuffer::smallest_in_place && size <= bytes.size() && stays_in_place(bytes, size))
         return size;
     }
-    taken = std::min<std::size_t>(bytes.size(), format_.header_size() - got_);
-    std::memcpy(header_.data() + got_, bytes.data(), taken);
+    taken = std::min<std::size_t>(bytes.size(), format_.header_size() - transferred());
+    std::memcpy(header() + transferred(), bytes.data(), taken);
     take(taken);
-    if (size_ == 0 || got_ == size_) return taken;
+    if (size() == 0 || transferred() == size()) return taken;
   }
-  const std::size_t step = std::min<std::size_t>(bytes.size() - taken, size_ - got_);
+  const std::size_t step = std::min<std::size_t>(bytes.size() - taken, size() - transferred());
   if (step == 0) return taken;
-  std::memcpy(PduAccess::data(value_) + got_, bytes.data() + taken, step);
+  std::memcpy(PduAccess::data(value_) + transferred(), bytes.data() + taken, step);
   take(step);
   return taken + step;
 }
 
 std::size_t PrefixedPduState::space(std::span<iovec> out) {
-  out[0] = size_ == 0 ? iovec{header_.data() + got_, std::size_t{format_.header_size()} - got_}
-                      : iovec{PduAccess::data(value_) + got_, std::size_t{size_} - got_};
+  const std::size_t got = transferred();
+  out[0] = size() == 0 ? iovec{header() + got, format_.header_size() - got}
+                       : iovec{PduAccess::data(value_) + got, size() - got};
   return 1;
 }
 
 void PrefixedPduState::advance(std::size_t bytes) { take(bytes); }
 
 void PrefixedPduState::give_back(StreamCore& stream) {
-  const std::byte* const begin = size_ == 0 ? header_.data() : PduAccess::data(value_);
-  stream.unread({begin, got_});
+  if (has(given_back)) return;
+  mark(given_back);
+  stream.unread({size() == 0 ? header() : PduAccess::data(value_), transferred()});
   PduAccess::reset(value_);
-  got_ = size_ = 0;
 }
 
 void PrefixedPduState::at_end(int /*err*/, StreamCore& stream) { give_back(stream); }

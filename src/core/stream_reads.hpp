@@ -73,16 +73,17 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept;
   std::uint32_t size_by(const std::byte* header) noexcept;
   bool reserve(std::uint32_t size);
-  void complete();
+  void complete(std::uint32_t size);
   void take(std::size_t bytes);
+  /// Bytes of the header while the size is not known, in `own_word()`.
+  [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&own_word()); }
+  /// Of the whole message; 0 until the header is known.
+  [[nodiscard]] std::uint32_t size() const noexcept { return PduAccess::size(value_); }
   bool stays_in_place(std::span<const std::byte> bytes, std::uint32_t size);
   [[nodiscard]] std::byte* room_for_all(std::uint32_t size) noexcept;
   std::size_t feed_part(std::span<const std::byte> bytes);
 
-  std::array<std::byte, 4> header_{};
   PrefixFormat format_;
-  std::uint32_t size_ = 0;  // of the whole message; 0 until the header is known
-  std::uint32_t got_ = 0;
 };
 
 /// Reads one message that ends with a delimiter.
@@ -186,12 +187,11 @@ inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept
 
 [[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
   // The usual case: nothing of the message was seen before, and it is there as a whole.
-  if (got_ == 0 && bytes.size() >= format_.header_size()) [[likely]] {
+  if (transferred() == 0 && bytes.size() >= format_.header_size()) [[likely]] {
     const std::uint32_t size = size_by(bytes.data());
     if (size != 0 && size <= bytes.size() && size < ReceiveBuffer::smallest_in_place) [[likely]] {
       if (std::byte* const place = room_for_all(size); place != nullptr) [[likely]] {
         std::memcpy(place, bytes.data(), size);
-        size_ = got_ = size;
         add_transferred(size);
         finish_here(0);
         return size;

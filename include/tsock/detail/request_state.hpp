@@ -87,6 +87,7 @@ class RequestState : public ReadyNode {
     started = 16,      ///< its turn in the queue has come
     waiting = 32,      ///< stands among those that wait for what they work on
     controlling = 64,  ///< stands before them: works on the whole of it
+    given_back = 128,  ///< a read whose bytes are the stream's again
   };
 
   RequestState(LoopCore& core, CallSite site) noexcept;
@@ -104,7 +105,14 @@ class RequestState : public ReadyNode {
   /// Ends the state together with its handle.
   void release() noexcept;
   /// Bytes of the block that the state lies in; said once, by the one who made it, as is the next.
-  void set_block_size(std::size_t size) noexcept { block_size_ = static_cast<std::uint32_t>(size); }
+  void set_block_size(std::size_t size) noexcept {
+    const std::size_t granules = (size + block_granule - 1) / block_granule;
+    if (granules <= most_granules) {
+      block_granules_ = static_cast<std::uint8_t>(granules);
+    } else {
+      own_word_ = static_cast<std::uint32_t>(size);
+    }
+  }
   /// To be called once the state is complete.
   void trace_start();
   template <class F>
@@ -169,6 +177,8 @@ class RequestState : public ReadyNode {
   [[nodiscard]] bool has(Marks marks) const noexcept { return (marks_ & marks) != 0; }
   void mark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ | marks); }
   void unmark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ & ~marks); }
+  /// Four bytes that would be padding otherwise, for operations whose state takes less than 4 KiB.
+  [[nodiscard]] std::uint32_t& own_word() noexcept { return own_word_; }
   /// What `finish()` will be given; nobody sees it before.
   void set_error(int err) noexcept { error_ = err; }
   /// `finish()` of an operation in progress, to be compiled into its caller; see loop_core.hpp.
@@ -200,9 +210,13 @@ class RequestState : public ReadyNode {
   void leave_loop() noexcept;
   void end_unmade() noexcept;
 
+  static constexpr std::size_t block_granule = 16;
+  static constexpr std::size_t most_granules = 255;
+
   // The small ones first: they fit behind the base's.
   Phase phase_ = Phase::in_progress;
   Marks marks_;
+  std::uint8_t block_granules_ = 0;  // of the block's size; 0: the size is in the other one
   std::uint32_t deadline_index_ = no_deadline;
   LoopCore* core_;
   void* handle_ = nullptr;
@@ -213,7 +227,7 @@ class RequestState : public ReadyNode {
   [[no_unique_address]] CallSite site_;
   std::uint32_t started_ms_;
   int error_ = 0;
-  std::uint32_t block_size_ = 0;
+  std::uint32_t own_word_ = 0;
 };
 
 /// Makes an operation's state in a block of the loop's pool; a Request takes it over.
