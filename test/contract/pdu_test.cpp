@@ -333,4 +333,24 @@ BOOST_DATA_TEST_CASE_F(PduFixture, the_end_in_a_message_is_epipe_and_its_bytes_a
   }
 }
 
+// It fails and goes before its callback could run: what it took comes back once.
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_cut_message_whose_request_goes_before_delivery_comes_back_once,
+                       data::make(all_backends()), backend) {
+  for (const FramingCase& framing : framings()) {
+    open(backend);
+    const std::string message = framing.wrap("hello");
+    const std::string part = message.substr(0, message.size() - 1);
+    // Ends with the same event, and its callback comes first.
+    Request<void> monitor = ours.monitor();
+    Request<Pdu> reading = ours.readv_pdu(framing.framing);
+    monitor.set_callback([&](Request<void>&) { reading = {}; });
+    BOOST_TEST(error_of(peer.write(part)) == 0);
+    BOOST_TEST(error_of(peer.disconnect()) == 0);
+    BOOST_TEST(run_until([&] { return !reading; }));
+    BOOST_TEST(take_text(ours, part.size()) == part);
+    Bytes more(1);
+    BOOST_TEST(error_of(ours.read(more)) == EPIPE);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

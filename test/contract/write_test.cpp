@@ -186,6 +186,20 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_what_has_not_left_queu
   BOOST_TEST(ours.queued_bytes() == 0U);
 }
 
+BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_also_what_was_written_before_anybody_asked,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Queue queue(loop);
+  Request<ssize_t> blocked = block_writing(ours);
+  const std::size_t in_flight = blocked_bytes().size() - blocked.transferred();
+  queue.stop();
+  const Request<ssize_t> waiting = ours.write(queue, "abc");
+  BOOST_TEST(ours.queued_bytes() == in_flight + 3);
+  take(peer, blocked_bytes().size());
+  BOOST_TEST(error_of(blocked) == 0);
+  BOOST_TEST(ours.queued_bytes() == 3U);
+}
+
 BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, data::make(all_backends()),
                        backend) {
   open(backend);

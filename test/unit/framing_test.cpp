@@ -21,7 +21,18 @@ static_assert(!Framing(tsock::framing::u16le{}).big_endian);
 static_assert(Framing(tsock::framing::line{}).strip_carriage_return);
 static_assert(!Framing(tsock::framing::u8{.max_body = 1, .min_body = 2}).valid);
 static_assert(!Framing(tsock::framing::u32be{.max_body = 0x80000000U}).valid);
+static_assert(Framing(tsock::framing::u32be{.max_body = 0x7fffffffU, .min_body = 0x1fffffffU}).valid);
+static_assert(!Framing(tsock::framing::u32be{.max_body = 0x7fffffffU, .min_body = 0x20000000U}).valid);
 static_assert(!Framing(tsock::framing::delimiter{.end = ""}).valid);
+
+// What a message reader keeps of it.
+constexpr detail::PrefixFormat widest(4, true, false, 0x1fffffffU, 0x7fffffffU);
+static_assert(widest.header_size() == 4 && widest.big_endian() && !widest.includes_header());
+static_assert(widest.min_body() == 0x1fffffffU && widest.max_body() == 0x7fffffffU);
+constexpr detail::PrefixFormat narrow(2, false, true, 1, 7);
+static_assert(narrow.header_size() == 2 && !narrow.big_endian() && narrow.includes_header());
+static_assert(narrow.min_body() == 1 && narrow.max_body() == 7);
+static_assert(detail::PrefixFormat(1, true, false, 0, 0).header_size() == 1);
 static_assert(Framing(tsock::framing::delimiter{.end = "0123456789abcdef"}).valid);
 static_assert(!Framing(tsock::framing::delimiter{.end = "0123456789abcdefg"}).valid);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/loop_core.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/manual_operation.hpp"
 
@@ -375,6 +376,39 @@ BOOST_FIXTURE_TEST_CASE(a_detached_operation_lives_until_its_end, LoopFixture) {
   BOOST_TEST(story.empty());
   loop.run();
   BOOST_TEST(story == "child done destroyed callback");
+}
+
+BOOST_FIXTURE_TEST_CASE(an_operation_of_any_size_gives_its_memory_back, LoopFixture) {
+  const std::size_t before = loop.core().live_blocks();
+  const auto run = [this]<std::size_t size>(std::integral_constant<std::size_t, size>) {
+    class Sized : public Operation<const void*> {
+     public:
+      void start() override { done(bytes_.data()); }
+
+     private:
+      std::array<std::byte, size> bytes_{};
+    };
+    std::array<const void*, 2> places{};
+    for (const void*& place : places) {
+      int err = 0;
+      Request<const void*> request = make_request<Sized>(loop);
+      place = fetch(request, err);
+      BOOST_TEST(err == 0);
+    }
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+    BOOST_TEST(places[0] == places[1]);
+#endif
+  };
+  run(std::integral_constant<std::size_t, 1>());
+  run(std::integral_constant<std::size_t, 1000>());
+  run(std::integral_constant<std::size_t, 3000>());
+  // Around the largest size that is kept in a byte.
+  run(std::integral_constant<std::size_t, 3800>());
+  run(std::integral_constant<std::size_t, 3900>());
+  run(std::integral_constant<std::size_t, 4000>());
+  run(std::integral_constant<std::size_t, 5000>());
+  run(std::integral_constant<std::size_t, 100000>());
+  BOOST_TEST(loop.core().live_blocks() == before);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
