@@ -32,8 +32,11 @@ class ReadvState final : public ResultState<ssize_t, StreamRead> {
   void advance(std::size_t bytes) override;
   void give_back(StreamCore& stream) override;
   void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  /// Not behind the end of a long one: what follows is long, too, as a rule, and would be copied.
+  [[nodiscard]] bool wants_read_ahead() const noexcept override { return transferred() < long_read; }
 
  private:
+  static constexpr std::size_t long_read = std::size_t{64} * 1024;
   void check_done();
   VectorCursor cursor_;
 };

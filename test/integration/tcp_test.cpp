@@ -1,7 +1,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -154,6 +156,24 @@ BOOST_AUTO_TEST_CASE(a_slow_reader_gets_everything) {
   }
   BOOST_TEST(error_of(writing) == 0);
   BOOST_TEST((received == sent));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_read_ahead_behind_a_long_read) {
+  const std::vector<std::byte> sent = pattern(101000);
+  std::vector<std::byte> received(100000);
+  Request<ssize_t> reading = ends.first.read(received);
+  Request<ssize_t> first = ends.second.write(std::span(sent).first(70000));
+  BOOST_TEST(run_until([&] { return reading.transferred() == 70000; }));
+  Request<ssize_t> second = ends.second.write(std::span(sent).subspan(70000));
+  BOOST_TEST(fetch(reading, err) == 100000);
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(second) == 0);
+  BOOST_TEST(std::equal(received.begin(), received.end(), sent.begin()));
+  // The rest is still the kernel's.
+  BOOST_TEST(run_until([this] {
+    int waiting = 0;
+    return ::ioctl(ends.first.native_handle(), FIONREAD, &waiting) == 0 && waiting == 1000;
+  }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
