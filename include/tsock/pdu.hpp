@@ -12,9 +12,9 @@
 namespace tsock {
 
 /// One message as it came from the wire, with its header or delimiter. Owns its bytes, which never move: a
-/// vector over them stays good while the Pdu lives, also when the Pdu itself is moved. A message of 8 KiB or
-/// more may lie in the 128 KiB that it was received with and keep all of them; a loop lets that happen eight
-/// times, and copies messages out beyond that. Belongs to its loop's thread.
+/// vector over them stays good while the Pdu lives, also when the Pdu itself is moved. A message may lie in
+/// the 128 KiB that it was received with and keep all of them; a loop lets that happen four times, for
+/// messages of 8 KiB or more eight times, and copies messages out beyond that. Belongs to its loop's thread.
 class Pdu {
  public:
   Pdu() noexcept = default;

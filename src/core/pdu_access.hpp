@@ -29,11 +29,11 @@ class PduAccess {
     pdu.block_ = block;
     return reinterpret_cast<std::byte*>(block + 1);
   }
-  /// Makes the message of the bytes at `place`, which stay in their chunk.
-  static void place(Pdu& pdu, detail::LoopCore& core, detail::ReceiveChunk& chunk, std::byte* place) {
-    pdu.free();
+  /// The same of bytes that are there already, at `place`, and stay in their chunk.
+  [[gnu::always_inline]] static void place(Pdu& pdu, detail::LoopCore& core, detail::ReceiveChunk& chunk,
+                                           std::byte* place, std::uint32_t size, std::uint32_t body_begin) {
     pdu.block_ = ::new (core.allocate(sizeof(detail::PlacedPduBlock)))
-        detail::PlacedPduBlock{{&core, 0, 0, 0, 0}, place, &chunk};
+        detail::PlacedPduBlock{{&core, 0, size, body_begin, size}, place, &chunk};
     detail::ReceiveBuffer::add_message(chunk);
   }
   /// Of the message, also while it is incomplete; 0 when there is none yet.

@@ -1,13 +1,12 @@
 #include "core/receive_buffer.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <new>
 
 namespace tsock::detail {
 
-std::span<std::byte> ReceiveBuffer::room() noexcept {
-  if (current_ == nullptr || current_->messages != 0) [[unlikely]] {
+std::span<std::byte> ReceiveBuffer::room_beside_messages() noexcept {
+  if (current_ == nullptr || used_ > most_used) {
     const auto idle =
         std::find_if(chunks_.begin(), chunks_.end(), [](const auto& chunk) { return chunk->messages == 0; });
     if (idle != chunks_.end()) {
@@ -22,19 +21,13 @@ std::span<std::byte> ReceiveBuffer::room() noexcept {
       }
       current_ = chunks_.back().get();
     }
+    used_ = 0;
   }
-  return {current_->bytes.get(), chunk_size};
+  return {current_->bytes.get() + used_, chunk_size - used_};
 }
 
-ReceiveChunk* ReceiveBuffer::chunk_of(const std::byte* bytes) const noexcept {
-  if (current_ == nullptr || (current_->messages == 0 && chunks_.size() > most_chunks)) return nullptr;
-  const std::byte* const begin = current_->bytes.get();
-  const bool inside = std::less_equal<>()(begin, bytes) && std::less<>()(bytes, begin + chunk_size);
-  return inside ? current_ : nullptr;
-}
-
-void ReceiveBuffer::remove_message(ReceiveChunk& chunk) noexcept {
-  if (--chunk.messages != 0 || &chunk == current_ || chunks_.size() <= most_idle_chunks) return;
+void ReceiveBuffer::free_idle(const ReceiveChunk& chunk) noexcept {
+  if (chunks_.size() <= most_idle_chunks) return;
   const auto idle =
       std::count_if(chunks_.begin(), chunks_.end(), [](const auto& other) { return other->messages == 0; });
   if (static_cast<std::size_t>(idle) <= most_idle_chunks) return;

@@ -217,6 +217,7 @@ bool StreamCore::read_from_backend() {
     unread_ = &core_->leased_bytes();
     unread_->begin = buffer.data();
     unread_->end = buffer.data() + (bytes - direct);
+    core_->receive_buffer().use_until(unread_->end);
     core_->lease_receive_buffer(*this);
   }
   if (direct != 0) reading_->advance(std::min(bytes, direct));
@@ -373,18 +374,14 @@ void StreamCore::flush() {
 // As many writes as fit into one call of the backend. Returns the one that brings descriptors, which go with
 // its first byte.
 StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
-  if (writes_.empty()) return nullptr;
-  // What leaves alone needs no copy.
-  const bool alone = writes_.first()->next == writes_.end() && write_at(writes_.front()).cursor().size() == 1;
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
     if (write.remaining() == 0) [[unlikely]]
       continue;
     StreamWrite* const with_fds = write.fds().empty() ? nullptr : &write;
     if (with_fds != nullptr && !gather.empty()) return nullptr;
-    const bool has_room = write.cursor().for_each_ahead([&gather, alone](const iovec& vector) {
-      return alone || vector.iov_len > WriteGather::small ? gather.add(vector) : gather.add_copy(vector);
-    });
+    const bool has_room =
+        write.cursor().for_each_ahead([&gather](const iovec& vector) { return gather.add(vector); });
     if (!has_room || with_fds != nullptr) return with_fds;
   }
   return nullptr;
@@ -394,6 +391,7 @@ StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
 bool StreamCore::write_batch() {
   WriteGather gather(*core_);
   const StreamWrite* const with_fds = gather_writes(gather);
+  gather.finish();
   std::size_t sent = 0;
   if (!gather.empty()) {
     int err = 0;

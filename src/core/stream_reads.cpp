@@ -86,29 +86,9 @@ inline void PrefixedPduState::take(std::size_t bytes) {
   if (transferred() == size()) complete(size());
 }
 
-// A large message that is there as a whole stays where it is, if it lies in the loop's receive buffer.
-bool PrefixedPduState::stays_in_place(std::span<const std::byte> bytes, std::uint32_t size) {
-  ReceiveChunk* const chunk = core().receive_buffer().chunk_of(bytes.data());
-  if (chunk == nullptr) return false;
-  try {
-    // The memory is the loop's and nobody else's part of it.
-    PduAccess::place(value_, core(), *chunk, const_cast<std::byte*>(bytes.data()));
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-  add_transferred(size);
-  complete(size);
-  return true;
-}
-
 std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
   std::size_t taken = 0;
   if (size() == 0) {
-    if (transferred() == 0 && bytes.size() >= format_.header_size()) {
-      const std::uint32_t size = size_by(bytes.data());
-      if (size >= ReceiveBuffer::smallest_in_place && size <= bytes.size() && stays_in_place(bytes, size))
-        return size;
-    }
     taken = std::min<std::size_t>(bytes.size(), format_.header_size() - transferred());
     std::memcpy(header() + transferred(), bytes.data(), taken);
     take(taken);

@@ -82,8 +82,7 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&own_word()); }
   /// Of the whole message; 0 until the header is known.
   [[nodiscard]] std::uint32_t size() const noexcept { return PduAccess::size(value_); }
-  bool stays_in_place(std::span<const std::byte> bytes, std::uint32_t size);
-  [[nodiscard]] std::byte* room_for_all(std::uint32_t size) noexcept;
+  bool keep_all(const std::byte* bytes, std::uint32_t size) noexcept;
   std::size_t feed_part(std::span<const std::byte> bytes);
 
   PrefixFormat format_;
@@ -179,12 +178,20 @@ inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept
   return format_.header_size() + length;
 }
 
-// Null when there is no memory.
-[[gnu::always_inline]] inline std::byte* PrefixedPduState::room_for_all(std::uint32_t size) noexcept {
+// A message that is there as a whole stays where it is, if it lies in the loop's receive buffer, or is
+// copied. False when there is no memory.
+[[gnu::always_inline]] inline bool PrefixedPduState::keep_all(const std::byte* bytes,
+                                                              std::uint32_t size) noexcept {
   try {
-    return PduAccess::make(value_, core(), size, format_.header_size());
+    if (ReceiveChunk* const chunk = core().receive_buffer().chunk_of(bytes, size); chunk != nullptr) {
+      // The memory is the loop's and nobody else's part of it.
+      PduAccess::place(value_, core(), *chunk, const_cast<std::byte*>(bytes), size, format_.header_size());
+    } else {
+      std::memcpy(PduAccess::make(value_, core(), size, format_.header_size()), bytes, size);
+    }
+    return true;
   } catch (const std::bad_alloc&) {
-    return nullptr;
+    return false;
   }
 }
 
@@ -192,13 +199,10 @@ inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept
   // The usual case: nothing of the message was seen before, and it is there as a whole.
   if (transferred() == 0 && bytes.size() >= format_.header_size()) [[likely]] {
     const std::uint32_t size = size_by(bytes.data());
-    if (size != 0 && size <= bytes.size() && size < ReceiveBuffer::smallest_in_place) [[likely]] {
-      if (std::byte* const place = room_for_all(size); place != nullptr) [[likely]] {
-        std::memcpy(place, bytes.data(), size);
-        add_transferred(size);
-        finish_here(0);
-        return size;
-      }
+    if (size != 0 && size <= bytes.size() && keep_all(bytes.data(), size)) [[likely]] {
+      add_transferred(size);
+      finish_here(0);
+      return size;
     }
   }
   return feed_part(bytes);

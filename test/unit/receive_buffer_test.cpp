@@ -1,6 +1,8 @@
-// Large messages stay where they were received.
+// Messages stay where they were received.
 #include "core/receive_buffer.hpp"
 
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -16,58 +18,99 @@ using tsock::test::pattern;
 
 BOOST_AUTO_TEST_SUITE(receive_buffer)
 
+namespace {
+
+constexpr std::size_t some = 1000;
+constexpr std::size_t much = std::size_t{40} * 1024;
+constexpr std::size_t any_large = ReceiveBuffer::large_message;
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(one_chunk_serves_all_reads_while_no_message_stays) {
   ReceiveBuffer buffer;
   const auto room = buffer.room();
   BOOST_TEST(room.size() == ReceiveBuffer::chunk_size);
+  buffer.use_until(room.data() + much);
   BOOST_TEST(buffer.room().data() == room.data());
-  BOOST_TEST(buffer.chunk_of(room.data()) != nullptr);
-  BOOST_TEST(buffer.chunk_of(room.data() + room.size() - 1) != nullptr);
-  BOOST_TEST(buffer.chunk_of(room.data() + room.size()) == nullptr);
+  BOOST_TEST(buffer.chunk_of(room.data(), some) != nullptr);
+  BOOST_TEST(buffer.chunk_of(room.data() + room.size() - some, some) != nullptr);
+  BOOST_TEST(buffer.chunk_of(room.data() + room.size(), some) == nullptr);
   const std::byte elsewhere{};
-  BOOST_TEST(buffer.chunk_of(&elsewhere) == nullptr);
+  BOOST_TEST(buffer.chunk_of(&elsewhere, some) == nullptr);
 }
 
-BOOST_AUTO_TEST_CASE(a_message_that_stays_keeps_later_reads_out_of_its_chunk_until_it_goes) {
+BOOST_AUTO_TEST_CASE(what_is_shorter_than_its_bookkeeping_is_copied) {
+  ReceiveBuffer buffer;
+  const std::byte* const place = buffer.room().data();
+  BOOST_TEST(buffer.chunk_of(place, 31) == nullptr);
+  BOOST_TEST(buffer.chunk_of(place, 32) != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(reads_go_behind_a_message_that_stays_until_it_goes) {
   ReceiveBuffer buffer;
   const std::byte* const first = buffer.room().data();
-  ReceiveChunk* const chunk = buffer.chunk_of(first);
+  ReceiveChunk* const chunk = buffer.chunk_of(first, some);
   BOOST_TEST_REQUIRE(chunk != nullptr);
+  buffer.use_until(first + 2 * some);
   ReceiveBuffer::add_message(*chunk);
   ReceiveBuffer::add_message(*chunk);
-  const std::byte* const second = buffer.room().data();
-  BOOST_TEST(second != first);
+  const auto second = buffer.room();
+  BOOST_TEST(second.data() == first + 2 * some);
+  BOOST_TEST(second.size() == ReceiveBuffer::chunk_size - 2 * some);
+  BOOST_TEST(buffer.chunk_of(second.data(), some) == chunk);
+  buffer.use_until(second.data() + some);
   buffer.remove_message(*chunk);
-  ReceiveBuffer::add_message(*buffer.chunk_of(second));
-  BOOST_TEST(buffer.room().data() != first);  // one message is still there
+  BOOST_TEST(buffer.room().data() == first + 3 * some);  // one message is still there
   buffer.remove_message(*chunk);
-  ReceiveBuffer::add_message(*buffer.chunk_of(buffer.room().data()));
   BOOST_TEST(buffer.room().data() == first);
 }
 
-BOOST_AUTO_TEST_CASE(messages_hold_a_bounded_number_of_chunks) {
+BOOST_AUTO_TEST_CASE(reads_go_to_another_chunk_when_much_of_one_is_used) {
+  ReceiveBuffer buffer;
+  const std::byte* const first = buffer.room().data();
+  ReceiveChunk* const chunk = buffer.chunk_of(first, some);
+  ReceiveBuffer::add_message(*chunk);
+  buffer.use_until(first + much);
+  const auto second = buffer.room();
+  BOOST_TEST((second.data() < first || second.data() >= first + ReceiveBuffer::chunk_size));
+  BOOST_TEST(second.size() == ReceiveBuffer::chunk_size);
+  // And back to the first one, when it is free and the second one is not.
+  buffer.remove_message(*chunk);
+  ReceiveBuffer::add_message(*buffer.chunk_of(second.data(), some));
+  buffer.use_until(second.data() + much);
+  BOOST_TEST(buffer.room().data() == first);
+}
+
+BOOST_AUTO_TEST_CASE(messages_hold_a_bounded_number_of_chunks_and_small_ones_fewer) {
   ReceiveBuffer buffer;
   std::vector<ReceiveChunk*> held;
-  for (int i = 0; i < 100; ++i) {
-    ReceiveChunk* const chunk = buffer.chunk_of(buffer.room().data());
-    if (chunk == nullptr) break;
-    ReceiveBuffer::add_message(*chunk);
-    held.push_back(chunk);
-  }
+  const auto hold_all = [&](std::size_t size) {
+    for (int i = 0; i < 100; ++i) {
+      const auto room = buffer.room();
+      ReceiveChunk* const chunk = buffer.chunk_of(room.data(), size);
+      if (chunk == nullptr) break;
+      ReceiveBuffer::add_message(*chunk);
+      buffer.use_until(room.data() + much);
+      held.push_back(chunk);
+    }
+  };
+  hold_all(any_large - 1);
+  BOOST_TEST(held.size() == 4U);
+  hold_all(any_large);
   BOOST_TEST(held.size() == 8U);
   // Now messages are copied out of one more chunk, which all reads share.
   const std::byte* const shared = buffer.room().data();
   BOOST_TEST(buffer.room().data() == shared);
-  BOOST_TEST(buffer.chunk_of(shared) == nullptr);
+  BOOST_TEST(buffer.chunk_of(shared, any_large) == nullptr);
   for (ReceiveChunk* chunk : held) buffer.remove_message(*chunk);
-  BOOST_TEST(buffer.chunk_of(buffer.room().data()) != nullptr);
+  BOOST_TEST(buffer.chunk_of(buffer.room().data(), some) != nullptr);
 }
 
 namespace {
 
 constexpr std::size_t large = std::size_t{12} * 1024;
 
-struct LargeMessages : LoopFixture {
+struct Messages : LoopFixture {
   std::pair<Stream, Stream> streams = unix_pair();
   Stream& out = streams.first;
   Stream& in = streams.second;
@@ -98,9 +141,10 @@ struct LargeMessages : LoopFixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(large_messages_that_came_together_lie_side_by_side, LargeMessages) {
-  std::vector<std::byte> both = wire(large, 1);
-  const auto second = wire(large, 2);
+BOOST_DATA_TEST_CASE_F(Messages, messages_that_came_together_lie_side_by_side,
+                       boost::unit_test::data::make({std::size_t{28}, std::size_t{100}, large}), size) {
+  std::vector<std::byte> both = wire(size, 1);
+  const auto second = wire(size, 2);
   both.insert(both.end(), second.begin(), second.end());
   send(both);
   Pdu one;
@@ -115,14 +159,26 @@ BOOST_FIXTURE_TEST_CASE(large_messages_that_came_together_lie_side_by_side, Larg
   BOOST_TEST_REQUIRE(run_until([&] { return next && !next.is_in_progress(); }));
   int err = 0;
   two = next.recv(err);
-  check(one, large, 1);
-  check(two, large, 2);
+  check(one, size, 1);
+  check(two, size, 2);
   BOOST_TEST(two.bytes().data() == one.bytes().data() + one.size());
   two.body()[0] ^= std::byte{0xff};
-  check(one, large, 1);
+  check(one, size, 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(messages_that_are_kept_are_not_touched_by_what_comes_later, LargeMessages) {
+BOOST_FIXTURE_TEST_CASE(small_messages_that_are_kept_are_not_touched_by_what_comes_later, Messages) {
+  std::vector<Pdu> kept;
+  for (unsigned i = 0; i < 3000; ++i) {
+    send(wire(i % 200, i));
+    kept.push_back(receive());
+    if (i % 7 == 0) kept[i / 2] = Pdu();
+  }
+  for (unsigned i = 0; i < 3000; ++i) {
+    if (!kept[i].empty()) check(kept[i], i % 200, i);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(messages_that_are_kept_are_not_touched_by_what_comes_later, Messages) {
   std::vector<Pdu> kept;
   for (unsigned i = 0; i < 30; ++i) {
     send(wire(large + i, i));
@@ -138,7 +194,7 @@ BOOST_FIXTURE_TEST_CASE(messages_that_are_kept_are_not_touched_by_what_comes_lat
   for (unsigned i = 1; i < 30; i += 3) check(kept[i], large + i, i);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_message_that_was_ready_but_not_delivered_goes_back_to_the_stream, LargeMessages) {
+BOOST_FIXTURE_TEST_CASE(a_message_that_was_ready_but_not_delivered_goes_back_to_the_stream, Messages) {
   std::vector<std::byte> both = wire(large, 1);
   const auto second = wire(large, 2);
   both.insert(both.end(), second.begin(), second.end());
@@ -159,15 +215,15 @@ BOOST_FIXTURE_TEST_CASE(a_message_that_was_ready_but_not_delivered_goes_back_to_
 BOOST_AUTO_TEST_CASE(a_message_in_place_outlives_its_stream_and_its_loop) {
   Pdu kept;
   {
-    std::optional<LargeMessages> fixture(std::in_place);
-    fixture->send(LargeMessages::wire(large, 7));
+    std::optional<Messages> fixture(std::in_place);
+    fixture->send(Messages::wire(large, 7));
     kept = fixture->receive();
     fixture->streams = {};
     // The fixture would miss the message's block.
     Loop other;
     int err = 0;
     auto [near, far] = Stream::socketpair(other, err);
-    const auto bytes = LargeMessages::wire(large, 8);
+    const auto bytes = Messages::wire(large, 8);
     auto writing = near.write(bytes);
     BOOST_TEST(writing.wait(err));
     auto reading = far.readv_pdu(framing::u32be{});
@@ -176,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_message_in_place_outlives_its_stream_and_its_loop) {
     kept = std::move(second);
     fixture.reset();
   }
-  LargeMessages::check(kept, large, 8);
+  Messages::check(kept, large, 8);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

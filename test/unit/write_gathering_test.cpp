@@ -22,6 +22,8 @@ namespace {
 std::atomic<int> send_calls{0};
 int callbacks = 0;
 int callbacks_before_first_send = -1;
+const void* last_sent = nullptr;  // with send(), which takes one vector
+std::size_t last_size = 0;
 
 void count_send() {
   if (++send_calls == 1) callbacks_before_first_send = callbacks;
@@ -31,6 +33,8 @@ void count_send() {
 extern "C" {
 ssize_t send(int fd, const void* bytes, size_t size, int flags) {
   count_send();
+  last_sent = bytes;
+  last_size = size;
   return syscall(SYS_sendto, fd, bytes, size, flags, nullptr, 0);
 }
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
@@ -101,6 +105,34 @@ BOOST_FIXTURE_TEST_CASE(small_and_large_vectors_leave_together_in_order, Gatheri
   BOOST_TEST(error_of(first) == 0);
   for (auto& writing : rest) BOOST_TEST(error_of(writing) == 0);
   BOOST_TEST((receive(all.size()) == all));
+}
+
+BOOST_FIXTURE_TEST_CASE(small_vectors_that_lie_side_by_side_leave_as_one_without_a_copy, GatheringFixture) {
+  const std::vector<std::byte> bytes = pattern(3200);
+  std::vector<Request<ssize_t>> writes;
+  for (std::size_t i = 0; i < 32; ++i)
+    writes.push_back(out.write(queue, std::span(bytes).subspan(i * 100, 100)));
+  BOOST_TEST(flush() == 1);
+  BOOST_TEST(last_sent == bytes.data());
+  BOOST_TEST(last_size == bytes.size());
+  for (auto& write : writes) BOOST_TEST(error_of(write) == 0);
+  BOOST_TEST((receive(bytes.size()) == bytes));
+}
+
+BOOST_FIXTURE_TEST_CASE(small_vectors_that_lie_apart_leave_as_one_copy, GatheringFixture) {
+  const std::vector<std::byte> bytes = pattern(3200);
+  std::vector<Request<ssize_t>> writes;
+  std::vector<std::byte> expected;
+  for (std::size_t i = 32; i-- > 0;) {
+    const auto part = std::span(bytes).subspan(i * 100, 100);
+    writes.push_back(out.write(queue, part));
+    expected.insert(expected.end(), part.begin(), part.end());
+  }
+  BOOST_TEST(flush() == 1);
+  BOOST_TEST(last_sent != bytes.data());
+  BOOST_TEST(last_size == bytes.size());
+  for (auto& write : writes) BOOST_TEST(error_of(write) == 0);
+  BOOST_TEST((receive(bytes.size()) == expected));
 }
 
 BOOST_FIXTURE_TEST_CASE(answers_to_messages_that_came_together_leave_together, GatheringFixture) {
