@@ -16,7 +16,7 @@ namespace tsock::detail {
 /// A gathered write, alone or in a queue.
 class StreamWrite final : public StreamOperation {
  public:
-  StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {}
+  [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "writev"; }
 
   void set_vectors(std::span<const iovec> vectors, std::size_t total) {
