@@ -87,7 +87,9 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   bool finish_batch(std::span<const DatagramMessage> messages);
   void detach_operations(int err) noexcept;
   void try_disconnect();
+  // Sends make batches of their own: no reason to wait for others.
   void schedule_flush() noexcept {
+    core_->add_output(LoopCore::output_at_once);
     if (!flush_scheduled_) core_->schedule_flush(*this);
     flush_scheduled_ = true;
   }

@@ -80,8 +80,7 @@ bool LoopCore::may_output_wait() noexcept {
     --unbatched_events_;
     return false;
   }
-  batch_bytes_ += static_cast<LoopResource*>(flushes_.end()->prev)->bytes_to_flush();
-  if (batch_bytes_ >= most_bytes) return false;
+  if (output_bytes_ >= most_bytes) return false;
   if (batch_events_ == 0) {
     batch_begin_ = Clock::now();
     ask_for_turn_end();
@@ -102,7 +101,7 @@ void LoopCore::end_batch(bool turn_ends) noexcept {
   }
   if (turn_ends) turn_had_batch_ = false;
   batch_events_ = 0;
-  batch_bytes_ = 0;
+  output_bytes_ = 0;
 }
 
 void LoopCore::end_turn() noexcept {

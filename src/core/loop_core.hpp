@@ -47,8 +47,6 @@ class NodeList {
   /// For walking: from `first()` by `next` until `end()`.
   [[nodiscard]] ListNode* first() noexcept { return head_.next; }
   [[nodiscard]] ListNode* end() noexcept { return &head_; }
-  [[nodiscard]] const ListNode* first() const noexcept { return head_.next; }
-  [[nodiscard]] const ListNode* end() const noexcept { return &head_; }
   /// Of a list that is not empty.
   [[nodiscard]] const ListNode* last() const noexcept { return head_.prev; }
 
@@ -70,9 +68,6 @@ class LoopResource : public ListNode {
   virtual void for_each_request(void (* /*visit*/)(void* context, RequestState& state), void* /*context*/) {}
   /// Output leaves, see `LoopCore::schedule_flush()`. Runs no code of the user.
   virtual void on_flush() {}
-  /// Bytes that wait for it; `at_once` for output that makes batches of its own, and should not wait.
-  [[nodiscard]] virtual std::size_t bytes_to_flush() const noexcept { return at_once; }
-  static constexpr std::size_t at_once = std::size_t{1} << 30;
 
  protected:
   ~LoopResource() {
@@ -143,6 +138,9 @@ class LoopCore {
     flushes_.push_back(resource);
     ensure_drain();
   }
+  /// Counts bytes that wait for a flush; `output_at_once` for those that should not wait.
+  void add_output(std::size_t bytes) noexcept { output_bytes_ += bytes; }
+  static constexpr std::size_t output_at_once = std::size_t{1} << 30;
   void cancel_flush(LoopResource& resource) noexcept {
     resource.unlink();
     resources_.push_back(resource);
@@ -302,7 +300,7 @@ class LoopCore {
   unsigned batch_events_ = 0;
   unsigned unbatched_events_ = 0;  // that come before the next try
   bool turn_had_batch_ = false;
-  std::size_t batch_bytes_ = 0;
+  std::size_t output_bytes_ = 0;
   Clock::time_point batch_begin_;
   LoopMetrics metrics_;
   DeadlineHeap deadlines_;

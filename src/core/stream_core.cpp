@@ -508,13 +508,6 @@ std::size_t StreamCore::queued_bytes() noexcept {
   }
 }
 
-std::size_t StreamCore::bytes_to_flush() const noexcept {
-  std::size_t bytes = 0;
-  for (const ListNode* node = writes_.first(); node != writes_.end(); node = node->next)
-    bytes += static_cast<const StreamWrite&>(*node).remaining();
-  return bytes;
-}
-
 void StreamCore::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) {
   // The old function goes last: what it captured may own the stream.
   const std::unique_ptr<WatermarkWatch> old = std::exchange(extras().watermarks, std::move(watch));

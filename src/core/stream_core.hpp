@@ -88,7 +88,6 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void on_flush() override;
-  [[nodiscard]] std::size_t bytes_to_flush() const noexcept override;
   /// They are counted from the first time that somebody asks.
   [[nodiscard]] std::size_t queued_bytes() noexcept;
   void add_queued_bytes(std::size_t bytes) noexcept {

@@ -89,7 +89,9 @@ inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return stati
   }
   write.set_stream(this);
   writes_.push_back(write);
-  if (!write_blocked_) schedule_flush();
+  if (write_blocked_) return;
+  core_->add_output(write.remaining());
+  schedule_flush();
 }
 
 [[gnu::always_inline]] inline void StreamWrite::start_in_queue() {
