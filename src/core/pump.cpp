@@ -113,9 +113,9 @@ class PumpState final : public ResultState<PumpResult> {
   class Follower final : public StreamFollower {
    public:
     Follower(PumpState& pump, PumpSide side) noexcept : pump_(&pump), side_(side) {}
-    void follow(StreamCore& stream) noexcept {
-      stream_ = &stream;
+    void follow(StreamCore& stream) {
       stream.add_follower(*this);
+      stream_ = &stream;
     }
     void leave() noexcept {
       if (is_linked()) unlink();

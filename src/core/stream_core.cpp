@@ -84,7 +84,7 @@ void StreamCore::detach_operations(int err) noexcept {
   StreamRead* const reading = std::exchange(reading_, nullptr);
   is_shutting_down_ = false;
   NodeList listed;
-  for (NodeList* list : {&others_, &writes_}) {
+  for (NodeList* list : {&writes_, &others_}) {
     if (!list->empty()) listed.take_front(*list, *list->end()->prev);
   }
   if (reading != nullptr) reading->set_stream(nullptr);
@@ -511,11 +511,12 @@ std::size_t StreamCore::queued_bytes() noexcept {
 void StreamCore::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) {
   // The old function goes last: what it captured may own the stream.
   const std::unique_ptr<WatermarkWatch> old = std::exchange(extras().watermarks, std::move(watch));
+  has_watermarks_ = true;
   count_queued_bytes(0, 0);
 }
 
 bool StreamCore::exceeds_cap(std::size_t bytes) const noexcept {
-  if (extras_ == nullptr || extras_->watermarks == nullptr) return false;
+  if (!has_watermarks_) return false;
   const std::size_t cap = extras_->watermarks->cap();
   return bytes > cap - std::min(extras_->queued_bytes, cap);
 }

@@ -99,8 +99,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
       count_queued_bytes(0, bytes);
   }
   void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch);
-  /// Whether `exceeds_cap()` is false whatever is asked; false also when it takes a closer look to tell.
-  [[nodiscard]] bool takes_any_size() const noexcept { return extras_ == nullptr; }
+  /// Whether `exceeds_cap()` is false whatever is asked.
+  [[nodiscard]] bool takes_any_size() const noexcept { return !has_watermarks_; }
   [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
 
   // Control.
@@ -189,6 +189,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool strict_ : 1 = false;
   bool reads_ahead_ : 1 = false;
   bool short_is_final_ : 1 = false;
+  bool has_watermarks_ : 1 = false;
   unsigned write_error_ : error_bits = 0;
   State state_ : 2 = State::open;
   bool write_blocked_ : 1 = false;
