@@ -34,9 +34,12 @@ namespace detail {
 /// longer than the rest of a short read takes.
 class PrefixFormat {
  public:
-  static constexpr std::size_t largest_max_body = 0x7fffffff;
-  static constexpr std::size_t largest_min_body = 0x1fffffff;
-
+  /// Whether it can be made of these.
+  [[nodiscard]] static constexpr bool fits(std::uint8_t header_size, std::size_t min_body,
+                                           std::size_t max_body) noexcept {
+    return (header_size == 1 || header_size == 2 || header_size == 4) && min_body <= max_body &&
+           min_body <= largest_min_body && max_body <= largest_max_body;
+  }
   constexpr PrefixFormat(std::uint8_t header_size, bool big_endian, bool includes_header,
                          std::size_t min_body, std::size_t max_body) noexcept
       : min_(static_cast<std::uint32_t>(min_body) << min_shift | (big_endian ? big_endian_bit : 0U) |
@@ -51,6 +54,8 @@ class PrefixFormat {
   [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_ >> 1U; }
 
  private:
+  static constexpr std::size_t largest_max_body = 0x7fffffff;
+  static constexpr std::size_t largest_min_body = 0x1fffffff;
   static constexpr std::uint32_t width_bits = 3;
   static constexpr std::uint32_t big_endian_bit = 4;
   static constexpr std::uint32_t min_shift = 3;
@@ -65,13 +70,13 @@ namespace framing {
 /// A length prefix of `Width` bytes, then the body. Sizes in bytes.
 template <std::uint8_t Width, bool BigEndian>
 struct LengthPrefix {
+  static_assert(Width == 1 || Width == 2 || Width == 4);
   std::size_t max_body = std::size_t{1} << 20;  ///< the longest body accepted, below 2 GiB
   bool includes_header = false;                 ///< the length on the wire counts the prefix itself
   std::size_t min_body = 0;  ///< 1 refuses empty messages, as tsocket's tstream_u32_read does; below 512 MiB
 
   [[nodiscard]] constexpr bool is_valid() const noexcept {
-    return max_body >= min_body && max_body <= detail::PrefixFormat::largest_max_body &&
-           min_body <= detail::PrefixFormat::largest_min_body;
+    return detail::PrefixFormat::fits(Width, min_body, max_body);
   }
   // NOLINTNEXTLINE(google-explicit-constructor): the structs are ways to write a Framing
   constexpr operator Framing() const noexcept {

@@ -131,15 +131,17 @@ class Stream {
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       F next, CallSite site = CallSite::current()) {
-    if (place_.loop() == nullptr) return {};
-    return readv_next_vector(nullptr, wrap(loop(), std::move(next)), site);
+    Loop* const on = place_.loop();
+    if (on == nullptr) return {};
+    return readv_next_vector(nullptr, wrap(*on, std::move(next)), site);
   }
   /// As above, when its turn comes in the queue.
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       Queue& queue, F next, CallSite site = CallSite::current()) {
-    if (place_.loop() == nullptr) return {};
-    return readv_next_vector(&queue, wrap(loop(), std::move(next)), site);
+    Loop* const on = place_.loop();
+    if (on == nullptr) return {};
+    return readv_next_vector(&queue, wrap(*on, std::move(next)), site);
   }
 
   /// Writes all bytes of all vectors.

@@ -138,13 +138,13 @@ class LoopCore {
     flushes_.push_back(resource);
     ensure_drain();
   }
-  /// Counts bytes that wait for a flush; `output_at_once` for those that should not wait.
-  void add_output(std::size_t bytes) noexcept { output_bytes_ += bytes; }
-  static constexpr std::size_t output_at_once = std::size_t{1} << 30;
   void cancel_flush(LoopResource& resource) noexcept {
     resource.unlink();
     resources_.push_back(resource);
   }
+  /// Counts bytes that wait for a flush; `output_at_once` for those that should not wait.
+  void add_output(std::size_t bytes) noexcept { output_bytes_ += bytes; }
+  static constexpr std::size_t output_at_once = std::size_t{1} << 30;
   /// Runs what is ready, within the budget of a turn; then output leaves. Called at the end of every event.
   void drain() noexcept { drain(false); }
   /// The same at the end of an event of which a turn may bring many: output may wait for `end_turn()`.
@@ -343,6 +343,7 @@ class LoopCore {
 }
 
 [[gnu::always_inline]] inline void RequestState::free_memory() noexcept {
+  static_assert(block_granule == Pool::granule);
   LoopCore& core = *core_;
   std::size_t size = block_granules_ * block_granule;
   if (size == 0) [[unlikely]]

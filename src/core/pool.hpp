@@ -19,6 +19,9 @@ namespace tsock::detail {
 /// heap. Under the address sanitizer every block comes from the heap, so that a use after free is seen.
 class Pool {
  public:
+  /// Sizes are rounded up to a multiple of it.
+  static constexpr std::size_t granule = 16;
+
   Pool() = default;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -66,7 +69,6 @@ class Pool {
   struct FreeBlock {
     FreeBlock* next;
   };
-  static constexpr std::size_t granule = 16;
   static constexpr std::size_t largest_small = 1024;
   static constexpr std::size_t slab_size = std::size_t{16} * 1024;
   // Buffers: powers of two from 2 KiB to 128 KiB, each list keeps at most cached_bytes.

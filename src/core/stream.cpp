@@ -181,12 +181,17 @@ Request<Pdu> Stream::readv_prefixed(Queue* queue, detail::PrefixFormat format, C
 }
 
 Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {
-  if (framing.kind == Framing::Kind::length_prefix && framing.valid) {
-    const detail::PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
-                                      framing.min_body, framing.max_body);
+  using detail::PrefixFormat;
+  const bool is_prefix = framing.kind == Framing::Kind::length_prefix;
+  const bool is_usable =
+      framing.valid &&
+      (!is_prefix || PrefixFormat::fits(framing.length_bytes, framing.min_body, framing.max_body));
+  if (is_prefix && is_usable) {
+    const PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
+                              framing.min_body, framing.max_body);
     return readv_prefixed(queue, format, site);
   }
-  return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, framing.valid ? 0 : EINVAL, site);
+  return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
 }
 
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {

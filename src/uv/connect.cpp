@@ -173,7 +173,7 @@ Request<Stream> Stream::unix_connect(Loop& loop, const Address& local, const Add
 
 namespace {
 
-// On failure the descriptor goes back to `fd`.
+// On failure `fd` keeps the descriptor.
 Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
   auto socket = detail::SocketStream::make(detail::impl_of(loop.core()), fd, options.receive_fds, err);
   if (err != 0) return {};

@@ -152,4 +152,26 @@ BOOST_FIXTURE_TEST_CASE(an_unusable_framing_gives_einval_and_takes_nothing, Fram
   BOOST_TEST(error_of(writing) == 0);
 }
 
+// Its members are open to all, and nobody has to say that they do not fit.
+BOOST_FIXTURE_TEST_CASE(a_framing_that_was_filled_by_hand_is_checked, FramingFixture) {
+  auto [a, b] = unix_pair();
+  auto writing = a.write("\x01x");
+  Framing odd_width = tsock::framing::u8{};
+  odd_width.length_bytes = 3;
+  Framing large_minimum = tsock::framing::u8{};
+  large_minimum.max_body = 0x7fffffffU;
+  large_minimum.min_body = 0x20000000U;
+  Framing crossed = tsock::framing::u8{};
+  crossed.max_body = 1;
+  crossed.min_body = 2;
+  for (const Framing& framing : {odd_width, large_minimum, crossed}) {
+    auto refused = b.readv_pdu(framing);
+    BOOST_TEST(error_of(refused) == EINVAL);
+  }
+  const Framing usable = tsock::framing::u8{};
+  auto reading = b.readv_pdu(usable);
+  BOOST_TEST(error_of(reading) == 0);
+  BOOST_TEST(error_of(writing) == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
