@@ -97,7 +97,7 @@ LoopCore& core_of(Loop& loop) noexcept;
 
 /// The state of a user's operation; made by `make_request()` only.
 template <class Op>
-class OperationState final : public detail::ResultState<typename Op::result_type> {
+class OperationState : public detail::ResultState<typename Op::result_type> {
  public:
   using detail::ResultState<typename Op::result_type>::ResultState;
 
@@ -127,7 +127,11 @@ class OperationState final : public detail::ResultState<typename Op::result_type
   }
 
  private:
-  void on_delivery() noexcept override { end(this->error() == 0 ? Outcome::done : Outcome::failed); }
+  void on_delivery() noexcept override {
+    this->mark(this->in_delivery);
+    end(this->error() == 0 ? Outcome::done : Outcome::failed);
+    this->unmark(this->in_delivery);
+  }
   void on_abandon() noexcept override { end(Outcome::abandoned); }
   void on_abandon_in_delivery() noexcept override { operation_.reset(); }
   void end(Outcome outcome) noexcept {

@@ -67,7 +67,7 @@ class DatagramReceive : public DatagramOperation {
   void on_abandon() noexcept override;
 };
 
-class RecvfromState final : public ResultState<ReceivedDatagram, DatagramReceive> {
+class RecvfromState : public ResultState<ReceivedDatagram, DatagramReceive> {
  public:
   RecvfromState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "recvfrom"; }
@@ -79,7 +79,7 @@ class RecvfromState final : public ResultState<ReceivedDatagram, DatagramReceive
   bool taken_ = false;
 };
 
-class RecvIntoState final : public ResultState<ReceivedInto, DatagramReceive> {
+class RecvIntoState : public ResultState<ReceivedInto, DatagramReceive> {
  public:
   RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "recvfrom"; }
@@ -96,7 +96,7 @@ class RecvIntoState final : public ResultState<ReceivedInto, DatagramReceive> {
   bool taken_ = false;
 };
 
-class RecvManyState final : public ResultState<std::vector<ReceivedDatagram>, DatagramReceive> {
+class RecvManyState : public ResultState<std::vector<ReceivedDatagram>, DatagramReceive> {
  public:
   RecvManyState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "recv_many"; }
@@ -133,7 +133,7 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
   void on_abandon() noexcept override;
 };
 
-class SendtoState final : public DatagramSend {
+class SendtoState : public DatagramSend {
  public:
   SendtoState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "sendto"; }
@@ -152,7 +152,7 @@ class SendtoState final : public DatagramSend {
   Address destination_;
 };
 
-class SendManyState final : public DatagramSend {
+class SendManyState : public DatagramSend {
  public:
   SendManyState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}
   ~SendManyState() override;
@@ -169,7 +169,7 @@ class SendManyState final : public DatagramSend {
 };
 
 /// disconnect.
-class DatagramControlState final : public ResultState<void, DatagramOperation> {
+class DatagramControlState : public ResultState<void, DatagramOperation> {
  public:
   DatagramControlState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "disconnect"; }

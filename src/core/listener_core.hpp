@@ -13,7 +13,7 @@ namespace tsock::detail {
 class ListenerCore;
 
 /// Waits for one connection.
-class AcceptState final : public ResultState<Stream> {
+class AcceptState : public ResultState<Stream> {
  public:
   AcceptState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "accept"; }

@@ -46,24 +46,38 @@ void LoopCore::set_trace(TraceFunction function) {
   trace_ = function ? std::make_unique<TraceFunction>(std::move(function)) : nullptr;
 }
 
-[[gnu::always_inline]] inline void LoopCore::run_request(RequestState& state) {
-  if (state.phase_ == RequestState::Phase::finished) [[likely]] {
-    state.phase_ = RequestState::Phase::delivered;
+// Returns what is left of the budget.
+unsigned LoopCore::run_ready(unsigned budget) {
+  for (; budget != 0 && !ready_.empty(); --budget) {
+    auto& node = static_cast<ReadyNode&>(ready_.take_first());
+    if (node.phase_ != ReadyNode::Phase::finished) [[unlikely]] {
+      run_other(node);
+      continue;
+    }
+    auto& state = static_cast<RequestState&>(node);
+    state.phase_ = ReadyNode::Phase::delivered;
     request_ended();
     ++metrics_.completions;
     if (is_traced()) [[unlikely]]
       trace(TraceKind::delivered, state);
-    if (!state.deliver()) return;
-  } else if (state.phase_ == RequestState::Phase::in_progress) {
-    begin_request(state);
-    return;
+    if (state.deliver()) [[likely]]
+      state.call_back();
   }
-  if (!state.callback_) return;
-  current_parent_ = state.parent_id_;
-  state.callback_.call_once(state.handle_);
+  return budget;
 }
 
-void LoopCore::begin_request(RequestState& state) {
+// A task, a request that asked to begin in the loop, or one that got its callback late.
+void LoopCore::run_other(ReadyNode& node) {
+  if (!node.is_request()) {
+    current_parent_ = 0;
+    static_cast<ReadyTask&>(node).run();
+    return;
+  }
+  auto& state = static_cast<RequestState&>(node);
+  if (!state.is_unfinished()) {
+    state.call_back();
+    return;
+  }
   state.mark(RequestState::awaited);
   beginning_ = &state;
   list_unfinished(state);
@@ -116,16 +130,7 @@ void LoopCore::drain(bool output_may_wait) noexcept {
   bool thrown = false;
   do {
     try {
-      for (; !ready_.empty() && budget != 0; --budget) {
-        auto& node = static_cast<ReadyNode&>(ready_.front());
-        node.unlink();
-        if (node.is_request()) [[likely]] {
-          run_request(static_cast<RequestState&>(node));
-        } else {
-          current_parent_ = 0;
-          static_cast<ReadyTask&>(node).run();
-        }
-      }
+      budget = run_ready(budget);
     } catch (...) {
       thrown = true;
       keep_exception(std::current_exception());
@@ -202,7 +207,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 }
 
 void LoopCore::close() noexcept {
-  first_marks_ = RequestState::loop_gone;
+  closed_ = true;
   for (NodeList* list : {&flushes_, &resources_}) {
     while (!list->empty()) {
       auto& resource = static_cast<LoopResource&>(list->front());

@@ -44,6 +44,14 @@ class NodeList {
     head_.prev = &last;
   }
   [[nodiscard]] ListNode& front() noexcept { return *head_.next; }
+  /// Takes the first one out of a list that is not empty.
+  ListNode& take_first() noexcept {
+    ListNode& first = *head_.next;
+    head_.next = first.next;
+    first.next->prev = &head_;
+    first.next = nullptr;
+    return first;
+  }
   /// For walking: from `first()` by `next` until `end()`.
   [[nodiscard]] ListNode* first() noexcept { return head_.next; }
   [[nodiscard]] ListNode* end() noexcept { return &head_; }
@@ -88,15 +96,12 @@ class LoopCore {
 
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
   /// True once the Loop is going: nothing is called, started or armed any more.
-  [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::no_marks; }
-  /// What a new request is marked with.
-  [[nodiscard]] RequestState::Marks first_marks() const noexcept { return first_marks_; }
+  [[nodiscard]] bool is_closed() const noexcept { return closed_; }
 
   [[gnu::always_inline]] void* allocate(std::size_t size) { return pool_.allocate(size); }
   [[gnu::always_inline]] void deallocate(void* block, std::size_t size) noexcept {
-    pool_.deallocate(block, size);
-    if (orphaned_) [[unlikely]]
-      delete_if_unused();
+    if (pool_.deallocate(block, size) == 0) [[unlikely]]
+      last_block_is_back();
   }
 
   // Life of requests.
@@ -116,6 +121,7 @@ class LoopCore {
   [[nodiscard]] std::uint64_t next_id() noexcept { return ++last_id_; }
   /// The composite operation on whose behalf code runs now; new requests become its children.
   [[nodiscard]] std::uint64_t current_parent() const noexcept { return current_parent_; }
+  void set_current_parent(std::uint64_t id) noexcept { current_parent_ = id; }
   std::uint64_t exchange_parent(std::uint64_t id) noexcept {
     const std::uint64_t old = current_parent_;
     current_parent_ = id;
@@ -255,6 +261,9 @@ class LoopCore {
   virtual void arm_timer(Clock::time_point when) noexcept = 0;
 
  private:
+  void last_block_is_back() noexcept {
+    if (orphaned_) delete_if_unused();
+  }
   [[gnu::noinline]] void delete_if_unused() noexcept {
     if (!kept_ && pool_.live() == 0) delete this;
   }
@@ -262,8 +271,8 @@ class LoopCore {
   void drain(bool output_may_wait) noexcept;
   [[nodiscard]] bool may_output_wait() noexcept;
   void end_batch(bool turn_ends) noexcept;
-  inline void run_request(RequestState& state);
-  void begin_request(RequestState& state);
+  unsigned run_ready(unsigned budget);
+  void run_other(ReadyNode& node);
   /// Sees to it that `drain()` will come.
   void ensure_drain() noexcept {
     if (attention_ == none) [[unlikely]]
@@ -292,7 +301,7 @@ class LoopCore {
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;
   std::uint64_t now_ms_ = 0;
-  RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
+  bool closed_ = false;
   bool orphaned_ = false;
   bool kept_ = false;
   Attention attention_ = none;
@@ -316,15 +325,15 @@ class LoopCore {
 };
 
 [[gnu::always_inline]] inline RequestState::RequestState(LoopCore& core, CallSite site,
-                                                         Unlisted /*unlisted*/) noexcept
-    : ReadyNode(true),
-      marks_(core.first_marks()),
+                                                         Here /*here*/) noexcept
+    : ReadyNode(Phase::in_progress),
       core_(&core),
       id_(core.next_id()),
       parent_id_(core.current_parent()),
       site_(site),
       started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
-  core.request_started();
+  if (core.is_closed()) [[unlikely]]
+    marks_ = loop_gone;
 }
 
 [[gnu::always_inline]] inline void RequestState::set_finished() noexcept {
@@ -342,41 +351,44 @@ class LoopCore {
     core_->trace(TraceKind::finished, *this);
 }
 
-[[gnu::always_inline]] inline void RequestState::free_memory() noexcept {
-  static_assert(block_granule == Pool::granule);
-  LoopCore& core = *core_;
-  std::size_t size = block_granules_ * block_granule;
-  if (size == 0) [[unlikely]]
-    size = own_word_;
-  this->~RequestState();
-  core.deallocate(static_cast<void*>(this), size);
-}
-
-inline void RequestState::destroy() noexcept {
-  if (is_linked()) unlink();
-  if (has(awaited)) core_->request_gone(this);
-  free_memory();
+[[gnu::always_inline]] inline void RequestState::call_back() {
+  if (!callback_) return;
+  core_->set_current_parent(parent_id_);
+  callback_.call_once(handle_);
 }
 
 // Returns whether the state is still there.
 [[gnu::always_inline]] inline bool RequestState::deliver() noexcept {
-  mark(in_delivery);
   on_delivery();
-  unmark(in_delivery);
   if (handle_ != nullptr) [[likely]]
     return true;
   destroy();
   return false;
 }
 
-/// `make_state()` for the operations that run for every message, compiled into its caller.
+/// A state as `Pooled`, for the operations that run for every message.
+template <class S>
+class PooledHere final : public S {
+ public:
+  using S::S;
+
+ private:
+  void free() noexcept override {
+    LoopCore& core = this->core();
+    this->~PooledHere();
+    core.deallocate(static_cast<void*>(this), sizeof(PooledHere));
+  }
+};
+
+/// `make_state()` for them, compiled into its caller. The state is in no list of the loop.
 template <class S, class... Args>
 [[gnu::always_inline]] inline S* make_state_here(LoopCore& core, Args&&... args) {
-  static_assert(std::is_nothrow_constructible_v<S, LoopCore&, Args...>);
-  auto* const state = ::new (core.allocate(sizeof(S))) S(core, std::forward<Args>(args)...);
-  state->set_block_size(sizeof(S));
+  static_assert(std::is_nothrow_constructible_v<PooledHere<S>, LoopCore&, Args...> && !S::is_listed);
+  auto* const state =
+      ::new (core.allocate(sizeof(PooledHere<S>))) PooledHere<S>(core, std::forward<Args>(args)...);
+  core.request_started();
   if (core.is_traced()) [[unlikely]]
-    state->trace_start();
+    core.trace(TraceKind::started, *state);
   return state;
 }
 

@@ -42,16 +42,18 @@ class Pool {
     return allocate_slowly(size);
   }
 
-  [[gnu::always_inline]] void deallocate(void* memory, std::size_t size) noexcept {
+  /// \return how many blocks are out now.
+  [[gnu::always_inline]] std::size_t deallocate(void* memory, std::size_t size) noexcept {
     --live_;
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) [[likely]] {
       FreeBlock*& head = small_[small_class(size)];
       head = ::new (memory) FreeBlock{head};
-      return;
+      return live_;
     }
 #endif
     deallocate_slowly(memory, size);
+    return live_;
   }
 
   /// What `allocate(size)` really gives.

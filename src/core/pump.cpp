@@ -49,7 +49,7 @@ class PumpChunk {
 };
 
 /// Fills a chunk with what is there. It asks for memory only when there is something.
-class PumpRead final : public ResultState<ssize_t, StreamRead> {
+class PumpRead : public ResultState<ssize_t, StreamRead> {
  public:
   PumpRead(LoopCore& core, PumpChunk& chunk, CallSite site) : ResultState(core, site), chunk_(&chunk) {}
   [[nodiscard]] const char* name() const noexcept override { return "pump_read"; }
@@ -81,7 +81,7 @@ class PumpRead final : public ResultState<ssize_t, StreamRead> {
 };
 
 /// Two chunks go round: one is filled while the other is written.
-class PumpState final : public ResultState<PumpResult> {
+class PumpState : public ResultState<PumpResult> {
  public:
   PumpState(LoopCore& core, PumpOptions options, CallSite site)
       : ResultState(core, site),

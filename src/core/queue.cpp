@@ -8,7 +8,7 @@ namespace tsock {
 namespace detail {
 
 /// Waits for the head of the queue, then holds it.
-class HoldState final : public ResultState<QueueHold, QueueableState> {
+class HoldState : public ResultState<QueueHold, QueueableState> {
  public:
   HoldState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "queue_wait"; }

@@ -16,8 +16,8 @@ class QueueCore;
 class QueueableState : public RequestState {
  public:
   using RequestState::RequestState;
-  [[gnu::always_inline]] QueueableState(LoopCore& core, CallSite site, Unlisted unlisted) noexcept
-      : RequestState(core, site, unlisted) {}
+  [[gnu::always_inline]] QueueableState(LoopCore& core, CallSite site, Here here) noexcept
+      : RequestState(core, site, here) {}
   /// The turn has come: begin the work. Must not call code of the user; see `schedule_begin()`.
   virtual void start_in_queue() = 0;
   /// Entries that follow one another with the same pipeline, not null, may start before the one ahead has

@@ -8,19 +8,13 @@
 
 namespace tsock::detail {
 
-RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Unlisted{}) {
-  core.list_unfinished(*this);
-}
+RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Here{}) {}
 
-void RequestState::trace_start() {
+void RequestState::enter_loop(bool listed) noexcept {
+  core_->request_started();
+  if (listed && !is_linked()) core_->list_unfinished(*this);
   if (core_->is_traced()) [[unlikely]]
     core_->trace(TraceKind::started, *this);
-}
-
-// The constructor of a derived state threw.
-void RequestState::end_unmade() noexcept {
-  if (is_linked()) unlink();
-  core_->request_ended();
 }
 
 Loop& RequestState::loop() const noexcept { return core_->loop(); }
@@ -72,10 +66,16 @@ void RequestState::release() noexcept {
   // The usual case: the callback ran, or runs, and nobody else asks.
   if (phase_ >= Phase::delivered && !has(static_cast<Marks>(in_delivery | awaited)) && !is_linked())
       [[likely]] {
-    free_memory();
+    free();
   } else {
     end_early();
   }
+}
+
+void RequestState::destroy() noexcept {
+  if (is_linked()) unlink();
+  if (has(awaited)) core_->request_gone(this);
+  free();
 }
 
 void RequestState::end_early() noexcept {

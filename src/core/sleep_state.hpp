@@ -8,7 +8,7 @@ namespace tsock::detail {
 
 /// A request that a moment in time completes. A deadline of the caller's that comes before it gives
 /// ETIMEDOUT.
-class SleepState final : public ResultState<void> {
+class SleepState : public ResultState<void> {
  public:
   SleepState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "sleep"; }

@@ -9,7 +9,7 @@ namespace tsock::detail {
 enum class StreamControlKind : std::uint8_t { disconnect, shutdown_write, monitor };
 
 /// disconnect, shutdown_write and monitor: requests that move no bytes.
-class StreamControl final : public ResultState<void, StreamOperation> {
+class StreamControl : public ResultState<void, StreamOperation> {
  public:
   using Kind = StreamControlKind;
 

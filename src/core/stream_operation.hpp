@@ -15,8 +15,9 @@ class StreamCore;
 /// or among those that wait in a queue. The loop's list of what is in progress need not have it then.
 class StreamOperation : public QueueableState {
  public:
+  static constexpr bool is_listed = false;
   [[gnu::always_inline]] StreamOperation(LoopCore& core, CallSite site) noexcept
-      : QueueableState(core, site, Unlisted{}) {}
+      : QueueableState(core, site, Here{}) {}
 
   [[nodiscard]] StreamCore* stream() const noexcept { return stream_; }
   void set_stream(StreamCore* stream) noexcept { stream_ = stream; }

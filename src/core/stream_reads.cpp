@@ -322,7 +322,9 @@ void NextVectorState::give_back(StreamCore& stream) {
 void NextVectorState::on_delivery() noexcept {
   StreamRead::on_delivery();
   free_history();
-  const InlineFunction function(std::move(next_vector_));
+  mark(in_delivery);
+  { const InlineFunction function(std::move(next_vector_)); }
+  unmark(in_delivery);
 }
 
 }  // namespace tsock::detail

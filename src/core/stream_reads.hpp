@@ -21,15 +21,15 @@
 namespace tsock::detail {
 
 /// Fills all of the caller's vectors.
-class ReadvState final : public ResultState<ssize_t, StreamRead> {
+class ReadvState : public ResultState<ssize_t, StreamRead> {
  public:
   ReadvState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "readv"; }
   void set_vectors(std::span<const iovec> vectors) { cursor_.assign(core(), vectors); }
 
-  std::size_t feed(std::span<const std::byte> bytes) override;
-  std::size_t space(std::span<iovec> out) override { return cursor_.ahead(out); }
-  void advance(std::size_t bytes) override;
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final { return cursor_.ahead(out); }
+  void advance(std::size_t bytes) final;
   void give_back(StreamCore& stream) override;
   void at_end(int /*err*/, StreamCore& /*stream*/) override {}
   /// Not behind the end of a long one: what follows is long, too, as a rule, and would be copied.
@@ -42,15 +42,15 @@ class ReadvState final : public ResultState<ssize_t, StreamRead> {
 };
 
 /// Takes what is there, at least one byte.
-class ReadSomeState final : public ResultState<ssize_t, StreamRead> {
+class ReadSomeState : public ResultState<ssize_t, StreamRead> {
  public:
   ReadSomeState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "read_some"; }
   void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
 
-  std::size_t feed(std::span<const std::byte> bytes) override;
-  std::size_t space(std::span<iovec> out) override;
-  void advance(std::size_t bytes) override;
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final;
+  void advance(std::size_t bytes) final;
   void give_back(StreamCore& stream) override;
   void at_end(int /*err*/, StreamCore& /*stream*/) override {}
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return buffer_.size() < 4096; }
@@ -60,15 +60,15 @@ class ReadSomeState final : public ResultState<ssize_t, StreamRead> {
 };
 
 /// Reads one message of a length-prefixed framing.
-class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
+class PrefixedPduState : public ResultState<Pdu, StreamRead> {
  public:
   [[gnu::always_inline]] PrefixedPduState(LoopCore& core, CallSite site, PrefixFormat format) noexcept
       : ResultState(core, site), format_(format) {}
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
 
-  std::size_t feed(std::span<const std::byte> bytes) override;
-  std::size_t space(std::span<iovec> out) override;
-  void advance(std::size_t bytes) override;
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final;
+  void advance(std::size_t bytes) final;
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
 
@@ -89,15 +89,15 @@ class PrefixedPduState final : public ResultState<Pdu, StreamRead> {
 };
 
 /// Reads one message that ends with a delimiter.
-class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
+class DelimitedPduState : public ResultState<Pdu, StreamRead> {
  public:
   DelimitedPduState(LoopCore& core, CallSite site, const Framing& framing) noexcept
       : ResultState(core, site), framing_(framing) {}
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
 
-  std::size_t feed(std::span<const std::byte> bytes) override;
-  std::size_t space(std::span<iovec> out) override;
-  void advance(std::size_t bytes) override;
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final;
+  void advance(std::size_t bytes) final;
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
 
@@ -116,16 +116,16 @@ class DelimitedPduState final : public ResultState<Pdu, StreamRead> {
 };
 
 /// Reads a message whose vectors the user's function hands out.
-class NextVectorState final : public ResultState<ssize_t, StreamRead> {
+class NextVectorState : public ResultState<ssize_t, StreamRead> {
  public:
   NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) { mark(asking); }
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
   ~NextVectorState() override { free_history(); }
   void set_function(InlineFunction function) noexcept { next_vector_ = std::move(function); }
 
-  std::size_t feed(std::span<const std::byte> bytes) override;
-  std::size_t space(std::span<iovec> out) override { return cursor_.ahead(out); }
-  void advance(std::size_t bytes) override;
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final { return cursor_.ahead(out); }
+  void advance(std::size_t bytes) final;
   void give_back(StreamCore& stream) override;
   void at_end(int /*err*/, StreamCore& /*stream*/) override {}
 

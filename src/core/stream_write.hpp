@@ -14,7 +14,7 @@
 namespace tsock::detail {
 
 /// A gathered write, alone or in a queue.
-class StreamWrite final : public StreamOperation {
+class StreamWrite : public StreamOperation {
  public:
   [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "writev"; }
@@ -34,7 +34,7 @@ class StreamWrite final : public StreamOperation {
 
   [[nodiscard]] const VectorCursor& cursor() const noexcept { return cursor_; }
   [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
-  [[nodiscard]] std::size_t bytes_to_write() const noexcept override { return remaining_; }
+  [[nodiscard]] std::size_t bytes_to_write() const noexcept final { return remaining_; }
   /// A message is cut when it ends now.
   [[nodiscard]] bool is_partly_out() const noexcept {
     return transferred() != 0 && remaining_ != 0 && !may_end_anywhere_;
@@ -61,10 +61,10 @@ class StreamWrite final : public StreamOperation {
     set_finished();
   }
   /// The count of bytes, whose signed counterpart `recv()` gives.
-  [[nodiscard]] void* result() noexcept override { return transferred_place(); }
+  [[nodiscard]] void* result() noexcept final { return transferred_place(); }
 
-  [[nodiscard]] const void* pipeline() const noexcept override { return stream(); }
-  void start_in_queue() override;
+  [[nodiscard]] const void* pipeline() const noexcept final { return stream(); }
+  void start_in_queue() final;
   void interrupt(int err) override;
 
  private:

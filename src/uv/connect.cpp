@@ -40,7 +40,7 @@ int fit_local(Address& local, const Address& remote) {
 }  // namespace
 
 /// Waits for a connection to be made.
-class ConnectState final : public ResultState<Stream>, private FdWatcher<ConnectState> {
+class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState> {
  public:
   ConnectState(LoopCore& core, CallSite site) : ResultState(core, site), FdWatcher(impl_of(core)) {}
   ~ConnectState() override { close(); }

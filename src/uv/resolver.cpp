@@ -71,7 +71,7 @@ std::optional<std::uint16_t> parse_port(std::string_view text, int& err) {
 }  // namespace
 
 /// Waits for the addresses of a name.
-class ResolveState final : public ResultState<std::vector<Address>> {
+class ResolveState : public ResultState<std::vector<Address>> {
  public:
   ResolveState(LoopCore& core, std::string_view host, std::string_view service, const ResolveOptions& options,
                CallSite site)

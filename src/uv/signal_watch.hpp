@@ -12,7 +12,7 @@ class LoopImpl;
 class SignalWatch;
 
 /// Waits for one delivery of a signal.
-class SignalState final : public ResultState<int> {
+class SignalState : public ResultState<int> {
  public:
   SignalState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "signal"; }

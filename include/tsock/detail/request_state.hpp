@@ -24,7 +24,7 @@ struct ListNode {
     // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): only called on a node that is linked
     prev->next = next;
     next->prev = prev;
-    prev = next = nullptr;
+    next = nullptr;
   }
   void link_before(ListNode& place) noexcept {
     prev = place.prev;
@@ -34,26 +34,30 @@ struct ListNode {
   }
 };
 
-/// A place in the ready list, which the loop runs: a request or a ReadyTask. Nearly all are requests, so the
-/// loop looks at the kind and saves itself a virtual call.
+/// A place in the ready list, which the loop runs: a request in one of its phases or a ReadyTask. Nearly all
+/// are requests that are finished, so the loop looks at the phase and saves itself a virtual call.
 class ReadyNode : public ListNode {
  public:
+  enum class Phase : std::uint8_t { in_progress, finished, delivered, received, task };
   ReadyNode(const ReadyNode&) = delete;
   ReadyNode& operator=(const ReadyNode&) = delete;
-  [[nodiscard]] bool is_request() const noexcept { return is_request_; }
+  [[nodiscard]] Phase phase() const noexcept { return phase_; }
+  [[nodiscard]] bool is_request() const noexcept { return phase_ != Phase::task; }
 
  protected:
-  explicit ReadyNode(bool is_request) noexcept : is_request_(is_request) {}
+  explicit ReadyNode(Phase phase) noexcept : phase_(phase) {}
   ~ReadyNode() = default;
 
  private:
-  bool is_request_;
+  friend class RequestState;
+  friend class LoopCore;
+  Phase phase_;
 };
 
 /// Something other than a request that the loop runs once when it stands in the ready list.
 class ReadyTask : public ReadyNode {
  public:
-  ReadyTask() noexcept : ReadyNode(false) {}
+  ReadyTask() noexcept : ReadyNode(Phase::task) {}
   virtual void run() = 0;
 
  protected:
@@ -74,13 +78,12 @@ inline Clock::time_point time_after(std::chrono::nanoseconds duration) noexcept 
 /// A Request destroyed before delivery takes the state with it; no callback runs then.
 class RequestState : public ReadyNode {
  public:
-  enum class Phase : std::uint8_t { in_progress, finished, delivered, received };
   static constexpr std::uint32_t no_deadline = 0xffffffffU;
   /// What is true of a state beside its phase: a set of bits. Not of a character type, which may alias
   /// anything.
-  enum Marks : std::uint8_t {
+  enum Marks : std::uint16_t {
     no_marks = 0,
-    in_delivery = 1,   ///< `on_delivery()` runs
+    in_delivery = 1,   ///< code of the user runs in `on_delivery()`
     awaited = 2,       ///< the loop asks for it, see `LoopCore::is_beginning()` and `is_waited_for()`
     loop_gone = 4,     ///< made on a loop that was closed: nothing will be called
     asking = 8,        ///< a read whose next step is code of the user that the loop will call
@@ -89,8 +92,13 @@ class RequestState : public ReadyNode {
     controlling = 64,  ///< stands before them: works on the whole of it
     given_back = 128,  ///< a read whose bytes are the stream's again
   };
+  /// Whether the loop lists it while it is in progress. A class whose states stand in another list, or are
+  /// known to somebody whom the loop asks, has `false` here.
+  static constexpr bool is_listed = true;
 
   RequestState(LoopCore& core, CallSite site) noexcept;
+  /// To be called once the state is complete: the loop counts it, and lists it if it is to.
+  void enter_loop(bool listed) noexcept;
 
   // The side of the handle.
   [[nodiscard]] bool is_in_progress() const noexcept { return phase_ < Phase::delivered; }
@@ -104,17 +112,6 @@ class RequestState : public ReadyNode {
   void clear_deadline() noexcept;
   /// Ends the state together with its handle.
   void release() noexcept;
-  /// Bytes of the block that the state lies in; said once, by the one who made it, as is the next.
-  void set_block_size(std::size_t size) noexcept {
-    const std::size_t granules = (size + block_granule - 1) / block_granule;
-    if (granules <= most_granules) {
-      block_granules_ = static_cast<std::uint8_t>(granules);
-    } else {
-      own_word_ = static_cast<std::uint32_t>(size);
-    }
-  }
-  /// To be called once the state is complete.
-  void trace_start();
   template <class F>
   void set_callback(F&& function) {
     if (callback_) [[unlikely]] {
@@ -164,20 +161,16 @@ class RequestState : public ReadyNode {
   [[nodiscard]] std::uint64_t parent_id() const noexcept { return parent_id_; }
   /// The loop's clock in milliseconds, of which the lower 32 bits are kept.
   [[nodiscard]] std::uint32_t started_ms() const noexcept { return started_ms_; }
-  [[nodiscard]] Phase phase() const noexcept { return phase_; }
 
  protected:
-  /// Says that whoever makes the state puts it into a list, or knows of it, while it is in progress.
-  struct Unlisted {};
-  RequestState(LoopCore& core, CallSite site, Unlisted unlisted) noexcept;
-  [[gnu::always_inline]] virtual ~RequestState() {
-    if (is_in_progress()) [[unlikely]]
-      end_unmade();
-  }
+  /// Chooses the constructor that is compiled into its caller; see loop_core.hpp.
+  struct Here {};
+  inline RequestState(LoopCore& core, CallSite site, Here here) noexcept;
+  virtual ~RequestState() = default;
   [[nodiscard]] bool has(Marks marks) const noexcept { return (marks_ & marks) != 0; }
   void mark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ | marks); }
   void unmark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ & ~marks); }
-  /// Four bytes that would be padding otherwise, for operations whose state takes less than 4 KiB.
+  /// Four bytes that would be padding otherwise.
   [[nodiscard]] std::uint32_t& own_word() noexcept { return own_word_; }
   /// What `finish()` will be given; nobody sees it before.
   void set_error(int err) noexcept { error_ = err; }
@@ -189,9 +182,10 @@ class RequestState : public ReadyNode {
   /// The operation's turn has come, see `schedule_begin()`.
   virtual void begin() {}
   /// The last step before the callback: give up the place in the stream or queue. Code of the user that runs
-  /// in it may destroy the handle; the state then goes when this returns.
+  /// in it, which has to be marked as `in_delivery`, may destroy the handle; the state then goes when this
+  /// returns.
   virtual void on_delivery() noexcept {}
-  /// The handle goes during `on_delivery()`.
+  /// The handle goes while the state is `in_delivery`.
   virtual void on_abandon_in_delivery() noexcept {}
   /// The handle goes before delivery: give up the place, and give back what an unfinished read took.
   virtual void on_abandon() noexcept {}
@@ -203,20 +197,16 @@ class RequestState : public ReadyNode {
   void deliver_late();
   [[nodiscard]] bool can_call_back_late() const noexcept;
   inline bool deliver() noexcept;
+  inline void call_back();
   void drop_deadline() noexcept;
-  inline void destroy() noexcept;
-  inline void free_memory() noexcept;
+  void destroy() noexcept;
   void end_early() noexcept;
   void leave_loop() noexcept;
-  void end_unmade() noexcept;
-
-  static constexpr std::size_t block_granule = 16;
-  static constexpr std::size_t most_granules = 255;
+  /// Destroys the state and gives its memory back.
+  virtual void free() noexcept = 0;
 
   // The small ones first: they fit behind the base's.
-  Phase phase_ = Phase::in_progress;
-  Marks marks_;
-  std::uint8_t block_granules_ = 0;  // of the block's size; 0: the size is in the other one
+  Marks marks_ = no_marks;
   std::uint32_t deadline_index_ = no_deadline;
   LoopCore* core_;
   void* handle_ = nullptr;
@@ -230,19 +220,32 @@ class RequestState : public ReadyNode {
   std::uint32_t own_word_ = 0;
 };
 
+/// A state in a block of the loop's pool, which it gives back.
+template <class S>
+class Pooled final : public S {
+ public:
+  using S::S;
+
+ private:
+  void free() noexcept override {
+    LoopCore& core = this->core();
+    this->~Pooled();
+    free_block(core, this, sizeof(Pooled));
+  }
+};
+
 /// Makes an operation's state in a block of the loop's pool; a Request takes it over.
 template <class S, class... Args>
 S* make_state(LoopCore& core, Args&&... args) {
-  void* const block = allocate_block(core, sizeof(S));
-  S* state = nullptr;
+  void* const block = allocate_block(core, sizeof(Pooled<S>));
+  Pooled<S>* state = nullptr;
   try {
-    state = ::new (block) S(core, std::forward<Args>(args)...);
+    state = ::new (block) Pooled<S>(core, std::forward<Args>(args)...);
   } catch (...) {
-    free_block(core, block, sizeof(S));
+    free_block(core, block, sizeof(Pooled<S>));
     throw;
   }
-  state->set_block_size(sizeof(S));
-  state->trace_start();
+  state->enter_loop(S::is_listed);
   return state;
 }
 
