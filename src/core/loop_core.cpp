@@ -207,7 +207,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 }
 
 void LoopCore::close() noexcept {
-  closed_ = true;
+  first_marks_ = RequestState::loop_gone;
   for (NodeList* list : {&flushes_, &resources_}) {
     while (!list->empty()) {
       auto& resource = static_cast<LoopResource&>(list->front());

@@ -96,7 +96,9 @@ class LoopCore {
 
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
   /// True once the Loop is going: nothing is called, started or armed any more.
-  [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+  [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::no_marks; }
+  /// What a new request is marked with.
+  [[nodiscard]] RequestState::Marks first_marks() const noexcept { return first_marks_; }
 
   [[gnu::always_inline]] void* allocate(std::size_t size) { return pool_.allocate(size); }
   [[gnu::always_inline]] void deallocate(void* block, std::size_t size) noexcept {
@@ -301,7 +303,7 @@ class LoopCore {
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;
   std::uint64_t now_ms_ = 0;
-  bool closed_ = false;
+  RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
   bool orphaned_ = false;
   bool kept_ = false;
   Attention attention_ = none;
@@ -327,13 +329,12 @@ class LoopCore {
 [[gnu::always_inline]] inline RequestState::RequestState(LoopCore& core, CallSite site,
                                                          Here /*here*/) noexcept
     : ReadyNode(Phase::in_progress),
+      marks_(core.first_marks()),
       core_(&core),
       id_(core.next_id()),
       parent_id_(core.current_parent()),
       site_(site),
       started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
-  if (core.is_closed()) [[unlikely]]
-    marks_ = loop_gone;
 }
 
 [[gnu::always_inline]] inline void RequestState::set_finished() noexcept {
@@ -375,7 +376,8 @@ class PooledHere final : public S {
  private:
   void free() noexcept override {
     LoopCore& core = this->core();
-    this->~PooledHere();
+    if (!this->is_bare()) [[unlikely]]
+      this->~PooledHere();
     core.deallocate(static_cast<void*>(this), sizeof(PooledHere));
   }
 };

@@ -30,6 +30,8 @@ class QueueableState : public RequestState {
   ~QueueableState() override = default;
   /// To be called on delivery and when abandoned.
   inline void leave_queue() noexcept;
+  /// For one that was started: somebody else tells the queue, see `QueueCore::leave()`.
+  void forget_queue() noexcept { queue_ = nullptr; }
 
  private:
   friend class QueueCore;
@@ -51,6 +53,20 @@ class QueueCore {
   template <class Entry>
   void add(Entry& entry);
   void remove(QueueableState& entry) noexcept;
+  /// Whether an entry with that pipeline, not null, would start at once. Not of a loop that was closed.
+  [[nodiscard, gnu::always_inline]] bool takes_at_once(const void* pipeline) const noexcept {
+    return head_ == nullptr && may_go_on_ && (started_ == 0 || pipeline_ == pipeline);
+  }
+  /// `add()` of such an entry, but that its work is begun by the caller.
+  [[gnu::always_inline]] void add_started(QueueableState& entry, const void* pipeline) noexcept {
+    entry.queue_ = this;
+    note_start(entry, pipeline);
+  }
+  /// That many entries that were started go, and have forgotten the queue.
+  void leave(std::uint32_t entries) noexcept {
+    started_ -= entries;
+    if (started_ == 0 || head_ != nullptr) go_on();
+  }
   void start();
   void stop() noexcept {
     running_ = false;
@@ -85,6 +101,7 @@ class QueueCore {
     if (!may_go_on_ || core_->is_closed()) return false;
     return started_ == 0 || (pipeline != nullptr && pipeline_ == pipeline);
   }
+  void note_start(QueueableState& entry, const void* pipeline) noexcept;
   template <class Entry>
   void start_entry(Entry& entry, const void* pipeline);
   void wait(QueueableState& entry) noexcept;
@@ -105,11 +122,16 @@ class QueueCore {
   std::uint32_t name_size_ : name_size_bits;
 };
 
-template <class Entry>
-[[gnu::always_inline]] inline void QueueCore::start_entry(Entry& entry, const void* pipeline) {
+[[gnu::always_inline]] inline void QueueCore::note_start(QueueableState& entry,
+                                                        const void* pipeline) noexcept {
   ++started_;
   pipeline_ = pipeline;
   entry.mark(RequestState::started);
+}
+
+template <class Entry>
+[[gnu::always_inline]] inline void QueueCore::start_entry(Entry& entry, const void* pipeline) {
+  note_start(entry, pipeline);
   entry.start_in_queue();
 }
 

@@ -43,7 +43,7 @@ void begin_read(detail::StreamCore* core, Queue* queue, State& state, int err) {
 }
 
 // Starts a write now or puts it into the queue; `state` has its checks behind it.
-[[gnu::always_inline]] inline void begin_write(detail::StreamCore& core, Queue* queue,
+void begin_write(detail::StreamCore& core, Queue* queue,
                                                detail::StreamWrite& state, std::size_t total) {
   core.add_queued_bytes(total);
   if (queue == nullptr) {
@@ -141,10 +141,13 @@ Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
 namespace {
 
 // Nothing to find fault with.
-[[gnu::always_inline]] inline bool is_usual_write(const detail::StreamCore* core, const Queue* queue,
+[[gnu::always_inline]] inline bool is_usual_write(detail::StreamCore* core, const Queue* queue,
                                                   const iovec& vector) noexcept {
-  return core != nullptr && vector.iov_len - 1 < max_total && core->takes_any_size() &&
-         (queue == nullptr || detail::check_queue(queue->core(), core->core()) == 0);
+  if (core == nullptr || vector.iov_len - 1 >= max_total || !core->is_uncounted() || !core->may_write())
+      [[unlikely]]
+    return false;
+  return queue == nullptr || (detail::check_queue(queue->core(), core->core()) == 0 &&
+                              queue->core()->takes_at_once(core) && !core->is_writing_for_another(queue->core()));
 }
 
 // One vector.
@@ -153,7 +156,12 @@ namespace {
   auto* const state = detail::make_state_here<detail::StreamWrite>(core.core(), site);
   Request<ssize_t> request(state);
   state->set_vector(vector);
-  begin_write(core, queue, *state, vector.iov_len);
+  if (queue == nullptr) {
+    core.start_write(*state);
+  } else {
+    queue->core()->add_started(*state, &core);
+    core.append_write(*state);
+  }
   return request;
 }
 

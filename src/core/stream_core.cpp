@@ -376,12 +376,14 @@ void StreamCore::flush() {
 StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
-    if (write.remaining() == 0) [[unlikely]]
+    if (!write.is_compound()) [[likely]] {
+      if (!gather.add(write.front())) return nullptr;
       continue;
+    }
     StreamWrite* const with_fds = write.fds().empty() ? nullptr : &write;
     if (with_fds != nullptr && !gather.empty()) return nullptr;
-    const bool has_room =
-        write.cursor().for_each_ahead([&gather](const iovec& vector) { return gather.add(vector); });
+    bool has_room = gather.add(write.front());
+    for (const iovec& vector : write.behind()) has_room = has_room && gather.add(vector);
     if (!has_room || with_fds != nullptr) return with_fds;
   }
   return nullptr;
@@ -451,6 +453,9 @@ void StreamCore::account_written(std::size_t bytes) {
 // Bytes that have left, and with them all that was taken before.
 void StreamCore::finish_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
+  if (writes_.empty()) return;
+  QueueCore* const queue = write_at(writes_.front()).queue();
+  std::uint32_t count = 0;
   ListNode* last = nullptr;
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
@@ -462,9 +467,12 @@ void StreamCore::finish_written(std::size_t bytes) {
     write.complete();
     if (core_->is_traced()) [[unlikely]]
       core_->trace(TraceKind::finished, write);
+    ++count;
     last = node;
   }
-  if (last != nullptr) core_->make_ready_until(writes_, *last);
+  if (last == nullptr) return;
+  core_->make_ready_until(writes_, *last);
+  if (queue != nullptr) queue->leave(count);
 }
 
 void StreamCore::latch_write(int err) noexcept {

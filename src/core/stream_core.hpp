@@ -85,6 +85,15 @@ class StreamCore final : public StreamEvents, public LoopResource {
   // Writes.
   /// The check and the place in the order of writes; fails the write otherwise.
   void start_write(StreamWrite& write);
+  /// Its parts, for one that takes the usual way only. Whether a write can be begun at all:
+  [[nodiscard]] bool may_write() const noexcept {
+    return state_ == State::open && write_error_ == 0 && !shut_down_ && !is_shutting_down_;
+  }
+  /// Whether writes are under way that are not of that queue, if it is one.
+  [[nodiscard]] bool is_writing_for_another(const QueueCore* queue) noexcept;
+  void append_write(StreamWrite& write);
+  /// Nobody counts what is queued or limits it.
+  [[nodiscard]] bool is_uncounted() const noexcept { return extras_ == nullptr; }
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void on_flush() override;
@@ -99,8 +108,6 @@ class StreamCore final : public StreamEvents, public LoopResource {
       count_queued_bytes(0, bytes);
   }
   void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch);
-  /// Whether `exceeds_cap()` is false whatever is asked.
-  [[nodiscard]] bool takes_any_size() const noexcept { return !has_watermarks_; }
   [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
 
   // Control.
@@ -190,11 +197,12 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool reads_ahead_ : 1 = false;
   bool short_is_final_ : 1 = false;
   bool has_watermarks_ : 1 = false;
+  // The four that stand against a write lie together, so that one look is enough.
   unsigned write_error_ : error_bits = 0;
   State state_ : 2 = State::open;
-  bool write_blocked_ : 1 = false;
   bool shut_down_ : 1 = false;
   bool is_shutting_down_ : 1 = false;
+  bool write_blocked_ : 1 = false;
   bool flush_scheduled_ : 1 = false;
 };
 

@@ -72,6 +72,10 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
 
+ protected:
+  /// Whether the destructor would find nothing to do.
+  [[nodiscard]] bool is_bare() const noexcept { return PduAccess::size(value_) == 0 && StreamRead::is_bare(); }
+
  private:
   [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept;
   std::uint32_t size_by(const std::byte* header) noexcept;

@@ -9,55 +9,54 @@
 
 #include "core/stream_core.hpp"
 #include "core/stream_operation.hpp"
-#include "core/vector_cursor.hpp"
 
 namespace tsock::detail {
 
-/// A gathered write, alone or in a queue.
+/// A gathered write, alone or in a queue. The vector that is next is at hand, as nearly all writes have one;
+/// a second one stands behind it, more in a block of the pool.
 class StreamWrite : public StreamOperation {
  public:
   [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {}
+  ~StreamWrite() override;
   [[nodiscard]] const char* name() const noexcept override { return "writev"; }
 
-  void set_vectors(std::span<const iovec> vectors, std::size_t total) {
-    cursor_.assign(core(), vectors);
-    remaining_ = total;
-  }
-  /// Once, of a write that has none: one vector that is not empty.
+  /// Copies the vectors, of which one is not empty; the others are left out. Once, of a write that has none.
+  void set_vectors(std::span<const iovec> vectors, std::size_t total);
+  /// The same of one vector that is not empty.
   void set_vector(const iovec& vector) noexcept {
-    cursor_.assign_one(vector.iov_base, vector.iov_len);
+    place_ = vector.iov_base;
     remaining_ = vector.iov_len;
   }
   void set_fds(std::span<const int> fds) {
     fds_ = std::make_unique<std::vector<int>>(fds.begin(), fds.end());
+    mark(compound);
   }
 
-  [[nodiscard]] const VectorCursor& cursor() const noexcept { return cursor_; }
+  /// The vector that is next, without what has left of it; empty when all has been taken.
+  [[nodiscard]] iovec front() const noexcept { return {place_, is_compound() ? front_size_ : remaining_}; }
+  /// The vectors behind it.
+  [[nodiscard]] std::span<const iovec> behind() const noexcept { return {rest(), behind_count()}; }
+  /// Whether there is more to look at than `front()`.
+  [[nodiscard]] bool is_compound() const noexcept { return has(compound); }
   [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
   [[nodiscard]] std::size_t bytes_to_write() const noexcept final { return remaining_; }
   /// A message is cut when it ends now.
   [[nodiscard]] bool is_partly_out() const noexcept {
-    return transferred() != 0 && remaining_ != 0 && !may_end_anywhere_;
+    return transferred() != 0 && remaining_ != 0 && !has(divisible);
   }
   /// The bytes are no message: the caller goes on behind the last one that is out.
-  void set_may_end_anywhere() noexcept { may_end_anywhere_ = true; }
+  void set_may_end_anywhere() noexcept { mark(divisible); }
   /// Descriptors that go with the first byte, until it is out.
   [[nodiscard]] std::span<const int> fds() const noexcept {
     return fds_ != nullptr ? std::span<const int>(*fds_) : std::span<const int>();
   }
-  void advance(std::size_t bytes) noexcept {
-    cursor_.advance(bytes);
-    remaining_ -= bytes;
-    add_transferred(bytes);
-    fds_.reset();
-  }
-  /// All that remained is out. The caller puts it into the ready list.
+  void advance(std::size_t bytes) noexcept;
+  /// All that remained is out. The caller puts it into the ready list, and tells the queue.
   void complete() noexcept {
     add_transferred(remaining_);
     remaining_ = 0;
-    if (fds_ != nullptr) [[unlikely]]
-      fds_.reset();
     set_stream(nullptr);
+    forget_queue();
     set_finished();
   }
   /// The count of bytes, whose signed counterpart `recv()` gives.
@@ -67,26 +66,43 @@ class StreamWrite : public StreamOperation {
   void start_in_queue() final;
   void interrupt(int err) override;
 
+ protected:
+  /// Whether the destructor would find nothing to do.
+  [[nodiscard]] bool is_bare() const noexcept { return !has(compound) && StreamOperation::is_bare(); }
+
  private:
+  /// What stands in front of vectors in a block of the pool.
+  struct Block {
+    std::size_t size;
+  };
+  struct List {
+    iovec* next;
+    Block* block;
+  };
+
   void on_delivery() noexcept override { leave_queue(); }
   void on_abandon() noexcept override;
 
+  std::uint32_t& behind_count() noexcept { return own_word(); }
+  [[nodiscard]] std::uint32_t behind_count() const noexcept { return own_word(); }
+  [[nodiscard]] const iovec* rest() const noexcept { return has(with_block) ? list_.next : &second_; }
+
+  // Place and size of the front are not together: two words that were stored one by one and are loaded as one
+  // stall a processor, and a compiler makes that of neighbours.
+  void* place_ = nullptr;
+  union {
+    iovec second_;
+    List list_;
+  };
   std::size_t remaining_ = 0;
-  [[no_unique_address]] VectorCursor cursor_;
-  bool may_end_anywhere_ = false;
+  std::size_t front_size_;  // of a compound one
   std::unique_ptr<std::vector<int>> fds_;
 };
 
 inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return static_cast<StreamWrite&>(node); }
 
-// Here, so that it is compiled into what starts a write.
-[[gnu::always_inline]] inline void StreamCore::start_write(StreamWrite& write) {
-  const bool busy =
-      !writes_.empty() && (write.queue() == nullptr || write_at(writes_.front()).queue() != write.queue());
-  if (busy || state_ != State::open || write_error_ != 0 || shut_down_ || is_shutting_down_) [[unlikely]] {
-    refuse_write(write, busy);
-    return;
-  }
+// Here, so that they are compiled into what starts a write.
+[[gnu::always_inline]] inline void StreamCore::append_write(StreamWrite& write) {
   write.set_stream(this);
   writes_.push_back(write);
   if (write_blocked_) return;
@@ -94,14 +110,17 @@ inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return stati
   schedule_flush();
 }
 
-[[gnu::always_inline]] inline void StreamWrite::start_in_queue() {
-  StreamCore* const target = stream();
-  if (target == nullptr) [[unlikely]] {
-    finish(ECANCELED);
-    return;
+[[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) noexcept {
+  return !writes_.empty() && (queue == nullptr || write_at(writes_.front()).queue() != queue);
+}
+
+inline void StreamCore::start_write(StreamWrite& write) {
+  const bool busy = is_writing_for_another(write.queue());
+  if (busy || !may_write()) [[unlikely]] {
+    refuse_write(write, busy);
+  } else {
+    append_write(write);
   }
-  target->remove_waiting(*this);
-  target->start_write(*this);
 }
 
 }  // namespace tsock::detail

@@ -91,6 +91,9 @@ class RequestState : public ReadyNode {
     waiting = 32,      ///< stands among those that wait for what they work on
     controlling = 64,  ///< stands before them: works on the whole of it
     given_back = 128,  ///< a read whose bytes are the stream's again
+    compound = 256,    ///< a write of more than one vector, or with descriptors
+    with_block = 512,  ///< one of more than two vectors, which lie in a block of the pool
+    divisible = 1024,  ///< a write that is no message: it may end after any byte
   };
   /// Whether the loop lists it while it is in progress. A class whose states stand in another list, or are
   /// known to somebody whom the loop asks, has `false` here.
@@ -167,11 +170,15 @@ class RequestState : public ReadyNode {
   struct Here {};
   inline RequestState(LoopCore& core, CallSite site, Here here) noexcept;
   virtual ~RequestState() = default;
+  /// Whether the destructor would find nothing to do. Of a class that has members of its own to destroy, one
+  /// that looks at them, too.
+  [[nodiscard]] bool is_bare() const noexcept { return !callback_; }
   [[nodiscard]] bool has(Marks marks) const noexcept { return (marks_ & marks) != 0; }
   void mark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ | marks); }
   void unmark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ & ~marks); }
   /// Four bytes that would be padding otherwise.
   [[nodiscard]] std::uint32_t& own_word() noexcept { return own_word_; }
+  [[nodiscard]] std::uint32_t own_word() const noexcept { return own_word_; }
   /// What `finish()` will be given; nobody sees it before.
   void set_error(int err) noexcept { error_ = err; }
   /// `finish()` of an operation in progress, to be compiled into its caller; see loop_core.hpp.
@@ -206,7 +213,7 @@ class RequestState : public ReadyNode {
   virtual void free() noexcept = 0;
 
   // The small ones first: they fit behind the base's.
-  Marks marks_ = no_marks;
+  Marks marks_;
   std::uint32_t deadline_index_ = no_deadline;
   LoopCore* core_;
   void* handle_ = nullptr;
