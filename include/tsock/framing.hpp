@@ -52,8 +52,32 @@ class PrefixFormat {
   [[nodiscard]] constexpr bool includes_header() const noexcept { return (max_ & 1U) != 0; }
   [[nodiscard]] constexpr std::uint32_t min_body() const noexcept { return min_ >> min_shift; }
   [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_ >> 1U; }
+  /// The size of the whole message that begins with this header; 0 when the framing does not allow it.
+  [[nodiscard, gnu::always_inline]] std::uint32_t message_size(const std::byte* header) const noexcept {
+    std::uint32_t length = prefix(header);
+    bool fits = true;
+    if (includes_header()) {
+      fits = length >= header_size();
+      length -= header_size();
+    }
+    return fits && length >= min_body() && length <= max_body() ? header_size() + length : 0;
+  }
 
  private:
+  /// The length prefix as a number.
+  [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept {
+    const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
+    switch (header_size()) {
+      case 1:
+        return byte(0);
+      case 2:
+        return big_endian() ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
+      default:
+        return big_endian() ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
+                            : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
+    }
+  }
+
   static constexpr std::size_t largest_max_body = 0x7fffffff;
   static constexpr std::size_t largest_min_body = 0x1fffffff;
   static constexpr std::uint32_t width_bits = 3;

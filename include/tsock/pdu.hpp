@@ -18,11 +18,12 @@ namespace tsock {
 class Pdu {
  public:
   Pdu() noexcept = default;
-  Pdu(Pdu&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  Pdu(Pdu&& other) noexcept : data_(std::exchange(other.data_, nullptr)), extent_(other.extent_) {}
   Pdu& operator=(Pdu&& other) noexcept {
     if (this != &other) {
       free();
-      block_ = std::exchange(other.block_, nullptr);
+      data_ = std::exchange(other.data_, nullptr);
+      extent_ = other.extent_;
     }
     return *this;
   }
@@ -31,16 +32,18 @@ class Pdu {
   ~Pdu() { free(); }
 
   /// The whole message.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return part(0, size()); }
-  [[nodiscard]] std::span<std::byte> bytes() noexcept { return part(0, size()); }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_or_0()}; }
+  [[nodiscard]] std::span<std::byte> bytes() noexcept { return {data_, size_or_0()}; }
   /// The length prefix; empty for lines.
-  [[nodiscard]] std::span<const std::byte> header() const noexcept { return part(0, body_begin()); }
+  [[nodiscard]] std::span<const std::byte> header() const noexcept { return bytes().first(body_begin()); }
   /// What lies between length prefix and end, without a line's delimiter.
-  [[nodiscard]] std::span<const std::byte> body() const noexcept { return part(body_begin(), body_end()); }
-  [[nodiscard]] std::span<std::byte> body() noexcept { return part(body_begin(), body_end()); }
+  [[nodiscard]] std::span<const std::byte> body() const noexcept {
+    return bytes().subspan(body_begin(), body_size());
+  }
+  [[nodiscard]] std::span<std::byte> body() noexcept { return bytes().subspan(body_begin(), body_size()); }
   /// Bytes of the whole message.
-  [[nodiscard]] std::size_t size() const noexcept { return block_ != nullptr ? block_->size : 0; }
-  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_or_0(); }
+  [[nodiscard]] bool empty() const noexcept { return size_or_0() == 0; }
   /// The whole message as a vector to write; the Pdu must outlive the write.
   [[nodiscard]] std::array<iovec, 1> vector() const noexcept { return {make_vector(bytes())}; }
   /// A copy of the body that is independent of the loop.
@@ -49,16 +52,33 @@ class Pdu {
  private:
   friend class PduAccess;
 
-  [[nodiscard]] std::size_t body_begin() const noexcept { return block_ != nullptr ? block_->body_begin : 0; }
-  [[nodiscard]] std::size_t body_end() const noexcept { return block_ != nullptr ? block_->body_end : 0; }
-  [[nodiscard]] std::span<std::byte> part(std::size_t begin, std::size_t end) const noexcept {
-    return block_ != nullptr ? std::span(block_->data() + begin, end - begin) : std::span<std::byte>();
-  }
-  void free() noexcept {
-    if (block_ != nullptr) detail::free_pdu_block(*std::exchange(block_, nullptr));
+  // Size, begin of the body, what lies behind the body, and where the bytes are. One word, made at once: small
+  // members that are stored one by one and moved as one stall a processor.
+  static constexpr unsigned begin_shift = 32;
+  static constexpr unsigned tail_shift = 40;
+  static constexpr unsigned in_chunk_shift = 48;
+  static constexpr std::uint64_t small = 0xff;
+  [[nodiscard]] static constexpr std::uint64_t extent(std::uint32_t size, std::uint64_t body_begin,
+                                                      std::uint64_t tail, bool in_chunk) noexcept {
+    return size | body_begin << begin_shift | tail << tail_shift |
+           static_cast<std::uint64_t>(in_chunk) << in_chunk_shift;
   }
 
-  detail::PduBlock* block_ = nullptr;
+  [[nodiscard]] std::uint32_t size_or_0() const noexcept {
+    return data_ != nullptr ? static_cast<std::uint32_t>(extent_) : 0;
+  }
+  [[nodiscard]] std::size_t body_begin() const noexcept {
+    return data_ != nullptr ? extent_ >> begin_shift & small : 0;
+  }
+  [[nodiscard]] std::size_t body_size() const noexcept {
+    return data_ != nullptr ? size_or_0() - body_begin() - (extent_ >> tail_shift & small) : 0;
+  }
+  void free() noexcept {
+    if (data_ != nullptr) detail::free_pdu(std::exchange(data_, nullptr), (extent_ >> in_chunk_shift) != 0);
+  }
+
+  std::byte* data_ = nullptr;
+  std::uint64_t extent_ = 0;  // of a message; without one, see PduAccess::set_note()
 };
 
 }  // namespace tsock

@@ -45,11 +45,10 @@ class [[nodiscard]] Request {
   Request() noexcept = default;
   Request(Request&& other) noexcept : state_(std::exchange(other.state_, nullptr)) { adopt(); }
   Request& operator=(Request&& other) noexcept {
-    if (this != &other) {
-      auto* const old = std::exchange(state_, std::exchange(other.state_, nullptr));
-      adopt();
-      if (old != nullptr) old->release();
-    }
+    auto* const state = std::exchange(other.state_, nullptr);  // first, so that nothing goes when it is this
+    auto* const old = std::exchange(state_, state);
+    adopt();
+    if (old != nullptr) old->release();
     return *this;
   }
   Request(const Request&) = delete;

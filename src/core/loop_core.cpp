@@ -193,6 +193,12 @@ std::span<std::byte> LoopCore::borrow_receive_buffer(StreamCore& user) {
   return receive_buffer_.room();
 }
 
+void LoopCore::chunk_is_free(ReceiveChunk& chunk) noexcept {
+  receive_buffer_.chunk_is_free(chunk);
+  --held_chunks_;
+  if (orphaned_) delete_if_unused();
+}
+
 ReceiveBatch& LoopCore::borrow_receive_batch(DatagramCore& user) {
   if (batch_lease_ != nullptr && batch_lease_ != &user) std::exchange(batch_lease_, nullptr)->keep_batch();
   if (batch_ == nullptr) batch_ = std::make_unique<ReceiveBatch>();

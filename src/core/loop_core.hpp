@@ -192,8 +192,8 @@ class LoopCore {
   }
   [[nodiscard]] LoopMetrics metrics() const noexcept;
   [[nodiscard]] std::size_t in_progress() const noexcept { return in_progress_; }
-  /// Blocks of the pool that are out; 0 when nothing that came from the loop is left.
-  [[nodiscard]] std::size_t live_blocks() const noexcept { return pool_.live(); }
+  /// Blocks of the pool, and chunks of the receive buffer, that are out; 0 when nothing that came from the loop is left.
+  [[nodiscard]] std::size_t live_blocks() const noexcept { return pool_.live() + held_chunks_; }
   /// Keeps the first exception that a callback let out; `Loop::run()` throws it again.
   void keep_exception(std::exception_ptr exception) noexcept;
 
@@ -208,6 +208,13 @@ class LoopCore {
   /// there is no memory.
   std::span<std::byte> borrow_receive_buffer(StreamCore& user);
   [[nodiscard]] ReceiveBuffer& receive_buffer() noexcept { return receive_buffer_; }
+  /// A message stays in the chunk that was read into last.
+  [[gnu::always_inline]] void keep_message() noexcept {
+    if (receive_buffer_.add_message()) [[unlikely]]
+      ++held_chunks_;
+  }
+  /// The last message of a chunk is gone.
+  void chunk_is_free(ReceiveChunk& chunk) noexcept;
   /// What `user` has in it is `leased_bytes()` from now on.
   void lease_receive_buffer(StreamCore& user) noexcept { lease_ = &user; }
   [[nodiscard]] UnreadBytes& leased_bytes() noexcept { return leased_bytes_; }
@@ -267,7 +274,7 @@ class LoopCore {
     if (orphaned_) delete_if_unused();
   }
   [[gnu::noinline]] void delete_if_unused() noexcept {
-    if (!kept_ && pool_.live() == 0) delete this;
+    if (!kept_ && live_blocks() == 0) delete this;
   }
   void settle_lease();
   void drain(bool output_may_wait) noexcept;
@@ -320,7 +327,8 @@ class LoopCore {
   UnreadBytes leased_bytes_;
   DatagramCore* batch_lease_ = nullptr;
   std::unique_ptr<ReceiveBatch> batch_;
-  ReceiveBuffer receive_buffer_;
+  ReceiveBuffer receive_buffer_{this};
+  std::size_t held_chunks_ = 0;  // by messages
   std::unique_ptr<std::byte[]> send_buffer_;
   std::unique_ptr<TraceFunction> trace_;
   std::exception_ptr exception_;
@@ -333,7 +341,8 @@ class LoopCore {
       core_(&core),
       id_(core.next_id()),
       parent_id_(core.current_parent()),
-      site_(site),
+      file_(site.file()),
+      line_(site.line()),
       started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
 }
 
@@ -375,23 +384,27 @@ class PooledHere final : public S {
 
  private:
   void free() noexcept override {
+    if (this->is_bare()) [[likely]] {
+      this->core().deallocate(static_cast<void*>(this), sizeof(PooledHere));
+    } else {
+      destroy_and_free();
+    }
+  }
+  [[gnu::noinline]] void destroy_and_free() noexcept {
     LoopCore& core = this->core();
-    if (!this->is_bare()) [[unlikely]]
-      this->~PooledHere();
+    this->~PooledHere();
     core.deallocate(static_cast<void*>(this), sizeof(PooledHere));
   }
 };
 
-/// `make_state()` for them, compiled into its caller. The state is in no list of the loop.
+/// `make_state()` for them, compiled into its caller. The state is in no list of the loop; the caller tells a
+/// trace of it.
 template <class S, class... Args>
 [[gnu::always_inline]] inline S* make_state_here(LoopCore& core, Args&&... args) {
   static_assert(std::is_nothrow_constructible_v<PooledHere<S>, LoopCore&, Args...> && !S::is_listed);
-  auto* const state =
-      ::new (core.allocate(sizeof(PooledHere<S>))) PooledHere<S>(core, std::forward<Args>(args)...);
+  void* const block = core.allocate(sizeof(PooledHere<S>));
   core.request_started();
-  if (core.is_traced()) [[unlikely]]
-    core.trace(TraceKind::started, *state);
-  return state;
+  return ::new (block) PooledHere<S>(core, std::forward<Args>(args)...);
 }
 
 /// Memory for a resource that comes from the loop's pool.

@@ -4,15 +4,15 @@
 
 namespace tsock::detail {
 
-void free_pdu_block(PduBlock& block) noexcept {
-  LoopCore& core = *block.core;
-  if (block.capacity != 0) [[likely]] {
-    core.deallocate(&block, sizeof(PduBlock) + block.capacity);
+void free_pdu(std::byte* data, bool in_chunk) noexcept {
+  if (in_chunk) [[likely]] {
+    ReceiveChunk& chunk = ReceiveChunk::of(data);
+    if (--chunk.messages == 0) [[unlikely]]
+      chunk.core->chunk_is_free(chunk);
     return;
   }
-  auto& placed = static_cast<PlacedPduBlock&>(block);
-  core.receive_buffer().remove_message(*placed.chunk);
-  core.deallocate(&placed, sizeof(PlacedPduBlock));
+  PduBlock& block = PduBlock::of(data);
+  block.core->deallocate(&block, sizeof(PduBlock) + block.capacity);
 }
 
 }  // namespace tsock::detail

@@ -41,6 +41,16 @@ void QueueCore::unlink(QueueableState& entry) noexcept {
   --waiting_;
 }
 
+void QueueCore::remove(QueueableState& entry) noexcept {
+  entry.queue_ = nullptr;
+  if (!entry.is_started()) {
+    unlink(entry);
+  } else if (--started_ != 0 && head_ == nullptr) {
+    return;
+  }
+  go_on();
+}
+
 void QueueCore::advance() {
   while (head_ != nullptr) {
     QueueableState& entry = *head_;

@@ -52,7 +52,7 @@ class QueueCore {
   /// Puts the entry at the tail. It may start at once, see `is_started()`.
   template <class Entry>
   void add(Entry& entry);
-  void remove(QueueableState& entry) noexcept;
+  [[gnu::noinline]] void remove(QueueableState& entry) noexcept;
   /// Whether an entry with that pipeline, not null, would start at once. Not of a loop that was closed.
   [[nodiscard, gnu::always_inline]] bool takes_at_once(const void* pipeline) const noexcept {
     return head_ == nullptr && may_go_on_ && (started_ == 0 || pipeline_ == pipeline);
@@ -144,16 +144,6 @@ template <class Entry>
   } else {
     wait(entry);
   }
-}
-
-[[gnu::always_inline]] inline void QueueCore::remove(QueueableState& entry) noexcept {
-  entry.queue_ = nullptr;
-  if (!entry.is_started()) [[unlikely]] {
-    unlink(entry);
-  } else if (--started_ != 0 && head_ == nullptr) {
-    return;
-  }
-  go_on();
 }
 
 inline void QueueableState::leave_queue() noexcept {

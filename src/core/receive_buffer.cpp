@@ -5,6 +5,10 @@
 
 namespace tsock::detail {
 
+void ReceiveBuffer::Free::operator()(ReceiveChunk* chunk) const noexcept {
+  ::operator delete(static_cast<void*>(chunk), std::align_val_t{ReceiveChunk::size});
+}
+
 std::span<std::byte> ReceiveBuffer::room_beside_messages() noexcept {
   if (current_ == nullptr || used_ > most_used) {
     const auto idle =
@@ -13,9 +17,8 @@ std::span<std::byte> ReceiveBuffer::room_beside_messages() noexcept {
       current_ = idle->get();
     } else {
       try {
-        auto chunk = std::make_unique<ReceiveChunk>();
-        chunk->bytes = std::make_unique_for_overwrite<std::byte[]>(chunk_size);
-        chunks_.push_back(std::move(chunk));
+        void* const memory = ::operator new (ReceiveChunk::size, std::align_val_t{ReceiveChunk::size});
+        chunks_.push_back(std::unique_ptr<ReceiveChunk, Free>(::new (memory) ReceiveChunk{core_}));
       } catch (const std::bad_alloc&) {
         return {};
       }
@@ -23,7 +26,7 @@ std::span<std::byte> ReceiveBuffer::room_beside_messages() noexcept {
     }
     used_ = 0;
   }
-  return {current_->bytes.get() + used_, chunk_size - used_};
+  return {current_->room() + used_, ReceiveChunk::room_size - used_};
 }
 
 void ReceiveBuffer::free_idle(const ReceiveChunk& chunk) noexcept {

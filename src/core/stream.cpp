@@ -143,8 +143,8 @@ namespace {
 // Nothing to find fault with.
 [[gnu::always_inline]] inline bool is_usual_write(detail::StreamCore* core, const Queue* queue,
                                                   const iovec& vector) noexcept {
-  if (core == nullptr || vector.iov_len - 1 >= max_total || !core->is_uncounted() || !core->may_write())
-      [[unlikely]]
+  if (core == nullptr || vector.iov_len - 1 >= max_total || !core->is_uncounted() || !core->may_write() ||
+      core->core().is_traced()) [[unlikely]]
     return false;
   return queue == nullptr || (detail::check_queue(queue->core(), core->core()) == 0 &&
                               queue->core()->takes_at_once(core) && !core->is_writing_for_another(queue->core()));
@@ -177,15 +177,51 @@ Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const For
 
 }  // namespace
 
+namespace {
+
+// The message is there as a whole and may stay where it is. Its size; 0 when it is not so.
+[[gnu::always_inline]] inline std::uint32_t size_of_placed(const detail::StreamCore& core,
+                                                           detail::PrefixFormat format) noexcept {
+  const std::span<std::byte> bytes = core.unread_bytes();
+  if (bytes.size() < format.header_size()) [[unlikely]]
+    return 0;
+  const std::uint32_t size = format.message_size(bytes.data());
+  return size <= bytes.size() && core.core().receive_buffer().may_stay(size) ? size : 0;
+}
+
+[[gnu::always_inline]] inline Request<Pdu> read_placed(detail::StreamCore& core, std::uint32_t size,
+                                                       detail::PrefixFormat format, CallSite site) {
+  std::byte* const place = core.unread_bytes().data();
+  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, format);
+  core.core().keep_message();
+  state->take_kept(place, size, format.header_size());
+  core.end_read_at_once(*state, size);
+  return Request<Pdu>(state);
+}
+
+[[gnu::noinline]] Request<Pdu> begin_prefixed(detail::StreamCore& core, detail::PrefixFormat format,
+                                              CallSite site) {
+  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, format);
+  if (core.core().is_traced()) [[unlikely]]
+    core.core().trace(TraceKind::started, *state);
+  Request<Pdu> request(state);
+  core.start_read(*state);
+  return request;
+}
+
+}  // namespace
+
 // The usual message is read without the questions of the others.
 Request<Pdu> Stream::readv_prefixed(Queue* queue, detail::PrefixFormat format, CallSite site) {
   detail::StreamCore* const core = place_.core();
   if (core == nullptr || queue != nullptr) [[unlikely]]
     return begin_pdu<detail::PrefixedPduState>(place_, queue, format, 0, site);
-  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core->core(), site, format);
-  Request<Pdu> request(state);
-  core->start_read(*state);
-  return request;
+  if (core->may_read_at_once() && !core->core().is_traced()) [[likely]] {
+    const std::uint32_t size = size_of_placed(*core, format);
+    if (size != 0) [[likely]]
+      return read_placed(*core, size, format, site);
+  }
+  return begin_prefixed(*core, format, site);
 }
 
 Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {

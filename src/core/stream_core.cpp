@@ -454,6 +454,7 @@ void StreamCore::account_written(std::size_t bytes) {
 void StreamCore::finish_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
   if (writes_.empty()) return;
+  const bool traced = core_->is_traced();
   QueueCore* const queue = write_at(writes_.front()).queue();
   std::uint32_t count = 0;
   ListNode* last = nullptr;
@@ -465,7 +466,7 @@ void StreamCore::finish_written(std::size_t bytes) {
     }
     bytes -= write.remaining();
     write.complete();
-    if (core_->is_traced()) [[unlikely]]
+    if (traced) [[unlikely]]
       core_->trace(TraceKind::finished, write);
     ++count;
     last = node;

@@ -52,6 +52,18 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
   template <class Read>
   void start_read(Read& read);
+  /// Its parts, for a read of which the whole result is there. Whether a read can begin, and bytes lie in the
+  /// chunk of the receive buffer that was read into last:
+  [[nodiscard]] bool may_read_at_once() const noexcept {
+    return is_open() && reading_ == nullptr && unread_ != nullptr && !owns_unread_;
+  }
+  /// The read has taken that many bytes of them and is finished.
+  void end_read_at_once(StreamRead& read, std::size_t bytes) noexcept {
+    reading_ = &read;
+    read.set_stream(this);
+    consume_unread(bytes);
+    core_->make_ready(read);
+  }
   /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept {
     operation.mark(RequestState::waiting);
@@ -72,8 +84,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void serve_reader(bool may_read);
   /// Puts bytes in front of the unread ones.
   void unread(std::span<const std::byte> bytes) noexcept;
-  [[nodiscard]] std::span<const std::byte> unread_bytes() const noexcept {
-    return unread_ != nullptr ? unread_->bytes() : std::span<const std::byte>();
+  [[nodiscard]] std::span<std::byte> unread_bytes() const noexcept {
+    return unread_ != nullptr ? unread_->bytes() : std::span<std::byte>();
   }
   [[nodiscard]] std::size_t unread_size() const noexcept { return unread_ != nullptr ? unread_->size() : 0; }
   /// A message was cut whose bytes cannot come back: reading ends with EPROTO from now on.

@@ -58,38 +58,32 @@ void ReadSomeState::give_back(StreamCore& stream) { stream.unread(buffer_.first(
 
 // Makes room for a message of which the header is known; false with a fault.
 inline bool PrefixedPduState::reserve(std::uint32_t size) {
+  const std::uint32_t header_size = format().header_size();
   try {
-    PduAccess::allocate(value_, core(), size);
+    std::memcpy(PduAccess::make(value_, core(), size, header_size), header(), header_size);
   } catch (const std::bad_alloc&) {
     set_fault(ENOMEM);
     return false;
   }
-  PduAccess::set_size(value_, size);
   return true;
-}
-
-// All bytes are there.
-inline void PrefixedPduState::complete(std::uint32_t size) {
-  PduAccess::set_extent(value_, size, format_.header_size(), size);
-  finish_here(0);
 }
 
 // The bytes are in place already.
 inline void PrefixedPduState::take(std::size_t bytes) {
   add_transferred(bytes);
   if (size() == 0) {
-    if (transferred() < format_.header_size()) return;
-    const std::uint32_t size = size_by(header());
+    if (transferred() < format().header_size()) return;
+    const std::uint32_t size = format().message_size(header());
+    if (size == 0) set_fault(EMSGSIZE);
     if (size == 0 || !reserve(size)) return;
-    std::memcpy(PduAccess::data(value_), header(), format_.header_size());
   }
-  if (transferred() == size()) complete(size());
+  if (transferred() == size()) finish_here(0);
 }
 
 std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
   std::size_t taken = 0;
   if (size() == 0) {
-    taken = std::min<std::size_t>(bytes.size(), format_.header_size() - transferred());
+    taken = std::min<std::size_t>(bytes.size(), format().header_size() - transferred());
     std::memcpy(header() + transferred(), bytes.data(), taken);
     take(taken);
     if (size() == 0 || transferred() == size()) return taken;
@@ -103,7 +97,7 @@ std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
 
 std::size_t PrefixedPduState::space(std::span<iovec> out) {
   const std::size_t got = transferred();
-  out[0] = size() == 0 ? iovec{header() + got, format_.header_size() - got}
+  out[0] = size() == 0 ? iovec{header() + got, format().header_size() - got}
                        : iovec{PduAccess::data(value_) + got, size() - got};
   return 1;
 }
@@ -126,7 +120,7 @@ bool DelimitedPduState::reserve(std::size_t size) {
   if (size <= capacity) return true;
   try {
     Pdu larger;
-    PduAccess::allocate(larger, core(), std::max(size, capacity * 2));
+    PduAccess::make(larger, core(), static_cast<std::uint32_t>(std::max(size, capacity * 2)), 0);
     if (got_ != 0) std::memcpy(PduAccess::data(larger), PduAccess::data(value_), got_);
     value_ = std::move(larger);
   } catch (const std::bad_alloc&) {
@@ -155,7 +149,7 @@ void DelimitedPduState::check_tail() {
     set_fault(EMSGSIZE);
     return;
   }
-  PduAccess::set_extent(value_, got_, 0, body);
+  PduAccess::set_extent(value_, static_cast<std::uint32_t>(got_), static_cast<std::uint32_t>(got_ - body));
   finish(0);
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <span>
@@ -59,11 +61,14 @@ class ReadSomeState : public ResultState<ssize_t, StreamRead> {
   std::span<std::byte> buffer_;
 };
 
-/// Reads one message of a length-prefixed framing.
+/// Reads one message of a length-prefixed framing. Until there is a place for the message, the framing stands
+/// in the place of its extent.
 class PrefixedPduState : public ResultState<Pdu, StreamRead> {
  public:
   [[gnu::always_inline]] PrefixedPduState(LoopCore& core, CallSite site, PrefixFormat format) noexcept
-      : ResultState(core, site), format_(format) {}
+      : ResultState(core, site) {
+    PduAccess::set_note(value_, std::bit_cast<std::uint64_t>(format));
+  }
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
 
   std::size_t feed(std::span<const std::byte> bytes) final;
@@ -72,15 +77,24 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
 
+  /// A read that was just made is finished: its message is kept in the chunk that was read into last. The
+  /// caller puts it into the ready list.
+  [[gnu::always_inline]] void take_kept(std::byte* place, std::uint32_t size,
+                                        std::uint32_t header_size) noexcept {
+    PduAccess::place(value_, place, size, header_size);
+    begin_finished(size);
+  }
+
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return PduAccess::size(value_) == 0 && StreamRead::is_bare(); }
+  [[nodiscard]] bool is_bare() const noexcept { return PduAccess::is_bare(value_) && StreamRead::is_bare(); }
 
  private:
-  [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept;
-  std::uint32_t size_by(const std::byte* header) noexcept;
+  /// While the message has no place.
+  [[nodiscard]] PrefixFormat format() const noexcept {
+    return std::bit_cast<PrefixFormat>(PduAccess::note(value_));
+  }
   bool reserve(std::uint32_t size);
-  void complete(std::uint32_t size);
   void take(std::size_t bytes);
   /// Bytes of the header while the size is not known, in `own_word()`.
   [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&own_word()); }
@@ -88,8 +102,6 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] std::uint32_t size() const noexcept { return PduAccess::size(value_); }
   bool keep_all(const std::byte* bytes, std::uint32_t size) noexcept;
   std::size_t feed_part(std::span<const std::byte> bytes);
-
-  PrefixFormat format_;
 };
 
 /// Reads one message that ends with a delimiter.
@@ -153,46 +165,18 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   bool history_lost_ = false;
 };
 
-// The length prefix as a number.
-inline std::uint32_t PrefixedPduState::prefix(const std::byte* bytes) const noexcept {
-  const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
-  switch (format_.header_size()) {
-    case 1:
-      return byte(0);
-    case 2:
-      return format_.big_endian() ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
-    default:
-      return format_.big_endian() ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
-                                  : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
-  }
-}
-
-// The size of the whole message, or 0 with a fault.
-inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept {
-  std::uint32_t length = prefix(header);
-  bool fits = true;
-  if (format_.includes_header()) {
-    fits = length >= format_.header_size();
-    length -= format_.header_size();
-  }
-  if (!fits || length < format_.min_body() || length > format_.max_body()) [[unlikely]] {
-    set_fault(EMSGSIZE);
-    return 0;
-  }
-  return format_.header_size() + length;
-}
-
 // A message that is there as a whole stays where it is, if it lies in the loop's receive buffer, or is
 // copied. False when there is no memory.
-[[gnu::always_inline]] inline bool PrefixedPduState::keep_all(const std::byte* bytes,
-                                                              std::uint32_t size) noexcept {
+inline bool PrefixedPduState::keep_all(const std::byte* bytes, std::uint32_t size) noexcept {
+  const std::uint32_t header_size = format().header_size();
+  if (core().receive_buffer().may_stay(bytes, size)) {
+    core().keep_message();
+    // The memory is the loop's and nobody else's part of it.
+    PduAccess::place(value_, const_cast<std::byte*>(bytes), size, header_size);
+    return true;
+  }
   try {
-    if (ReceiveChunk* const chunk = core().receive_buffer().chunk_of(bytes, size); chunk != nullptr) {
-      // The memory is the loop's and nobody else's part of it.
-      PduAccess::place(value_, core(), *chunk, const_cast<std::byte*>(bytes), size, format_.header_size());
-    } else {
-      std::memcpy(PduAccess::make(value_, core(), size, format_.header_size()), bytes, size);
-    }
+    std::memcpy(PduAccess::make(value_, core(), size, header_size), bytes, size);
     return true;
   } catch (const std::bad_alloc&) {
     return false;
@@ -201,8 +185,8 @@ inline std::uint32_t PrefixedPduState::size_by(const std::byte* header) noexcept
 
 [[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
   // The usual case: nothing of the message was seen before, and it is there as a whole.
-  if (transferred() == 0 && bytes.size() >= format_.header_size()) [[likely]] {
-    const std::uint32_t size = size_by(bytes.data());
+  if (transferred() == 0 && bytes.size() >= format().header_size()) [[likely]] {
+    const std::uint32_t size = format().message_size(bytes.data());
     if (size != 0 && size <= bytes.size() && keep_all(bytes.data(), size)) [[likely]] {
       add_transferred(size);
       finish_here(0);

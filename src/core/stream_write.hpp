@@ -13,10 +13,13 @@
 namespace tsock::detail {
 
 /// A gathered write, alone or in a queue. The vector that is next is at hand, as nearly all writes have one;
-/// a second one stands behind it, more in a block of the pool.
+/// a second one stands behind it, more in a block of the pool. The result is `transferred()`, as its signed
+/// counterpart.
 class StreamWrite : public StreamOperation {
  public:
-  [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {}
+  [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
+    set_result_place(transferred_place());
+  }
   ~StreamWrite() override;
   [[nodiscard]] const char* name() const noexcept override { return "writev"; }
 
@@ -59,9 +62,6 @@ class StreamWrite : public StreamOperation {
     forget_queue();
     set_finished();
   }
-  /// The count of bytes, whose signed counterpart `recv()` gives.
-  [[nodiscard]] void* result() noexcept final { return transferred_place(); }
-
   [[nodiscard]] const void* pipeline() const noexcept final { return stream(); }
   void start_in_queue() final;
   void interrupt(int err) override;

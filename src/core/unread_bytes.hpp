@@ -12,7 +12,7 @@ struct UnreadBytes {
   std::byte* end = nullptr;
 
   [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(end - begin); }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {begin, end}; }
+  [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {begin, end}; }
 };
 
 /// Memory of a stream's own for them. What lies in it ends where it ends: bytes that come back in several

@@ -24,74 +24,77 @@ constexpr std::size_t some = 1000;
 constexpr std::size_t much = std::size_t{40} * 1024;
 constexpr std::size_t any_large = ReceiveBuffer::large_message;
 
+void remove_message(ReceiveBuffer& buffer, std::byte* message) {
+  ReceiveChunk& chunk = ReceiveChunk::of(message);
+  if (--chunk.messages == 0) buffer.chunk_is_free(chunk);
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(one_chunk_serves_all_reads_while_no_message_stays) {
-  ReceiveBuffer buffer;
+  ReceiveBuffer buffer(nullptr);
   const auto room = buffer.room();
-  BOOST_TEST(room.size() == ReceiveBuffer::chunk_size);
+  BOOST_TEST(room.size() == ReceiveChunk::room_size);
   buffer.use_until(room.data() + much);
   BOOST_TEST(buffer.room().data() == room.data());
-  BOOST_TEST(buffer.chunk_of(room.data(), some) != nullptr);
-  BOOST_TEST(buffer.chunk_of(room.data() + room.size() - some, some) != nullptr);
-  BOOST_TEST(buffer.chunk_of(room.data() + room.size(), some) == nullptr);
+  BOOST_TEST(buffer.may_stay(room.data(), some));
+  BOOST_TEST(buffer.may_stay(room.data() + room.size() - some, some));
+  BOOST_TEST(!buffer.may_stay(room.data() + room.size(), some));
   const std::byte elsewhere{};
-  BOOST_TEST(buffer.chunk_of(&elsewhere, some) == nullptr);
+  BOOST_TEST(!buffer.may_stay(&elsewhere, some));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_shorter_than_its_bookkeeping_is_copied) {
-  ReceiveBuffer buffer;
-  const std::byte* const place = buffer.room().data();
-  BOOST_TEST(buffer.chunk_of(place, 31) == nullptr);
-  BOOST_TEST(buffer.chunk_of(place, 32) != nullptr);
+BOOST_AUTO_TEST_CASE(every_byte_of_a_chunk_finds_it) {
+  ReceiveBuffer buffer(nullptr);
+  const auto room = buffer.room();
+  ReceiveChunk& chunk = ReceiveChunk::of(room.data());
+  BOOST_TEST(chunk.room() == room.data());
+  BOOST_TEST(&ReceiveChunk::of(&room.back()) == &chunk);
 }
 
 BOOST_AUTO_TEST_CASE(reads_go_behind_a_message_that_stays_until_it_goes) {
-  ReceiveBuffer buffer;
-  const std::byte* const first = buffer.room().data();
-  ReceiveChunk* const chunk = buffer.chunk_of(first, some);
-  BOOST_TEST_REQUIRE(chunk != nullptr);
+  ReceiveBuffer buffer(nullptr);
+  std::byte* const first = buffer.room().data();
   buffer.use_until(first + 2 * some);
-  ReceiveBuffer::add_message(*chunk);
-  ReceiveBuffer::add_message(*chunk);
+  BOOST_TEST(buffer.add_message());
+  BOOST_TEST(!buffer.add_message());
   const auto second = buffer.room();
   BOOST_TEST(second.data() == first + 2 * some);
-  BOOST_TEST(second.size() == ReceiveBuffer::chunk_size - 2 * some);
-  BOOST_TEST(buffer.chunk_of(second.data(), some) == chunk);
+  BOOST_TEST(second.size() == ReceiveChunk::room_size - 2 * some);
+  BOOST_TEST(buffer.may_stay(second.data(), some));
   buffer.use_until(second.data() + some);
-  buffer.remove_message(*chunk);
+  remove_message(buffer, first);
   BOOST_TEST(buffer.room().data() == first + 3 * some);  // one message is still there
-  buffer.remove_message(*chunk);
+  remove_message(buffer, first);
   BOOST_TEST(buffer.room().data() == first);
 }
 
 BOOST_AUTO_TEST_CASE(reads_go_to_another_chunk_when_much_of_one_is_used) {
-  ReceiveBuffer buffer;
-  const std::byte* const first = buffer.room().data();
-  ReceiveChunk* const chunk = buffer.chunk_of(first, some);
-  ReceiveBuffer::add_message(*chunk);
+  ReceiveBuffer buffer(nullptr);
+  std::byte* const first = buffer.room().data();
+  buffer.add_message();
   buffer.use_until(first + much);
   const auto second = buffer.room();
-  BOOST_TEST((second.data() < first || second.data() >= first + ReceiveBuffer::chunk_size));
-  BOOST_TEST(second.size() == ReceiveBuffer::chunk_size);
+  BOOST_TEST((second.data() < first || second.data() >= first + ReceiveChunk::room_size));
+  BOOST_TEST(second.size() == ReceiveChunk::room_size);
   // And back to the first one, when it is free and the second one is not.
-  buffer.remove_message(*chunk);
-  ReceiveBuffer::add_message(*buffer.chunk_of(second.data(), some));
+  remove_message(buffer, first);
+  buffer.add_message();
   buffer.use_until(second.data() + much);
   BOOST_TEST(buffer.room().data() == first);
 }
 
 BOOST_AUTO_TEST_CASE(messages_hold_a_bounded_number_of_chunks_and_small_ones_fewer) {
-  ReceiveBuffer buffer;
-  std::vector<ReceiveChunk*> held;
+  ReceiveBuffer buffer(nullptr);
+  std::vector<std::byte*> held;
   const auto hold_all = [&](std::size_t size) {
     for (int i = 0; i < 100; ++i) {
       const auto room = buffer.room();
-      ReceiveChunk* const chunk = buffer.chunk_of(room.data(), size);
-      if (chunk == nullptr) break;
-      ReceiveBuffer::add_message(*chunk);
+      if (!buffer.may_stay(room.data(), size)) break;
+      BOOST_TEST(buffer.may_stay(size));
+      buffer.add_message();
       buffer.use_until(room.data() + much);
-      held.push_back(chunk);
+      held.push_back(room.data());
     }
   };
   hold_all(any_large - 1);
@@ -101,9 +104,10 @@ BOOST_AUTO_TEST_CASE(messages_hold_a_bounded_number_of_chunks_and_small_ones_few
   // Now messages are copied out of one more chunk, which all reads share.
   const std::byte* const shared = buffer.room().data();
   BOOST_TEST(buffer.room().data() == shared);
-  BOOST_TEST(buffer.chunk_of(shared, any_large) == nullptr);
-  for (ReceiveChunk* chunk : held) buffer.remove_message(*chunk);
-  BOOST_TEST(buffer.chunk_of(buffer.room().data(), some) != nullptr);
+  BOOST_TEST(!buffer.may_stay(shared, any_large));
+  BOOST_TEST(!buffer.may_stay(any_large));
+  for (std::byte* message : held) remove_message(buffer, message);
+  BOOST_TEST(buffer.may_stay(buffer.room().data(), some));
 }
 
 namespace {

@@ -1,35 +1,23 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 namespace tsock::detail {
 
 class LoopCore;
-struct ReceiveChunk;
 
-/// What stands in front of a message's bytes in their block of the pool, so that a Pdu is one pointer.
+/// What stands in front of a message's bytes in a block of the pool.
 struct PduBlock {
   LoopCore* core;
-  std::uint32_t capacity;  // bytes of the message that fit; 0: they lie in a PlacedPduBlock's chunk
-  std::uint32_t size;
-  std::uint32_t body_begin;
-  std::uint32_t body_end;
+  std::size_t capacity;  ///< bytes of the message that fit
 
-  [[nodiscard]] inline std::byte* data() noexcept;
+  /// The block of bytes that do not lie in a chunk.
+  [[nodiscard]] static PduBlock& of(std::byte* data) noexcept {
+    return *(reinterpret_cast<PduBlock*>(data) - 1);
+  }
 };
 
-/// A message that stayed where it was received.
-struct PlacedPduBlock : PduBlock {
-  std::byte* place;
-  ReceiveChunk* chunk;
-};
-
-inline std::byte* PduBlock::data() noexcept {
-  return capacity != 0 ? reinterpret_cast<std::byte*>(this + 1) : static_cast<PlacedPduBlock*>(this)->place;
-}
-
-/// Gives the block back to the pool of its loop.
-void free_pdu_block(PduBlock& block) noexcept;
+/// Gives the memory of a message back, to the chunk that it was received in or to the pool of its loop.
+void free_pdu(std::byte* data, bool in_chunk) noexcept;
 
 }  // namespace tsock::detail

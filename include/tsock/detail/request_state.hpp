@@ -6,6 +6,7 @@
 #include <iosfwd>
 #include <tsock/call_site.hpp>
 #include <tsock/detail/inline_function.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace tsock {
@@ -98,6 +99,8 @@ class RequestState : public ReadyNode {
   /// Whether the loop lists it while it is in progress. A class whose states stand in another list, or are
   /// known to somebody whom the loop asks, has `false` here.
   static constexpr bool is_listed = true;
+  /// Where in the state its result lies, in words.
+  enum class ResultPlace : std::uint8_t { none = 0 };
 
   RequestState(LoopCore& core, CallSite site) noexcept;
   /// To be called once the state is complete: the loop counts it, and lists it if it is to.
@@ -134,16 +137,16 @@ class RequestState : public ReadyNode {
   }
   void clear_callback() noexcept { const InlineFunction old(std::move(callback_)); }
   bool wait(int& err);
-  /// Where the result lives; null when there is none.
-  [[nodiscard]] virtual void* result() noexcept { return nullptr; }
+  /// Where the result lives. Of an operation that has one.
+  [[nodiscard]] void* result() noexcept {
+    return reinterpret_cast<std::byte*>(this) + static_cast<std::size_t>(result_place_) * sizeof(void*);
+  }
 
   // The side of the implementer.
   /// Ends the operation; the first call wins. The callback runs later, from the loop.
   void finish(int err) noexcept;
   [[nodiscard]] bool is_unfinished() const noexcept { return phase_ == Phase::in_progress; }
   void add_transferred(std::size_t bytes) noexcept { transferred_ += bytes; }
-  /// For a `result()` that is `transferred()`.
-  [[nodiscard]] std::size_t* transferred_place() noexcept { return &transferred_; }
   /// Stops the work and finishes with `err` (ECANCELED, ETIMEDOUT), unless it can only succeed now.
   virtual void interrupt(int err) { finish(err); }
   /// Has `begin()` called from the loop, where code of the user may run.
@@ -159,7 +162,7 @@ class RequestState : public ReadyNode {
   [[nodiscard]] Loop& loop() const noexcept;
   /// What dumps and traces call the operation.
   [[nodiscard]] virtual const char* name() const noexcept = 0;
-  [[nodiscard]] CallSite site() const noexcept { return site_; }
+  [[nodiscard]] CallSite site() const noexcept { return CallSite::at(file_, line_); }
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] std::uint64_t parent_id() const noexcept { return parent_id_; }
   /// The loop's clock in milliseconds, of which the lower 32 bits are kept.
@@ -179,6 +182,13 @@ class RequestState : public ReadyNode {
   /// Four bytes that would be padding otherwise.
   [[nodiscard]] std::uint32_t& own_word() noexcept { return own_word_; }
   [[nodiscard]] std::uint32_t own_word() const noexcept { return own_word_; }
+  /// Said once, by a class that has a result: where in the state it lies.
+  void set_result_place(const void* place) noexcept {
+    const auto distance = static_cast<const std::byte*>(place) - reinterpret_cast<const std::byte*>(this);
+    result_place_ = static_cast<ResultPlace>(static_cast<std::size_t>(distance) / sizeof(void*));
+  }
+  /// For a result that is `transferred()`.
+  [[nodiscard]] const std::size_t* transferred_place() const noexcept { return &transferred_; }
   /// What `finish()` will be given; nobody sees it before.
   void set_error(int err) noexcept { error_ = err; }
   /// `finish()` of an operation in progress, to be compiled into its caller; see loop_core.hpp.
@@ -186,6 +196,11 @@ class RequestState : public ReadyNode {
   /// For one who puts many finished states into the ready list at once: all of `finish()` but that. The state
   /// is in a list of the caller's.
   inline void set_finished() noexcept;
+  /// The same of a state that was just made and has taken all its bytes.
+  void begin_finished(std::size_t transferred) noexcept {
+    phase_ = Phase::finished;
+    transferred_ = transferred;
+  }
   /// The operation's turn has come, see `schedule_begin()`.
   virtual void begin() {}
   /// The last step before the callback: give up the place in the stream or queue. Code of the user that runs
@@ -207,12 +222,13 @@ class RequestState : public ReadyNode {
   inline void call_back();
   void drop_deadline() noexcept;
   void destroy() noexcept;
-  void end_early() noexcept;
+  [[gnu::noinline]] void end_early() noexcept;
   void leave_loop() noexcept;
   /// Destroys the state and gives its memory back.
   virtual void free() noexcept = 0;
 
   // The small ones first: they fit behind the base's.
+  ResultPlace result_place_ = ResultPlace::none;
   Marks marks_;
   std::uint32_t deadline_index_ = no_deadline;
   LoopCore* core_;
@@ -221,7 +237,8 @@ class RequestState : public ReadyNode {
   InlineFunction callback_;
   std::uint64_t id_;
   std::uint64_t parent_id_;
-  [[no_unique_address]] CallSite site_;
+  const char* file_;
+  std::uint32_t line_;
   std::uint32_t started_ms_;
   int error_ = 0;
   std::uint32_t own_word_ = 0;
@@ -260,13 +277,17 @@ S* make_state(LoopCore& core, Args&&... args) {
 template <class T, class Base = RequestState>
 class ResultState : public Base {
  public:
-  using Base::Base;
+  template <class... Args>
+  [[gnu::always_inline]] explicit ResultState(LoopCore& core, Args&&... args) noexcept(
+      std::is_nothrow_constructible_v<Base, LoopCore&, Args...>&& std::is_nothrow_default_constructible_v<T>)
+      : Base(core, std::forward<Args>(args)...) {
+    this->set_result_place(&value_);
+  }
   void finish_with(T value) {
     if (!this->is_unfinished()) return;
     value_ = std::move(value);
     this->finish(0);
   }
-  [[nodiscard]] void* result() noexcept override { return &value_; }
 
  protected:
   T value_{};
