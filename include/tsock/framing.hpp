@@ -65,7 +65,7 @@ class PrefixFormat {
 
  private:
   /// The length prefix as a number.
-  [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::uint32_t prefix(const std::byte* bytes) const noexcept {
     const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
     switch (header_size()) {
       case 1:

@@ -45,10 +45,10 @@ void QueueCore::remove(QueueableState& entry) noexcept {
   entry.queue_ = nullptr;
   if (!entry.is_started()) {
     unlink(entry);
-  } else if (--started_ != 0 && head_ == nullptr) {
-    return;
+    go_on();
+  } else {
+    leave(1);
   }
-  go_on();
 }
 
 void QueueCore::advance() {

@@ -65,7 +65,8 @@ class QueueCore {
   /// That many entries that were started go, and have forgotten the queue.
   void leave(std::uint32_t entries) noexcept {
     started_ -= entries;
-    if (started_ == 0 || head_ != nullptr) go_on();
+    if (head_ != nullptr || users_ == 0) [[unlikely]]
+      go_on();
   }
   void start();
   void stop() noexcept {

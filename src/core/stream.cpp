@@ -204,6 +204,7 @@ namespace {
   auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, format);
   if (core.core().is_traced()) [[unlikely]]
     core.core().trace(TraceKind::started, *state);
+  state->begin_waiting();
   Request<Pdu> request(state);
   core.start_read(*state);
   return request;

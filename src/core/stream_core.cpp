@@ -187,6 +187,23 @@ void StreamCore::on_readable() { serve_reader(true); }
 
 // One call of the backend. Returns whether another one may give more at once.
 bool StreamCore::read_from_backend() {
+  if (!reads_ahead_ || !reading_->is_buffered()) return read_in_place();
+  const std::span<std::byte> buffer = core_->borrow_receive_buffer(*this);
+  if (buffer.empty()) [[unlikely]]
+    return read_in_place();
+  int err = 0;
+  const iovec vector = make_vector(buffer);
+  const ssize_t got = backend_->try_readv({&vector, 1}, err);
+  if (got <= 0) [[unlikely]] {
+    read_failed(got, err);
+    return false;
+  }
+  take_received(buffer.data(), static_cast<std::size_t>(got));
+  return static_cast<std::size_t>(got) == buffer.size() || !short_is_final_;
+}
+
+// The same for a reader whose space is worth it, or for which there is no buffer.
+bool StreamCore::read_in_place() {
   std::array<iovec, vectors_per_call + 1> vectors;
   std::size_t count = reading_->space(std::span(vectors).first(vectors_per_call));
   std::size_t direct = 0;
@@ -204,25 +221,33 @@ bool StreamCore::read_from_backend() {
 
   int err = 0;
   const ssize_t got = backend_->try_readv(std::span(vectors).first(count), err);
-  if (got < 0) {
-    if (err != EAGAIN) latch_read(err);
-    return false;
-  }
-  if (got == 0) {
-    latch_read(EPIPE);
+  if (got <= 0) {
+    read_failed(got, err);
     return false;
   }
   const auto bytes = static_cast<std::size_t>(got);
-  if (bytes > direct) {
-    unread_ = &core_->leased_bytes();
-    unread_->begin = buffer.data();
-    unread_->end = buffer.data() + (bytes - direct);
-    core_->receive_buffer().use_until(unread_->end);
-    core_->lease_receive_buffer(*this);
-  }
+  if (bytes > direct) take_received(buffer.data(), bytes - direct);
   if (direct != 0) reading_->advance(std::min(bytes, direct));
   check_fault();
   return bytes == offered || !short_is_final_;
+}
+
+// Bytes are in the receive buffer.
+void StreamCore::take_received(std::byte* begin, std::size_t bytes) noexcept {
+  UnreadBytes& leased = core_->leased_bytes();
+  leased.begin = begin;
+  leased.end = begin + bytes;
+  unread_ = &leased;
+  core_->receive_buffer().use_until(leased.end);
+  core_->lease_receive_buffer(*this);
+}
+
+void StreamCore::read_failed(ssize_t result, int err) noexcept {
+  if (result == 0) {
+    latch_read(EPIPE);
+  } else if (err != EAGAIN) {
+    latch_read(err);
+  }
 }
 
 unsigned StreamCore::fitting(int err) noexcept {
@@ -391,24 +416,40 @@ StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
 
 // One call of the backend with as many writes as fit. Returns whether there is more to do now.
 bool StreamCore::write_batch() {
+  std::size_t offered = 0;
+  int err = 0;
+  ssize_t result = 0;
+  if (const ListNode* const first = writes_.first(); first != writes_.end() && first->next == writes_.end() &&
+                                                     !write_at(*writes_.first()).is_compound()) {
+    const iovec vector = write_at(*writes_.first()).front();
+    offered = vector.iov_len;
+    if (offered != 0) result = backend_->try_writev({&vector, 1}, err);
+  } else {
+    result = write_gathered(offered, err);
+  }
+  return after_write(result, offered, err);
+}
+
+ssize_t StreamCore::write_gathered(std::size_t& offered, int& err) {
   WriteGather gather(*core_);
   const StreamWrite* const with_fds = gather_writes(gather);
   gather.finish();
-  std::size_t sent = 0;
-  if (!gather.empty()) {
-    int err = 0;
-    SocketControl* const control = with_fds != nullptr ? backend_->socket_control() : nullptr;
-    const ssize_t result = control != nullptr
-                               ? control->try_writev_with_fds(gather.vectors(), with_fds->fds(), err)
-                               : backend_->try_writev(gather.vectors(), err);
-    if (result < 0) {
-      write_failed(err);
-      return false;
-    }
-    sent = static_cast<std::size_t>(result);
+  offered = gather.bytes();
+  if (gather.empty()) return 0;
+  SocketControl* const control = with_fds != nullptr ? backend_->socket_control() : nullptr;
+  return control != nullptr ? control->try_writev_with_fds(gather.vectors(), with_fds->fds(), err)
+                            : backend_->try_writev(gather.vectors(), err);
+}
+
+// What a call of the backend has come to.
+bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
+  if (result < 0) {
+    write_failed(err);
+    return false;
   }
-  const bool is_short = sent < gather.bytes() && short_is_final_;
-  const int err = is_short ? 0 : backend_->try_flush();
+  const auto sent = static_cast<std::size_t>(result);
+  const bool is_short = sent < offered && short_is_final_;
+  err = is_short ? 0 : backend_->try_flush();
   if (err == 0) {
     finish_written(sent);
   } else {

@@ -168,6 +168,9 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void refuse_write(StreamWrite& write, bool busy);
   void check_fault();
   bool read_from_backend();
+  bool read_in_place();
+  void take_received(std::byte* begin, std::size_t bytes) noexcept;
+  void read_failed(ssize_t result, int err) noexcept;
   void latch_read(int err) noexcept;
   void latch_write(int err) noexcept;
   void fail_reader(int err);
@@ -183,6 +186,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   [[nodiscard]] std::size_t sum_queued_bytes() noexcept;
   StreamWrite* gather_writes(WriteGather& gather);
   bool write_batch();
+  ssize_t write_gathered(std::size_t& offered, int& err);
+  bool after_write(ssize_t result, std::size_t offered, int err);
   void write_failed(int err);
   void account_written(std::size_t bytes);
   void finish_written(std::size_t bytes);
@@ -232,10 +237,15 @@ template <class Read>
     if (!read.is_unfinished()) [[likely]]
       return;
     check_fault();
+    if (!read.is_unfinished()) return;
   }
   read.on_reading();
   // A new reader waits for the event instead of asking the kernel in vain.
-  serve_reader(false);
+  if (read_error_ == 0 && unread_ == nullptr && read.can_take()) [[likely]] {
+    backend_->want_readable();
+  } else {
+    serve_reader(false);
+  }
 }
 
 inline void StreamCore::consume_unread(std::size_t bytes) noexcept {

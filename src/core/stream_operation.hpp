@@ -65,6 +65,8 @@ class StreamRead : public StreamOperation {
   [[nodiscard]] int fault() const noexcept { return is_unfinished() ? error() : 0; }
   /// Whether the loop's receive buffer may be filled behind the space, for the reads that follow.
   [[nodiscard]] virtual bool wants_read_ahead() const noexcept { return true; }
+  /// Whether the space is too small to be read into, so that nobody need ask for it.
+  [[nodiscard]] bool is_buffered() const noexcept { return has(buffered); }
   /// False while the next step waits for code of the user that the loop will call.
   [[nodiscard]] bool can_take() const noexcept { return !has(asking); }
 

@@ -65,7 +65,17 @@ inline bool PrefixedPduState::reserve(std::uint32_t size) {
     set_fault(ENOMEM);
     return false;
   }
+  unmark(buffered);
   return true;
+}
+
+bool PrefixedPduState::copy_all(const std::byte* bytes, std::uint32_t size) noexcept {
+  try {
+    std::memcpy(PduAccess::make(value_, core(), size, format().header_size()), bytes, size);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 // The bytes are in place already.

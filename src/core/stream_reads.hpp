@@ -77,6 +77,8 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
 
+  /// Of a read that was just made: it waits for bytes.
+  void begin_waiting() noexcept { mark(buffered); }
   /// A read that was just made is finished: its message is kept in the chunk that was read into last. The
   /// caller puts it into the ready list.
   [[gnu::always_inline]] void take_kept(std::byte* place, std::uint32_t size,
@@ -101,6 +103,7 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   /// Of the whole message; 0 until the header is known.
   [[nodiscard]] std::uint32_t size() const noexcept { return PduAccess::size(value_); }
   bool keep_all(const std::byte* bytes, std::uint32_t size) noexcept;
+  [[gnu::noinline]] bool copy_all(const std::byte* bytes, std::uint32_t size) noexcept;
   std::size_t feed_part(std::span<const std::byte> bytes);
 };
 
@@ -167,20 +170,14 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
 
 // A message that is there as a whole stays where it is, if it lies in the loop's receive buffer, or is
 // copied. False when there is no memory.
-inline bool PrefixedPduState::keep_all(const std::byte* bytes, std::uint32_t size) noexcept {
-  const std::uint32_t header_size = format().header_size();
-  if (core().receive_buffer().may_stay(bytes, size)) {
-    core().keep_message();
-    // The memory is the loop's and nobody else's part of it.
-    PduAccess::place(value_, const_cast<std::byte*>(bytes), size, header_size);
-    return true;
-  }
-  try {
-    std::memcpy(PduAccess::make(value_, core(), size, header_size), bytes, size);
-    return true;
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
+[[gnu::always_inline]] inline bool PrefixedPduState::keep_all(const std::byte* bytes,
+                                                              std::uint32_t size) noexcept {
+  if (!core().receive_buffer().may_stay(bytes, size)) [[unlikely]]
+    return copy_all(bytes, size);
+  core().keep_message();
+  // The memory is the loop's and nobody else's part of it.
+  PduAccess::place(value_, const_cast<std::byte*>(bytes), size, format().header_size());
+  return true;
 }
 
 [[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {

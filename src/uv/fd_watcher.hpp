@@ -44,6 +44,12 @@ class FdWatch {
     interests_ = static_cast<std::uint8_t>(interests_ | interest);
     if ((armed() & interest) == 0) arm(armed() | interest, callback);
   }
+  /// Whether an event is what most are: readable, which was asked for, and nothing else.
+  bool take_readable(int status, int events) noexcept {
+    if (status != 0 || events != UV_READABLE || (interests_ & readable) == 0) return false;
+    interests_ = static_cast<std::uint8_t>(interests_ & ~readable);
+    return true;
+  }
   /// What of an event was asked for. \return whether that is anything.
   bool take_event(int status, int events, uv_poll_cb callback, FdEvent& event) noexcept;
 
@@ -60,7 +66,8 @@ class FdWatch {
 };
 
 /// Watches one descriptor for readiness; a base of whoever owns the descriptor, whose
-/// `void on_fd_event(FdEvent event)` hears of what was asked for, and may destroy the owner. `uv_poll_start`
+/// `void on_fd_event(FdEvent event)` hears of what was asked for, and may destroy the owner; `on_fd_readable()`,
+/// where there is one, hears of what is readable and nothing else. `uv_poll_start`
 /// costs two system calls, so the kernel's interest set only grows while it is used, and shrinks when an
 /// event came that nobody had asked for.
 template <class Owner>
@@ -79,8 +86,16 @@ class FdWatcher : public FdWatch {
     auto& watcher = static_cast<FdWatcher&>(*static_cast<FdWatch*>(poll->data));
     LoopImpl& loop = watcher.loop_impl();
     loop.enter();
-    FdEvent event;
-    if (watcher.take_event(status, events, &on_poll, event)) static_cast<Owner&>(watcher).on_fd_event(event);
+    auto& owner = static_cast<Owner&>(watcher);
+    if (FdEvent event; watcher.take_readable(status, events)) {
+      if constexpr (requires { owner.on_fd_readable(); }) {
+        owner.on_fd_readable();
+      } else {
+        owner.on_fd_event({.readable = true});
+      }
+    } else if (watcher.take_event(status, events, &on_poll, event)) {
+      owner.on_fd_event(event);
+    }
     // From here on code of the user runs; the owner may be gone.
     loop.drain_event();
   }

@@ -59,6 +59,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
 
   explicit SocketStream(LoopImpl& loop) noexcept : FdWatcher(loop) {}
   void on_fd_event(FdEvent event);
+  void on_fd_readable() { events_->on_readable(); }
   void report_break(FdEvent event);
   ssize_t try_readv_with_fds(std::span<const iovec> vectors, int& err);
   ssize_t remember_failure(ssize_t result, int& err) noexcept;

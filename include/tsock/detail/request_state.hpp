@@ -92,6 +92,7 @@ class RequestState : public ReadyNode {
     waiting = 32,      ///< stands among those that wait for what they work on
     controlling = 64,  ///< stands before them: works on the whole of it
     given_back = 128,  ///< a read whose bytes are the stream's again
+    buffered = 2048,   ///< a read that takes its first bytes out of the receive buffer
     compound = 256,    ///< a write of more than one vector, or with descriptors
     with_block = 512,  ///< one of more than two vectors, which lie in a block of the pool
     divisible = 1024,  ///< a write that is no message: it may end after any byte
