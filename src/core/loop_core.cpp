@@ -50,17 +50,18 @@ void LoopCore::set_trace(TraceFunction function) {
 unsigned LoopCore::run_ready(unsigned budget) {
   for (; budget != 0 && !ready_.empty(); --budget) {
     auto& node = static_cast<ReadyNode&>(ready_.take_first());
-    if (node.phase_ != ReadyNode::Phase::finished) [[unlikely]] {
+    const ReadyNode::Phase phase = node.phase_;
+    if (phase != ReadyNode::Phase::finished && phase != ReadyNode::Phase::settled) [[unlikely]] {
       run_other(node);
       continue;
     }
     auto& state = static_cast<RequestState&>(node);
-    state.phase_ = ReadyNode::Phase::delivered;
+    node.phase_ = ReadyNode::Phase::delivered;
     request_ended();
     ++metrics_.completions;
     if (is_traced()) [[unlikely]]
       trace(TraceKind::delivered, state);
-    if (state.deliver()) [[likely]]
+    if (phase == ReadyNode::Phase::settled || state.deliver()) [[likely]]
       state.call_back();
   }
   return budget;

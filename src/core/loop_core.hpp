@@ -346,8 +346,8 @@ class LoopCore {
       started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
 }
 
-[[gnu::always_inline]] inline void RequestState::set_finished() noexcept {
-  phase_ = Phase::finished;
+[[gnu::always_inline]] inline void RequestState::set_finished(Phase finished_or_settled) noexcept {
+  phase_ = finished_or_settled;
   if (deadline_index_ != no_deadline) [[unlikely]]
     drop_deadline();
 }

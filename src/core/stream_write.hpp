@@ -60,7 +60,7 @@ class StreamWrite : public StreamOperation {
     remaining_ = 0;
     set_stream(nullptr);
     forget_queue();
-    set_finished();
+    set_finished(Phase::settled);
   }
   [[nodiscard]] const void* pipeline() const noexcept final { return stream(); }
   void start_in_queue() final;

@@ -43,15 +43,12 @@ class InlineFunction {
   /// Sets the callable where there is none.
   template <class Function>
   void emplace_first(LoopCore& core, Function&& function) {
-    using F = std::remove_cvref_t<Function>;
-    static_assert(std::is_invocable_v<F&, void*>);
-    if constexpr (fits<F>) {
-      ::new (static_cast<void*>(storage_)) F(std::forward<Function>(function));
-      operations_ = &inline_operations<F>;
-    } else {
-      ::new (static_cast<void*>(storage_)) Boxed<F>*(make_boxed<F>(core, std::forward<Function>(function)));
-      operations_ = &boxed_operations<F>;
-    }
+    put<true>(core, std::forward<Function>(function));
+  }
+  /// The same of a callable that `call_once()` alone will call, into which it can be compiled then.
+  template <class Function>
+  void emplace_for_one_call(LoopCore& core, Function&& function) {
+    put<false>(core, std::forward<Function>(function));
   }
 
   explicit operator bool() const noexcept { return operations_ != nullptr; }
@@ -68,7 +65,7 @@ class InlineFunction {
 
  private:
   struct Operations {
-    void (*invoke)(void* storage, void* argument);
+    void (*invoke)(void* storage, void* argument);  // null: for one call
     void (*call_once)(void* storage, void* argument);
     void (*relocate)(void* from, void* to) noexcept;  // null: the bytes can be copied
     void (*destroy)(void* storage) noexcept;          // null: nothing to do
@@ -154,13 +151,39 @@ class InlineFunction {
     }
   }
 
-  template <class F>
-  static constexpr Operations inline_operations{&invoke_inline<F>, &call_once_inline<F>,
-                                                trivial<F> ? nullptr : &relocate_inline<F>,
-                                                trivial<F> ? nullptr : &destroy_inline<F>};
-  template <class F>
-  static constexpr Operations boxed_operations{&invoke_boxed<F>, &call_once_boxed<F>, nullptr,
-                                               &destroy_boxed<F>};
+  template <class F, bool again>
+  static constexpr Operations operations() noexcept {
+    Operations result{nullptr, &call_once_inline<F>, nullptr, nullptr};
+    if constexpr (again) result.invoke = &invoke_inline<F>;
+    if constexpr (!trivial<F>) {
+      result.relocate = &relocate_inline<F>;
+      result.destroy = &destroy_inline<F>;
+    }
+    return result;
+  }
+  template <class F, bool again>
+  static constexpr Operations operations_of_boxed() noexcept {
+    Operations result{nullptr, &call_once_boxed<F>, nullptr, &destroy_boxed<F>};
+    if constexpr (again) result.invoke = &invoke_boxed<F>;
+    return result;
+  }
+  template <class F, bool again>
+  static constexpr Operations inline_operations = operations<F, again>();
+  template <class F, bool again>
+  static constexpr Operations boxed_operations = operations_of_boxed<F, again>();
+
+  template <bool again, class Function>
+  void put(LoopCore& core, Function&& function) {
+    using F = std::remove_cvref_t<Function>;
+    static_assert(std::is_invocable_v<F&, void*>);
+    if constexpr (fits<F>) {
+      ::new (static_cast<void*>(storage_)) F(std::forward<Function>(function));
+      operations_ = &inline_operations<F, again>;
+    } else {
+      ::new (static_cast<void*>(storage_)) Boxed<F>*(make_boxed<F>(core, std::forward<Function>(function)));
+      operations_ = &boxed_operations<F, again>;
+    }
+  }
 
   void take(InlineFunction& other) noexcept {
     operations_ = other.operations_;

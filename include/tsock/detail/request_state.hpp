@@ -39,7 +39,8 @@ struct ListNode {
 /// are requests that are finished, so the loop looks at the phase and saves itself a virtual call.
 class ReadyNode : public ListNode {
  public:
-  enum class Phase : std::uint8_t { in_progress, finished, delivered, received, task };
+  /// Settled is a request that is finished and has nothing to give up on delivery.
+  enum class Phase : std::uint8_t { in_progress, finished, settled, delivered, received, task };
   ReadyNode(const ReadyNode&) = delete;
   ReadyNode& operator=(const ReadyNode&) = delete;
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
@@ -124,11 +125,11 @@ class RequestState : public ReadyNode {
     if (callback_) [[unlikely]] {
       // What the old callable captured goes last, after the last look at this state: it may own the request.
       const InlineFunction old(std::move(callback_));
-      callback_.emplace_first(*core_, std::forward<F>(function));
+      callback_.emplace_for_one_call(*core_, std::forward<F>(function));
       if (phase_ == Phase::delivered) deliver_late();
       return;
     }
-    callback_.emplace_first(*core_, std::forward<F>(function));
+    callback_.emplace_for_one_call(*core_, std::forward<F>(function));
     if (phase_ == Phase::delivered) [[unlikely]]
       deliver_late();
   }
@@ -196,7 +197,7 @@ class RequestState : public ReadyNode {
   inline void finish_here(int err) noexcept;
   /// For one who puts many finished states into the ready list at once: all of `finish()` but that. The state
   /// is in a list of the caller's.
-  inline void set_finished() noexcept;
+  inline void set_finished(Phase finished_or_settled = Phase::finished) noexcept;
   /// The same of a state that was just made and has taken all its bytes.
   void begin_finished(std::size_t transferred) noexcept {
     phase_ = Phase::finished;
