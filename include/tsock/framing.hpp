@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace tsock {
@@ -42,49 +43,64 @@ class PrefixFormat {
   }
   constexpr PrefixFormat(std::uint8_t header_size, bool big_endian, bool includes_header,
                          std::size_t min_body, std::size_t max_body) noexcept
-      : min_(static_cast<std::uint32_t>(min_body) << min_shift | (big_endian ? big_endian_bit : 0U) |
-             (header_size == 4 ? 2U : header_size - 1U)),
-        max_(static_cast<std::uint32_t>(max_body) << 1U | (includes_header ? 1U : 0U)) {}
+      : kind_(static_cast<std::uint32_t>(min_body) << min_shift | (includes_header ? includes_header_bit : 0U) |
+              (big_endian ? big_endian_bit : 0U) | (header_size == 4 ? 2U : header_size - 1U)),
+        max_body_(static_cast<std::uint32_t>(max_body)) {}
 
   /// Bytes: 1, 2 or 4.
-  [[nodiscard]] constexpr std::uint32_t header_size() const noexcept { return 1U << (min_ & width_bits); }
-  [[nodiscard]] constexpr bool big_endian() const noexcept { return (min_ & big_endian_bit) != 0; }
-  [[nodiscard]] constexpr bool includes_header() const noexcept { return (max_ & 1U) != 0; }
-  [[nodiscard]] constexpr std::uint32_t min_body() const noexcept { return min_ >> min_shift; }
-  [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_ >> 1U; }
-  /// The size of the whole message that begins with this header; 0 when the framing does not allow it.
-  [[nodiscard, gnu::always_inline]] std::uint32_t message_size(const std::byte* header) const noexcept {
-    std::uint32_t length = prefix(header);
-    bool fits = true;
-    if (includes_header()) {
-      fits = length >= header_size();
-      length -= header_size();
+  [[nodiscard]] constexpr std::uint32_t header_size() const noexcept { return 1U << (kind_ & width_bits); }
+  [[nodiscard]] constexpr bool big_endian() const noexcept { return (kind_ & big_endian_bit) != 0; }
+  [[nodiscard]] constexpr bool includes_header() const noexcept { return (kind_ & includes_header_bit) != 0; }
+  [[nodiscard]] constexpr std::uint32_t min_body() const noexcept { return kind_ >> min_shift; }
+  [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_body_; }
+  /// The size of the whole message that begins with these bytes; 0 when they are less than a header or the
+  /// framing does not allow what it says.
+  [[nodiscard, gnu::always_inline]] std::uint32_t message_size(
+      std::span<const std::byte> bytes) const noexcept {
+    // Most have four bytes in network order.
+    if ((kind_ & kind_bits) == u32be && bytes.size() >= sizeof(std::uint32_t)) [[likely]] {
+      const std::uint32_t length = prefix_u32be(bytes.data());
+      return length >= min_body() && length <= max_body_ ? 4 + length : 0;
     }
-    return fits && length >= min_body() && length <= max_body() ? header_size() + length : 0;
+    return message_size_of_others(bytes);
   }
 
  private:
-  /// The length prefix as a number.
-  [[nodiscard, gnu::always_inline]] std::uint32_t prefix(const std::byte* bytes) const noexcept {
-    const auto byte = [bytes](unsigned index) { return std::to_integer<std::uint32_t>(bytes[index]); };
-    switch (header_size()) {
-      case 1:
-        return byte(0);
-      case 2:
-        return big_endian() ? byte(0) << 8U | byte(1) : byte(1) << 8U | byte(0);
-      default:
-        return big_endian() ? byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3)
-                            : byte(3) << 24U | byte(2) << 16U | byte(1) << 8U | byte(0);
+  [[nodiscard]] std::uint32_t message_size_of_others(std::span<const std::byte> bytes) const noexcept {
+    if (bytes.size() < header_size()) return 0;
+    std::uint32_t length = prefix(bytes.data());
+    if (includes_header()) {
+      if (length < header_size()) return 0;
+      length -= header_size();
     }
+    return length >= min_body() && length <= max_body_ ? header_size() + length : 0;
+  }
+  [[nodiscard]] static std::uint32_t byte(const std::byte* bytes, unsigned index) noexcept {
+    return std::to_integer<std::uint32_t>(bytes[index]);
+  }
+  [[nodiscard]] static std::uint32_t prefix_u32be(const std::byte* bytes) noexcept {
+    return byte(bytes, 0) << 24U | byte(bytes, 1) << 16U | byte(bytes, 2) << 8U | byte(bytes, 3);
+  }
+  /// The length prefix as a number.
+  [[nodiscard]] std::uint32_t prefix(const std::byte* bytes) const noexcept {
+    const std::uint32_t first = byte(bytes, 0);
+    if (header_size() == 1) return first;
+    const std::uint32_t second = byte(bytes, 1);
+    if (header_size() == 2) return big_endian() ? first << 8U | second : second << 8U | first;
+    return big_endian() ? prefix_u32be(bytes)
+                        : byte(bytes, 3) << 24U | byte(bytes, 2) << 16U | second << 8U | first;
   }
 
   static constexpr std::size_t largest_max_body = 0x7fffffff;
-  static constexpr std::size_t largest_min_body = 0x1fffffff;
+  static constexpr std::size_t largest_min_body = 0x0fffffff;
   static constexpr std::uint32_t width_bits = 3;
   static constexpr std::uint32_t big_endian_bit = 4;
-  static constexpr std::uint32_t min_shift = 3;
-  std::uint32_t min_;
-  std::uint32_t max_;
+  static constexpr std::uint32_t includes_header_bit = 8;
+  static constexpr std::uint32_t min_shift = 4;
+  static constexpr std::uint32_t kind_bits = 15;
+  static constexpr std::uint32_t u32be = 6;
+  std::uint32_t kind_;
+  std::uint32_t max_body_;
 };
 
 }  // namespace detail
@@ -97,7 +113,7 @@ struct LengthPrefix {
   static_assert(Width == 1 || Width == 2 || Width == 4);
   std::size_t max_body = std::size_t{1} << 20;  ///< the longest body accepted, below 2 GiB
   bool includes_header = false;                 ///< the length on the wire counts the prefix itself
-  std::size_t min_body = 0;  ///< 1 refuses empty messages, as tsocket's tstream_u32_read does; below 512 MiB
+  std::size_t min_body = 0;  ///< 1 refuses empty messages, as tsocket's tstream_u32_read does; below 256 MiB
 
   [[nodiscard]] constexpr bool is_valid() const noexcept {
     return detail::PrefixFormat::fits(Width, min_body, max_body);

@@ -163,7 +163,7 @@ void LoopCore::keep_exception(std::exception_ptr exception) noexcept {
 
 LoopMetrics LoopCore::metrics() const noexcept {
   LoopMetrics metrics = metrics_;
-  metrics.in_progress = in_progress_;
+  metrics.in_progress = in_progress();
   metrics.deadlines = deadlines_.size();
   return metrics;
 }
@@ -267,7 +267,7 @@ void LoopCore::dump(std::ostream& out) {
   }
   std::sort(states.begin(), states.end(),
             [](const RequestState* a, const RequestState* b) { return a->id() > b->id(); });
-  out << "loop: " << in_progress_ << (in_progress_ == 1 ? " request" : " requests") << " in progress, "
+  out << "loop: " << in_progress() << (in_progress() == 1 ? " request" : " requests") << " in progress, "
       << deadlines_.size() << (deadlines_.size() == 1 ? " deadline" : " deadlines") << '\n';
 
   // The youngest first, as they come off the stack the other way round.

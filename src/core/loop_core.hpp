@@ -108,13 +108,13 @@ class LoopCore {
 
   // Life of requests.
   void request_started() noexcept {
-    if (in_progress_++ == 0) [[unlikely]]
+    if (++others_in_progress_ == 0) [[unlikely]]
       keep_alive(true);
   }
   /// Puts a state that is in no other list among the loop's operations in progress.
   void list_unfinished(RequestState& state) noexcept { live_.push_back(state); }
   void request_ended() noexcept {
-    if (--in_progress_ == 0) [[unlikely]]
+    if (others_in_progress_-- == 0) [[unlikely]]
       keep_alive(false);
   }
   void trace(TraceKind kind, const RequestState& state);
@@ -191,7 +191,7 @@ class LoopCore {
     return metrics_.events + metrics_.completions + metrics_.posted;
   }
   [[nodiscard]] LoopMetrics metrics() const noexcept;
-  [[nodiscard]] std::size_t in_progress() const noexcept { return in_progress_; }
+  [[nodiscard]] std::size_t in_progress() const noexcept { return others_in_progress_ + 1; }
   /// Blocks of the pool, and chunks of the receive buffer, that are out; 0 when nothing that came from the loop is left.
   [[nodiscard]] std::size_t live_blocks() const noexcept { return pool_.live() + held_chunks_; }
   /// Keeps the first exception that a callback let out; `Loop::run()` throws it again.
@@ -304,7 +304,8 @@ class LoopCore {
   NodeList ready_;
   NodeList flushes_;
   NodeList resources_;
-  std::size_t in_progress_ = 0;
+  // Requests in progress beside the first one: that becomes 0 by the step that has to be seen.
+  std::size_t others_in_progress_ = ~std::size_t{0};
   std::uint64_t last_id_ = 0;
   std::uint64_t current_parent_ = 0;
   const RequestState* beginning_ = nullptr;

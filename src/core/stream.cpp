@@ -183,9 +183,7 @@ namespace {
 [[gnu::always_inline]] inline std::uint32_t size_of_placed(const detail::StreamCore& core,
                                                            detail::PrefixFormat format) noexcept {
   const std::span<std::byte> bytes = core.unread_bytes();
-  if (bytes.size() < format.header_size()) [[unlikely]]
-    return 0;
-  const std::uint32_t size = format.message_size(bytes.data());
+  const std::uint32_t size = format.message_size(bytes);
   return size <= bytes.size() && core.core().receive_buffer().may_stay(size) ? size : 0;
 }
 

@@ -82,8 +82,9 @@ bool PrefixedPduState::copy_all(const std::byte* bytes, std::uint32_t size) noex
 inline void PrefixedPduState::take(std::size_t bytes) {
   add_transferred(bytes);
   if (size() == 0) {
-    if (transferred() < format().header_size()) return;
-    const std::uint32_t size = format().message_size(header());
+    const std::uint32_t header_size = format().header_size();
+    if (transferred() < header_size) return;
+    const std::uint32_t size = format().message_size({header(), header_size});
     if (size == 0) set_fault(EMSGSIZE);
     if (size == 0 || !reserve(size)) return;
   }

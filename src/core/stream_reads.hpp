@@ -182,8 +182,8 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
 
 [[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
   // The usual case: nothing of the message was seen before, and it is there as a whole.
-  if (transferred() == 0 && bytes.size() >= format().header_size()) [[likely]] {
-    const std::uint32_t size = format().message_size(bytes.data());
+  if (transferred() == 0) [[likely]] {
+    const std::uint32_t size = format().message_size(bytes);
     if (size != 0 && size <= bytes.size() && keep_all(bytes.data(), size)) [[likely]] {
       add_transferred(size);
       finish_here(0);

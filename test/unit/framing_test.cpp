@@ -21,14 +21,14 @@ static_assert(!Framing(tsock::framing::u16le{}).big_endian);
 static_assert(Framing(tsock::framing::line{}).strip_carriage_return);
 static_assert(!Framing(tsock::framing::u8{.max_body = 1, .min_body = 2}).valid);
 static_assert(!Framing(tsock::framing::u32be{.max_body = 0x80000000U}).valid);
-static_assert(Framing(tsock::framing::u32be{.max_body = 0x7fffffffU, .min_body = 0x1fffffffU}).valid);
-static_assert(!Framing(tsock::framing::u32be{.max_body = 0x7fffffffU, .min_body = 0x20000000U}).valid);
+static_assert(Framing(tsock::framing::u32be{.max_body = 0x7fffffffU, .min_body = 0x0fffffffU}).valid);
+static_assert(!Framing(tsock::framing::u32be{.max_body = 0x7fffffffU, .min_body = 0x10000000U}).valid);
 static_assert(!Framing(tsock::framing::delimiter{.end = ""}).valid);
 
 // What a message reader keeps of it.
-constexpr detail::PrefixFormat widest(4, true, false, 0x1fffffffU, 0x7fffffffU);
+constexpr detail::PrefixFormat widest(4, true, false, 0x0fffffffU, 0x7fffffffU);
 static_assert(widest.header_size() == 4 && widest.big_endian() && !widest.includes_header());
-static_assert(widest.min_body() == 0x1fffffffU && widest.max_body() == 0x7fffffffU);
+static_assert(widest.min_body() == 0x0fffffffU && widest.max_body() == 0x7fffffffU);
 constexpr detail::PrefixFormat narrow(2, false, true, 1, 7);
 static_assert(narrow.header_size() == 2 && !narrow.big_endian() && narrow.includes_header());
 static_assert(narrow.min_body() == 1 && narrow.max_body() == 7);
@@ -160,7 +160,7 @@ BOOST_FIXTURE_TEST_CASE(a_framing_that_was_filled_by_hand_is_checked, FramingFix
   odd_width.length_bytes = 3;
   Framing large_minimum = tsock::framing::u8{};
   large_minimum.max_body = 0x7fffffffU;
-  large_minimum.min_body = 0x20000000U;
+  large_minimum.min_body = 0x10000000U;
   Framing crossed = tsock::framing::u8{};
   crossed.max_body = 1;
   crossed.min_body = 2;
