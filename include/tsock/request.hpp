@@ -82,7 +82,7 @@ class [[nodiscard]] Request {
   /// operation is in progress, when the result was taken before, or when there is no operation. A result type
   /// with `valid_on_error` is given on failure too.
   T recv(int& err) {
-    if (state_ == nullptr || state_->is_in_progress() || state_->is_received()) {
+    if (state_ == nullptr || !state_->is_delivered()) {
       err = EIO;
       return failure();
     }

@@ -110,6 +110,8 @@ class RequestState : public ReadyNode {
 
   // The side of the handle.
   [[nodiscard]] bool is_in_progress() const noexcept { return phase_ < Phase::delivered; }
+  /// The result is there to be fetched.
+  [[nodiscard]] bool is_delivered() const noexcept { return phase_ == Phase::delivered; }
   [[nodiscard]] bool is_received() const noexcept { return phase_ == Phase::received; }
   [[nodiscard]] int error() const noexcept { return error_; }
   [[nodiscard]] std::size_t transferred() const noexcept { return transferred_; }
