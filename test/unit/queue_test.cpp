@@ -388,6 +388,25 @@ BOOST_FIXTURE_TEST_CASE(one_queue_orders_the_writes_and_reads_of_several_streams
   BOOST_TEST(queue->length() == 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_write_leaves_when_its_bytes_are_out_before_any_callback_runs, LoopFixture) {
+  auto [ours, peer] = unix_pair();
+  Queue queue(loop);
+  std::vector<std::size_t> lengths;
+  std::vector<Request<ssize_t>> writes;
+  for (int i = 0; i < 3; ++i) {
+    writes.push_back(ours.write(queue, "12345"));
+    writes.back().set_callback([&](auto&) { lengths.push_back(queue.length()); });
+  }
+  auto behind = queue.wait();
+  BOOST_TEST(queue.length() == 4U);
+  loop.run_until_idle();
+  // What comes behind them has had its turn, and holds the queue.
+  BOOST_TEST(lengths == std::vector<std::size_t>({1, 1, 1}), boost::test_tools::per_element());
+  int err = 0;
+  const QueueHold hold = behind.recv(err);
+  BOOST_TEST(err == 0);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_stream_that_goes_takes_its_entries_and_leaves_the_others, QueueFixture) {
   auto [a, b] = memory_pair();
   auto [c, d] = memory_pair();

@@ -159,6 +159,17 @@ BOOST_FIXTURE_TEST_CASE(the_callback_gets_the_handle_wherever_it_was_moved, Loop
   BOOST_TEST(seen == &third);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_request_that_is_assigned_to_itself_goes_on, LoopFixture) {
+  auto request = loop.sleep(0ns);
+  bool called = false;
+  request.set_callback([&](auto&) { called = true; });
+  auto& same = request;
+  request = std::move(same);
+  BOOST_TEST(request.is_in_progress());
+  loop.run();
+  BOOST_TEST(called);
+}
+
 BOOST_FIXTURE_TEST_CASE(the_handle_may_move_away_in_its_own_callback, LoopFixture) {
   Remote<int> remote;
   auto request = make_manual(loop, remote);

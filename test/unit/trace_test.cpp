@@ -1,7 +1,9 @@
 #include "tsock/trace.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -128,6 +130,38 @@ BOOST_FIXTURE_TEST_CASE(events_tell_the_callers_place_and_the_bytes, TraceFixtur
     BOOST_TEST(event.transferred == 5U);
   }
   BOOST_TEST(finished);
+}
+
+BOOST_FIXTURE_TEST_CASE(messages_that_are_there_at_once_and_their_answers_are_seen_as_others_are,
+                        TraceFixture) {
+  auto [ours, peer] = unix_pair();
+  Queue replies(loop);
+  int answered = 0;
+  Request<Pdu> reading;
+  const std::function<void()> next = [&, &stream = ours] {
+    reading = stream.readv_pdu(framing::u8{});
+    reading.set_callback([&](Request<Pdu>& request) {
+      int err = 0;
+      Pdu pdu = request.recv(err);
+      const auto vector = pdu.vector();
+      stream.writev(replies, vector).detach([held = std::move(pdu)](auto&) {});
+      if (++answered < 3) next();
+    });
+  };
+  next();
+  auto sending = peer.write(std::string_view("\1a\1b\1c"));
+  loop.run_until_idle();
+  BOOST_TEST(answered == 3);
+  const auto count = [this](std::string_view name, TraceKind kind) {
+    return std::count_if(events.begin(), events.end(), [&](const TraceEvent& event) {
+      return event.name == name && event.kind == kind &&
+             (kind != TraceKind::finished || event.transferred >= 2);
+    });
+  };
+  for (const TraceKind kind : {TraceKind::started, TraceKind::finished, TraceKind::delivered}) {
+    BOOST_TEST(count("readv_pdu", kind) == 3);
+    BOOST_TEST(count("writev", kind) == 4);  // with what was sent
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(children_name_their_parent_and_others_do_not, TraceFixture) {
