@@ -29,9 +29,7 @@ class CallSite {
   /// The file's path as the compiler saw it; never null.
   [[nodiscard]] constexpr const char* file() const noexcept { return file_; }
   /// The line, from 1; 0 when unknown.
-  [[nodiscard]] constexpr std::uint32_t line() const noexcept {
-    return static_cast<std::uint32_t>(line_);
-  }
+  [[nodiscard]] constexpr std::uint32_t line() const noexcept { return static_cast<std::uint32_t>(line_); }
 
  private:
   const char* file_ = "";

@@ -43,8 +43,9 @@ class PrefixFormat {
   }
   constexpr PrefixFormat(std::uint8_t header_size, bool big_endian, bool includes_header,
                          std::size_t min_body, std::size_t max_body) noexcept
-      : kind_(static_cast<std::uint32_t>(min_body) << min_shift | (includes_header ? includes_header_bit : 0U) |
-              (big_endian ? big_endian_bit : 0U) | (header_size == 4 ? 2U : header_size - 1U)),
+      : kind_(static_cast<std::uint32_t>(min_body) << min_shift |
+              (includes_header ? includes_header_bit : 0U) | (big_endian ? big_endian_bit : 0U) |
+              (header_size == 4 ? 2U : header_size - 1U)),
         max_body_(static_cast<std::uint32_t>(max_body)) {}
 
   /// Bytes: 1, 2 or 4.

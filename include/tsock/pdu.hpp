@@ -52,8 +52,8 @@ class Pdu {
  private:
   friend class PduAccess;
 
-  // Size, begin of the body, what lies behind the body, and where the bytes are. One word, made at once: small
-  // members that are stored one by one and moved as one stall a processor.
+  // Size, begin of the body, what lies behind the body, and where the bytes are. One word, made at once:
+  // small members that are stored one by one and moved as one stall a processor.
   static constexpr unsigned begin_shift = 32;
   static constexpr unsigned tail_shift = 40;
   static constexpr unsigned in_chunk_shift = 48;

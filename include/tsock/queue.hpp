@@ -68,7 +68,8 @@ class Queue {
   /// Goes on after `stop()`.
   void start();
   [[nodiscard]] bool running() const noexcept;
-  /// Entries in the queue, started or waiting.
+  /// Entries in the queue, started or waiting. One leaves right before its callback runs, and a write when
+  /// its last byte is taken.
   [[nodiscard]] std::size_t length() const noexcept;
   [[nodiscard]] std::string_view name() const noexcept;
   [[nodiscard]] Loop& loop() const noexcept;

@@ -192,7 +192,8 @@ class LoopCore {
   }
   [[nodiscard]] LoopMetrics metrics() const noexcept;
   [[nodiscard]] std::size_t in_progress() const noexcept { return others_in_progress_ + 1; }
-  /// Blocks of the pool, and chunks of the receive buffer, that are out; 0 when nothing that came from the loop is left.
+  /// Blocks of the pool, and chunks of the receive buffer, that are out; 0 when nothing that came from the
+  /// loop is left.
   [[nodiscard]] std::size_t live_blocks() const noexcept { return pool_.live() + held_chunks_; }
   /// Keeps the first exception that a callback let out; `Loop::run()` throws it again.
   void keep_exception(std::exception_ptr exception) noexcept;
@@ -344,8 +345,7 @@ class LoopCore {
       parent_id_(core.current_parent()),
       file_(site.file()),
       line_(site.line()),
-      started_ms_(static_cast<std::uint32_t>(core.now_ms())) {
-}
+      started_ms_(static_cast<std::uint32_t>(core.now_ms())) {}
 
 [[gnu::always_inline]] inline void RequestState::set_finished(Phase finished_or_settled) noexcept {
   phase_ = finished_or_settled;
@@ -377,7 +377,8 @@ class LoopCore {
   return false;
 }
 
-/// A state as `Pooled`, for the operations that run for every message.
+/// A state as `Pooled`, for the operations that run for every message. They say by `is_bare()` whether their
+/// destructor would find nothing to do.
 template <class S>
 class PooledHere final : public S {
  public:

@@ -124,7 +124,7 @@ class QueueCore {
 };
 
 [[gnu::always_inline]] inline void QueueCore::note_start(QueueableState& entry,
-                                                        const void* pipeline) noexcept {
+                                                         const void* pipeline) noexcept {
   ++started_;
   pipeline_ = pipeline;
   entry.mark(RequestState::started);

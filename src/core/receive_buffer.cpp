@@ -6,7 +6,7 @@
 namespace tsock::detail {
 
 void ReceiveBuffer::Free::operator()(ReceiveChunk* chunk) const noexcept {
-  ::operator delete(static_cast<void*>(chunk), std::align_val_t{ReceiveChunk::size});
+  ::operator delete (static_cast<void*>(chunk), std::align_val_t{ReceiveChunk::size});
 }
 
 std::span<std::byte> ReceiveBuffer::room_beside_messages() noexcept {

@@ -48,9 +48,7 @@ class ReceiveBuffer {
     return {current_->room(), ReceiveChunk::room_size};
   }
   /// The room was used up to that place.
-  void use_until(const std::byte* end) noexcept {
-    used_ = static_cast<std::size_t>(end - current_->room());
-  }
+  void use_until(const std::byte* end) noexcept { used_ = static_cast<std::size_t>(end - current_->room()); }
   /// Whether a message of that size, which lies in the chunk that was read into last, may stay there.
   [[nodiscard]] bool may_stay(std::size_t size) const noexcept {
     return current_->messages != 0 || may_hold_another(size);

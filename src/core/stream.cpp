@@ -43,8 +43,7 @@ void begin_read(detail::StreamCore* core, Queue* queue, State& state, int err) {
 }
 
 // Starts a write now or puts it into the queue; `state` has its checks behind it.
-void begin_write(detail::StreamCore& core, Queue* queue,
-                                               detail::StreamWrite& state, std::size_t total) {
+void begin_write(detail::StreamCore& core, Queue* queue, detail::StreamWrite& state, std::size_t total) {
   core.add_queued_bytes(total);
   if (queue == nullptr) {
     core.start_write(state);
@@ -146,8 +145,9 @@ namespace {
   if (core == nullptr || vector.iov_len - 1 >= max_total || !core->is_uncounted() || !core->may_write() ||
       core->core().is_traced()) [[unlikely]]
     return false;
-  return queue == nullptr || (detail::check_queue(queue->core(), core->core()) == 0 &&
-                              queue->core()->takes_at_once(core) && !core->is_writing_for_another(queue->core()));
+  return queue == nullptr ||
+         (detail::check_queue(queue->core(), core->core()) == 0 && queue->core()->takes_at_once(core) &&
+          !core->is_writing_for_another(queue->core()));
 }
 
 // One vector.

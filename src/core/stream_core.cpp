@@ -419,8 +419,8 @@ bool StreamCore::write_batch() {
   std::size_t offered = 0;
   int err = 0;
   ssize_t result = 0;
-  if (const ListNode* const first = writes_.first(); first != writes_.end() && first->next == writes_.end() &&
-                                                     !write_at(*writes_.first()).is_compound()) {
+  if (const ListNode* const first = writes_.first();
+      first != writes_.end() && first->next == writes_.end() && !write_at(*writes_.first()).is_compound()) {
     const iovec vector = write_at(*writes_.first()).front();
     offered = vector.iov_len;
     if (offered != 0) result = backend_->try_writev({&vector, 1}, err);

@@ -89,7 +89,7 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
 
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return PduAccess::is_bare(value_) && StreamRead::is_bare(); }
+  [[nodiscard]] bool is_bare() const noexcept { return PduAccess::is_bare(value_) && !has_callback(); }
 
  private:
   /// While the message has no place.

@@ -68,7 +68,7 @@ class StreamWrite : public StreamOperation {
 
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return !has(compound) && StreamOperation::is_bare(); }
+  [[nodiscard]] bool is_bare() const noexcept { return !has(compound) && !has_callback(); }
 
  private:
   /// What stands in front of vectors in a block of the pool.

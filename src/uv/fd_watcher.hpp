@@ -66,10 +66,10 @@ class FdWatch {
 };
 
 /// Watches one descriptor for readiness; a base of whoever owns the descriptor, whose
-/// `void on_fd_event(FdEvent event)` hears of what was asked for, and may destroy the owner; `on_fd_readable()`,
-/// where there is one, hears of what is readable and nothing else. `uv_poll_start`
-/// costs two system calls, so the kernel's interest set only grows while it is used, and shrinks when an
-/// event came that nobody had asked for.
+/// `void on_fd_event(FdEvent event)` hears of what was asked for, and may destroy the owner;
+/// `on_fd_readable()`, where there is one, hears of what is readable and nothing else. `uv_poll_start` costs
+/// two system calls, so the kernel's interest set only grows while it is used, and shrinks when an event came
+/// that nobody had asked for.
 template <class Owner>
 class FdWatcher : public FdWatch {
  protected:

@@ -272,6 +272,12 @@ void* allocate(std::size_t size) noexcept {
   return std::malloc(size != 0 ? size : 1);
 }
 
+// `size` is a multiple of the alignment, as it is for types.
+void* allocate_aligned(std::size_t size, std::align_val_t alignment) noexcept {
+  if (failing_allocation != nullptr && failing_allocation->next()) return nullptr;
+  return std::aligned_alloc(static_cast<std::size_t>(alignment), size);
+}
+
 }  // namespace
 
 }  // namespace tsock::test
@@ -447,10 +453,17 @@ void* operator new(std::size_t size) {
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  void* const memory = allocate_aligned(size, alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
 void* operator new[](std::size_t size) { return ::operator new(size); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }

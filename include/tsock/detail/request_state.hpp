@@ -177,16 +177,15 @@ class RequestState : public ReadyNode {
   struct Here {};
   inline RequestState(LoopCore& core, CallSite site, Here here) noexcept;
   virtual ~RequestState() = default;
-  /// Whether the destructor would find nothing to do. Of a class that has members of its own to destroy, one
-  /// that looks at them, too.
-  [[nodiscard]] bool is_bare() const noexcept { return !callback_; }
+  [[nodiscard]] bool has_callback() const noexcept { return static_cast<bool>(callback_); }
   [[nodiscard]] bool has(Marks marks) const noexcept { return (marks_ & marks) != 0; }
   void mark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ | marks); }
   void unmark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ & ~marks); }
   /// Four bytes that would be padding otherwise.
   [[nodiscard]] std::uint32_t& own_word() noexcept { return own_word_; }
   [[nodiscard]] std::uint32_t own_word() const noexcept { return own_word_; }
-  /// Said once, by a class that has a result: where in the state it lies.
+  /// Said once, by a class that has a result: where in the state it lies, a whole number of words from its
+  /// begin.
   void set_result_place(const void* place) noexcept {
     const auto distance = static_cast<const std::byte*>(place) - reinterpret_cast<const std::byte*>(this);
     result_place_ = static_cast<ResultPlace>(static_cast<std::size_t>(distance) / sizeof(void*));
@@ -294,7 +293,7 @@ class ResultState : public Base {
   }
 
  protected:
-  T value_{};
+  alignas(T) alignas(void*) T value_{};  // see set_result_place()
 };
 
 template <class Base>
