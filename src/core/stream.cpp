@@ -200,10 +200,10 @@ namespace {
 [[gnu::noinline]] Request<Pdu> begin_prefixed(detail::StreamCore& core, detail::PrefixFormat format,
                                               CallSite site) {
   auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, format);
+  Request<Pdu> request(state);
   if (core.core().is_traced()) [[unlikely]]
     core.core().trace(TraceKind::started, *state);
   state->begin_waiting();
-  Request<Pdu> request(state);
   core.start_read(*state);
   return request;
 }

@@ -35,12 +35,6 @@ class VectorCursor {
       free_block();
   }
 
-  /// Of a cursor that has no vectors: one that is not empty.
-  void assign_one(void* base, std::size_t size) noexcept {
-    inline_[0].iov_base = base;
-    inline_[0].iov_len = size;
-    count_ = 1;
-  }
   /// Copies the vectors, when there are many into a block of the pool; empty ones are left out.
   void assign(LoopCore& core, std::span<const iovec> vectors) {
     if (vectors.size() == 1 && !has_block_) [[likely]] {
@@ -73,20 +67,6 @@ class VectorCursor {
       out[0].iov_len -= offset_;
     }
     return used;
-  }
-
-  /// Visits what lies ahead, until `visit` says false. \return false when it did.
-  template <class F>
-  bool for_each_ahead(F visit) const {
-    if (index_ == count_) return true;
-    const iovec* const list = data();
-    const iovec& first = list[index_];
-    if (!visit(iovec{static_cast<std::byte*>(first.iov_base) + offset_, first.iov_len - offset_}))
-      return false;
-    for (std::size_t i = index_ + 1; i < count_; ++i) {
-      if (!visit(list[i])) return false;
-    }
-    return true;
   }
 
   void advance(std::size_t bytes) noexcept {

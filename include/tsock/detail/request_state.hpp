@@ -22,9 +22,11 @@ struct ListNode {
 
   [[nodiscard]] bool is_linked() const noexcept { return next != nullptr; }
   void unlink() noexcept {
-    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): only called on a node that is linked
+    // Only called on a node that is linked.
+    // NOLINTBEGIN(clang-analyzer-core.NullDereference)
     prev->next = next;
     next->prev = prev;
+    // NOLINTEND(clang-analyzer-core.NullDereference)
     next = nullptr;
   }
   void link_before(ListNode& place) noexcept {
@@ -93,10 +95,10 @@ class RequestState : public ReadyNode {
     waiting = 32,      ///< stands among those that wait for what they work on
     controlling = 64,  ///< stands before them: works on the whole of it
     given_back = 128,  ///< a read whose bytes are the stream's again
-    buffered = 2048,   ///< a read that takes its first bytes out of the receive buffer
     compound = 256,    ///< a write of more than one vector, or with descriptors
     with_block = 512,  ///< one of more than two vectors, which lie in a block of the pool
     divisible = 1024,  ///< a write that is no message: it may end after any byte
+    buffered = 2048,   ///< a read that takes its first bytes out of the receive buffer
   };
   /// Whether the loop lists it while it is in progress. A class whose states stand in another list, or are
   /// known to somebody whom the loop asks, has `false` here.
