@@ -197,7 +197,7 @@ std::span<std::byte> LoopCore::borrow_receive_buffer(StreamCore& user) {
 void LoopCore::chunk_is_free(ReceiveChunk& chunk) noexcept {
   receive_buffer_.chunk_is_free(chunk);
   --held_chunks_;
-  if (orphaned_) delete_if_unused();
+  last_block_is_back();
 }
 
 ReceiveBatch& LoopCore::borrow_receive_batch(DatagramCore& user) {

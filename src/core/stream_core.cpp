@@ -507,7 +507,8 @@ void StreamCore::finish_written(std::size_t bytes) {
     }
     bytes -= write.remaining();
     write.complete();
-    if (traced) [[unlikely]]
+    // The function itself may have ended the trace.
+    if (traced && core_->is_traced()) [[unlikely]]
       core_->trace(TraceKind::finished, write);
     ++count;
     last = node;

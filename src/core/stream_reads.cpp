@@ -131,7 +131,8 @@ bool DelimitedPduState::reserve(std::size_t size) {
   if (size <= capacity) return true;
   try {
     Pdu larger;
-    PduAccess::make(larger, core(), static_cast<std::uint32_t>(std::max(size, capacity * 2)), 0);
+    PduAccess::make(larger, core(),
+                    static_cast<std::uint32_t>(std::min(longest(), std::max(size, capacity * 2))), 0);
     if (got_ != 0) std::memcpy(PduAccess::data(larger), PduAccess::data(value_), got_);
     value_ = std::move(larger);
   } catch (const std::bad_alloc&) {

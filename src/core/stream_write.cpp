@@ -12,6 +12,10 @@ StreamWrite::~StreamWrite() {
 }
 
 void StreamWrite::set_vectors(std::span<const iovec> vectors, std::size_t total) {
+  if (vectors.size() == 1 && !is_compound()) {
+    set_vector(vectors[0]);
+    return;
+  }
   remaining_ = total;
   mark(compound);
   front_size_ = 0;
