@@ -10,7 +10,7 @@ namespace tsock::detail {
 
 RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Here{}) {}
 
-void RequestState::enter_loop(bool listed) noexcept {
+void RequestState::enter_loop(bool listed) {
   core_->request_started();
   if (listed && !is_linked()) core_->list_unfinished(*this);
   if (core_->is_traced()) [[unlikely]]

@@ -175,10 +175,6 @@ Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const For
   return request;
 }
 
-}  // namespace
-
-namespace {
-
 // The message is there as a whole and may stay where it is. Its size; 0 when it is not so.
 [[gnu::always_inline]] inline std::uint32_t size_of_placed(const detail::StreamCore& core,
                                                            detail::PrefixFormat format) noexcept {

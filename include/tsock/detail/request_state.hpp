@@ -108,7 +108,7 @@ class RequestState : public ReadyNode {
 
   RequestState(LoopCore& core, CallSite site) noexcept;
   /// To be called once the state is complete: the loop counts it, and lists it if it is to.
-  void enter_loop(bool listed) noexcept;
+  void enter_loop(bool listed);
 
   // The side of the handle.
   [[nodiscard]] bool is_in_progress() const noexcept { return phase_ < Phase::delivered; }
