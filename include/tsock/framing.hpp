@@ -58,16 +58,8 @@ class PrefixFormat {
   /// framing does not allow what it says.
   [[nodiscard, gnu::always_inline]] std::uint32_t message_size(
       std::span<const std::byte> bytes) const noexcept {
-    // Most have four bytes in network order.
-    if ((kind_ & kind_bits) == u32be && bytes.size() >= sizeof(std::uint32_t)) [[likely]] {
-      const std::uint32_t length = prefix_u32be(bytes.data());
-      return length >= min_body() && length <= max_body_ ? 4 + length : 0;
-    }
-    return message_size_of_others(bytes);
-  }
-
- private:
-  [[nodiscard]] std::uint32_t message_size_of_others(std::span<const std::byte> bytes) const noexcept {
+    if (is_u32be()) [[likely]]
+      return message_size_u32be(bytes);
     if (bytes.size() < header_size()) return 0;
     std::uint32_t length = prefix(bytes.data());
     if (includes_header()) {
@@ -76,6 +68,18 @@ class PrefixFormat {
     }
     return length >= min_body() && length <= max_body_ ? header_size() + length : 0;
   }
+  /// Four bytes in network order, as most have.
+  [[nodiscard]] constexpr bool is_u32be() const noexcept { return (kind_ & kind_bits) == u32be; }
+  static constexpr std::uint32_t u32be_size = 4;
+  /// `message_size()` of it.
+  [[nodiscard, gnu::always_inline]] std::uint32_t message_size_u32be(
+      std::span<const std::byte> bytes) const noexcept {
+    if (bytes.size() < u32be_size) return 0;
+    const std::uint32_t length = prefix_u32be(bytes.data());
+    return length >= min_body() && length <= max_body_ ? u32be_size + length : 0;
+  }
+
+ private:
   [[nodiscard]] static std::uint32_t byte(const std::byte* bytes, unsigned index) noexcept {
     return std::to_integer<std::uint32_t>(bytes[index]);
   }

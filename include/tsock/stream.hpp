@@ -222,13 +222,13 @@ class Stream {
       return readv_framed(queue, framing, site);
     const detail::PrefixFormat format(Width, BigEndian, framing.includes_header, framing.min_body,
                                       framing.max_body);
-    return readv_prefixed(queue, format, site);
+    return queue == nullptr ? readv_prefixed(format, site) : readv_prefixed_slowly(queue, format, site);
   }
-  Request<Pdu> readv_prefixed(Queue* queue, detail::PrefixFormat format, CallSite site);
+  Request<Pdu> readv_prefixed(detail::PrefixFormat format, CallSite site);
+  Request<Pdu> readv_prefixed_slowly(Queue* queue, detail::PrefixFormat format, CallSite site);
   Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
-  Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, CallSite site);
-  Request<ssize_t> start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
-                                        std::span<const int> fds, CallSite site);
+  Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
+                               CallSite site);
 
   detail::StreamPlace place_;
 };

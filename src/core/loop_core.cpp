@@ -44,25 +44,51 @@ void LoopCore::trace(TraceKind kind, const RequestState& state) {
 
 void LoopCore::set_trace(TraceFunction function) {
   trace_ = function ? std::make_unique<TraceFunction>(std::move(function)) : nullptr;
+  set_recycling(trace_ == nullptr && !is_closed());
+}
+
+// Those that were kept go when no more are.
+void LoopCore::set_recycling(bool on) noexcept {
+  recycles_ = on && !Pool::passes_through;
+  if (recycles_) return;
+  for (RequestState*& first : recycled_) {
+    while (first != nullptr) {
+      RequestState& state = *first;
+      first = static_cast<RequestState*>(state.handle_);
+      state.free();
+    }
+  }
+}
+
+std::size_t LoopCore::live_blocks() const noexcept {
+  std::size_t kept = 0;
+  for (const RequestState* state : recycled_) {
+    for (; state != nullptr; state = static_cast<const RequestState*>(state->handle_)) ++kept;
+  }
+  return pool_.live() - kept + held_chunks_;
 }
 
 // Returns what is left of the budget.
 unsigned LoopCore::run_ready(unsigned budget) {
+  using Phase = ReadyNode::Phase;
   for (; budget != 0 && !ready_.empty(); --budget) {
     auto& node = static_cast<ReadyNode&>(ready_.take_first());
-    const ReadyNode::Phase phase = node.phase_;
-    if (phase != ReadyNode::Phase::finished && phase != ReadyNode::Phase::settled) [[unlikely]] {
+    const Phase phase = node.phase_;
+    if (phase < Phase::finished || phase > Phase::served) [[unlikely]] {
       run_other(node);
       continue;
     }
     auto& state = static_cast<RequestState&>(node);
-    node.phase_ = ReadyNode::Phase::delivered;
-    request_ended();
-    ++metrics_.completions;
+    node.phase_ = Phase::delivered;
+    ++ended_;
     if (is_traced()) [[unlikely]]
       trace(TraceKind::delivered, state);
-    if (phase == ReadyNode::Phase::settled || state.deliver()) [[likely]]
-      state.call_back();
+    if (phase == Phase::served) {
+      static_cast<StreamRead&>(state).leave_stream();
+    } else if (phase == Phase::finished && !state.deliver()) [[unlikely]] {
+      continue;
+    }
+    state.call_back();
   }
   return budget;
 }
@@ -151,6 +177,7 @@ void LoopCore::drain(bool output_may_wait) noexcept {
   } while (!ready_.empty() && budget != 0 && !thrown);
   if (lease_ != nullptr) settle_lease();
   if (batch_lease_ != nullptr) std::exchange(batch_lease_, nullptr)->keep_batch();
+  keep_alive_while_busy();
   neglect(draining);
   neglect(in_event);
   if (!ready_.empty() || (!flushes_.empty() && !output_may_wait)) wake_up();
@@ -163,6 +190,7 @@ void LoopCore::keep_exception(std::exception_ptr exception) noexcept {
 
 LoopMetrics LoopCore::metrics() const noexcept {
   LoopMetrics metrics = metrics_;
+  metrics.completions = completions();
   metrics.in_progress = in_progress();
   metrics.deadlines = deadlines_.size();
   return metrics;
@@ -215,6 +243,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 
 void LoopCore::close() noexcept {
   first_marks_ = RequestState::loop_gone;
+  set_recycling(false);
   for (NodeList* list : {&flushes_, &resources_}) {
     while (!list->empty()) {
       auto& resource = static_cast<LoopResource&>(list->front());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -56,6 +57,7 @@ class NodeList {
   [[nodiscard]] ListNode* first() noexcept { return head_.next; }
   [[nodiscard]] ListNode* end() noexcept { return &head_; }
   /// Of a list that is not empty.
+  [[nodiscard]] ListNode* last() noexcept { return head_.prev; }
   [[nodiscard]] const ListNode* last() const noexcept { return head_.prev; }
 
  private:
@@ -106,17 +108,37 @@ class LoopCore {
       last_block_is_back();
   }
 
-  // Life of requests.
+  // States of the operations that run for every message are kept when they end, as they are.
+  enum Recycled : std::uint8_t { stream_write, prefixed_pdu, recycled_kinds };
+  /// One of them; null when there is none, and always while a request needs more than the short way: when the
+  /// loop is traced or was closed.
+  template <class S>
+  [[nodiscard]] S* recycled() const noexcept {
+    return static_cast<S*>(recycled_[S::recycled_as]);
+  }
+  /// Takes it.
+  void take_recycled(Recycled kind) noexcept {
+    recycled_[kind] = static_cast<RequestState*>(recycled_[kind]->handle_);
+  }
+  [[nodiscard]] bool recycles() const noexcept { return recycles_; }
+  void recycle(Recycled kind, RequestState& state) noexcept {
+    state.handle_ = std::exchange(recycled_[kind], &state);
+  }
+
+  // Life of requests. Their number is that of the ids given minus that of those that have ended.
   void request_started() noexcept {
-    if (++others_in_progress_ == 0) [[unlikely]]
-      keep_alive(true);
+    if (attention_ == none) keep_alive_while_busy();
   }
   /// Puts a state that is in no other list among the loop's operations in progress.
   void list_unfinished(RequestState& state) noexcept { live_.push_back(state); }
-  void request_ended() noexcept {
-    if (others_in_progress_-- == 0) [[unlikely]]
-      keep_alive(false);
+  /// A request has ended that was not delivered.
+  void request_dropped() noexcept {
+    ++ended_;
+    ++dropped_;
+    if (attention_ == none) keep_alive_while_busy();
   }
+  /// `drain()` will come, and need not be asked for.
+  [[nodiscard]] bool is_attentive() const noexcept { return attention_ != none; }
   void trace(TraceKind kind, const RequestState& state);
   [[nodiscard]] bool is_traced() const noexcept { return trace_ != nullptr; }
   void set_trace(TraceFunction function);
@@ -135,6 +157,8 @@ class LoopCore {
     ready_.push_back(node);
     ensure_drain();
   }
+  /// The same while `is_attentive()`.
+  void list_ready(ReadyNode& node) noexcept { ready_.push_back(node); }
   /// The same for the front of another list, up to and including `last`.
   void make_ready_until(NodeList& list, ListNode& last) noexcept {
     ready_.take_front(list, last);
@@ -142,9 +166,13 @@ class LoopCore {
   }
   /// Has `on_flush()` called; until then, or until `cancel_flush()`, the resource must not ask again.
   void schedule_flush(LoopResource& resource) noexcept {
+    list_flush(resource);
+    ensure_drain();
+  }
+  /// The same while `is_attentive()`.
+  void list_flush(LoopResource& resource) noexcept {
     resource.unlink();
     flushes_.push_back(resource);
-    ensure_drain();
   }
   void cancel_flush(LoopResource& resource) noexcept {
     resource.unlink();
@@ -188,13 +216,13 @@ class LoopCore {
   }
   void count_posted() noexcept { ++metrics_.posted; }
   [[nodiscard]] std::uint64_t progress() const noexcept {
-    return metrics_.events + metrics_.completions + metrics_.posted;
+    return metrics_.events + completions() + metrics_.posted;
   }
   [[nodiscard]] LoopMetrics metrics() const noexcept;
-  [[nodiscard]] std::size_t in_progress() const noexcept { return others_in_progress_ + 1; }
+  [[nodiscard]] std::size_t in_progress() const noexcept { return last_id_ - ended_; }
   /// Blocks of the pool, and chunks of the receive buffer, that are out; 0 when nothing that came from the
   /// loop is left.
-  [[nodiscard]] std::size_t live_blocks() const noexcept { return pool_.live() + held_chunks_; }
+  [[nodiscard]] std::size_t live_blocks() const noexcept;
   /// Keeps the first exception that a callback let out; `Loop::run()` throws it again.
   void keep_exception(std::exception_ptr exception) noexcept;
 
@@ -219,6 +247,8 @@ class LoopCore {
   /// What `user` has in it is `leased_bytes()` from now on.
   void lease_receive_buffer(StreamCore& user) noexcept { lease_ = &user; }
   [[nodiscard]] UnreadBytes& leased_bytes() noexcept { return leased_bytes_; }
+  /// Whether `user` has bytes in it that nobody has taken; the loop `is_attentive()` then.
+  [[nodiscard]] bool leases_to(const StreamCore& user) const noexcept { return lease_ == &user; }
   void end_lease(const StreamCore& user) noexcept {
     if (lease_ == &user) lease_ = nullptr;
   }
@@ -277,6 +307,14 @@ class LoopCore {
   [[gnu::noinline]] void delete_if_unused() noexcept {
     if (!kept_ && live_blocks() == 0) delete this;
   }
+  [[nodiscard]] std::uint64_t completions() const noexcept { return ended_ - dropped_; }
+  void keep_alive_while_busy() noexcept {
+    if ((in_progress() != 0) != is_kept_alive_) {
+      is_kept_alive_ = !is_kept_alive_;
+      keep_alive(is_kept_alive_);
+    }
+  }
+  void set_recycling(bool on) noexcept;
   void settle_lease();
   void drain(bool output_may_wait) noexcept;
   [[nodiscard]] bool may_output_wait() noexcept;
@@ -305,9 +343,10 @@ class LoopCore {
   NodeList ready_;
   NodeList flushes_;
   NodeList resources_;
-  // Requests in progress beside the first one: that becomes 0 by the step that has to be seen.
-  std::size_t others_in_progress_ = ~std::size_t{0};
+  std::array<RequestState*, recycled_kinds> recycled_{};  // linked by the place of their handle
   std::uint64_t last_id_ = 0;
+  std::uint64_t ended_ = 0;
+  std::uint64_t dropped_ = 0;  // of them
   std::uint64_t current_parent_ = 0;
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;
@@ -315,6 +354,8 @@ class LoopCore {
   RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
   bool orphaned_ = false;
   bool kept_ = false;
+  bool is_kept_alive_ = false;  // by requests, as the event library was told last
+  bool recycles_ = !Pool::passes_through;
   Attention attention_ = none;
   // The events whose output leaves together.
   unsigned batch_events_ = 0;
@@ -347,6 +388,20 @@ class LoopCore {
       line_(site.line()),
       started_ms_(static_cast<std::uint32_t>(core.now_ms())) {}
 
+[[gnu::always_inline]] inline void RequestState::begin_again(LoopCore& core, CallSite site, Phase phase,
+                                                             Marks marks, std::size_t transferred) noexcept {
+  phase_ = phase;
+  marks_ = marks;
+  transferred_ = transferred;
+  id_ = core.next_id();
+  parent_id_ = core.current_parent();
+  file_ = site.file();
+  line_ = site.line();
+  started_ms_ = static_cast<std::uint32_t>(core.now_ms());
+  error_ = 0;
+  own_word_ = 0;
+}
+
 [[gnu::always_inline]] inline void RequestState::set_finished(Phase finished_or_settled) noexcept {
   phase_ = finished_or_settled;
   if (deadline_index_ != no_deadline) [[unlikely]]
@@ -377,36 +432,41 @@ class LoopCore {
   return false;
 }
 
-/// A state as `Pooled`, for the operations that run for every message. They say by `is_bare()` whether their
-/// destructor would find nothing to do.
+/// A state as `Pooled`, of the operations that run for every message: it is kept for the next one, if
+/// `is_bare()`, which is to say that its destructor would find nothing to do.
 template <class S>
-class PooledHere final : public S {
+class Recyclable final : public S {
  public:
   using S::S;
 
  private:
   void free() noexcept override {
-    if (this->is_bare()) [[likely]] {
-      this->core().deallocate(static_cast<void*>(this), sizeof(PooledHere));
+    if (this->is_bare() && this->core().recycles()) [[likely]] {
+      this->core().recycle(S::recycled_as, *this);
     } else {
       destroy_and_free();
     }
   }
   [[gnu::noinline]] void destroy_and_free() noexcept {
     LoopCore& core = this->core();
-    this->~PooledHere();
-    core.deallocate(static_cast<void*>(this), sizeof(PooledHere));
+    this->~Recyclable();
+    core.deallocate(static_cast<void*>(this), sizeof(Recyclable));
   }
 };
 
-/// `make_state()` for them, compiled into its caller. The state is in no list of the loop; the caller tells a
-/// trace of it.
+/// `make_state()` for them, in the memory of one that was kept, if there is one.
 template <class S, class... Args>
-[[gnu::always_inline]] inline S* make_state_here(LoopCore& core, Args&&... args) {
-  static_assert(std::is_nothrow_constructible_v<PooledHere<S>, LoopCore&, Args...> && !S::is_listed);
-  void* const block = core.allocate(sizeof(PooledHere<S>));
-  core.request_started();
-  return ::new (block) PooledHere<S>(core, std::forward<Args>(args)...);
+S* make_recyclable(LoopCore& core, Args&&... args) {
+  static_assert(std::is_nothrow_constructible_v<Recyclable<S>, LoopCore&, Args...>);
+  void* block = core.recycled<Recyclable<S>>();
+  if (block != nullptr) {
+    core.take_recycled(S::recycled_as);
+  } else {
+    block = core.allocate(sizeof(Recyclable<S>));
+  }
+  auto* const state = ::new (block) Recyclable<S>(core, std::forward<Args>(args)...);
+  state->enter_loop(S::is_listed);
+  return state;
 }
 
 /// Memory for a resource that comes from the loop's pool.

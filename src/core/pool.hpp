@@ -21,6 +21,12 @@ class Pool {
  public:
   /// Sizes are rounded up to a multiple of it.
   static constexpr std::size_t granule = 16;
+  /// Whether every block is to come from the heap and go back to it at once.
+#if defined(TSOCK_POOL_PASSES_THROUGH)
+  static constexpr bool passes_through = true;
+#else
+  static constexpr bool passes_through = false;
+#endif
 
   Pool() = default;
   Pool(const Pool&) = delete;

@@ -196,7 +196,7 @@ class PumpState : public ResultState<PumpResult> {
   }
 
   void write() {
-    auto* const state = make_state<StreamWrite>(core(), site());
+    auto* const state = make_recyclable<StreamWrite>(core(), site());
     writing_ = Request<ssize_t>(state);
     writing_.set_callback([this](Request<ssize_t>&) { was_written(); });
     const std::array<iovec, 1> vector{make_vector(oldest().bytes())};

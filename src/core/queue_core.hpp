@@ -53,14 +53,15 @@ class QueueCore {
   template <class Entry>
   void add(Entry& entry);
   [[gnu::noinline]] void remove(QueueableState& entry) noexcept;
-  /// Whether an entry with that pipeline, not null, would start at once. Not of a loop that was closed.
-  [[nodiscard, gnu::always_inline]] bool takes_at_once(const void* pipeline) const noexcept {
-    return head_ == nullptr && may_go_on_ && (started_ == 0 || pipeline_ == pipeline);
+  /// Whether an entry would start at once because it follows others with its pipeline, not null. Not of a
+  /// loop that was closed.
+  [[nodiscard, gnu::always_inline]] bool goes_on_with(const void* pipeline) const noexcept {
+    return pipeline_ == pipeline && head_ == nullptr && may_go_on_;
   }
-  /// `add()` of such an entry, but that its work is begun by the caller.
-  [[gnu::always_inline]] void add_started(QueueableState& entry, const void* pipeline) noexcept {
+  /// `add()` of such an entry, which is marked as started, and whose work is begun by the caller.
+  void add_following(QueueableState& entry) noexcept {
     entry.queue_ = this;
-    note_start(entry, pipeline);
+    ++started_;
   }
   /// That many entries that were started go, and have forgotten the queue.
   void leave(std::uint32_t entries) noexcept {

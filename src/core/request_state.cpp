@@ -90,7 +90,7 @@ void RequestState::end_early() noexcept {
     drop_deadline();
     on_abandon();
     phase_ = Phase::received;
-    core_->request_ended();
+    core_->request_dropped();
   }
   destroy();
 }
@@ -101,7 +101,7 @@ void RequestState::leave_loop() noexcept {
   drop_deadline();
   if (is_in_progress()) {
     phase_ = Phase::delivered;
-    core_->request_ended();
+    core_->request_dropped();
     if (!deliver()) return;
   }
   if (handle_ == static_cast<void*>(this)) {

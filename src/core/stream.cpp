@@ -1,6 +1,5 @@
 #include <array>
 #include <cerrno>
-#include <limits>
 #include <tsock/loop.hpp>
 #include <tsock/socket_control.hpp>
 #include <tsock/stream.hpp>
@@ -16,13 +15,17 @@ namespace tsock {
 namespace {
 
 constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
-constexpr auto max_total = static_cast<std::size_t>(std::numeric_limits<ssize_t>::max());
 
 // Null for a stream that was never opened, which has no loop to complete on.
 template <class State, class... Args>
 State* make_operation(const detail::StreamPlace& place, Args&&... args) {
   detail::LoopCore* const core = place.loop_core();
-  return core != nullptr ? detail::make_state<State>(*core, std::forward<Args>(args)...) : nullptr;
+  if (core == nullptr) return nullptr;
+  if constexpr (requires { State::recycled_as; }) {
+    return detail::make_recyclable<State>(*core, std::forward<Args>(args)...);
+  } else {
+    return detail::make_state<State>(*core, std::forward<Args>(args)...);
+  }
 }
 
 // Starts a read now or puts it into the queue.
@@ -139,32 +142,6 @@ Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
 
 namespace {
 
-// Nothing to find fault with.
-[[gnu::always_inline]] inline bool is_usual_write(detail::StreamCore* core, const Queue* queue,
-                                                  const iovec& vector) noexcept {
-  if (core == nullptr || vector.iov_len - 1 >= max_total || !core->is_uncounted() || !core->may_write() ||
-      core->core().is_traced()) [[unlikely]]
-    return false;
-  return queue == nullptr ||
-         (detail::check_queue(queue->core(), core->core()) == 0 && queue->core()->takes_at_once(core) &&
-          !core->is_writing_for_another(queue->core()));
-}
-
-// One vector.
-[[gnu::always_inline]] inline Request<ssize_t> begin_usual_write(detail::StreamCore& core, Queue* queue,
-                                                                 const iovec& vector, CallSite site) {
-  auto* const state = detail::make_state_here<detail::StreamWrite>(core.core(), site);
-  Request<ssize_t> request(state);
-  state->set_vector(vector);
-  if (queue == nullptr) {
-    core.start_write(*state);
-  } else {
-    queue->core()->add_started(*state, &core);
-    core.append_write(*state);
-  }
-  return request;
-}
-
 template <class State, class Format>
 Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const Format& format, int err,
                        CallSite site) {
@@ -175,48 +152,30 @@ Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const For
   return request;
 }
 
-// The message is there as a whole and may stay where it is. Its size; 0 when it is not so.
-[[gnu::always_inline]] inline std::uint32_t size_of_placed(const detail::StreamCore& core,
-                                                           detail::PrefixFormat format) noexcept {
-  const std::span<std::byte> bytes = core.unread_bytes();
-  const std::uint32_t size = format.message_size(bytes);
-  return size <= bytes.size() && core.core().receive_buffer().may_stay(size) ? size : 0;
-}
-
-[[gnu::always_inline]] inline Request<Pdu> read_placed(detail::StreamCore& core, std::uint32_t size,
-                                                       detail::PrefixFormat format, CallSite site) {
-  std::byte* const place = core.unread_bytes().data();
-  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, format);
-  core.core().keep_message();
-  state->take_kept(place, size, format.header_size());
-  core.end_read_at_once(*state, size);
-  return Request<Pdu>(state);
-}
-
-[[gnu::noinline]] Request<Pdu> begin_prefixed(detail::StreamCore& core, detail::PrefixFormat format,
-                                              CallSite site) {
-  auto* const state = detail::make_state_here<detail::PrefixedPduState>(core.core(), site, format);
-  Request<Pdu> request(state);
-  if (core.core().is_traced()) [[unlikely]]
-    core.core().trace(TraceKind::started, *state);
-  state->begin_waiting();
-  core.start_read(*state);
-  return request;
-}
-
 }  // namespace
 
-// The usual message is read without the questions of the others.
-Request<Pdu> Stream::readv_prefixed(Queue* queue, detail::PrefixFormat format, CallSite site) {
-  detail::StreamCore* const core = place_.core();
-  if (core == nullptr || queue != nullptr) [[unlikely]]
-    return begin_pdu<detail::PrefixedPduState>(place_, queue, format, 0, site);
-  if (core->may_read_at_once() && !core->core().is_traced()) [[likely]] {
-    const std::uint32_t size = size_of_placed(*core, format);
-    if (size != 0) [[likely]]
-      return read_placed(*core, size, format, site);
+// The usual message, in a function that needs no frame.
+Request<Pdu> Stream::readv_prefixed(detail::PrefixFormat format, CallSite site) {
+  if (detail::StreamCore* const engine = core(); engine != nullptr && format.is_u32be()) [[likely]] {
+    if (auto* const read = engine->begin_placed_read<true>(format, site); read != nullptr) [[likely]]
+      return Request<Pdu>(read);
   }
-  return begin_prefixed(*core, format, site);
+  return readv_prefixed_slowly(nullptr, format, site);
+}
+
+// The others: what can be read at once without a queue, too, as others than u32be come here.
+[[gnu::noinline]] Request<Pdu> Stream::readv_prefixed_slowly(Queue* queue, detail::PrefixFormat format,
+                                                             CallSite site) {
+  if (detail::StreamCore* const engine = core(); engine != nullptr && queue == nullptr) {
+    if (auto* const read = engine->begin_placed_read<false>(format, site); read != nullptr)
+      return Request<Pdu>(read);
+    if (auto* const read = engine->begin_waiting_read(format, site); read != nullptr) {
+      Request<Pdu> request(read);
+      engine->backend()->want_readable();
+      return request;
+    }
+  }
+  return begin_pdu<detail::PrefixedPduState>(place_, queue, format, 0, site);
 }
 
 Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {
@@ -228,7 +187,7 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
   if (is_prefix && is_usable) {
     const PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
                               framing.min_body, framing.max_body);
-    return readv_prefixed(queue, format, site);
+    return queue == nullptr ? readv_prefixed(format, site) : readv_prefixed_slowly(queue, format, site);
   }
   return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
 }
@@ -241,14 +200,8 @@ Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction 
   return request;
 }
 
-Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, CallSite site) {
-  if (vectors.size() == 1 && is_usual_write(core(), queue, vectors[0])) [[likely]]
-    return begin_usual_write(*core(), queue, vectors[0], site);
-  return start_write_with_fds(queue, vectors, {}, site);
-}
-
-Request<ssize_t> Stream::start_write_with_fds(Queue* queue, std::span<const iovec> vectors,
-                                              std::span<const int> fds, CallSite site) {
+Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
+                                     CallSite site) {
   auto* const state = make_operation<detail::StreamWrite>(place_, site);
   if (state == nullptr) return {};
   Request<ssize_t> request(state);
@@ -271,23 +224,31 @@ Request<ssize_t> Stream::start_write_with_fds(Queue* queue, std::span<const iove
 }
 
 Request<ssize_t> Stream::writev(std::span<const iovec> vectors, CallSite site) {
-  return start_write(nullptr, vectors, site);
+  if (detail::StreamCore* const engine = core(); vectors.size() == 1 && engine != nullptr) [[likely]] {
+    if (auto* const write = engine->begin_usual_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
+      return Request<ssize_t>(write);
+  }
+  return start_write(nullptr, vectors, {}, site);
 }
 
 Request<ssize_t> Stream::writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
-  if (vectors.size() == 1 && is_usual_write(core(), &queue, vectors[0])) [[likely]]
-    return begin_usual_write(*core(), &queue, vectors[0], site);
-  return start_write(&queue, vectors, site);
+  detail::StreamCore* const engine = core();
+  detail::QueueCore* const order = queue.core();
+  if (vectors.size() == 1 && engine != nullptr && order != nullptr) [[likely]] {
+    if (auto* const write = engine->begin_usual_write(order, vectors[0], site); write != nullptr) [[likely]]
+      return Request<ssize_t>(write);
+  }
+  return start_write(&queue, vectors, {}, site);
 }
 
 Request<ssize_t> Stream::write(std::span<const std::byte> bytes, CallSite site) {
   const std::array<iovec, 1> vector{make_vector(bytes)};
-  return start_write(nullptr, vector, site);
+  return writev(vector, site);
 }
 
 Request<ssize_t> Stream::write(Queue& queue, std::span<const std::byte> bytes, CallSite site) {
   const std::array<iovec, 1> vector{make_vector(bytes)};
-  return start_write(&queue, vector, site);
+  return writev(queue, vector, site);
 }
 
 Request<ssize_t> Stream::write(std::string_view text, CallSite site) {
@@ -300,7 +261,7 @@ Request<ssize_t> Stream::write(Queue& queue, std::string_view text, CallSite sit
 
 Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                                          CallSite site) {
-  return start_write_with_fds(nullptr, vectors, fds, site);
+  return start_write(nullptr, vectors, fds, site);
 }
 
 std::vector<UniqueFd> Stream::take_received_fds() {

@@ -40,6 +40,7 @@ StreamCore::Extras& StreamCore::extras() {
   if (extras_ == nullptr) {
     extras_ = std::make_unique<Extras>();
     extras_->queued_bytes = sum_queued_bytes();
+    flags_.has_extras = true;
   }
   return *extras_;
 }
@@ -66,7 +67,7 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
 }
 
 void StreamCore::release_stream() noexcept {
-  state_ = State::closed;
+  flags_.state = State::closed;
   detach_operations(ECANCELED);
   while (extras_ != nullptr && !extras_->followers.empty()) {
     auto& follower = static_cast<StreamFollower&>(extras_->followers.front());
@@ -82,7 +83,7 @@ void StreamCore::release_stream() noexcept {
 // In two passes: one that ends may start the next entry of its queue, which must find its stream gone.
 void StreamCore::detach_operations(int err) noexcept {
   StreamRead* const reading = std::exchange(reading_, nullptr);
-  is_shutting_down_ = false;
+  flags_.is_shutting_down = false;
   NodeList listed;
   for (NodeList* list : {&writes_, &others_}) {
     if (!list->empty()) listed.take_front(*list, *list->end()->prev);
@@ -115,7 +116,7 @@ void StreamCore::for_each_request(void (*visit)(void* context, RequestState& sta
 }
 
 void StreamCore::loop_closed() noexcept {
-  state_ = State::closed;
+  flags_.state = State::closed;
   detach_operations(0);
   if (extras_ != nullptr) extras_->queued_bytes = 0;
   free_unread();
@@ -124,22 +125,22 @@ void StreamCore::loop_closed() noexcept {
 }
 
 void StreamCore::detach_backend() noexcept {
-  state_ = State::closed;
+  flags_.state = State::closed;
   break_monitor(ECONNABORTED);
   free_unread();
   cancel_flush();
 }
 
 void StreamCore::cancel_flush() noexcept {
-  if (!flush_scheduled_) return;
-  flush_scheduled_ = false;
+  if (!flags_.flush_scheduled) return;
+  flags_.flush_scheduled = false;
   // Not when the loop goes, which has taken it out.
   if (is_linked()) core_->cancel_flush(*this);
 }
 
 void StreamCore::abort() noexcept {
-  if (state_ == State::closed) return;
-  state_ = State::closed;
+  if (flags_.state == State::closed) return;
+  flags_.state = State::closed;
   detach_operations(ECONNABORTED);
   free_unread();
   if (extras_ != nullptr) extras_->queued_bytes = 0;
@@ -157,7 +158,9 @@ void StreamCore::check_fault() {
 }
 
 void StreamCore::refuse_read(StreamRead& read) {
-  const int err = state_ == State::disconnecting ? ECONNABORTED : reading_ != nullptr ? EBUSY : ENOTCONN;
+  const int err = flags_.state == State::disconnecting ? ECONNABORTED
+                  : reading_ != nullptr                ? EBUSY
+                                                       : ENOTCONN;
   read.set_stream(nullptr);
   read.finish(err);
 }
@@ -258,7 +261,7 @@ void StreamCore::latch_read(int err) noexcept {
   const unsigned error = fitting(err);
   if (read_error_ == 0) read_error_ = error & largest_error;
   if (strict_) {
-    if (write_error_ == 0) write_error_ = error & largest_error;
+    if (flags_.write_error == 0) flags_.write_error = error & largest_error;
     fail_writes(err);
   }
   break_monitor(err);
@@ -313,7 +316,7 @@ void StreamCore::keep_unread_bytes() noexcept {
 }
 
 void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
-  if (bytes.empty() || state_ == State::closed || reads_poisoned_) return;
+  if (bytes.empty() || flags_.state == State::closed || reads_poisoned_) return;
   const std::span<const std::byte> behind = unread_bytes();
   if (owns_unread_ && static_cast<UnreadBlock*>(unread_)->capacity - behind.size() >= bytes.size()) {
     unread_->begin -= bytes.size();
@@ -332,7 +335,7 @@ void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
 
 std::size_t StreamCore::pending_bytes(int& err) {
   err = 0;
-  if (state_ == State::closed) {
+  if (flags_.state == State::closed) {
     err = ENOTCONN;
     return 0;
   }
@@ -350,14 +353,14 @@ std::size_t StreamCore::pending_bytes(int& err) {
 
 void StreamCore::refuse_write(StreamWrite& write, bool busy) {
   int err = EPIPE;
-  if (state_ == State::disconnecting) {
+  if (flags_.state == State::disconnecting) {
     err = ECONNABORTED;
   } else if (busy) {
     err = EBUSY;
-  } else if (state_ == State::closed) {
+  } else if (flags_.state == State::closed) {
     err = ENOTCONN;
-  } else if (write_error_ != 0) {
-    err = write_error_;
+  } else if (flags_.write_error != 0) {
+    err = flags_.write_error;
   }
   remove_queued_bytes(write.remaining());
   write.set_stream(nullptr);
@@ -370,11 +373,12 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
     remove_waiting(write);
   } else {
     write.unlink();
+    flags_.writes_adjoin = false;
     // Half a message is out: what would follow it is not what the peer waits for.
     if (write.is_partly_out()) {
       latch_write(EPROTO);
       fail_writes(EPROTO);
-    } else if (writes_.empty() && is_shutting_down_ && !write_blocked_) {
+    } else if (writes_.empty() && flags_.is_shutting_down && !flags_.write_blocked) {
       schedule_flush();
     }
   }
@@ -382,12 +386,12 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
 }
 
 void StreamCore::on_flush() {
-  flush_scheduled_ = false;
+  flags_.flush_scheduled = false;
   flush();
 }
 
 void StreamCore::flush() {
-  if (state_ != State::open || write_blocked_) return;
+  if (flags_.state != State::open || flags_.write_blocked) return;
   for (unsigned calls = 1; write_batch(); ++calls) {
     if (calls == calls_per_flush) {
       schedule_flush();
@@ -419,9 +423,8 @@ bool StreamCore::write_batch() {
   std::size_t offered = 0;
   int err = 0;
   ssize_t result = 0;
-  if (const ListNode* const first = writes_.first();
-      first != writes_.end() && first->next == writes_.end() && !write_at(*writes_.first()).is_compound()) {
-    const iovec vector = write_at(*writes_.first()).front();
+  if (flags_.writes_adjoin && !writes_.empty()) {
+    const iovec vector = write_at(writes_.front()).up_to_end_of(write_at(*writes_.last()));
     offered = vector.iov_len;
     if (offered != 0) result = backend_->try_writev({&vector, 1}, err);
   } else {
@@ -456,7 +459,7 @@ bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
     account_written(sent);
   }
   if (is_short) {
-    write_blocked_ = true;
+    flags_.write_blocked = true;
     backend_->want_writable();
     return false;
   }
@@ -465,14 +468,14 @@ bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
     write_failed(err);
     return false;
   }
-  if (is_shutting_down_ && writes_.empty()) try_shutdown();
+  if (flags_.is_shutting_down && writes_.empty()) try_shutdown();
   return false;
 }
 
 // Of `try_writev()` or `try_flush()`.
 void StreamCore::write_failed(int err) {
   if (err == EAGAIN) {
-    write_blocked_ = true;
+    flags_.write_blocked = true;
     backend_->want_writable();
   } else {
     latch_write(err);
@@ -520,7 +523,7 @@ void StreamCore::finish_written(std::size_t bytes) {
 
 void StreamCore::latch_write(int err) noexcept {
   const unsigned error = fitting(err);
-  if (write_error_ == 0) write_error_ = error & largest_error;
+  if (flags_.write_error == 0) flags_.write_error = error & largest_error;
   if (strict_ && read_error_ == 0) read_error_ = error & largest_error;
   break_monitor(err);
 }
@@ -573,8 +576,8 @@ bool StreamCore::exceeds_cap(std::size_t bytes) const noexcept {
 }
 
 void StreamCore::on_writable() {
-  write_blocked_ = false;
-  if (state_ == State::disconnecting) {
+  flags_.write_blocked = false;
+  if (flags_.state == State::disconnecting) {
     try_disconnect();
   } else {
     flush();
@@ -594,7 +597,7 @@ void StreamCore::remove_control(StreamControl& control) noexcept {
   control.unmark(RequestState::controlling);
   control.set_stream(nullptr);
   control.unlink();
-  if (control.kind() == StreamControlKind::shutdown_write) is_shutting_down_ = false;
+  if (control.kind() == StreamControlKind::shutdown_write) flags_.is_shutting_down = false;
 }
 
 StreamControl* StreamCore::find_control(StreamControlKind kind) noexcept {
@@ -620,18 +623,18 @@ bool StreamCore::has_waiting() const noexcept {
 
 void StreamCore::start_disconnect(StreamControl& control) {
   int err = 0;
-  if (state_ == State::open && is_busy()) {
+  if (flags_.state == State::open && is_busy()) {
     err = EBUSY;
-  } else if (state_ == State::disconnecting) {
+  } else if (flags_.state == State::disconnecting) {
     err = EALREADY;
-  } else if (state_ == State::closed) {
+  } else if (flags_.state == State::closed) {
     err = ENOTCONN;
   }
   if (err != 0) {
     control.finish(err);
     return;
   }
-  state_ = State::disconnecting;
+  flags_.state = State::disconnecting;
   add_control(control);
   break_monitor(ECONNABORTED);
   finish_control(StreamControlKind::shutdown_write, ECONNABORTED);
@@ -645,20 +648,20 @@ void StreamCore::try_disconnect() {
     backend_->want_writable();
     return;
   }
-  state_ = State::closed;
+  flags_.state = State::closed;
   finish_control(StreamControlKind::disconnect, err);
 }
 
 void StreamCore::start_shutdown(StreamControl& control) {
   int err = 0;
-  if (state_ == State::disconnecting) {
+  if (flags_.state == State::disconnecting) {
     err = ECONNABORTED;
-  } else if (state_ == State::closed) {
+  } else if (flags_.state == State::closed) {
     err = ENOTCONN;
-  } else if (shut_down_ || is_shutting_down_) {
+  } else if (flags_.shut_down || flags_.is_shutting_down) {
     err = EALREADY;
-  } else if (write_error_ != 0) {
-    err = write_error_;
+  } else if (flags_.write_error != 0) {
+    err = flags_.write_error;
   }
   if (err != 0) {
     control.set_stream(nullptr);
@@ -666,21 +669,21 @@ void StreamCore::start_shutdown(StreamControl& control) {
     return;
   }
   add_control(control);
-  is_shutting_down_ = true;
-  if (!write_blocked_) schedule_flush();
+  flags_.is_shutting_down = true;
+  if (!flags_.write_blocked) schedule_flush();
 }
 
 void StreamCore::try_shutdown() {
   const int err = backend_->try_shutdown_write();
   if (err == EAGAIN) {
-    write_blocked_ = true;
+    flags_.write_blocked = true;
     backend_->want_writable();
     return;
   }
   StreamControl& control = *find_control(StreamControlKind::shutdown_write);
   remove_control(control);
   if (err == 0) {
-    shut_down_ = true;
+    flags_.shut_down = true;
   } else if (err != ENOTSUP) {
     latch_write(err);
   }
@@ -689,16 +692,16 @@ void StreamCore::try_shutdown() {
 
 void StreamCore::start_monitor(StreamControl& control) {
   int err = 0;
-  if (state_ == State::disconnecting) {
+  if (flags_.state == State::disconnecting) {
     err = ECONNABORTED;
   } else if (find_control(StreamControlKind::monitor) != nullptr) {
     err = EALREADY;
-  } else if (state_ == State::closed) {
+  } else if (flags_.state == State::closed) {
     err = ENOTCONN;
   } else if (read_error_ != 0) {
     err = read_error_;
-  } else if (write_error_ != 0) {
-    err = write_error_;
+  } else if (flags_.write_error != 0) {
+    err = flags_.write_error;
   }
   if (err != 0) {
     control.finish(err);
@@ -714,14 +717,14 @@ void StreamCore::end_control(StreamControl& control) noexcept {
   remove_control(control);
   if (control.kind() != StreamControlKind::disconnect) return;
   // Nobody waits for the goodbye any more.
-  state_ = State::closed;
+  flags_.state = State::closed;
   backend_.reset();
 }
 
 void StreamCore::on_broken(int err) {
   if (strict_) {
     if (err == EPIPE) err = ECONNRESET;
-    if (write_blocked_ && !writes_.empty()) {
+    if (flags_.write_blocked && !writes_.empty()) {
       latch_write(err);
       fail_writes(err);
     }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <tsock/stream_backend.hpp>
@@ -13,6 +14,8 @@
 
 namespace tsock::detail {
 
+class PrefixFormat;
+class PrefixedPduState;
 class StreamWrite;
 class StreamControl;
 enum class StreamControlKind : std::uint8_t;
@@ -38,11 +41,14 @@ class StreamFollower : public ListNode {
 /// writes. It runs no code of the user; all completions go through the loop's ready list.
 class StreamCore final : public StreamEvents, public LoopResource {
  public:
+  /// What one write may have.
+  static constexpr auto most_bytes = static_cast<std::size_t>(std::numeric_limits<ssize_t>::max());
+
   StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, const StreamOptions& options);
 
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
   [[nodiscard]] StreamBackend* backend() const noexcept { return backend_.get(); }
-  [[nodiscard]] bool is_open() const noexcept { return state_ == State::open; }
+  [[nodiscard]] bool is_open() const noexcept { return flags_.state == State::open; }
 
   /// The front goes: requests in progress end with ECANCELED on the next turn, then this object is gone.
   void release_stream() noexcept;
@@ -52,18 +58,12 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
   template <class Read>
   void start_read(Read& read);
-  /// Its parts, for a read of which the whole result is there. Whether a read can begin, and bytes lie in the
-  /// chunk of the receive buffer that was read into last:
-  [[nodiscard]] bool may_read_at_once() const noexcept {
-    return is_open() && reading_ == nullptr && unread_ != nullptr && !owns_unread_;
-  }
-  /// The read has taken that many bytes of them and is finished.
-  void end_read_at_once(StreamRead& read, std::size_t bytes) noexcept {
-    reading_ = &read;
-    read.set_stream(this);
-    consume_unread(bytes);
-    core_->make_ready(read);
-  }
+  /// Begins a read of a message that lies as a whole in the receive buffer and may stay there, in a state
+  /// that was kept: it is finished at once. \return null when it is not so; nothing has happened then.
+  template <bool u32be>
+  PrefixedPduState* begin_placed_read(PrefixFormat format, CallSite site) noexcept;
+  /// The same of a read that has to wait for its first byte; the caller goes on with `want_readable()`.
+  PrefixedPduState* begin_waiting_read(PrefixFormat format, CallSite site) noexcept;
   /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept {
     operation.mark(RequestState::waiting);
@@ -97,15 +97,18 @@ class StreamCore final : public StreamEvents, public LoopResource {
   // Writes.
   /// The check and the place in the order of writes; fails the write otherwise.
   void start_write(StreamWrite& write);
-  /// Its parts, for one that takes the usual way only. Whether a write can be begun at all:
+  /// Whether a write can be begun at all.
   [[nodiscard]] bool may_write() const noexcept {
-    return state_ == State::open && write_error_ == 0 && !shut_down_ && !is_shutting_down_;
+    return flags_.state == State::open && flags_.write_error == 0 && !flags_.shut_down &&
+           !flags_.is_shutting_down;
   }
   /// Whether writes are under way that are not of that queue, if it is one.
   [[nodiscard]] bool is_writing_for_another(const QueueCore* queue) noexcept;
   void append_write(StreamWrite& write);
-  /// Nobody counts what is queued or limits it.
-  [[nodiscard]] bool is_uncounted() const noexcept { return extras_ == nullptr; }
+  /// Begins a write as nearly all are: of one vector, alone or with others of its queue, on a stream where
+  /// nothing is in its way and nobody counts, in a state that was kept. \return null when it is not so;
+  /// nothing has happened then.
+  StreamWrite* begin_usual_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void on_flush() override;
@@ -132,7 +135,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   [[nodiscard]] bool is_busy() const noexcept {
     return reading_ != nullptr || !writes_.empty() || has_waiting();
   }
-  [[nodiscard]] bool is_shutting_down() const noexcept { return is_shutting_down_; }
+  [[nodiscard]] bool is_shutting_down() const noexcept { return flags_.is_shutting_down; }
   /// The stream gives its descriptor away.
   void detach_backend() noexcept;
   void set_behaviour(const StreamOptions& options);
@@ -152,15 +155,28 @@ class StreamCore final : public StreamEvents, public LoopResource {
 
   static constexpr unsigned error_bits = 24;
   static constexpr unsigned largest_error = (1U << error_bits) - 1;
+  /// What a write looks at, in one word, so that one look is enough.
+  struct Flags {
+    unsigned write_error : error_bits = 0;
+    State state : 2 = State::open;
+    bool shut_down : 1 = false;
+    bool is_shutting_down : 1 = false;
+    bool write_blocked : 1 = false;
+    bool flush_scheduled : 1 = false;
+    bool has_extras : 1 = false;
+    bool writes_adjoin : 1 = false;  ///< each has one vector, which begins where the one before it ends
+  };
   /// As it is kept. errno values are small; what else a backend gives becomes EIO.
   [[nodiscard]] static unsigned fitting(int err) noexcept;
 
   ~StreamCore();
   static StreamWrite& write_at(ListNode& node) noexcept;
+  [[nodiscard]] bool is_usual() const noexcept;
+  void place_write(StreamWrite& write) noexcept;
   Extras& extras();
   void schedule_flush() noexcept {
-    if (!flush_scheduled_) core_->schedule_flush(*this);
-    flush_scheduled_ = true;
+    if (!flags_.flush_scheduled) core_->schedule_flush(*this);
+    flags_.flush_scheduled = true;
   }
   void cancel_flush() noexcept;
   void flush();
@@ -214,13 +230,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool reads_ahead_ : 1 = false;
   bool short_is_final_ : 1 = false;
   bool has_watermarks_ : 1 = false;
-  // The four that stand against a write lie together, so that one look is enough.
-  unsigned write_error_ : error_bits = 0;
-  State state_ : 2 = State::open;
-  bool shut_down_ : 1 = false;
-  bool is_shutting_down_ : 1 = false;
-  bool write_blocked_ : 1 = false;
-  bool flush_scheduled_ : 1 = false;
+  Flags flags_;
 };
 
 // For each kind of read, as what lies in memory is served by direct calls.
@@ -246,6 +256,12 @@ template <class Read>
   } else {
     serve_reader(false);
   }
+}
+
+inline void StreamRead::leave_stream() noexcept {
+  if (stream() == nullptr) return;
+  stream()->end_read(*this);
+  set_stream(nullptr);
 }
 
 inline void StreamCore::consume_unread(std::size_t bytes) noexcept {

@@ -38,10 +38,7 @@ void StreamRead::interrupt(int err) {
 }
 
 void StreamRead::on_delivery() noexcept {
-  if (stream() != nullptr) {
-    stream()->end_read(*this);
-    set_stream(nullptr);
-  }
+  leave_stream();
   leave_queue();
 }
 

@@ -43,6 +43,8 @@ class StreamRead : public StreamOperation {
   void start_in_queue() override;
   void interrupt(int err) override;
 
+  /// The last step of a read that stands in no queue.
+  inline void leave_stream() noexcept;
   /// The stream has made it its reader.
   void on_reading() {
     if (has(asking)) [[unlikely]]

@@ -17,6 +17,7 @@
 
 #include "core/pdu_access.hpp"
 #include "core/receive_buffer.hpp"
+#include "core/stream_core.hpp"
 #include "core/stream_operation.hpp"
 #include "core/vector_cursor.hpp"
 
@@ -65,9 +66,10 @@ class ReadSomeState : public ResultState<ssize_t, StreamRead> {
 /// in the place of its extent.
 class PrefixedPduState : public ResultState<Pdu, StreamRead> {
  public:
-  [[gnu::always_inline]] PrefixedPduState(LoopCore& core, CallSite site, PrefixFormat format) noexcept
-      : ResultState(core, site) {
-    PduAccess::set_note(value_, std::bit_cast<std::uint64_t>(format));
+  static constexpr LoopCore::Recycled recycled_as = LoopCore::prefixed_pdu;
+  PrefixedPduState(LoopCore& core, CallSite site, PrefixFormat format) noexcept : ResultState(core, site) {
+    expect(format);
+    mark(buffered);
   }
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
 
@@ -77,14 +79,14 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   void give_back(StreamCore& stream) override;
   void at_end(int err, StreamCore& stream) override;
 
-  /// Of a read that was just made: it waits for bytes.
-  void begin_waiting() noexcept { mark(buffered); }
-  /// A read that was just made is finished: its message is kept in the chunk that was read into last. The
-  /// caller puts it into the ready list.
+  /// Nothing of it was seen yet.
+  void expect(PrefixFormat format) noexcept {
+    PduAccess::set_note(value_, std::bit_cast<std::uint64_t>(format));
+  }
+  /// Its message is kept in the chunk that was read into last. The caller sees to all else.
   [[gnu::always_inline]] void take_kept(std::byte* place, std::uint32_t size,
                                         std::uint32_t header_size) noexcept {
     PduAccess::place(value_, place, size, header_size);
-    begin_finished(size);
   }
 
  protected:
@@ -191,6 +193,48 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
     }
   }
   return feed_part(bytes);
+}
+
+// Calls nothing, so that it needs no frame.
+template <bool u32be>
+[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_placed_read(PrefixFormat format,
+                                                                              CallSite site) noexcept {
+  if (reading_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
+    return nullptr;
+  UnreadBytes& bytes = core_->leased_bytes();
+  const std::uint32_t size =
+      u32be ? format.message_size_u32be(bytes.bytes()) : format.message_size(bytes.bytes());
+  if (size == 0 || size > bytes.size() || !core_->receive_buffer().may_stay(size)) [[unlikely]]
+    return nullptr;
+  auto* const read = core_->recycled<PrefixedPduState>();
+  if (read == nullptr) [[unlikely]]
+    return nullptr;
+  core_->take_recycled(LoopCore::prefixed_pdu);
+  core_->keep_message();
+  read->begin_again(*core_, site, ReadyNode::Phase::served, RequestState::no_marks, size);
+  read->take_kept(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
+  read->set_stream(this);
+  reading_ = read;
+  bytes.begin += size;
+  if (bytes.begin == bytes.end) {
+    core_->end_lease(*this);
+    unread_ = nullptr;
+  }
+  core_->list_ready(*read);
+  return read;
+}
+
+[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_waiting_read(PrefixFormat format,
+                                                                               CallSite site) noexcept {
+  if (!is_open() || reading_ != nullptr || unread_ != nullptr || read_error_ != 0) return nullptr;
+  auto* const read = core_->recycled<PrefixedPduState>();
+  if (read == nullptr || !core_->is_attentive()) return nullptr;
+  core_->take_recycled(LoopCore::prefixed_pdu);
+  read->begin_again(*core_, site, ReadyNode::Phase::in_progress, RequestState::buffered, 0);
+  read->expect(format);
+  read->set_stream(this);
+  reading_ = read;
+  return read;
 }
 
 }  // namespace tsock::detail

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <bit>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <tsock/buffer.hpp>
@@ -17,6 +19,7 @@ namespace tsock::detail {
 /// counterpart.
 class StreamWrite : public StreamOperation {
  public:
+  static constexpr LoopCore::Recycled recycled_as = LoopCore::stream_write;
   [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
     set_result_place(transferred_place());
   }
@@ -42,6 +45,15 @@ class StreamWrite : public StreamOperation {
   /// Whether there is more to look at than `front()`.
   [[nodiscard]] bool is_compound() const noexcept { return has(compound); }
   [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
+  /// Of writes that lie side by side: from here to the end of a later one.
+  [[nodiscard]] iovec up_to_end_of(const StreamWrite& last) const noexcept {
+    const auto* const end = static_cast<const std::byte*>(last.place_) + last.remaining_;
+    return {place_, static_cast<std::size_t>(end - static_cast<const std::byte*>(place_))};
+  }
+  /// Whether what is left of it, in one vector, ends there.
+  [[nodiscard]] bool ends_at(const void* place) const noexcept {
+    return static_cast<const std::byte*>(place_) + remaining_ == place;
+  }
   [[nodiscard]] std::size_t bytes_to_write() const noexcept final { return remaining_; }
   /// A message is cut when it ends now.
   [[nodiscard]] bool is_partly_out() const noexcept {
@@ -102,12 +114,58 @@ class StreamWrite : public StreamOperation {
 inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return static_cast<StreamWrite&>(node); }
 
 // Here, so that they are compiled into what starts a write.
-[[gnu::always_inline]] inline void StreamCore::append_write(StreamWrite& write) {
+[[gnu::always_inline]] inline void StreamCore::place_write(StreamWrite& write) noexcept {
+  if (writes_.empty()) {
+    flags_.writes_adjoin = !write.is_compound();
+  } else if (write.is_compound() || !write_at(*writes_.last()).ends_at(write.front().iov_base)) {
+    flags_.writes_adjoin = false;
+  }
   write.set_stream(this);
   writes_.push_back(write);
-  if (write_blocked_) return;
+}
+
+inline void StreamCore::append_write(StreamWrite& write) {
+  place_write(write);
+  if (flags_.write_blocked) return;
   core_->add_output(write.remaining());
   schedule_flush();
+}
+
+[[gnu::always_inline]] inline bool StreamCore::is_usual() const noexcept {
+  constexpr Flags unusual{.write_error = largest_error,
+                          .state = static_cast<State>(3),
+                          .shut_down = true,
+                          .is_shutting_down = true,
+                          .write_blocked = true,
+                          .has_extras = true};
+  return (std::bit_cast<std::uint32_t>(flags_) & std::bit_cast<std::uint32_t>(unusual)) == 0;
+}
+
+// Calls nothing, so that it needs no frame.
+[[gnu::always_inline]] inline StreamWrite* StreamCore::begin_usual_write(QueueCore* queue,
+                                                                         const iovec& vector,
+                                                                         CallSite site) noexcept {
+  if (vector.iov_len - 1 >= most_bytes || !is_usual()) [[unlikely]]
+    return nullptr;
+  if (queue != nullptr && !queue->goes_on_with(this)) [[unlikely]]
+    return nullptr;
+  if (!writes_.empty() && (queue == nullptr || write_at(*writes_.last()).queue() != queue)) [[unlikely]]
+    return nullptr;
+  auto* const write = core_->recycled<StreamWrite>();
+  if (write == nullptr || !core_->is_attentive()) [[unlikely]]
+    return nullptr;
+  core_->take_recycled(LoopCore::stream_write);
+  write->begin_again(*core_, site, ReadyNode::Phase::in_progress,
+                     queue != nullptr ? RequestState::started : RequestState::no_marks, 0);
+  write->set_vector(vector);
+  if (queue != nullptr) queue->add_following(*write);
+  place_write(*write);
+  core_->add_output(vector.iov_len);
+  if (!flags_.flush_scheduled) {
+    core_->list_flush(*this);
+    flags_.flush_scheduled = true;
+  }
+  return write;
 }
 
 [[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) noexcept {

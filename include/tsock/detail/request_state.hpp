@@ -41,8 +41,9 @@ struct ListNode {
 /// are requests that are finished, so the loop looks at the phase and saves itself a virtual call.
 class ReadyNode : public ListNode {
  public:
-  /// Settled is a request that is finished and has nothing to give up on delivery.
-  enum class Phase : std::uint8_t { in_progress, finished, settled, delivered, received, task };
+  /// Two kinds of finished requests need no call on delivery: one that is settled has nothing to give up, one
+  /// that was served is a read that stands in no queue.
+  enum class Phase : std::uint8_t { in_progress, finished, settled, served, delivered, received, task };
   ReadyNode(const ReadyNode&) = delete;
   ReadyNode& operator=(const ReadyNode&) = delete;
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
@@ -201,11 +202,9 @@ class RequestState : public ReadyNode {
   /// For one who puts many finished states into the ready list at once: all of `finish()` but that. The state
   /// is in a list of the caller's.
   inline void set_finished(Phase finished_or_settled = Phase::finished) noexcept;
-  /// The same of a state that was just made and has taken all its bytes.
-  void begin_finished(std::size_t transferred) noexcept {
-    phase_ = Phase::finished;
-    transferred_ = transferred;
-  }
+  /// A state that was kept when its operation was over begins the next one; see `LoopCore::recycled()`.
+  inline void begin_again(LoopCore& core, CallSite site, Phase phase, Marks marks,
+                          std::size_t transferred) noexcept;
   /// The operation's turn has come, see `schedule_begin()`.
   virtual void begin() {}
   /// The last step before the callback: give up the place in the stream or queue. Code of the user that runs
