@@ -166,6 +166,8 @@ class [[nodiscard]] Request {
   explicit Request(detail::RequestState* state) noexcept : state_(state) { adopt(); }
   /// For implementers.
   [[nodiscard]] detail::RequestState* state() const noexcept { return state_; }
+  /// For implementers: gives the state away; another Request has to take it over at once.
+  [[nodiscard]] detail::RequestState* take_state() && noexcept { return std::exchange(state_, nullptr); }
 
  private:
   static T failure() {

@@ -149,10 +149,14 @@ class Stream {
   /// last byte. Errors in the order of `readv()`, with EBUSY for a write in flight and the latched write
   /// error; ENOBUFS above the cap of `set_watermarks()`; EPIPE after `shutdown_write()`. Cancelling: see the
   /// class. (tsocket: tstream_writev)
-  Request<ssize_t> writev(std::span<const iovec> vectors, CallSite site = CallSite::current());
+  Request<ssize_t> writev(std::span<const iovec> vectors, CallSite site = CallSite::current()) {
+    return Request<ssize_t>(begin_writev(vectors, site));
+  }
   /// As above, when its turn comes in the queue. Writes of a queue that follow one another leave in one
   /// system call.
-  Request<ssize_t> writev(Queue& queue, std::span<const iovec> vectors, CallSite site = CallSite::current());
+  Request<ssize_t> writev(Queue& queue, std::span<const iovec> vectors, CallSite site = CallSite::current()) {
+    return Request<ssize_t>(begin_writev(queue, vectors, site));
+  }
   /// `writev()` with one buffer.
   Request<ssize_t> write(std::span<const std::byte> bytes, CallSite site = CallSite::current());
   Request<ssize_t> write(Queue& queue, std::span<const std::byte> bytes, CallSite site = CallSite::current());
@@ -211,6 +215,10 @@ class Stream {
 
  private:
   friend class StreamAccess;
+  // What runs for every message gives the state in a register; the Request is made where it is used.
+  detail::RequestState* begin_prefixed(detail::PrefixFormat format, CallSite site);
+  detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
+  detail::RequestState* begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site);
   [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.core(); }
   template <class F>
   static detail::InlineFunction wrap(Loop& loop, F next);
@@ -222,9 +230,9 @@ class Stream {
       return readv_framed(queue, framing, site);
     const detail::PrefixFormat format(Width, BigEndian, framing.includes_header, framing.min_body,
                                       framing.max_body);
-    return queue == nullptr ? readv_prefixed(format, site) : readv_prefixed_slowly(queue, format, site);
+    return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
+                            : readv_prefixed_slowly(queue, format, site);
   }
-  Request<Pdu> readv_prefixed(detail::PrefixFormat format, CallSite site);
   Request<Pdu> readv_prefixed_slowly(Queue* queue, detail::PrefixFormat format, CallSite site);
   Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
   Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,

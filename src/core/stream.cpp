@@ -155,12 +155,12 @@ Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const For
 }  // namespace
 
 // The usual message, in a function that needs no frame.
-Request<Pdu> Stream::readv_prefixed(detail::PrefixFormat format, CallSite site) {
+detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSite site) {
   if (detail::StreamCore* const engine = core(); engine != nullptr && format.is_u32be()) [[likely]] {
     if (auto* const read = engine->begin_placed_read<true>(format, site); read != nullptr) [[likely]]
-      return Request<Pdu>(read);
+      return read;
   }
-  return readv_prefixed_slowly(nullptr, format, site);
+  return readv_prefixed_slowly(nullptr, format, site).take_state();
 }
 
 // The others: what can be read at once without a queue, too, as others than u32be come here.
@@ -187,7 +187,8 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
   if (is_prefix && is_usable) {
     const PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
                               framing.min_body, framing.max_body);
-    return queue == nullptr ? readv_prefixed(format, site) : readv_prefixed_slowly(queue, format, site);
+    return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
+                            : readv_prefixed_slowly(queue, format, site);
   }
   return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
 }
@@ -223,22 +224,22 @@ Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vector
   return request;
 }
 
-Request<ssize_t> Stream::writev(std::span<const iovec> vectors, CallSite site) {
+detail::RequestState* Stream::begin_writev(std::span<const iovec> vectors, CallSite site) {
   if (detail::StreamCore* const engine = core(); vectors.size() == 1 && engine != nullptr) [[likely]] {
     if (auto* const write = engine->begin_usual_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
-      return Request<ssize_t>(write);
+      return write;
   }
-  return start_write(nullptr, vectors, {}, site);
+  return start_write(nullptr, vectors, {}, site).take_state();
 }
 
-Request<ssize_t> Stream::writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
+detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
   detail::StreamCore* const engine = core();
   detail::QueueCore* const order = queue.core();
   if (vectors.size() == 1 && engine != nullptr && order != nullptr) [[likely]] {
     if (auto* const write = engine->begin_usual_write(order, vectors[0], site); write != nullptr) [[likely]]
-      return Request<ssize_t>(write);
+      return write;
   }
-  return start_write(&queue, vectors, {}, site);
+  return start_write(&queue, vectors, {}, site).take_state();
 }
 
 Request<ssize_t> Stream::write(std::span<const std::byte> bytes, CallSite site) {
