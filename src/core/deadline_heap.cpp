@@ -4,32 +4,42 @@
 
 namespace tsock::detail {
 
-void DeadlineHeap::set(RequestState& state, Clock::time_point when) {
-  const Entry entry{when, &state};
-  if (state.deadline_index_ == RequestState::no_deadline) {
-    entries_.push_back(entry);
-    sift_up(entries_.size() - 1, entry);
-    return;
-  }
-  const std::size_t index = state.deadline_index_;
-  if (when < entries_[index].when) {
-    sift_up(index, entry);
+void DeadlineHeap::move(std::size_t index, Clock::time_point when) noexcept {
+  const Entry entry{when, entries_[index].state};
+  if (index < sorted_) {
+    sift(index, entry);
   } else {
-    sift_down(index, entry);
+    entries_[index] = entry;
   }
 }
 
 void DeadlineHeap::remove(RequestState& state) noexcept {
-  const std::size_t index = state.deadline_index_;
-  if (index == RequestState::no_deadline) return;
+  std::size_t hole = state.deadline_index_;
+  if (hole == RequestState::no_deadline) return;
   state.deadline_index_ = RequestState::no_deadline;
+  if (hole < sorted_) {
+    const Entry last = entries_[--sorted_];
+    if (hole != sorted_) sift(hole, last);
+    hole = sorted_;
+  }
   const Entry last = entries_.back();
   entries_.pop_back();
-  if (index == entries_.size()) return;
-  if (index > 0 && last.when < entries_[(index - 1) / arity].when) {
-    sift_up(index, last);
+  if (hole != entries_.size()) place(hole, last);
+}
+
+void DeadlineHeap::sort_in() noexcept {
+  while (sorted_ != entries_.size()) {
+    const std::size_t index = sorted_++;
+    sift_up(index, entries_[index]);
+  }
+}
+
+// Puts the entry to its place, which is where the hole is or above or below it.
+void DeadlineHeap::sift(std::size_t index, Entry entry) noexcept {
+  if (index > 0 && entry.when < entries_[(index - 1) / arity].when) {
+    sift_up(index, entry);
   } else {
-    sift_down(index, last);
+    sift_down(index, entry);
   }
 }
 
@@ -46,8 +56,8 @@ void DeadlineHeap::sift_up(std::size_t index, Entry entry) noexcept {
 void DeadlineHeap::sift_down(std::size_t index, Entry entry) noexcept {
   for (;;) {
     const std::size_t first = index * arity + 1;
-    if (first >= entries_.size()) break;
-    const std::size_t end = std::min(first + arity, entries_.size());
+    if (first >= sorted_) break;
+    const std::size_t end = std::min(first + arity, sorted_);
     std::size_t least = first;
     for (std::size_t child = first + 1; child < end; ++child) {
       if (entries_[child].when < entries_[least].when) least = child;

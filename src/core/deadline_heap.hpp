@@ -1,22 +1,36 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <tsock/detail/request_state.hpp>
 #include <vector>
 
 namespace tsock::detail {
 
-/// The deadlines of a loop's requests: a four-ary heap; each request knows its index, so removing needs no
-/// search.
+/// The deadlines of a loop's requests: a four-ary heap and, behind it in the same memory, those that were set
+/// since somebody asked for the earliest one. Most are cleared before that and never enter the heap. Each
+/// request knows its index, so nothing is searched for.
 class DeadlineHeap {
  public:
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
-  [[nodiscard]] Clock::time_point earliest() const noexcept { return entries_.front().when; }
+  /// Of one that is not empty.
+  [[nodiscard]] Clock::time_point earliest() noexcept {
+    sort_in();
+    return entries_.front().when;
+  }
+  /// The request whose deadline is the `earliest()`, of which somebody has asked.
   [[nodiscard]] RequestState& first() const noexcept { return *entries_.front().state; }
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
   /// Sets or replaces the deadline of `state`.
-  void set(RequestState& state, Clock::time_point when);
+  void set(RequestState& state, Clock::time_point when) {
+    if (state.deadline_index_ == RequestState::no_deadline) [[likely]] {
+      entries_.push_back({when, &state});
+      state.deadline_index_ = static_cast<std::uint32_t>(entries_.size() - 1);
+    } else {
+      move(state.deadline_index_, when);
+    }
+  }
   void remove(RequestState& state) noexcept;
 
  private:
@@ -30,10 +44,14 @@ class DeadlineHeap {
     entries_[index] = entry;
     entry.state->deadline_index_ = static_cast<std::uint32_t>(index);
   }
+  void move(std::size_t index, Clock::time_point when) noexcept;
+  void sort_in() noexcept;
+  void sift(std::size_t index, Entry entry) noexcept;
   void sift_up(std::size_t index, Entry entry) noexcept;
   void sift_down(std::size_t index, Entry entry) noexcept;
 
   std::vector<Entry> entries_;
+  std::size_t sorted_ = 0;  // the first ones, which are the heap
 };
 
 }  // namespace tsock::detail

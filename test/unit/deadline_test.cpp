@@ -4,8 +4,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <random>
+#include <utility>
 #include <vector>
 
+#include "core/loop_core.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/manual_operation.hpp"
 
@@ -201,6 +203,47 @@ BOOST_FIXTURE_TEST_CASE(order_survives_setting_anew_clearing_and_destroying, Loo
   loop.run_until_idle();
   BOOST_TEST((order == wanted));
   BOOST_TEST(loop.metrics().deadlines == 0U);
+}
+
+// Deadlines are sorted when the loop looks for the next one; here it looks in between, at a time of the
+// test's own, an hour from now and later.
+BOOST_FIXTURE_TEST_CASE(whenever_the_loop_looks_those_that_are_due_end_in_order_and_no_others, LoopFixture) {
+  constexpr std::size_t count = 300;
+  std::mt19937 random(11);
+  const auto base = Clock::now() + 1h;
+  std::vector<Remote<void>> remotes(count);
+  std::vector<Request<void>> requests(count);
+  std::vector<std::int64_t> wanted(count, -1);
+  std::size_t ended = 0;
+  std::int64_t now = 0;
+  while (ended < 5 * count) {
+    for (int step = 0; step < 60; ++step) {
+      const std::size_t i = random() % count;
+      if (!requests[i].is_in_progress()) requests[i] = make_manual(loop, remotes[i]);
+      if (random() % 3 == 0) {
+        requests[i].clear_deadline();
+        wanted[i] = -1;
+      } else {
+        wanted[i] = now + static_cast<std::int64_t>(random() % 1000U);
+        requests[i].set_deadline(base + std::chrono::microseconds(wanted[i]));
+      }
+    }
+    now += static_cast<std::int64_t>(random() % 100U);
+    std::vector<std::int64_t> due;
+    std::vector<std::int64_t> order;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (wanted[i] < 0) continue;
+      requests[i].set_callback([&order, time = wanted[i]](auto&) { order.push_back(time); });
+      if (wanted[i] <= now) due.push_back(std::exchange(wanted[i], -1));
+    }
+    std::sort(due.begin(), due.end());
+    loop.core().expire(base + std::chrono::microseconds(now));
+    loop.run_until_idle();
+    BOOST_TEST_REQUIRE((order == due));
+    ended += due.size();
+    const auto waiting = std::count_if(wanted.begin(), wanted.end(), [](std::int64_t t) { return t >= 0; });
+    BOOST_TEST_REQUIRE(loop.metrics().deadlines == static_cast<std::size_t>(waiting));
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(sleeps_end_in_the_order_of_their_times, LoopFixture) {
