@@ -68,8 +68,9 @@ int main() {
   answer.set_callback([](auto& request) {
     int read_err = 0;
     const tsock::Pdu line = request.recv(read_err);
-    std::printf("answer: %.*s\n", static_cast<int>(line.body().size()),
-                reinterpret_cast<const char*>(line.body().data()));
+    std::fputs("answer: ", stdout);
+    std::fwrite(line.body().data(), 1, line.body().size(), stdout);
+    std::fputs("\n", stdout);
   });
   loop.run();
   return 0;

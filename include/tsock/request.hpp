@@ -151,7 +151,7 @@ class [[nodiscard]] Request {
     }
     // When there is no memory for the function, this is still the owner.
     state_->set_callback([fn = std::move(function)](void* owned) mutable {
-      Request request(static_cast<detail::RequestState*>(owned));
+      Request request(static_cast<detail::RequestState*>(owned), Unadopted{});
       fn(request);
     });
     auto* const state = std::exchange(state_, nullptr);
@@ -170,6 +170,9 @@ class [[nodiscard]] Request {
   [[nodiscard]] detail::RequestState* take_state() && noexcept { return std::exchange(state_, nullptr); }
 
  private:
+  /// For a handle that nobody asks for while it is not moved.
+  struct Unadopted {};
+  Request(detail::RequestState* state, Unadopted /*unadopted*/) noexcept : state_(state) {}
   static T failure() {
     if constexpr (std::is_void_v<T>) {
       return;

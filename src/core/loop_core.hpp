@@ -289,6 +289,10 @@ class LoopCore {
     kept_ = false;
     if (orphaned_) delete_if_unused();
   }
+  /// As if a request were in progress, until the next `drain()` ends.
+  void hold_alive() noexcept {
+    if (!is_kept_alive_) keep_alive(is_kept_alive_ = true);
+  }
   /// An exception waits for `Loop::run()` to throw it.
   virtual void interrupt_run() noexcept = 0;
   [[nodiscard]] std::exception_ptr take_exception() noexcept { return std::exchange(exception_, nullptr); }
@@ -354,7 +358,7 @@ class LoopCore {
   RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
   bool orphaned_ = false;
   bool kept_ = false;
-  bool is_kept_alive_ = false;  // by requests, as the event library was told last
+  bool is_kept_alive_ = false;  // as the event library was told last
   bool recycles_ = !Pool::passes_through;
   Attention attention_ = none;
   // The events whose output leaves together.
@@ -382,7 +386,6 @@ class LoopCore {
     : ReadyNode(Phase::in_progress),
       marks_(core.first_marks()),
       core_(&core),
-      id_(core.next_id()),
       parent_id_(core.current_parent()),
       file_(site.file()),
       line_(site.line()),

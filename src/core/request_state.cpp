@@ -11,6 +11,8 @@ namespace tsock::detail {
 RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Here{}) {}
 
 void RequestState::enter_loop(bool listed) {
+  // Not before: a constructor that throws leaves nothing to count.
+  id_ = core_->next_id();
   core_->request_started();
   if (listed && !is_linked()) core_->list_unfinished(*this);
   if (core_->is_traced()) [[unlikely]]

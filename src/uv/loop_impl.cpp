@@ -45,7 +45,6 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
     auto* const self = static_cast<LoopImpl*>(handle->data);
     self->enter();
     self->take_posted();
-    if (self->in_progress() == 0) self->keep_alive(false);
     self->drain();
   });
   if (err != 0) {
@@ -172,7 +171,7 @@ void LoopImpl::post(PostedFunction& function) noexcept {
 
 // libuv polls only while something is active, and requests may be all that was: posted functions count too.
 void LoopImpl::hold_for_posted() noexcept {
-  if (posted_.has_functions()) keep_alive(true);
+  if (posted_.has_functions()) hold_alive();
 }
 
 // Those that come meanwhile are taken too, in a bounded number of rounds: others have to have their turn.

@@ -45,6 +45,20 @@ BOOST_FIXTURE_TEST_CASE(every_way_to_run_takes_posted_functions_also_when_nothin
   BOOST_TEST(calls == 4);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_started_behind_the_end_of_the_last_request_keeps_the_run_going, LoopFixture) {
+  auto [out, in] = unix_pair();
+  const std::vector<std::byte> more_than_fits(std::size_t{8} << 20);
+  bool done = false;
+  out.set_watermarks({.high = 1, .low = 0}, [&](Watermark mark) {
+    if (mark == Watermark::low) loop.sleep(1ms).detach([&](auto&) { done = true; });
+  });
+  auto writing = out.write(more_than_fits);
+  loop.run_until_idle();
+  loop.post([&] { writing = {}; });
+  loop.run();
+  BOOST_TEST(done);
+}
+
 BOOST_FIXTURE_TEST_CASE(functions_may_be_move_only_and_large, LoopFixture) {
   int sum = 0;
   loop.post([value = std::make_unique<int>(5), large = std::array<char, 1000>(), &sum]() mutable {

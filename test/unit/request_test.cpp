@@ -588,4 +588,22 @@ BOOST_FIXTURE_TEST_CASE(wait_ends_with_ecanceled_when_the_loop_is_stopped, LoopF
   BOOST_TEST(shorter.wait(err));  // the stop was used up
 }
 
+namespace {
+
+/// Fails after its base has been made.
+struct Unmakeable : detail::RequestState {
+  Unmakeable(detail::LoopCore& core, CallSite site) : RequestState(core, site) {
+    throw std::runtime_error("unmakeable");
+  }
+  [[nodiscard]] const char* name() const noexcept override { return "unmakeable"; }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_state_whose_constructor_throws_is_no_request_in_progress, LoopFixture) {
+  BOOST_CHECK_THROW(detail::make_state<Unmakeable>(loop.core(), CallSite::current()), std::runtime_error);
+  BOOST_TEST(loop.metrics().in_progress == 0U);
+  loop.run();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

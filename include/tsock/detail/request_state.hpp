@@ -239,7 +239,7 @@ class RequestState : public ReadyNode {
   void* handle_ = nullptr;
   std::size_t transferred_ = 0;
   InlineFunction callback_;
-  std::uint64_t id_;
+  std::uint64_t id_ = 0;
   std::uint64_t parent_id_;
   const char* file_;
   std::uint32_t line_;

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "core/stream_core.hpp"
+#include "core/watermark_watch.hpp"
+
+namespace tsock::detail {
+
+/// What few streams have; made when it is needed.
+struct StreamCore::Extras {
+  std::unique_ptr<WatermarkWatch> watermarks;
+  NodeList followers;
+  std::size_t queued_bytes = 0;
+};
+
+}  // namespace tsock::detail
