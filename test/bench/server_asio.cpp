@@ -109,7 +109,7 @@ class SinkSession : public std::enable_shared_from_this<SinkSession> {
  public:
   explicit SinkSession(tcp::socket socket) : socket_(std::move(socket)) {}
   void start() {
-    asio::async_read(socket_, asio::buffer(vector_),
+    asio::async_read(socket_, asio::buffer(bench::bulk_bytes().data(), bench::bulk_vector),
                      [self = shared_from_this()](error_code err, std::size_t) {
                        if (!err) self->start();
                      });
@@ -117,14 +117,13 @@ class SinkSession : public std::enable_shared_from_this<SinkSession> {
 
  private:
   tcp::socket socket_;
-  std::vector<unsigned char> vector_ = std::vector<unsigned char>(bench::bulk_vector);
 };
 
 class SourceSession : public std::enable_shared_from_this<SourceSession> {
  public:
   explicit SourceSession(tcp::socket socket) : socket_(std::move(socket)) {}
   void start() {
-    asio::async_write(socket_, asio::buffer(vector_),
+    asio::async_write(socket_, asio::buffer(bench::bulk_bytes().data(), bench::bulk_vector),
                       [self = shared_from_this()](error_code err, std::size_t) {
                         if (!err) self->start();
                       });
@@ -132,7 +131,6 @@ class SourceSession : public std::enable_shared_from_this<SourceSession> {
 
  private:
   tcp::socket socket_;
-  std::vector<unsigned char> vector_ = std::vector<unsigned char>(bench::bulk_vector);
 };
 
 template <class Session>

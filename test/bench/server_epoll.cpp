@@ -275,8 +275,7 @@ class EchoServer {
 // One stream. For each direction what moved the most bytes: a blocking writev, and a readv on a socket that
 // does not block, which has less to do for a wake-up than one that does.
 [[noreturn]] void source(int listener) {
-  const auto bytes = std::make_unique<std::byte[]>(bench::bulk_vector);
-  const iovec vector{bytes.get(), bench::bulk_vector};
+  const iovec vector{bench::bulk_bytes().data(), bench::bulk_vector};
   ::fcntl(listener, F_SETFL, 0);
   for (;;) {
     const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
@@ -288,8 +287,7 @@ class EchoServer {
 }
 
 [[noreturn]] void sink(int listener) {
-  const auto bytes = std::make_unique<std::byte[]>(bench::bulk_vector);
-  const iovec vector{bytes.get(), bench::bulk_vector};
+  const iovec vector{bench::bulk_bytes().data(), bench::bulk_vector};
   ::fcntl(listener, F_SETFL, 0);
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   for (;;) {

@@ -37,21 +37,21 @@ void start_echo(bufferevent* connection) {
 
 // One vector after the other, as a user who wants vectors gets them.
 void start_sink(bufferevent* connection) {
-  static std::vector<unsigned char> vector(bench::bulk_vector);
   bufferevent_setwatermark(connection, EV_READ, bench::bulk_vector, 0);
   bufferevent_setcb(
       connection,
       [](bufferevent* from, void*) {
         evbuffer* const in = bufferevent_get_input(from);
-        while (evbuffer_get_length(in) >= vector.size()) evbuffer_remove(in, vector.data(), vector.size());
+        while (evbuffer_get_length(in) >= bench::bulk_vector)
+          evbuffer_remove(in, bench::bulk_bytes().data(), bench::bulk_vector);
       },
       nullptr, on_end, nullptr);
   bufferevent_enable(connection, EV_READ);
 }
 
 void write_vector(bufferevent* connection, void*) {
-  static std::vector<unsigned char> vector(bench::bulk_vector);
-  evbuffer_add_reference(bufferevent_get_output(connection), vector.data(), vector.size(), nullptr, nullptr);
+  evbuffer_add_reference(bufferevent_get_output(connection), bench::bulk_bytes().data(), bench::bulk_vector,
+                         nullptr, nullptr);
 }
 
 void start_source(bufferevent* connection) {

@@ -91,27 +91,27 @@ void on_echo_connection(uv_stream_t* server, int) {
 
 // Fills one vector after the other.
 void on_sink_connection(uv_stream_t* server, int) {
-  static std::vector<char> vector(bench::bulk_vector);
   static std::size_t filled = 0;
   uv_read_start(
       stream_of(&accept(server)->handle),
       [](uv_handle_t*, std::size_t, uv_buf_t* buffer) {
-        *buffer = uv_buf_init(vector.data() + filled, static_cast<unsigned>(vector.size() - filled));
+        const auto rest = bench::bulk_bytes().subspan(filled);
+        *buffer = uv_buf_init(reinterpret_cast<char*>(rest.data()), static_cast<unsigned>(rest.size()));
       },
       [](uv_stream_t* stream, ssize_t got, const uv_buf_t*) {
         if (got < 0) {
           close(static_cast<Connection*>(stream->data));
         } else {
-          filled = (filled + static_cast<std::size_t>(got)) % vector.size();
+          filled = (filled + static_cast<std::size_t>(got)) % bench::bulk_vector;
         }
       });
 }
 
 void write_vector(Connection* connection) {
-  static std::vector<char> vector(bench::bulk_vector);
   static uv_write_t request;
   request.data = connection;
-  const uv_buf_t buffer = uv_buf_init(vector.data(), static_cast<unsigned>(vector.size()));
+  const uv_buf_t buffer = uv_buf_init(reinterpret_cast<char*>(bench::bulk_bytes().data()),
+                                      static_cast<unsigned>(bench::bulk_vector));
   uv_write(&request, stream_of(&connection->handle), &buffer, 1, [](uv_write_t* done, int status) {
     auto* const writer = static_cast<Connection*>(done->data);
     if (status != 0) {

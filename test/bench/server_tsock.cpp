@@ -48,7 +48,8 @@ class BulkSession {
   BulkSession(tsock::Stream stream, bool is_sink) : stream_(std::move(stream)), is_sink_(is_sink) {}
 
   void start() {
-    moving_ = is_sink_ ? stream_.read(bytes_) : stream_.write(bytes_);
+    const std::span<std::byte> bytes = bench::bulk_bytes();
+    moving_ = is_sink_ ? stream_.read(bytes) : stream_.write(bytes);
     moving_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
       int err = 0;
       if (request.recv(err) < 0) {
@@ -62,7 +63,6 @@ class BulkSession {
  private:
   tsock::Stream stream_;
   bool is_sink_;
-  std::vector<std::byte> bytes_ = std::vector<std::byte>(bench::bulk_vector);
   tsock::Request<tsock::ssize_t> moving_;
 };
 

@@ -147,7 +147,7 @@ void start_bulk(Session* session, bool is_sink) {
   Bulk* const bulk = talloc_zero(session, Bulk);
   bulk->session = session;
   bulk->is_sink = is_sink;
-  bulk->vector.iov_base = talloc_zero_array(bulk, std::uint8_t, bench::bulk_vector);
+  bulk->vector.iov_base = bench::bulk_bytes().data();
   bulk->vector.iov_len = bench::bulk_vector;
   move_next(bulk);
 }
