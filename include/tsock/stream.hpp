@@ -91,7 +91,8 @@ class Stream {
   /// a sum that does not fit; EINVAL nothing to read; ECONNABORTED a disconnect runs; EBUSY a read is in
   /// flight; ENOTCONN closed; the latched read error. EPIPE is the end of the stream: with `transferred()` 0
   /// between messages, otherwise a message was cut; the bytes that came are in the vectors then. Cancelling
-  /// loses no byte. (tsocket: tstream_readv)
+  /// loses no byte. A large buffer is best aligned to 64 bytes or more (docs/performance.md).
+  /// (tsocket: tstream_readv)
   Request<ssize_t> readv(std::span<const iovec> vectors, CallSite site = CallSite::current());
   /// `readv()` with one buffer.
   Request<ssize_t> read(std::span<std::byte> buffer, CallSite site = CallSite::current());
