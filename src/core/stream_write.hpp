@@ -141,15 +141,18 @@ inline void StreamCore::append_write(StreamWrite& write) {
   return (std::bit_cast<std::uint32_t>(flags_) & std::bit_cast<std::uint32_t>(unusual)) == 0;
 }
 
+// All of them are of one queue; the last one is looked at next anyway.
+[[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) noexcept {
+  return !writes_.empty() && (queue == nullptr || write_at(*writes_.last()).queue() != queue);
+}
+
 // Calls nothing, so that it needs no frame.
 [[gnu::always_inline]] inline StreamWrite* StreamCore::begin_usual_write(QueueCore* queue,
                                                                          const iovec& vector,
                                                                          CallSite site) noexcept {
   if (vector.iov_len - 1 >= most_bytes || !is_usual()) [[unlikely]]
     return nullptr;
-  if (queue != nullptr && !queue->goes_on_with(this)) [[unlikely]]
-    return nullptr;
-  if (!writes_.empty() && (queue == nullptr || write_at(*writes_.last()).queue() != queue)) [[unlikely]]
+  if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
     return nullptr;
   auto* const write = core_->recycled<StreamWrite>();
   if (write == nullptr || !core_->is_attentive()) [[unlikely]]
@@ -166,10 +169,6 @@ inline void StreamCore::append_write(StreamWrite& write) {
     flags_.flush_scheduled = true;
   }
   return write;
-}
-
-[[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) noexcept {
-  return !writes_.empty() && (queue == nullptr || write_at(writes_.front()).queue() != queue);
 }
 
 inline void StreamCore::start_write(StreamWrite& write) {

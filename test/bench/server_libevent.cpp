@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cstddef>
-#include <vector>
 
 #include "bench/server_options.hpp"
 

@@ -31,7 +31,7 @@ enum class Mode {
 
 inline constexpr std::size_t bulk_vector = std::size_t{1} << 20;
 /// What the servers of these modes read into, or write: the same for all, at the begin of a page. Where a
-/// buffer begins weighs more than the library: on AMD's Zen a copy to 16 bytes behind its source, modulo
+/// buffer begins weighs more than the library: on AMD's Zen a copy to 1 to 31 bytes behind its source, modulo
 /// 4 KiB, as from the page of a packet into what malloc() maps, takes ten times as long.
 inline std::span<std::byte> bulk_bytes() {
   alignas(4096) static std::array<std::byte, bulk_vector> bytes;
