@@ -77,7 +77,8 @@ class Stream {
   static std::pair<Stream, Stream> socketpair(Loop& loop, int& err);
   /// Takes over a connected stream socket. It is made non-blocking and close-on-exec and moved to 3 or above.
   /// Errors: EBADF, ENOTSOCK, EPROTOTYPE when it is not a stream socket, EAFNOSUPPORT for a family other than
-  /// ipv4, ipv6, unix, EEXIST when the loop watches it already. On failure the descriptor stays in `fd`.
+  /// ipv4, ipv6, unix, EEXIST when the loop watches it already, ENOMEM. On failure the descriptor stays in
+  /// `fd`.
   static Stream adopt(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err);
 
   /// Whether there is a stream that was not disconnected.

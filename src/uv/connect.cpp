@@ -177,7 +177,15 @@ namespace {
 Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
   auto socket = detail::SocketStream::make(detail::impl_of(loop.core()), fd, options.receive_fds, err);
   if (err != 0) return {};
-  return Stream(loop, std::move(socket), options);
+  detail::SocketStream& made = *socket;
+  std::unique_ptr<StreamBackend> backend = std::move(socket);
+  try {
+    return Stream(loop, std::move(backend), options);
+  } catch (const std::bad_alloc&) {
+    fd = made.release();  // which is still there: the constructor has taken nothing
+    err = ENOMEM;
+    return {};
+  }
 }
 
 }  // namespace

@@ -298,7 +298,8 @@ Body adopt_stream(Run& run, bool with_stdin_closed) {
     UniqueFd first(fds[0]);
     const UniqueFd second(fds[1]);
     int err = 0;
-    const Stream stream = Stream::adopt(now.loop, first, {.receive_buffer = 8192}, err);
+    Stream stream;
+    BOOST_CHECK_NO_THROW(stream = Stream::adopt(now.loop, first, {.receive_buffer = 8192}, err));
     now.report(err);
     // A failure leaves the descriptor to its owner.
     now.done = err == 0 ? stream.is_open() : false;
