@@ -28,7 +28,9 @@ struct TraceEvent {
   std::size_t transferred;  ///< bytes so far
 };
 
-/// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock.
+/// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock, but
+/// may set another function or none. What it throws stops the loop and comes out of `Loop::run()`, as of a
+/// callback; the request goes on.
 using TraceFunction = std::function<void(const TraceEvent&)>;
 
 /// "started", "finished" and so on.

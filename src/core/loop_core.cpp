@@ -37,13 +37,19 @@ LoopCore::LoopCore(Loop& loop) noexcept : loop_(&loop) {}
 
 LoopCore::~LoopCore() = default;
 
-void LoopCore::trace(TraceKind kind, const RequestState& state) {
-  (*trace_)(TraceEvent{kind, state.id(), state.parent_id(), state.name(), state.site(), state.error(),
-                       state.transferred()});
+// Everywhere between two steps of a request: what the function throws must not keep it from the next one.
+void LoopCore::trace(TraceKind kind, const RequestState& state) noexcept {
+  const std::shared_ptr<TraceFunction> function = trace_;  // it may set another one
+  try {
+    (*function)(TraceEvent{kind, state.id(), state.parent_id(), state.name(), state.site(), state.error(),
+                           state.transferred()});
+  } catch (...) {
+    keep_exception(std::current_exception());
+  }
 }
 
 void LoopCore::set_trace(TraceFunction function) {
-  trace_ = function ? std::make_unique<TraceFunction>(std::move(function)) : nullptr;
+  trace_ = function ? std::make_shared<TraceFunction>(std::move(function)) : nullptr;
   set_recycling(trace_ == nullptr && !is_closed());
 }
 

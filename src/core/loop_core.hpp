@@ -139,7 +139,7 @@ class LoopCore {
   }
   /// `drain()` will come, and need not be asked for.
   [[nodiscard]] bool is_attentive() const noexcept { return attention_ != none; }
-  void trace(TraceKind kind, const RequestState& state);
+  void trace(TraceKind kind, const RequestState& state) noexcept;
   [[nodiscard]] bool is_traced() const noexcept { return trace_ != nullptr; }
   void set_trace(TraceFunction function);
   [[nodiscard]] std::uint64_t next_id() noexcept { return ++last_id_; }
@@ -377,7 +377,7 @@ class LoopCore {
   ReceiveBuffer receive_buffer_{this};
   std::size_t held_chunks_ = 0;  // by messages
   std::unique_ptr<std::byte[]> send_buffer_;
-  std::unique_ptr<TraceFunction> trace_;
+  std::shared_ptr<TraceFunction> trace_;
   std::exception_ptr exception_;
 };
 

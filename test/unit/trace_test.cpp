@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -200,6 +201,50 @@ BOOST_FIXTURE_TEST_CASE(an_empty_function_ends_the_trace, TraceFixture) {
   auto request = loop.sleep(0ns);
   loop.run();
   BOOST_TEST(events.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_the_function_throws_comes_out_of_run_and_the_request_goes_on) {
+  for (const TraceKind kind : {TraceKind::started, TraceKind::finished, TraceKind::delivered,
+                               TraceKind::abandoned, TraceKind::cancelled}) {
+    BOOST_TEST_CONTEXT(trace_kind_name(kind)) {
+      LoopFixture fixture;
+      Loop& loop = fixture.loop;
+      loop.set_trace([kind](const TraceEvent& event) {
+        if (event.kind == kind) throw std::runtime_error("traced");
+      });
+      auto abandoned = loop.sleep(1h);
+      abandoned = {};
+      auto cancelled = loop.sleep(1h);
+      int called = 0;
+      cancelled.set_callback([&](auto&) { ++called; });
+      cancelled.cancel();
+      auto [a, b] = fixture.unix_pair();
+      auto writing = a.write("1");
+      writing.set_callback([&](auto&) { ++called; });
+      BOOST_CHECK_THROW(loop.run(), std::runtime_error);
+      loop.set_trace({});
+      loop.run();
+      BOOST_TEST(called == 2);
+      BOOST_TEST(loop.metrics().in_progress == 0U);
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_function_that_ends_the_trace_is_there_until_it_returns, LoopFixture) {
+  auto token = std::make_shared<int>(0);
+  const std::weak_ptr<int> watch = token;
+  int calls = 0;
+  bool is_there = false;
+  loop.set_trace([&, token = std::move(token)](const TraceEvent&) {
+    ++calls;
+    loop.set_trace({});
+    is_there = !watch.expired();
+  });
+  auto request = loop.sleep(0ns);
+  loop.run();
+  BOOST_TEST(calls == 1);
+  BOOST_TEST(is_there);
+  BOOST_TEST(watch.expired());
 }
 
 // Loop::dump()
