@@ -68,6 +68,11 @@ UvStream::~UvStream() {
   close();
 }
 
+void UvStream::give_back() noexcept {
+  link_->ownership = UvStreamOwnership::borrow();
+  close();
+}
+
 void UvStream::let_go(Link* link) noexcept {
   if (--link->users != 0) return;
   LoopImpl& loop = *link->loop;
@@ -444,7 +449,20 @@ Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownersh
   const int fd = detail::descriptor_of(handle);
   if (os::is_stream_socket(fd)) err = os::apply_connected(fd, os::local_address(fd).family(), options);
   if (err != 0) return {};
-  return Stream(loop, std::make_unique<detail::UvStream>(impl, handle, ownership), options);
+  try {
+    auto made = std::make_unique<detail::UvStream>(impl, handle, ownership);
+    detail::UvStream& wrapped = *made;
+    std::unique_ptr<StreamBackend> backend = std::move(made);
+    try {
+      return Stream(loop, std::move(backend), options);
+    } catch (const std::bad_alloc&) {
+      wrapped.give_back();  // which is still there: the constructor has taken nothing
+      throw;
+    }
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return {};
+  }
 }
 
 }  // namespace tsock

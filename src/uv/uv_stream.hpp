@@ -20,6 +20,8 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
  public:
   UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership);
   ~UvStream() override;
+  /// The handle is the application's again, as it was.
+  void give_back() noexcept;
 
   void attach(StreamEvents& events) override { events_ = &events; }
   ssize_t try_readv(std::span<const iovec> vectors, int& err) override;

@@ -3,6 +3,7 @@
 // short.
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -307,6 +308,42 @@ Body adopt_stream(Run& run, bool with_stdin_closed) {
   };
 }
 
+Body wrap_uv_handle(Run& run) {
+  struct Handle {
+    uv_pipe_t pipe{};
+    bool is_closed = false;
+  };
+  std::array<int, 2> fds{};
+  BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
+  const auto peer = std::make_shared<UniqueFd>(fds[1]);
+  const auto handle = std::make_shared<Handle>();
+  uv_pipe_init(run.loop.native_handle(), &handle->pipe, 0);
+  BOOST_TEST_REQUIRE(uv_pipe_open(&handle->pipe, fds[0]) == 0);
+  handle->pipe.data = handle.get();
+  return [handle, peer](Run& now) {
+    auto* const stream = reinterpret_cast<uv_stream_t*>(&handle->pipe);
+    const auto ownership = UvStreamOwnership::take(
+        [](uv_stream_t* closed) { reinterpret_cast<Handle*>(closed)->is_closed = true; });
+    int err = 0;
+    Stream wrapped;
+    BOOST_CHECK_NO_THROW(wrapped = wrap_uv_stream(now.loop, stream, ownership, {}, err));
+    now.report(err);
+    now.done = wrapped.is_open();
+    if (now.done) {
+      wrapped = Stream();
+      BOOST_TEST(now.fixture.run_until([&] { return handle->is_closed; }));
+    } else {
+      // A failure leaves the handle as it was.
+      BOOST_TEST_REQUIRE(uv_is_closing(reinterpret_cast<uv_handle_t*>(stream)) == 0);
+      BOOST_TEST(handle->pipe.data == handle.get());
+      uv_close(reinterpret_cast<uv_handle_t*>(stream),
+               [](uv_handle_t* closed) { reinterpret_cast<Handle*>(closed)->is_closed = true; });
+      uv_run(now.loop.native_handle(), UV_RUN_NOWAIT);
+      BOOST_TEST(handle->is_closed);
+    }
+  };
+}
+
 Body ask_stream(Run& run) {
   auto streams = connected(run);
   run.fetch(streams->left.write("unread"));
@@ -442,6 +479,7 @@ const std::vector<Scenario>& scenarios() {
       {"adopt", false, true, [](Run& run) { return adopt_stream(run, false); }},
       {"adopt with stdin closed", false, true, [](Run& run) { return adopt_stream(run, true); }},
       {"adopt a listener", false, true, adopt_listener},
+      {"wrap a handle of libuv's", false, true, wrap_uv_handle},
       {"ask", true, true, ask_stream},
       {"socketpair", false, true,
        [](Run&) -> Body {
