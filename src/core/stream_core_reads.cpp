@@ -105,7 +105,8 @@ bool StreamCore::read_in_place() {
   if (bytes > direct) take_received(buffer.data(), bytes - direct);
   if (direct != 0) reading_->advance(std::min(bytes, direct));
   check_fault();
-  return bytes == offered || !short_is_final_;
+  // Behind much more is on its way, as a rule: a try costs less than an event.
+  return bytes == offered || !short_is_final_ || (direct >= lone_read && bytes >= lone_read);
 }
 
 // Bytes are in the receive buffer.

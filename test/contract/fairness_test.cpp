@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t flood_step = 1000;
 
 struct FloodCounts {
+  std::size_t step = flood_step;
+  bool short_is_final = false;
   StreamEvents* events = nullptr;
   unsigned reads = 0;
   unsigned writes = 0;
@@ -27,11 +29,11 @@ class FloodBackend final : public StreamBackend {
   void attach(StreamEvents& events) override { counts_->events = &events; }
   ssize_t try_readv(std::span<const iovec> vectors, int& /*err*/) override {
     ++counts_->reads;
-    return static_cast<ssize_t>(std::min(flood_step, vectors[0].iov_len));
+    return static_cast<ssize_t>(std::min(counts_->step, vectors[0].iov_len));
   }
   ssize_t try_writev(std::span<const iovec> vectors, int& /*err*/) override {
     ++counts_->writes;
-    return static_cast<ssize_t>(std::min(flood_step, vectors[0].iov_len));
+    return static_cast<ssize_t>(std::min(counts_->step, vectors[0].iov_len));
   }
   int try_shutdown_write() override { return 0; }
   int try_disconnect() override { return 0; }
@@ -40,7 +42,9 @@ class FloodBackend final : public StreamBackend {
   void want_writable() override {}
   void want_broken() override {}
   std::size_t pending_bytes(int& /*err*/) override { return flood_step; }
-  [[nodiscard]] StreamTraits traits() const noexcept override { return {.short_is_final = false}; }
+  [[nodiscard]] StreamTraits traits() const noexcept override {
+    return {.short_is_final = counts_->short_is_final};
+  }
 
  private:
   std::shared_ptr<FloodCounts> counts_;
@@ -50,7 +54,8 @@ struct FloodFixture : StreamFixture {
   std::shared_ptr<FloodCounts> counts = std::make_shared<FloodCounts>();
   Bytes bytes = Bytes(100 * flood_step);
 
-  FloodFixture() { ours = Stream(loop, std::make_unique<FloodBackend>(counts)); }
+  FloodFixture() { open_flood(); }
+  void open_flood() { ours = Stream(loop, std::make_unique<FloodBackend>(counts)); }
 };
 
 }  // namespace
@@ -106,6 +111,21 @@ BOOST_FIXTURE_TEST_CASE(a_large_read_asks_its_backend_four_times_an_event_and_wa
     BOOST_TEST(counts->reads == 4 * event);
     BOOST_TEST(counts->asked_for_readable == 1 + event);
     BOOST_TEST(reading.transferred() == 4 * event * flood_step);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(where_a_short_read_is_the_last_one_only_much_at_once_is_followed_by_a_try,
+                        FloodFixture) {
+  constexpr std::size_t much = std::size_t{64} * 1024;
+  bytes.resize(100 * much);
+  counts->short_is_final = true;
+  for (const std::size_t step : {flood_step, much - 1, much}) {
+    counts->step = step;
+    open_flood();
+    Request<ssize_t> reading = ours.read(bytes);
+    const unsigned before = counts->reads;
+    counts->events->on_readable();
+    BOOST_TEST(counts->reads - before == (step == much ? 4U : 1U));
   }
 }
 
