@@ -449,17 +449,15 @@ Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownersh
   const int fd = detail::descriptor_of(handle);
   if (os::is_stream_socket(fd)) err = os::apply_connected(fd, os::local_address(fd).family(), options);
   if (err != 0) return {};
+  std::unique_ptr<StreamBackend> backend;
+  detail::UvStream* wrapped = nullptr;
   try {
     auto made = std::make_unique<detail::UvStream>(impl, handle, ownership);
-    detail::UvStream& wrapped = *made;
-    std::unique_ptr<StreamBackend> backend = std::move(made);
-    try {
-      return Stream(loop, std::move(backend), options);
-    } catch (const std::bad_alloc&) {
-      wrapped.give_back();  // which is still there: the constructor has taken nothing
-      throw;
-    }
+    wrapped = made.get();
+    backend = std::move(made);
+    return Stream(loop, std::move(backend), options);
   } catch (const std::bad_alloc&) {
+    if (wrapped != nullptr) wrapped->give_back();  // still there: the Stream has taken nothing
     err = ENOMEM;
     return {};
   }
