@@ -50,28 +50,11 @@ void LoopCore::trace(TraceKind kind, const RequestState& state) noexcept {
 
 void LoopCore::set_trace(TraceFunction function) {
   trace_ = function ? std::make_shared<TraceFunction>(std::move(function)) : nullptr;
-  set_recycling(trace_ == nullptr && !is_closed());
-}
-
-// Those that were kept go when no more are.
-void LoopCore::set_recycling(bool on) noexcept {
-  recycles_ = on && !Pool::passes_through;
-  if (recycles_) return;
-  for (RequestState*& first : recycled_) {
-    while (first != nullptr) {
-      RequestState& state = *first;
-      first = static_cast<RequestState*>(state.handle_);
-      state.free();
-    }
-  }
+  state_cache_.turn(trace_ == nullptr && !is_closed());
 }
 
 std::size_t LoopCore::live_blocks() const noexcept {
-  std::size_t kept = 0;
-  for (const RequestState* state : recycled_) {
-    for (; state != nullptr; state = static_cast<const RequestState*>(state->handle_)) ++kept;
-  }
-  return pool_.live() - kept + held_chunks_;
+  return pool_.live() - state_cache_.size() + held_chunks_;
 }
 
 // Returns what is left of the budget.
@@ -249,7 +232,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 
 void LoopCore::close() noexcept {
   first_marks_ = RequestState::loop_gone;
-  set_recycling(false);
+  state_cache_.turn(false);
   for (NodeList* list : {&flushes_, &resources_}) {
     while (!list->empty()) {
       auto& resource = static_cast<LoopResource&>(list->front());

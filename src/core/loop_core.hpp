@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -16,6 +15,7 @@
 #include "core/deadline_heap.hpp"
 #include "core/pool.hpp"
 #include "core/receive_buffer.hpp"
+#include "core/state_cache.hpp"
 #include "core/unread_bytes.hpp"
 
 namespace tsock::detail {
@@ -108,22 +108,8 @@ class LoopCore {
       last_block_is_back();
   }
 
-  // States of the operations that run for every message are kept when they end, as they are.
-  enum Recycled : std::uint8_t { stream_write, prefixed_pdu, recycled_kinds };
-  /// One of them; null when there is none, and always while a request needs more than the short way: when the
-  /// loop is traced or was closed.
-  template <class S>
-  [[nodiscard]] S* recycled() const noexcept {
-    return static_cast<S*>(recycled_[S::recycled_as]);
-  }
-  /// Takes it.
-  void take_recycled(Recycled kind) noexcept {
-    recycled_[kind] = static_cast<RequestState*>(recycled_[kind]->handle_);
-  }
-  [[nodiscard]] bool recycles() const noexcept { return recycles_; }
-  void recycle(Recycled kind, RequestState& state) noexcept {
-    state.handle_ = std::exchange(recycled_[kind], &state);
-  }
+  /// States that are kept for the next operation of their kind.
+  [[nodiscard]] StateCache& state_cache() noexcept { return state_cache_; }
 
   // Life of requests. Their number is that of the ids given minus that of those that have ended.
   void request_started() noexcept {
@@ -251,6 +237,7 @@ class LoopCore {
   [[nodiscard]] bool leases_to(const StreamCore& user) const noexcept { return lease_ == &user; }
   void end_lease(const StreamCore& user) noexcept {
     if (lease_ == &user) lease_ = nullptr;
+    receive_buffer_.lease_ended();
   }
   /// The room for a batch of datagrams to be received by `user`; what another socket has in it moves to that
   /// socket first.
@@ -318,7 +305,6 @@ class LoopCore {
       keep_alive(is_kept_alive_);
     }
   }
-  void set_recycling(bool on) noexcept;
   void settle_lease();
   void drain(bool output_may_wait) noexcept;
   [[nodiscard]] bool may_output_wait() noexcept;
@@ -347,7 +333,7 @@ class LoopCore {
   NodeList ready_;
   NodeList flushes_;
   NodeList resources_;
-  std::array<RequestState*, recycled_kinds> recycled_{};  // linked by the place of their handle
+  StateCache state_cache_;
   std::uint64_t last_id_ = 0;
   std::uint64_t ended_ = 0;
   std::uint64_t dropped_ = 0;  // of them
@@ -359,7 +345,6 @@ class LoopCore {
   bool orphaned_ = false;
   bool kept_ = false;
   bool is_kept_alive_ = false;  // as the event library was told last
-  bool recycles_ = !Pool::passes_through;
   Attention attention_ = none;
   // The events whose output leaves together.
   unsigned batch_events_ = 0;
@@ -444,8 +429,8 @@ class Recyclable final : public S {
 
  private:
   void free() noexcept override {
-    if (this->is_bare() && this->core().recycles()) [[likely]] {
-      this->core().recycle(S::recycled_as, *this);
+    if (StateCache& cache = this->core().state_cache(); this->is_bare() && cache.is_on()) [[likely]] {
+      cache.keep(S::cached_as, *this, sizeof(Recyclable));
     } else {
       destroy_and_free();
     }
@@ -461,9 +446,10 @@ class Recyclable final : public S {
 template <class S, class... Args>
 S* make_recyclable(LoopCore& core, Args&&... args) {
   static_assert(std::is_nothrow_constructible_v<Recyclable<S>, LoopCore&, Args...>);
-  void* block = core.recycled<Recyclable<S>>();
+  StateCache& cache = core.state_cache();
+  void* block = cache.first<Recyclable<S>>();
   if (block != nullptr) {
-    core.take_recycled(S::recycled_as);
+    cache.take(S::cached_as);
   } else {
     block = core.allocate(sizeof(Recyclable<S>));
   }

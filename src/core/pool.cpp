@@ -10,6 +10,7 @@ Pool::~Pool() {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
   for (FreeBlock* head : large_) {
     while (head != nullptr) {
+      unpoison_memory(head, sizeof(FreeBlock));
       FreeBlock* const next = head->next;
       ::operator delete(static_cast<void*>(head));
       head = next;
@@ -35,7 +36,7 @@ void* Pool::allocate_slowly(std::size_t size) {
   try {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) {
-      const std::size_t block = std::max(small_class(size), std::size_t{1}) * granule;
+      const std::size_t block = block_size(size);
       slabs_.push_back(std::make_unique<std::byte[]>(slab_size));
       std::byte* const slab = slabs_.back().get();
       FreeBlock*& head = small_[small_class(size)];
@@ -43,17 +44,21 @@ void* Pool::allocate_slowly(std::size_t size) {
         offset -= block;
         head = ::new (static_cast<void*>(slab + offset)) FreeBlock{head};
       }
+      poison_memory(slab + size, slab_size - size);
       return slab;
     }
     const std::size_t index = large_class(size);
     if (index < large_classes) {
       if (FreeBlock*& head = large_[index]; head != nullptr) {
         FreeBlock* const block = head;
+        unpoison_memory(block, size);
         head = block->next;
         --large_count_[index];
         return block;
       }
-      return ::operator new(smallest_large << index);
+      void* const block = ::operator new(smallest_large << index);
+      poison_memory(static_cast<std::byte*>(block) + size, (smallest_large << index) - size);
+      return block;
     }
 #endif
     return ::operator new(size);
@@ -69,6 +74,7 @@ void Pool::deallocate_slowly(void* memory, std::size_t size) noexcept {
   if (index < large_classes && (large_count_[index] + 1) * (smallest_large << index) <= cached_bytes) {
     large_[index] = ::new (memory) FreeBlock{large_[index]};
     ++large_count_[index];
+    poison_memory(memory, smallest_large << index);
     return;
   }
 #else

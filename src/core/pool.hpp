@@ -5,18 +5,14 @@
 #include <memory>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define TSOCK_POOL_PASSES_THROUGH 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TSOCK_POOL_PASSES_THROUGH 1
-#endif
-#endif
+#include "core/memory_poison.hpp"
 
 namespace tsock::detail {
 
 /// Blocks for request states and buffers, kept in free lists by size so that steady state never reaches the
-/// heap. Under the address sanitizer every block comes from the heap, so that a use after free is seen.
+/// heap. Free blocks are poisoned for AddressSanitizer. A build that defines TSOCK_POOL_PASSES_THROUGH
+/// (preset asan-heap) takes every block from the heap instead, where overruns between blocks are seen as
+/// well.
 class Pool {
  public:
   /// Sizes are rounded up to a multiple of it.
@@ -40,6 +36,7 @@ class Pool {
       FreeBlock*& head = small_[small_class(size)];
       if (head != nullptr) [[likely]] {
         FreeBlock* const block = head;
+        unpoison_memory(block, size > sizeof(FreeBlock) ? size : sizeof(FreeBlock));
         head = block->next;
         return block;
       }
@@ -54,7 +51,9 @@ class Pool {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) [[likely]] {
       FreeBlock*& head = small_[small_class(size)];
+      unpoison_memory(memory, sizeof(FreeBlock));
       head = ::new (memory) FreeBlock{head};
+      poison_memory(memory, block_size(size));
       return live_;
     }
 #endif
@@ -62,8 +61,10 @@ class Pool {
     return live_;
   }
 
-  /// What `allocate(size)` really gives.
+  /// The largest size for which `allocate()` takes no more memory than for `size`. No larger than `size`
+  /// where AddressSanitizer is to see what goes beyond it.
   [[nodiscard]] static std::size_t usable_size(std::size_t size) noexcept {
+    if constexpr (memory_is_watched) return size;
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) [[likely]]
       return small_class(size) * granule;
@@ -86,6 +87,10 @@ class Pool {
 
   static constexpr std::size_t small_class(std::size_t size) noexcept {
     return (size + granule - 1) / granule;
+  }
+  /// Of the small blocks.
+  static constexpr std::size_t block_size(std::size_t size) noexcept {
+    return small_class(size) != 0 ? small_class(size) * granule : granule;
   }
   static std::size_t large_class(std::size_t size) noexcept;
   static std::size_t usable_large_size(std::size_t size) noexcept;

@@ -26,7 +26,9 @@ std::span<std::byte> ReceiveBuffer::room_beside_messages() noexcept {
     }
     used_ = 0;
   }
-  return {current_->room() + used_, ReceiveChunk::room_size - used_};
+  const std::span<std::byte> room{current_->room() + used_, ReceiveChunk::room_size - used_};
+  unpoison_memory(room.data(), room.size());
+  return room;
 }
 
 void ReceiveBuffer::free_idle(const ReceiveChunk& chunk) noexcept {

@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "core/memory_poison.hpp"
+
 namespace tsock::detail {
 
 class LoopCore;
@@ -45,6 +47,7 @@ class ReceiveBuffer {
   [[nodiscard]] std::span<std::byte> room() noexcept {
     if (current_ == nullptr || current_->messages != 0) [[unlikely]]
       return room_beside_messages();
+    unpoison_memory(current_->room(), ReceiveChunk::room_size);
     return {current_->room(), ReceiveChunk::room_size};
   }
   /// The room was used up to that place.
@@ -63,7 +66,16 @@ class ReceiveBuffer {
   [[gnu::always_inline]] bool add_message() noexcept { return current_->messages++ == 0; }
   /// The last message of a chunk is gone.
   void chunk_is_free(ReceiveChunk& chunk) noexcept {
-    if (&chunk != current_) free_idle(chunk);
+    if (&chunk == current_) return;
+    poison_memory(chunk.room(), ReceiveChunk::room_size);
+    free_idle(chunk);
+  }
+  /// No bytes in the chunk that was read into last wait for a reader any more.
+  void lease_ended() noexcept {
+    if constexpr (memory_is_watched) {
+      if (current_ != nullptr && current_->messages == 0)
+        poison_memory(current_->room(), ReceiveChunk::room_size);
+    }
   }
 
  private:

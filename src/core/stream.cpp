@@ -21,7 +21,7 @@ template <class State, class... Args>
 State* make_operation(const detail::StreamPlace& place, Args&&... args) {
   detail::LoopCore* const core = place.loop_core();
   if (core == nullptr) return nullptr;
-  if constexpr (requires { State::recycled_as; }) {
+  if constexpr (requires { State::cached_as; }) {
     return detail::make_recyclable<State>(*core, std::forward<Args>(args)...);
   } else {
     return detail::make_state<State>(*core, std::forward<Args>(args)...);

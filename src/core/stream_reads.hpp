@@ -66,7 +66,7 @@ class ReadSomeState : public ResultState<ssize_t, StreamRead> {
 /// in the place of its extent.
 class PrefixedPduState : public ResultState<Pdu, StreamRead> {
  public:
-  static constexpr LoopCore::Recycled recycled_as = LoopCore::prefixed_pdu;
+  static constexpr StateCache::Kind cached_as = StateCache::prefixed_pdu;
   PrefixedPduState(LoopCore& core, CallSite site, PrefixFormat format) noexcept : ResultState(core, site) {
     expect(format);
     mark(buffered);
@@ -206,10 +206,10 @@ template <bool u32be>
       u32be ? format.message_size_u32be(bytes.bytes()) : format.message_size(bytes.bytes());
   if (size == 0 || size > bytes.size() || !core_->receive_buffer().may_stay(size)) [[unlikely]]
     return nullptr;
-  auto* const read = core_->recycled<PrefixedPduState>();
+  auto* const read = core_->state_cache().first<PrefixedPduState>();
   if (read == nullptr) [[unlikely]]
     return nullptr;
-  core_->take_recycled(LoopCore::prefixed_pdu);
+  core_->state_cache().take(StateCache::prefixed_pdu);
   core_->keep_message();
   read->begin_again(*core_, site, ReadyNode::Phase::served, RequestState::no_marks, size);
   read->take_kept(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
@@ -227,9 +227,9 @@ template <bool u32be>
 [[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_waiting_read(PrefixFormat format,
                                                                                CallSite site) noexcept {
   if (!is_open() || reading_ != nullptr || unread_ != nullptr || read_error_ != 0) return nullptr;
-  auto* const read = core_->recycled<PrefixedPduState>();
+  auto* const read = core_->state_cache().first<PrefixedPduState>();
   if (read == nullptr || !core_->is_attentive()) return nullptr;
-  core_->take_recycled(LoopCore::prefixed_pdu);
+  core_->state_cache().take(StateCache::prefixed_pdu);
   read->begin_again(*core_, site, ReadyNode::Phase::in_progress, RequestState::buffered, 0);
   read->expect(format);
   read->set_stream(this);

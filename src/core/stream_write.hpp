@@ -19,7 +19,7 @@ namespace tsock::detail {
 /// counterpart.
 class StreamWrite : public StreamOperation {
  public:
-  static constexpr LoopCore::Recycled recycled_as = LoopCore::stream_write;
+  static constexpr StateCache::Kind cached_as = StateCache::stream_write;
   [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
     set_result_place(transferred_place());
   }
@@ -154,10 +154,10 @@ inline void StreamCore::append_write(StreamWrite& write) {
     return nullptr;
   if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
     return nullptr;
-  auto* const write = core_->recycled<StreamWrite>();
+  auto* const write = core_->state_cache().first<StreamWrite>();
   if (write == nullptr || !core_->is_attentive()) [[unlikely]]
     return nullptr;
-  core_->take_recycled(LoopCore::stream_write);
+  core_->state_cache().take(StateCache::stream_write);
   write->begin_again(*core_, site, ReadyNode::Phase::in_progress,
                      queue != nullptr ? RequestState::started : RequestState::no_marks, 0);
   write->set_vector(vector);

@@ -18,8 +18,8 @@ namespace {
 std::atomic<std::size_t> allocations{0};
 }  // namespace
 
-// Sanitizers have operators of their own, and for the address sanitizer the pool passes through to the heap.
-#if defined(TSOCK_POOL_PASSES_THROUGH) || defined(__SANITIZE_THREAD__)
+// Sanitizers have operators of their own.
+#if defined(TSOCK_ADDRESS_SANITIZER) || defined(TSOCK_POOL_PASSES_THROUGH) || defined(__SANITIZE_THREAD__)
 #define TSOCK_ALLOCATIONS_NOT_COUNTED 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -1,5 +1,6 @@
 #include "core/pool.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
 #include <cstring>
@@ -7,6 +8,7 @@
 #include <set>
 #include <vector>
 
+using tsock::detail::is_poisoned;
 using tsock::detail::Pool;
 
 BOOST_AUTO_TEST_SUITE(pool)
@@ -69,6 +71,22 @@ BOOST_AUTO_TEST_CASE(random_use_keeps_every_block_intact) {
   BOOST_TEST(pool.live() == blocks.size());
   for (const Block& block : blocks) pool.deallocate(block.memory, block.size);
 }
+
+#if defined(TSOCK_ADDRESS_SANITIZER) && !defined(TSOCK_POOL_PASSES_THROUGH)
+BOOST_AUTO_TEST_CASE(what_is_free_or_behind_a_block_is_poisoned) {
+  Pool pool;
+  for (const std::size_t size : {1U, 16U, 100U, 1024U, 2000U, 4096U, 100000U}) {
+    for (int use = 0; use < 2; ++use) {  // from the heap, and again from the free list
+      auto* const memory = static_cast<unsigned char*>(pool.allocate(size));
+      BOOST_TEST(!is_poisoned(memory, size));
+      if (size % 16 != 0) BOOST_TEST(is_poisoned(memory + std::max<std::size_t>(size, 8), 1));
+      pool.deallocate(memory, size);
+      BOOST_TEST(is_poisoned(memory, 1));
+      BOOST_TEST(is_poisoned(memory + size - 1, 1));
+    }
+  }
+}
+#endif
 
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
 BOOST_AUTO_TEST_CASE(a_block_that_came_back_is_used_again) {

@@ -58,8 +58,9 @@ struct ShortWayFixture : LoopFixture {
   }
   /// Where the pool keeps anything.
   [[nodiscard]] bool keeps_states() {
-    return detail::Pool::passes_through || (loop.core().recycled<detail::StreamWrite>() != nullptr &&
-                                            loop.core().recycled<detail::PrefixedPduState>() != nullptr);
+    return detail::Pool::passes_through ||
+           (loop.core().state_cache().first<detail::StreamWrite>() != nullptr &&
+            loop.core().state_cache().first<detail::PrefixedPduState>() != nullptr);
   }
   std::string received(std::size_t size) {
     std::string text(size, '\0');
@@ -87,6 +88,15 @@ struct ShortWayFixture : LoopFixture {
 };
 
 }  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_state_that_is_kept_is_poisoned, ShortWayFixture) {
+  in_callback([] {});
+  const auto* const write = loop.core().state_cache().first<detail::StreamWrite>();
+  const auto* const read = loop.core().state_cache().first<detail::PrefixedPduState>();
+  const bool is_watched = detail::memory_is_watched && !detail::Pool::passes_through;
+  BOOST_TEST(detail::is_poisoned(write, sizeof(*write)) == is_watched);
+  BOOST_TEST(detail::is_poisoned(read, sizeof(*read)) == is_watched);
+}
 
 BOOST_FIXTURE_TEST_CASE(while_a_queue_writes_others_are_refused, ShortWayFixture) {
   Request<ssize_t> first;

@@ -202,7 +202,7 @@ class RequestState : public ReadyNode {
   /// For one who puts many finished states into the ready list at once: all of `finish()` but that. The state
   /// is in a list of the caller's.
   inline void set_finished(Phase finished_or_settled = Phase::finished) noexcept;
-  /// A state that was kept when its operation was over begins the next one; see `LoopCore::recycled()`.
+  /// A state that was kept when its operation was over begins the next one; see `StateCache`.
   inline void begin_again(LoopCore& core, CallSite site, Phase phase, Marks marks,
                           std::size_t transferred) noexcept;
   /// The operation's turn has come, see `schedule_begin()`.
@@ -219,6 +219,7 @@ class RequestState : public ReadyNode {
  private:
   friend class LoopCore;
   friend class DeadlineHeap;
+  friend class StateCache;
   friend class StreamCore;
   void deliver_late();
   [[nodiscard]] bool can_call_back_late() const noexcept;
