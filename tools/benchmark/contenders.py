@@ -1,0 +1,32 @@
+"""What is compared: the servers of test/bench and their forms."""
+
+FLOOR = "epoll"
+OURS = "tsock"
+
+
+class Contender:
+    def __init__(self, key, program, title, variant="", libraries=""):
+        self.key = key
+        self.program = program
+        self.title = title
+        self.variant = variant
+        self.libraries = libraries  # Debian packages, for what is skipped
+
+
+CONTENDERS = {c.key: c for c in [
+    Contender("epoll", "epoll", "hand-written epoll"),
+    Contender("tsock", "tsock", "tsock"),
+    Contender("tsock-into", "tsock", "tsock, caller's buffers", "into"),
+    Contender("tsock-many", "tsock", "tsock, recv_many", "many"),
+    Contender("tsock-deadline", "tsock", "tsock, a deadline each", "deadline"),
+    Contender("libuv", "libuv", "libuv", "", "libuv1-dev"),
+    Contender("libuv-batch", "libuv", "libuv, batch", "batch", "libuv1-dev"),
+    Contender("asio", "asio", "Asio", "", "libasio-dev"),
+    Contender("asio-readahead", "asio", "Asio, read-ahead", "readahead", "libasio-dev"),
+    Contender("libevent", "libevent", "libevent", "", "libevent-dev"),
+    Contender("tsocket", "tsocket", "tsocket", "", "samba-dev libtevent-dev libtalloc-dev"),
+    Contender("tsocket-optimized", "tsocket", "tsocket, optimized", "optimized", "samba-dev libtevent-dev libtalloc-dev"),
+]}
+STREAMS = ["epoll", "tsock", "libuv", "libuv-batch", "asio", "asio-readahead", "libevent", "tsocket", "tsocket-optimized"]
+BULK = ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"]
+DATAGRAMS = ["epoll", "tsock", "tsock-into", "tsock-many", "libuv", "libuv-batch", "asio", "tsocket", "tsocket-optimized"]

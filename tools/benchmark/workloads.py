@@ -1,0 +1,78 @@
+"""The workloads, each with its bars."""
+
+from .bars import Absolute, Ahead, Cheaper, Floor, NoAllocation, Reference
+from .contenders import BULK, DATAGRAMS, STREAMS
+from .measures import (allocations, cpu, cpu_with_reference, datagram_allocations, echo_load, memory, nanoseconds, per_second,
+                       rate, two_loops)
+
+
+class Workload:
+    """One line of the summary. `bars` are what has to hold; the first one is the line's ratio."""
+
+    def __init__(self, key, title, measure, contenders, bars, unit="us CPU/op", higher=False, sockets=1, load=(),
+                 mode="echo", weight=1.0, most_rounds=None):
+        self.key = key
+        self.title = title
+        self.measure = measure
+        self.contenders = contenders
+        self.bars = bars
+        self.unit = unit
+        self.higher = higher  # more is better
+        self.sockets = sockets
+        self.load = list(load)
+        self.mode = mode
+        self.weight = weight  # of the measuring time
+        self.most_rounds = most_rounds
+
+
+def workloads():
+    few = echo_load(64)
+    return [
+        Workload("echo-64x1", "PDU echo, 64 bytes, 64 connections, 1 in flight", cpu, STREAMS,
+                 [Floor(1.05), Ahead()], load=few),
+        Workload("echo-1x1", "PDU echo, 64 bytes, 1 connection (latency)", cpu, STREAMS, [Floor(1.05)],
+                 load=echo_load(1)),
+        Workload("echo-64x32", "PDU echo, 64 bytes, 64 connections, 32 in flight", cpu, STREAMS + ["tsock-deadline"],
+                 [Floor(1.3), Cheaper("tsocket", 30), Cheaper("libuv", 12)], load=echo_load(64, 32)),
+        Workload("echo-16k", "PDU echo, 16 KiB, 16 connections, 4 in flight", cpu, STREAMS,
+                 [Floor(1.0), Cheaper("tsocket", 2.3)], load=echo_load(16, 4, 16384)),
+        Workload("bulk-read", "one stream, the server reads vectors of 1 MiB", rate, BULK, [Floor(0.98)], "MiB/s",
+                 higher=True, mode="sink", load=["sink"], weight=1.5),
+        Workload("bulk-write", "one stream, the server writes vectors of 1 MiB", rate, BULK, [Floor(0.98)], "MiB/s",
+                 higher=True, mode="source", load=["source"], weight=1.5),
+        Workload("mixed", "PDU echo, 16 B to 256 KiB, 256 connections, 1 in flight", cpu, STREAMS, [Floor(1.15)],
+                 load=echo_load(256, 1, 16, 262144), weight=1.5),
+        Workload("connect", "connect, one PDU, close", cpu, STREAMS, [Floor(1.15)],
+                 load=["connect", "--connections", 16]),
+        Workload("idle-10k", "PDU echo, 64 bytes, 10,000 connections, 1 % active", cpu_with_reference,
+                 ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"], [Reference(1.25)],
+                 load=echo_load(10000, active=100), most_rounds=5),
+        Workload("memory", "memory of an idle connection, of 10,000, in user space", memory,
+                 ["epoll", "tsock", "libuv", "asio", "asio-readahead", "libevent", "tsocket"],
+                 [Absolute(600, "bytes")], "bytes", load=["echo", "--connections", 10000, "--memory", 1], most_rounds=1),
+        Workload("deadline", "a deadline set on a request and cleared, 1,000 others waiting", nanoseconds,
+                 ["tsock", "libuv", "asio", "libevent", "tsocket"], [Absolute(60, "ns")], "ns", mode="deadline",
+                 most_rounds=5),
+        Workload("post", "functions given to a loop by another thread", per_second, ["tsock", "libuv", "asio"],
+                 [Absolute(5e6, "a second")], "a second", higher=True, mode="post", most_rounds=5),
+        Workload("allocations", "heap allocations for an echoed PDU", allocations, STREAMS, [NoAllocation()],
+                 "a PDU", most_rounds=1),
+        Workload("udp-allocations", "heap allocations for an echoed datagram (bar: with the caller's buffers)", datagram_allocations,
+                 DATAGRAMS, [NoAllocation("tsock-into")], "a datagram",
+                 mode="datagram", most_rounds=1),
+        Workload("udp-64x1", "datagram echo, 64 bytes, 1 socket, 32 in flight", cpu, DATAGRAMS,
+                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram", load=["datagram", "--in-flight", 32]),
+        Workload("udp-64x64", "datagram echo, 64 bytes, 64 sockets, 32 in flight", cpu, DATAGRAMS,
+                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram", sockets=64,
+                 load=["datagram", "--in-flight", 32]),
+        Workload("udp-1400x1", "datagram echo, 1400 bytes, 1 socket, 32 in flight", cpu, DATAGRAMS,
+                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram",
+                 load=["datagram", "--in-flight", 32, "--smallest", 1400]),
+        Workload("udp-1400x64", "datagram echo, 1400 bytes, 64 sockets, 32 in flight", cpu, DATAGRAMS,
+                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram", sockets=64,
+                 load=["datagram", "--in-flight", 32, "--smallest", 1400]),
+        Workload("two-loops", "two loops on two cores against one, a hash over each PDU", two_loops, ["tsock"],
+                 [Absolute(1.8, "x one loop")], "x one loop", higher=True,
+                 load=["echo", "--connections", 64, "--smallest", 1024, "--largest", 1024, "--reply", 8], weight=3,
+                 most_rounds=5),
+    ]
