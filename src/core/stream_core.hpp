@@ -204,7 +204,9 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool write_batch();
   ssize_t write_gathered(std::size_t& offered, int& err);
   bool after_write(ssize_t result, std::size_t offered, int err);
+  void await_writable();
   void write_failed(int err);
+  bool finish_taken();
   void account_written(std::size_t bytes);
   void finish_written(std::size_t bytes);
   void try_shutdown();

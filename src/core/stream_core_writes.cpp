@@ -111,39 +111,46 @@ ssize_t StreamCore::write_gathered(std::size_t& offered, int& err) {
                             : backend_->try_writev(gather.vectors(), err);
 }
 
-// What a call of the backend has come to.
+// What a call of the backend has come to. A short write is flushed like a full one: what was taken has not
+// left before the backend says so.
 bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
   if (result < 0) {
     write_failed(err);
     return false;
   }
   const auto sent = static_cast<std::size_t>(result);
-  const bool is_short = sent < offered && short_is_final_;
-  err = is_short ? 0 : backend_->try_flush();
+  err = backend_->try_flush();
   if (err == 0) {
     finish_written(sent);
   } else {
     account_written(sent);
+    if (err != EAGAIN) {
+      write_failed(err);
+      return false;
+    }
   }
-  if (is_short) {
-    flags_.write_blocked = true;
-    backend_->want_writable();
+  if (sent < offered && short_is_final_) {
+    await_writable();
     return false;
   }
   if (!writes_.empty() && write_at(*writes_.end()->prev).remaining() != 0) return true;
   if (err != 0) {
-    write_failed(err);
+    await_writable();
     return false;
   }
   if (flags_.is_shutting_down && writes_.empty()) try_shutdown();
   return false;
 }
 
+void StreamCore::await_writable() {
+  flags_.write_blocked = true;
+  backend_->want_writable();
+}
+
 // Of `try_writev()` or `try_flush()`.
 void StreamCore::write_failed(int err) {
   if (err == EAGAIN) {
-    flags_.write_blocked = true;
-    backend_->want_writable();
+    await_writable();
   } else {
     latch_write(err);
     fail_writes(err);
@@ -242,11 +249,25 @@ bool StreamCore::exceeds_cap(std::size_t bytes) const noexcept {
   return bytes > cap - std::min(extras_->queued_bytes, cap);
 }
 
+// Writes that were taken as a whole are over before more is given to the backend: an error of what follows is
+// not theirs.
+bool StreamCore::finish_taken() {
+  if (writes_.empty() || write_at(writes_.front()).remaining() != 0) return true;
+  const int err = backend_->try_flush();
+  if (err == 0) {
+    finish_written(0);
+  } else if (err != EAGAIN) {
+    write_failed(err);
+    return false;
+  }
+  return true;
+}
+
 void StreamCore::on_writable() {
   flags_.write_blocked = false;
   if (flags_.state == State::disconnecting) {
     try_disconnect();
-  } else {
+  } else if (flags_.state == State::open && finish_taken()) {
     flush();
   }
 }

@@ -66,7 +66,10 @@ void StreamWrite::start_in_queue() {
   target->start_write(*this);
 }
 
+// Who cancels too late hears what became of the bytes. A deadline bounds the time that the caller waits, so
+// it holds also where the bytes leave behind it.
 void StreamWrite::interrupt(int err) {
+  if (err == ECANCELED && stream() != nullptr && is_taken()) return;
   if (stream() != nullptr) stream()->drop_write(*this);
   end_without_stream(err);
 }

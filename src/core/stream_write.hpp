@@ -55,6 +55,8 @@ class StreamWrite : public StreamOperation {
     return static_cast<const std::byte*>(place_) + remaining_ == place;
   }
   [[nodiscard]] std::size_t bytes_to_write() const noexcept final { return remaining_; }
+  /// The backend has all of it, and it only waits for its flush: the bytes leave whatever becomes of it.
+  [[nodiscard]] bool is_taken() const noexcept { return remaining_ == 0; }
   /// A message is cut when it ends now.
   [[nodiscard]] bool is_partly_out() const noexcept {
     return transferred() != 0 && remaining_ != 0 && !has(divisible);

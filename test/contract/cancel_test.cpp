@@ -362,6 +362,51 @@ BOOST_FIXTURE_TEST_CASE(a_write_cut_at_each_byte_tells_how_much_is_out, CancelFi
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(a_write_that_was_wholly_taken_cannot_be_cancelled_any_more, CancelFixture) {
+  const auto script = make_script({.flush_result = EAGAIN});
+  ours = scripted_stream(loop, script);
+  Queue queue(loop);
+  Request<ssize_t> writing = ours.write(queue, "abc");
+  Request<ssize_t> next = ours.write(queue, "def");
+  loop.run_until_idle();
+  BOOST_TEST(writing.cancel());
+  BOOST_TEST(next.cancel());
+  loop.run_until_idle();
+  BOOST_TEST(writing.is_in_progress());
+  BOOST_TEST(ours.queued_bytes() == 0U);
+  script->flush_result = 0;
+  script->events->on_writable();
+  BOOST_TEST(value_of(writing) == 3);
+  BOOST_TEST(value_of(next) == 3);
+  BOOST_TEST(script->output == "abcdef");
+  BOOST_TEST(error_of(ours.write("x")) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_that_was_cancelled_too_late_tells_what_became_of_it, CancelFixture) {
+  const auto script = make_script({.flush_result = EAGAIN});
+  ours = scripted_stream(loop, script);
+  Request<ssize_t> writing = ours.write("abc");
+  loop.run_until_idle();
+  writing.cancel();
+  script->flush_result = ENOSPC;
+  script->events->on_writable();
+  BOOST_TEST(error_of(writing) == ENOSPC);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deadline_of_a_write_that_was_wholly_taken_ends_the_wait_and_cuts_nothing,
+                        CancelFixture) {
+  const auto script = make_script({.flush_result = EAGAIN});
+  ours = scripted_stream(loop, script);
+  Request<ssize_t> writing = ours.write("abc");
+  writing.set_timeout(std::chrono::milliseconds(1));
+  BOOST_TEST(error_of(writing) == ETIMEDOUT);
+  BOOST_TEST(writing.transferred() == 3U);
+  script->flush_result = 0;
+  script->events->on_writable();
+  BOOST_TEST(error_of(ours.write("def")) == 0);
+  BOOST_TEST(script->output == "abcdef");
+}
+
 // ---- control ----
 
 BOOST_FIXTURE_TEST_CASE(a_disconnect_that_was_interrupted_closes_at_once, CancelFixture) {

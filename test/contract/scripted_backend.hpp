@@ -25,7 +25,9 @@ class ScriptedBackend final : public StreamBackend {
     int read_error = EAGAIN;               ///< what a read gives when `input` is empty; 0 is the end
     std::string output = {};               ///< what was written
     std::size_t room = std::string::npos;  ///< bytes that writes may still take
-    int write_error = EAGAIN;              ///< what a write gives without room
+    std::size_t most_per_write = std::string::npos;
+    bool short_is_final = false;
+    int write_error = EAGAIN;  ///< what a write gives without room
     int flush_result = 0;
     int shutdown_result = 0;
     int disconnect_result = 0;  ///< EAGAIN: the goodbye takes time
@@ -57,7 +59,7 @@ class ScriptedBackend final : public StreamBackend {
   ssize_t try_writev(std::span<const iovec> vectors, int& err) override {
     std::size_t taken = 0;
     for (const iovec& vector : vectors) {
-      const std::size_t step = std::min(vector.iov_len, script_->room);
+      const std::size_t step = std::min({vector.iov_len, script_->room, script_->most_per_write - taken});
       script_->output.append(static_cast<const char*>(vector.iov_base), step);
       if (script_->room != std::string::npos) script_->room -= step;
       taken += step;
@@ -77,6 +79,9 @@ class ScriptedBackend final : public StreamBackend {
   void want_readable() override {}
   void want_writable() override {}
   void want_broken() override {}
+  [[nodiscard]] StreamTraits traits() const noexcept override {
+    return {.short_is_final = script_->short_is_final};
+  }
   std::size_t pending_bytes(int& err) override {
     if (script_->input.empty() && script_->read_error != EAGAIN)
       err = script_->read_error == 0 ? EPIPE : script_->read_error;

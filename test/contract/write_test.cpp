@@ -130,6 +130,65 @@ BOOST_FIXTURE_TEST_CASE(a_layer_that_cannot_pass_bytes_on_fails_the_write, Strea
   BOOST_TEST(error_of(ours.write("abc")) == EIO);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_write_that_was_taken_with_a_part_of_the_next_one_waits_for_its_flush,
+                        StreamFixture) {
+  const auto script = make_script({.most_per_write = 5, .short_is_final = true, .flush_result = EAGAIN});
+  ours = scripted_stream(loop, script);
+  Queue queue(loop);
+  Request<ssize_t> first = ours.write(queue, "abc");
+  Request<ssize_t> second = ours.write(queue, "defg");
+  loop.run_until_idle();
+  BOOST_TEST(script->output == "abcde");
+  BOOST_TEST(first.is_in_progress());
+  BOOST_TEST(first.transferred() == 3U);
+  BOOST_TEST(second.transferred() == 2U);
+  // What was taken has left; what follows has not.
+  script->flush_result = 0;
+  script->most_per_write = 0;
+  script->events->on_writable();
+  BOOST_TEST(value_of(first) == 3);
+  BOOST_TEST(second.is_in_progress());
+  script->most_per_write = std::string::npos;
+  script->events->on_writable();
+  BOOST_TEST(value_of(second) == 4);
+  BOOST_TEST(script->output == "abcdefg");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_error_of_a_flush_reaches_the_write_that_it_belongs_to, StreamFixture) {
+  for (const bool late : {false, true}) {
+    const auto script =
+        make_script({.most_per_write = 5, .short_is_final = true, .flush_result = late ? EAGAIN : ENOSPC});
+    ours = scripted_stream(loop, script);
+    Queue queue(loop);
+    Request<ssize_t> first = ours.write(queue, "abc");
+    Request<ssize_t> second = ours.write(queue, "defg");
+    loop.run_until_idle();
+    if (late) {
+      script->flush_result = ENOSPC;
+      script->events->on_writable();
+    }
+    BOOST_TEST(error_of(first) == ENOSPC);
+    BOOST_TEST(error_of(second) == ENOSPC);
+    BOOST_TEST(script->output == "abcde");
+    ours = Stream();
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_error_of_what_follows_is_not_that_of_a_write_that_left, StreamFixture) {
+  const auto script = make_script({.most_per_write = 5, .short_is_final = true, .flush_result = EAGAIN});
+  ours = scripted_stream(loop, script);
+  Queue queue(loop);
+  Request<ssize_t> first = ours.write(queue, "abc");
+  Request<ssize_t> second = ours.write(queue, "defg");
+  loop.run_until_idle();
+  script->flush_result = 0;
+  script->room = 0;
+  script->write_error = ENOSPC;
+  script->events->on_writable();
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(second) == ENOSPC);
+}
+
 BOOST_FIXTURE_TEST_CASE(small_writes_of_a_turn_leave_in_one_call, StreamFixture) {
   struct Counter final : StreamBackend {
     std::vector<std::size_t>* calls;

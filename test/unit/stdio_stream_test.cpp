@@ -430,6 +430,26 @@ BOOST_AUTO_TEST_CASE(write_is_in_the_file_when_it_completes) {
   BOOST_TEST(content_of(directory / "out") == "now and then");
 }
 
+BOOST_AUTO_TEST_CASE(full_disk_is_told_to_the_write_that_found_it_full) {
+  const std::vector<std::byte> bytes = pattern(std::size_t{60} * 1024);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  // A worker thread takes 64 KiB at a time: the first write and the beginning of the second one.
+  for (const std::size_t room : {std::size_t{32} * 1024, std::size_t{64} * 1024}) {
+    const rlimit limit{room, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    Stream out = open_path(directory / "out", FileMode::write);
+    Queue queue(loop);
+    auto first = out.write(queue, bytes);
+    auto second = out.write(queue, bytes);
+    BOOST_TEST(error_of(first) == (room < bytes.size() ? EFBIG : 0));
+    BOOST_TEST(error_of(second) == EFBIG);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+  }
+  std::signal(SIGXFSZ, handler);
+}
+
 BOOST_AUTO_TEST_CASE(file_modes_empty_append_and_keep) {
   const std::string path = make_file("file", "old");
   {
