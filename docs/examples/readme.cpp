@@ -1,4 +1,5 @@
 #include <iostream>
+#include <string>
 #include <tsock/tsock.hpp>
 
 struct Session {  // sends every line back; deleting it is safe at any time
@@ -23,7 +24,9 @@ struct Session {  // sends every line back; deleting it is safe at any time
 int main(int argc, char** argv) {
   tsock::Loop loop;
   int err = 0;
-  const auto address = tsock::Address::parse(argc > 1 ? argv[1] : "127.0.0.1:7000", err);
+  const std::string text = argc > 1 ? argv[1] : "127.0.0.1:7000";
+  const auto address = tsock::Address::parse(text, err);
+  if (err != 0) return std::cerr << text << ": " << tsock::Address::parse_error_text(text) << '\n', 1;
   auto listener = tsock::Listener::listen(loop, address, {}, err);
   if (err != 0) return std::cerr << tsock::error_text(err) << '\n', 1;
   std::cout << "listening on " << listener.local_address() << std::endl;

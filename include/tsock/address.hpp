@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tsock/optional_text.hpp>
 
 struct sockaddr;  // the system's; named here so that this header drags in no socket header
 
@@ -35,36 +36,34 @@ class Address {
 
   /// An IP endpoint from numeric text (tsocket_address_inet_from_strings).
   ///
-  /// `family` is "ip", "ipv4" or "ipv6" in any case. `address` without a value is the wildcard: "::" for
-  /// "ip". IPv6 text may end in a scope, an interface name or its number: "fe80::1%eth0", "fe80::1%2". IPv4
-  /// text is four decimal numbers; the old short and octal spellings are refused. Errors: EAFNOSUPPORT for an
-  /// unknown family; EINVAL for text that is no address of this family, or a scope that names no interface.
-  [[nodiscard]] static Address inet_from_strings(std::string_view family,
-                                                 std::optional<std::string_view> address, std::uint16_t port,
-                                                 int& err);
-
-  /// The same for a C string that may be null, which is the wildcard.
-  [[nodiscard]] static Address inet_from_strings(std::string_view family, const char* address,
+  /// `family` is "ip", "ipv4" or "ipv6" in any case. A null `address` is the wildcard: "::" for "ip". IPv6
+  /// text may end in a scope, an interface name or its number: "fe80::1%eth0", "fe80::1%2". IPv4 text is four
+  /// decimal numbers; the old short and octal spellings are refused. Errors: EAFNOSUPPORT for an unknown
+  /// family; EINVAL for text that is no address of this family, the empty one among it, or a scope that names
+  /// no interface.
+  [[nodiscard]] static Address inet_from_strings(OptionalText family, OptionalText address,
                                                  std::uint16_t port, int& err);
 
   /// An IP endpoint from "v4", "v4:port", "v6", "[v6]" or "[v6]:port"
   /// (tsocket_address_inet_from_hostport_strings).
   ///
-  /// Text with two or more colons outside brackets is an IPv6 address without a port, also in the form
-  /// "::ffff:1.2.3.4". `default_port` is used when the text has none.
+  /// Null, "" and the empty host of ":port" are the wildcard of the family, as above. Text with two or more
+  /// colons outside brackets is an IPv6 address without a port, also in the form "::ffff:1.2.3.4".
+  /// `default_port` is used when the text has none.
   /// Errors: EAFNOSUPPORT for an unknown family; EINVAL for anything else, a port that is empty, no number
   /// or above 65535, and text behind "]" among it.
-  [[nodiscard]] static Address inet_from_hostport_strings(std::string_view family, std::string_view host_port,
+  [[nodiscard]] static Address inet_from_hostport_strings(OptionalText family, OptionalText host_port,
                                                           std::uint16_t default_port, int& err);
 
-  /// A unix socket by path (tsocket_address_unix_from_path). "" is the unnamed address: do not bind.
-  /// Errors: ENAMETOOLONG when path and terminator do not fit sun_path (108 bytes on Linux), EINVAL for an
-  /// embedded NUL.
-  [[nodiscard]] static Address unix_from_path(std::string_view path, int& err);
+  /// A unix socket by path (tsocket_address_unix_from_path). Null and "" are the unnamed address: do not
+  /// bind. Errors: ENAMETOOLONG when path and terminator do not fit sun_path (108 bytes on Linux), EINVAL for
+  /// an embedded NUL.
+  [[nodiscard]] static Address unix_from_path(OptionalText path, int& err);
 
   /// A unix socket in Linux' abstract namespace (unix(7)). `name` goes without the leading NUL and may hold
-  /// any byte. Errors: ENAMETOOLONG above 107 bytes, EAFNOSUPPORT where the system has no such namespace.
-  [[nodiscard]] static Address unix_abstract(std::string_view name, int& err);
+  /// any byte; null is the empty name. Errors: ENAMETOOLONG above 107 bytes, EAFNOSUPPORT where the system
+  /// has no such namespace.
+  [[nodiscard]] static Address unix_abstract(OptionalText name, int& err);
 
   /// The unix address without a name, what getpeername gives for most clients.
   [[nodiscard]] static Address unix_unnamed() noexcept;
@@ -76,28 +75,38 @@ class Address {
   /// Errors: EINVAL for null, or a length too short for the family; EAFNOSUPPORT for another family.
   [[nodiscard]] static Address from_sockaddr(const ::sockaddr* address, std::size_t length, int& err);
 
-  /// Reads every form that to_string() prints, and gives back the same address.
+  /// Reads every form that to_string() prints of an address, and gives back the same address.
   ///
-  /// Besides: the forms of inet_from_hostport_strings ("ip", default port 0), and the prefixes "ipv4:" and
-  /// "ipv6:" of string(). "ipv6:2001::1:80" could mean two endpoints: text that does is refused, brackets
-  /// make it clear. In unix names "%" introduces two hexadecimal digits. Errors: EINVAL; ENAMETOOLONG.
-  [[nodiscard]] static Address parse(std::string_view text, int& err);
+  /// Besides: the forms of inet_from_hostport_strings ("ip", default port 0) that have a host; the prefixes
+  /// "ipv4:" and "ipv6:" of string(); an absolute path, whose bytes are taken as they are; "unix://" and
+  /// "unix-abstract://" in front of a name. "ipv6:2001::1:80" could mean two endpoints: text that does is
+  /// refused, brackets make it clear. In unix names behind a prefix "%" introduces two hexadecimal digits.
+  ///
+  /// What is short for something that depends on the use is refused: of ":7000" nobody can tell here whether
+  /// it is to be heard on IPv4, IPv6 or both, or which host to connect to; "7000" has been an IPv4 address; a
+  /// name has to be looked up. Empty or null text is no address either, though to_string() prints it for one
+  /// that is empty. parse_error_text() tells such things. Errors: EINVAL; ENAMETOOLONG.
+  [[nodiscard]] static Address parse(OptionalText text, int& err);
+
+  /// What is wrong with text that parse() refuses, in words for whoever wrote it, and how to write what was
+  /// probably meant: one line without the text in front. Empty when parse() takes it. The wording may change.
+  [[nodiscard]] static std::string parse_error_text(OptionalText text);
 
   /// tsocket's text for logs (tsocket_address_string): "ipv4:1.2.3.4:80", "ipv6:2001::1:80", "unix:/path",
   /// "NULL" for no address. Not for parsing: the end of an IPv6 address cannot be told from its port.
   [[nodiscard]] std::string string() const;
 
   /// The canonical text, which parse() reads back: "1.2.3.4:80", "[fe80::1%eth0]:80", "unix:/path",
-  /// "unix-abstract:name", "unix:" for unnamed, "" for no address. In unix names "%" and all bytes that are
-  /// not printable ASCII appear as "%XX", so it is always one line.
+  /// "unix-abstract:name", "unix:" for unnamed, "" for no address. In unix names "%", all bytes that are not
+  /// printable ASCII, and the first of two leading slashes appear as "%XX", so it is always one line.
   [[nodiscard]] std::string to_string() const;
 
   [[nodiscard]] bool is_empty() const noexcept { return kind_ == Kind::none; }
   explicit operator bool() const noexcept { return kind_ != Kind::none; }
 
   /// Whether this is an IP address of `family` "ip", "ipv4" or "ipv6" in any case
-  /// (tsocket_address_is_inet); false for an unknown family.
-  [[nodiscard]] bool is_inet(std::string_view family) const noexcept;
+  /// (tsocket_address_is_inet); false for an unknown family, or null.
+  [[nodiscard]] bool is_inet(OptionalText family) const noexcept;
   [[nodiscard]] bool is_inet() const noexcept { return is_ipv4() || is_ipv6(); }
   [[nodiscard]] bool is_ipv4() const noexcept { return kind_ == Kind::ipv4; }
   [[nodiscard]] bool is_ipv6() const noexcept { return kind_ == Kind::ipv6; }
@@ -180,7 +189,9 @@ class Address {
   static Address make_ip(const std::byte* ip, std::size_t ip_size, std::uint32_t scope, std::uint16_t port);
   static Address make_unix(Kind kind, std::string_view bytes);
   static Address parse_ip(std::string_view family, std::string_view text, std::uint16_t port, int& err);
+  static Address parse_host_port(std::string_view family, std::string_view text, int& err);
   static Address parse_tsocket_ipv6(std::string_view text, int& err);
+  static Address parse_unix(std::string_view text, bool abstract, int& err);
 
   std::span<const std::byte> ip_bytes() const noexcept;
   std::span<const std::byte> v4_bytes() const noexcept;

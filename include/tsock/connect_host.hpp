@@ -1,10 +1,10 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/connect_options.hpp>
+#include <tsock/optional_text.hpp>
 #include <tsock/request.hpp>
 #include <tsock/resolver.hpp>
 #include <tsock/stream.hpp>
@@ -36,7 +36,7 @@ struct ConnectHostOptions {
 /// (ECONNREFUSED, ...) before ETIMEDOUT, and that before the lack of a route (ENETUNREACH, EHOSTUNREACH,
 /// EADDRNOTAVAIL, EAFNOSUPPORT); among equals the first. ETIMEDOUT is also connect.timeout. Cancelling and
 /// destroying close every attempt.
-Request<Stream> connect_to_host(Loop& loop, std::string_view host, std::string_view service,
+Request<Stream> connect_to_host(Loop& loop, OptionalText host, OptionalText service,
                                 const ConnectHostOptions& options = {}, CallSite site = CallSite::current());
 
 /// As above with addresses that are known already. ENXIO when none is left to try: the list is empty, or

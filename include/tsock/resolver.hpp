@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/call_site.hpp>
+#include <tsock/optional_text.hpp>
 #include <tsock/request.hpp>
 #include <vector>
 
@@ -25,17 +25,19 @@ struct ResolveOptions {
 /// Turns a host and a service into addresses, in the order in which they should be tried (RFC 6724, as
 /// getaddrinfo(3) gives it), each once.
 ///
-/// `host` is a name or a numeric address, with or without brackets ("[::1]", "fe80::1%eth0"); empty is the
-/// loopback or, with ResolveOptions::passive, the wildcard, IPv6 first. `service` is a port number or a name
-/// ("https"); empty is port 0. Both are copied. Numeric text is turned at once and needs no thread; for
-/// everything else one of libuv's worker threads calls getaddrinfo(3).
+/// `host` is a name or a numeric address, with or without brackets ("[::1]", "fe80::1%eth0"); null or empty
+/// is the loopback or, with ResolveOptions::passive, the wildcard, IPv6 first. Numbers that are no address,
+/// such as "127.1" and "0x7f000001", are refused here as everywhere; getaddrinfo(3) would take them.
+/// `service` is a port number or a name ("https"); null or empty is port 0. Both are copied. Numeric text is
+/// turned at once and needs no thread; for everything else one of libuv's worker threads calls
+/// getaddrinfo(3).
 ///
 /// \return a request for the addresses, at least one. Errors, with what getaddrinfo(3) gave:
 ///  - ENXIO: no such host name, or it has no address of the family (EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY)
 ///  - EAGAIN: no answer from the name servers; worth another try (EAI_AGAIN)
 ///  - EIO: the name server refused, or answered with an error (EAI_FAIL)
-///  - EINVAL: unknown service, port above 65535, text that is no name, a name with numeric_only
-///    (EAI_SERVICE, EAI_SOCKTYPE, EAI_BADFLAGS)
+///  - EINVAL: unknown service, port above 65535, text that is no name (see is_host_text()), a name with
+///    numeric_only (EAI_SERVICE, EAI_SOCKTYPE, EAI_BADFLAGS)
 ///  - EAFNOSUPPORT: a numeric address of the other family; a family that the system lacks (EAI_FAMILY)
 ///  - ENAMETOOLONG: a host of more than 255 bytes, or a service of more than 63 (EAI_OVERFLOW)
 ///  - ENOMEM (EAI_MEMORY), or the system's errno value (EAI_SYSTEM)
@@ -44,8 +46,13 @@ struct ResolveOptions {
 /// the lookup. The thread cannot be called back: until the lookup returns it holds one of libuv's few worker
 /// threads (UV_THREADPOOL_SIZE), `Loop::run()` does not end by itself (`Loop::stop()` ends it), and libuv
 /// waits for the thread when the process exits.
-Request<std::vector<Address>> resolve(Loop& loop, std::string_view host, std::string_view service,
+Request<std::vector<Address>> resolve(Loop& loop, OptionalText host, OptionalText service,
                                       const ResolveOptions& options = {},
                                       CallSite site = CallSite::current());
+
+/// Whether `resolve()` takes `host` for a name or a numeric address, as far as the text tells. False for
+/// spaces and control characters, for numbers that are no address ("127.1"), for text with a colon that is no
+/// IPv6 address, and above 255 bytes. `Address::parse_error_text()` has words for that. Nothing is asked.
+[[nodiscard]] bool is_host_text(OptionalText host);
 
 }  // namespace tsock

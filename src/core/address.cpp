@@ -21,8 +21,13 @@
 #include <ostream>
 #include <type_traits>
 
+#include "core/address_text.hpp"
+
 namespace tsock {
 namespace {
+
+using detail::append_escaped;
+using detail::lower;
 
 #ifdef __linux__
 constexpr bool have_abstract = true;
@@ -47,9 +52,6 @@ constexpr std::size_t scope_offset = offsetof(sockaddr_in6, sin6_scope_id);
 constexpr std::array<unsigned char, 12> mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 enum class Wanted { unknown, any, ipv4, ipv6 };
-
-// Not std::tolower: that one follows the locale.
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool same_word(std::string_view text, std::string_view word) {
   return std::equal(text.begin(), text.end(), word.begin(), word.end(),
@@ -105,20 +107,6 @@ std::string scope_text(std::uint32_t scope) {
     }
   }
   return std::to_string(scope);
-}
-
-void append_escaped(std::string& out, std::string_view bytes) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  for (const char c : bytes) {
-    if (c >= ' ' && c <= '~' && c != '%') {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += digits[byte >> 4U];
-      out += digits[byte & 0x0fU];
-    }
-  }
 }
 
 int hex_value(char c) {
@@ -212,21 +200,15 @@ Address Address::parse_ip(std::string_view family, std::string_view text, std::u
   return make_ip(ip.data(), ip.size(), scope, port);
 }
 
-Address Address::inet_from_strings(std::string_view family, std::optional<std::string_view> address,
-                                   std::uint16_t port, int& err) {
-  if (!address) address = wanted_family(family) == Wanted::ipv4 ? "0.0.0.0" : "::";
-  return parse_ip(family, *address, port, err);
+Address Address::inet_from_strings(OptionalText family, OptionalText address, std::uint16_t port, int& err) {
+  const std::string_view wildcard = wanted_family(family.text()) == Wanted::ipv4 ? "0.0.0.0" : "::";
+  return parse_ip(family.text(), address.has_value() ? address.text() : wildcard, port, err);
 }
 
-Address Address::inet_from_strings(std::string_view family, const char* address, std::uint16_t port,
-                                   int& err) {
-  std::optional<std::string_view> text;
-  if (address != nullptr) text = address;
-  return inet_from_strings(family, text, port, err);
-}
-
-Address Address::inet_from_hostport_strings(std::string_view family, std::string_view host_port,
+Address Address::inet_from_hostport_strings(OptionalText wanted_name, OptionalText text,
                                             std::uint16_t default_port, int& err) {
+  const std::string_view family = wanted_name.text();
+  std::string_view host_port = text.text();
   const Wanted wanted = wanted_family(family);
   if (wanted == Wanted::unknown) return failed(err, EAFNOSUPPORT);
   std::uint16_t port = default_port;
@@ -242,17 +224,20 @@ Address Address::inet_from_hostport_strings(std::string_view family, std::string
     if (!parse_port(host_port.substr(colon + 1), port)) return failed(err, EINVAL);
     host_port = host_port.substr(0, colon);
   }
+  if (host_port.empty()) return inet_from_strings(family, nullptr, port, err);
   return parse_ip(family, host_port, port, err);
 }
 
-Address Address::unix_from_path(std::string_view path, int& err) {
+Address Address::unix_from_path(OptionalText text, int& err) {
+  const std::string_view path = text.text();
   if (path.find('\0') != std::string_view::npos) return failed(err, EINVAL);
   if (path.size() >= path_capacity) return failed(err, ENAMETOOLONG);
   err = 0;
   return path.empty() ? unix_unnamed() : make_unix(Kind::path, path);
 }
 
-Address Address::unix_abstract(std::string_view name, int& err) {
+Address Address::unix_abstract(OptionalText text, int& err) {
+  const std::string_view name = text.text();
   if (!have_abstract) return failed(err, EAFNOSUPPORT);
   if (name.size() >= path_capacity) return failed(err, ENAMETOOLONG);
   err = 0;
@@ -294,10 +279,16 @@ Address Address::from_sockaddr(const ::sockaddr* address, std::size_t length, in
   return failed(err, EAFNOSUPPORT);
 }
 
+// Of these forms parse() takes those with a host.
+Address Address::parse_host_port(std::string_view family, std::string_view text, int& err) {
+  const bool has_host = !text.empty() && (text[0] != ':' || text.find(':', 1) != std::string_view::npos);
+  return has_host ? inet_from_hostport_strings(family, text, 0, err) : failed(err, EINVAL);
+}
+
 // "address:port" without brackets is taken only if it cannot be an address alone, and the other way round.
 Address Address::parse_tsocket_ipv6(std::string_view text, int& err) {
   int as_address_err = 0;
-  const Address as_address = inet_from_hostport_strings("ipv6", text, 0, as_address_err);
+  const Address as_address = parse_host_port("ipv6", text, as_address_err);
   err = as_address_err;
   const std::size_t colon = text.rfind(':');
   std::uint16_t port = 0;
@@ -312,23 +303,28 @@ Address Address::parse_tsocket_ipv6(std::string_view text, int& err) {
   return with_port;
 }
 
-Address Address::parse(std::string_view text, int& err) {
-  if (take_prefix(text, "ipv4:")) return inet_from_hostport_strings("ipv4", text, 0, err);
-  if (take_prefix(text, "ipv6:")) return parse_tsocket_ipv6(text, err);
+// What stands behind "unix:" or "unix-abstract:".
+Address Address::parse_unix(std::string_view text, bool abstract, int& err) {
   std::string bytes;
-  if (take_prefix(text, "unix-abstract:")) {
-    return unescape(text, bytes) ? unix_abstract(bytes, err) : failed(err, EINVAL);
+  const bool as_url = take_prefix(text, "//");
+  if ((as_url && text.empty()) || !unescape(text, bytes)) return failed(err, EINVAL);
+  if (abstract) return unix_abstract(bytes, err);
+  // from_sockaddr may have met a path as long as this; only what we make up ourselves must be shorter.
+  if (bytes.size() == path_capacity && bytes.find('\0') == std::string::npos) {
+    err = 0;
+    return make_unix(Kind::path, bytes);
   }
-  if (take_prefix(text, "unix:")) {
-    if (!unescape(text, bytes)) return failed(err, EINVAL);
-    // from_sockaddr may have met a path as long as this; only what we make up ourselves must be shorter.
-    if (bytes.size() == path_capacity && bytes.find('\0') == std::string::npos) {
-      err = 0;
-      return make_unix(Kind::path, bytes);
-    }
-    return unix_from_path(bytes, err);
-  }
-  return inet_from_hostport_strings("ip", text, 0, err);
+  return unix_from_path(bytes, err);
+}
+
+Address Address::parse(OptionalText whole, int& err) {
+  std::string_view text = whole.text();
+  if (take_prefix(text, "ipv4:")) return parse_host_port("ipv4", text, err);
+  if (take_prefix(text, "ipv6:")) return parse_tsocket_ipv6(text, err);
+  if (take_prefix(text, "unix-abstract:")) return parse_unix(text, true, err);
+  if (take_prefix(text, "unix:")) return parse_unix(text, false, err);
+  if (text.starts_with('/')) return unix_from_path(text, err);
+  return parse_host_port("ip", text, err);
 }
 
 std::span<const std::byte> Address::ip_bytes() const noexcept {
@@ -354,7 +350,13 @@ std::string Address::ip_text() const {
 
 std::string Address::unix_text() const {
   std::string text = is_abstract() ? "unix-abstract:" : "unix:";
-  append_escaped(text, is_abstract() ? unix_bytes().substr(1) : unix_bytes());
+  std::string_view name = is_abstract() ? unix_bytes().substr(1) : unix_bytes();
+  // What begins with "//" is read as a URL.
+  if (name.starts_with("//")) {
+    text += "%2F";
+    name.remove_prefix(1);
+  }
+  append_escaped(text, name);
   return text;
 }
 
@@ -371,8 +373,8 @@ std::string Address::to_string() const {
   return host + ':' + std::to_string(*port());
 }
 
-bool Address::is_inet(std::string_view family) const noexcept {
-  switch (wanted_family(family)) {
+bool Address::is_inet(OptionalText family) const noexcept {
+  switch (wanted_family(family.text())) {
     case Wanted::any:
       return is_inet();
     case Wanted::ipv4:

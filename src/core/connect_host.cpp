@@ -139,10 +139,10 @@ Request<Stream> with_timeout(Request<Stream> request, const ConnectHostOptions& 
 
 }  // namespace
 
-Request<Stream> connect_to_host(Loop& loop, std::string_view host, std::string_view service,
+Request<Stream> connect_to_host(Loop& loop, OptionalText host, OptionalText service,
                                 const ConnectHostOptions& options, CallSite site) {
-  return with_timeout(make_request<ConnectToHost>(LoopHere(loop, site), site, host, service, options),
-                      options);
+  return with_timeout(
+      make_request<ConnectToHost>(LoopHere(loop, site), site, host.text(), service.text(), options), options);
 }
 
 Request<Stream> connect_to_host(Loop& loop, std::vector<Address> addresses, const ConnectHostOptions& options,

@@ -10,6 +10,7 @@
 #include <tsock/resolver.hpp>
 #include <utility>
 
+#include "core/address_text.hpp"
 #include "uv/loop_impl.hpp"
 
 namespace tsock {
@@ -57,12 +58,29 @@ bool fits(const Address& address, AddressFamily family) {
          (family == AddressFamily::ipv4 ? address.is_ipv4() : address.is_ipv6());
 }
 
-// A port number; no value when the text is a service name.
+// "[v6]" is the address without the brackets. False for brackets around anything else.
+template <class Text>
+bool take_brackets(Text& host) {
+  if (!host.starts_with('[')) return true;
+  if (!host.ends_with(']') || host.find(':') == Text::npos) return false;
+  host = host.substr(1, host.size() - 2);
+  return true;
+}
+
+// Of text that is no numeric address: whether it may be asked for.
+bool may_be_name(std::string_view host) noexcept {
+  return host.find_first_of(":%") == std::string_view::npos && !has_blank(host) && !is_all_numbers(host);
+}
+
+// A port number; no value when the text is a service name. A name has a letter (RFC 6335): what has none, as
+// "-1" and "+80", getaddrinfo(3) would read as a number.
 std::optional<std::uint16_t> parse_port(std::string_view text, int& err) {
   err = 0;
   if (text.empty()) return 0;
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (!std::all_of(text.begin(), text.end(), is_digit)) return std::nullopt;
+  if (!std::all_of(text.begin(), text.end(), is_digit)) {
+    if (has_blank(text) || std::none_of(text.begin(), text.end(), is_letter)) err = EINVAL;
+    return std::nullopt;
+  }
   std::uint16_t port = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), port).ec != std::errc()) err = EINVAL;
   return port;
@@ -118,7 +136,7 @@ class ResolveState : public ResultState<std::vector<Address>> {
     std::vector<Address> addresses;
     for (const char* text : {options_.passive ? "::" : "::1", options_.passive ? "0.0.0.0" : "127.0.0.1"}) {
       int err = 0;
-      const Address address = Address::inet_from_strings("ip", std::string_view(text), port, err);
+      const Address address = Address::inet_from_strings("ip", text, port, err);
       if (fits(address, options_.family)) addresses.push_back(address);
     }
     finish_with(std::move(addresses));
@@ -127,13 +145,10 @@ class ResolveState : public ResultState<std::vector<Address>> {
 
   // Numeric text needs no lookup when the port is known; otherwise it must go the long way.
   int begin_with_host(std::optional<std::uint16_t> port) {
-    if (host_.front() == '[') {
-      if (host_.back() != ']' || host_.find(':') == std::string::npos) return EINVAL;
-      host_ = host_.substr(1, host_.size() - 2);
-    }
+    if (!take_brackets(host_)) return EINVAL;
     int err = 0;
-    const Address address = Address::inet_from_strings("ip", std::string_view(host_), port.value_or(0), err);
-    if (err != 0) return options_.numeric_only || host_.find(':') != std::string::npos ? EINVAL : 0;
+    const Address address = Address::inet_from_strings("ip", host_, port.value_or(0), err);
+    if (err != 0) return options_.numeric_only || !may_be_name(host_) ? EINVAL : 0;
     if (!fits(address, options_.family)) return EAFNOSUPPORT;
     if (port) finish_with({address});
     return 0;
@@ -215,9 +230,18 @@ class ResolveState : public ResultState<std::vector<Address>> {
 
 }  // namespace detail
 
-Request<std::vector<Address>> resolve(Loop& loop, std::string_view host, std::string_view service,
+bool is_host_text(OptionalText text) {
+  std::string_view host = text.text();
+  if (host.empty() || host.size() > detail::longest_host || !detail::take_brackets(host)) return false;
+  int err = 0;
+  static_cast<void>(Address::inet_from_strings("ip", host, 0, err));
+  return err == 0 || detail::may_be_name(host);
+}
+
+Request<std::vector<Address>> resolve(Loop& loop, OptionalText host, OptionalText service,
                                       const ResolveOptions& options, CallSite site) {
-  auto* const state = detail::make_state<detail::ResolveState>(loop.core(), host, service, options, site);
+  auto* const state =
+      detail::make_state<detail::ResolveState>(loop.core(), host.text(), service.text(), options, site);
   Request<std::vector<Address>> request(state);
   state->start();
   return request;

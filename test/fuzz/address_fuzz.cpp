@@ -1,6 +1,7 @@
 // Whatever is accepted, as text or as a sockaddr, must come back the same through both; what is refused must
 // leave an error and no address.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -54,6 +55,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   int err = unset;
   const tsock::Address parsed = tsock::Address::parse(text, err);
   check(parsed, err);
+  const std::string words = tsock::Address::parse_error_text(text);
+  require(words.empty() == (err == 0));
+  require(std::ranges::all_of(words, [](char c) { return c >= ' ' && c <= '~'; }));
   for (const char* family : {"ip", "ipv4", "ipv6"}) {
     err = unset;
     const tsock::Address host_port = tsock::Address::inet_from_hostport_strings(family, text, 4711, err);
@@ -65,6 +69,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   err = unset;
   const tsock::Address path = tsock::Address::unix_from_path(text, err);
   check(path, err);
+  err = unset;
+  const tsock::Address name = tsock::Address::unix_abstract(text, err);
+  check(name, err);
   err = unset;
   const auto* system = reinterpret_cast<const sockaddr*>(exact.data());
   const tsock::Address from_system = tsock::Address::from_sockaddr(system, exact.size(), err);

@@ -200,9 +200,22 @@ BOOST_AUTO_TEST_CASE(readme_ends_a_client_with_a_line_too_long) {
   BOOST_TEST((ended == "EPIPE" || ended == "ECONNRESET"), ended);
 }
 
+BOOST_AUTO_TEST_CASE(readme_says_what_is_wrong_with_its_address) {
+  for (const auto& [text, part] : {std::pair{":7000", "0.0.0.0:7000"},
+                                   {"7000", "0.0.0.0:7000"},
+                                   {"localhost:7000", "127.0.0.1:7000"},
+                                   {"127.1:7000", "four decimal numbers"}}) {
+    Program server(*this, "readme", {text});
+    const std::string line = server.line();
+    BOOST_TEST(line.starts_with(std::string(text) + ": "), line);
+    BOOST_TEST(line.find(part) != std::string::npos, line);
+    BOOST_TEST(server.exit_status() == 1);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(readme_says_why_it_cannot_listen) {
-  Program server(*this, "readme", {"nonsense"});
-  BOOST_TEST(server.line().substr(0, 7) == "EINVAL:");
+  Program server(*this, "readme", {"unix:/no/such/folder/socket"});
+  BOOST_TEST(server.line().substr(0, 7) == "ENOENT:");
   BOOST_TEST(server.exit_status() == 1);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <filesystem>
@@ -187,7 +188,16 @@ BOOST_AUTO_TEST_CASE(a1_parse_refuses_everything_else) {
                            "ipv6:1.2.3.4:80",
                            "IPV4:1.2.3.4:80",
                            "unix",
-                           "/path",
+                           "path/",
+                           "unix://",
+                           "unix-abstract://",
+                           "7000",
+                           "*:7000",
+                           "0.0.0.0:",
+                           "ipv4::80",
+                           "ipv6::80",
+                           "127.1:80",
+                           "0x7f000001",
                            "tcp:1.2.3.4:80",
                            " 1.2.3.4",
                            "1.2.3.4 ",
@@ -207,6 +217,112 @@ BOOST_AUTO_TEST_CASE(a1_parse_refuses_everything_else) {
   refused(cut, err, EINVAL, "an escape that ends with the text, not with what lies behind");
   parse_refused("unix:/" + std::string(200, 'x'), ENAMETOOLONG);
   parse_refused("unix-abstract:" + std::string(108, 'x'), ENAMETOOLONG);
+}
+
+BOOST_AUTO_TEST_CASE(a1_null_is_no_address_for_parse) {
+  int err = unset;
+  const Address made = Address::parse(static_cast<const char*>(nullptr), err);
+  refused(made, err, EINVAL, "null");
+  err = unset;
+  const Address viewed = Address::parse(std::string_view(), err);
+  refused(viewed, err, EINVAL, "a view of nothing");
+}
+
+BOOST_AUTO_TEST_CASE(a1_an_absolute_path_needs_no_prefix_and_is_taken_as_it_is) {
+  BOOST_TEST((parsed("/tmp/x.sock") == unix_path("/tmp/x.sock")));
+  BOOST_TEST((parsed("/tmp/100%") == unix_path("/tmp/100%")));
+  BOOST_TEST((parsed("/tmp/%41 b:1") == unix_path("/tmp/%41 b:1")));
+  BOOST_TEST((parsed("//x") == unix_path("//x")));
+  parse_refused(std::string("/a\0b", 4));
+  parse_refused("/" + std::string(108, 'x'), ENAMETOOLONG);
+}
+
+BOOST_AUTO_TEST_CASE(a1_the_form_with_two_slashes_is_the_same_name) {
+  BOOST_TEST((parsed("unix:///tmp/x") == unix_path("/tmp/x")));
+  BOOST_TEST((parsed("unix://x%25") == unix_path("x%")));
+  BOOST_TEST((parsed("unix-abstract://x") == abstract("x")));
+  BOOST_TEST(unix_path("//tmp/x").to_string() == "unix:%2F/tmp/x");
+  BOOST_TEST(abstract("//x").to_string() == "unix-abstract:%2F/x");
+  BOOST_TEST(unix_path("a://b").to_string() == "unix:a://b");
+}
+
+// Every byte at the front, in the middle, at the end, and beside those that mean something in some form.
+BOOST_AUTO_TEST_CASE(a1_every_name_that_a_socket_can_have_comes_back_from_its_text) {
+  const auto check = [](const Address& address) {
+    const std::string text = address.to_string();
+    BOOST_REQUIRE_MESSAGE(parsed(text) == address, text);
+    BOOST_REQUIRE_MESSAGE(std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; }), text);
+    BOOST_REQUIRE(Address::parse_error_text(text).empty());
+  };
+  for (int value = 0; value < 256; ++value) {
+    const std::string byte(1, static_cast<char>(value));
+    for (const std::string beside :
+         {"", "/", "//", "@", "%", "%4", "://", ":", "\"", "'", " ", "\n", "-", "unix:"}) {
+      for (const std::string& name : {beside + byte, byte + beside, "a" + byte + beside + "b"}) {
+        check(abstract(name));
+        if (value != 0) check(unix_path(name));
+      }
+    }
+  }
+  check(unix_path("dir/"));
+  check(abstract(""));
+}
+
+BOOST_AUTO_TEST_CASE(a1_the_error_text_says_what_is_wrong_and_how_to_write_it) {
+  const std::pair<std::string, std::string> rows[] = {
+      {"", "missing"},
+      {"7000", "0.0.0.0:7000"},
+      {":7000", "[::]:7000"},
+      {"*:7000", "127.0.0.1:7000"},
+      {"70000", "a number and no address"},
+      {"localhost:0", "127.0.0.1:0"},
+      {"localhost", "\"localhost\" is no numeric address"},
+      {"127.0.0.1:http", "names of services"},
+      {"127.0.0.1:", "port is missing"},
+      {"127.0.0.1:65536", "above 65535"},
+      {"127.0.0.1:-1", "no port number"},
+      {"127.1:80", "four decimal numbers"},
+      {"0x7f000001", "four decimal numbers"},
+      {"010.0.0.1:80", "four decimal numbers"},
+      {"1.2.3.4.5:80", "four decimal numbers"},
+      {"256.0.0.1", "four decimal numbers"},
+      {"::1:80:x", "no IPv6 address"},
+      {"1.2.3.4:5:6", "more than one colon"},
+      {"[::1", "] is missing"},
+      {"[::1]80", "behind the ]"},
+      {"[::1]:", "port is missing"},
+      {"[1.2.3.4]:80", "brackets"},
+      {"[fe80::1%nosuchif]:80", "no interface \"nosuchif\""},
+      {"fe80::1%nosuchif", "no interface \"nosuchif\""},
+      {"ipv6:2001::1:80", "could be a part of the address"},
+      {"ipv4:[::1]:80", "IPv4"},
+      {"ipv6:1.2.3.4:80", "no IPv6 address"},
+      {"10.0.0.0/8", "network"},
+      {"./x.sock", "unix:"},
+      {"@name", "unix-abstract:"},
+      {"http://127.0.0.1:80", "http://"},
+      {"tcp://127.0.0.1:80", "tcp://"},
+      {" 127.0.0.1:80", "space"},
+      {"127.0.0.1:80\n", "control character"},
+      {"unix:/a%", "%25"},
+      {"unix:/a%0g", "%25"},
+      {"unix:/a%00", "NUL"},
+      {"unix:" + std::string(200, 'x'), "too long"},
+      {"/" + std::string(200, 'x'), "too long"},
+      {"unix-abstract:" + std::string(200, 'x'), "too long"},
+      {"unix://", "missing"},
+  };
+  for (const auto& [text, part] : rows) {
+    int err = unset;
+    static_cast<void>(Address::parse(text, err));
+    BOOST_TEST(err > 0, text);
+    const std::string words = Address::parse_error_text(text);
+    BOOST_TEST(words.find(part) != std::string::npos, text << ": " << words);
+    BOOST_TEST(words.find('\n') == std::string::npos, words);
+  }
+  for (const char* good : {"127.0.0.1:0", "[::1]:80", "::1", "unix:", "unix:/x", "/x", "0.0.0.0:7000"})
+    BOOST_TEST(Address::parse_error_text(good).empty(), good);
+  BOOST_TEST(!Address::parse_error_text(nullptr).empty());
 }
 
 BOOST_AUTO_TEST_CASE(a1_stream_output_is_the_canonical_text) {
@@ -309,6 +425,28 @@ BOOST_AUTO_TEST_CASE(a5_no_address_is_the_wildcard) {
   BOOST_TEST(Address::inet_from_strings("ipv4", nullptr, 1, err).to_string() == "0.0.0.0:1");
 }
 
+BOOST_AUTO_TEST_CASE(a5_null_text_is_the_wildcard_and_a_null_family_unknown) {
+  const char* const null = nullptr;
+  int err = unset;
+  BOOST_TEST(Address::inet_from_strings("ipv4", null, 5, err).to_string() == "0.0.0.0:5");
+  BOOST_TEST(err == 0);
+  BOOST_TEST(Address::inet_from_hostport_strings("ip", null, 5, err).to_string() == "[::]:5");
+  BOOST_TEST(err == 0);
+  BOOST_TEST(Address::inet_from_hostport_strings("ipv4", nullptr, 5, err).to_string() == "0.0.0.0:5");
+  BOOST_TEST(Address::inet_from_hostport_strings("ipv4", std::string_view(), 5, err).to_string() ==
+             "0.0.0.0:5");
+  BOOST_TEST(!ip("1.2.3.4").is_inet(null));
+  err = unset;
+  const Address no_family = Address::inet_from_strings(null, "1.2.3.4", 5, err);
+  refused(no_family, err, EAFNOSUPPORT, "a null family");
+  err = unset;
+  const Address neither = Address::inet_from_hostport_strings(null, null, 5, err);
+  refused(neither, err, EAFNOSUPPORT, "a null family");
+  err = unset;
+  const Address empty = Address::inet_from_strings("ip", std::string_view(), 5, err);
+  refused(empty, err, EINVAL, "an empty address");
+}
+
 BOOST_AUTO_TEST_CASE(a5_unknown_family_is_eafnosupport_before_the_text_is_looked_at) {
   for (const char* family : {"", "inet", "ipv5", "ip ", "unix", "ipv44"}) {
     strings_refused(family, "1.2.3.4", EAFNOSUPPORT);
@@ -366,6 +504,14 @@ BOOST_AUTO_TEST_CASE(a6_host_and_port_are_told_apart) {
   BOOST_TEST((host_port("1.2.3.4:80", "IPV4") == ip("1.2.3.4")));
 }
 
+BOOST_AUTO_TEST_CASE(a6_an_empty_host_is_the_wildcard_of_the_family) {
+  BOOST_TEST(host_port("").to_string() == "[::]:4711");
+  BOOST_TEST(host_port(":80").to_string() == "[::]:80");
+  BOOST_TEST(host_port("", "ipv4").to_string() == "0.0.0.0:4711");
+  BOOST_TEST(host_port(":80", "ipv4").to_string() == "0.0.0.0:80");
+  BOOST_TEST(host_port(":80", "ipv6").to_string() == "[::]:80");
+}
+
 BOOST_AUTO_TEST_CASE(a6_the_default_port_serves_when_there_is_none) {
   for (const char* text : {"1.2.3.4", "::1", "[::1]", "1:2:3:4:5:6:7:80", "fe80::1%9"}) {
     BOOST_TEST(host_port(text).port().value() == 4711);
@@ -379,9 +525,8 @@ BOOST_AUTO_TEST_CASE(a6_bare_v4_mapped_address_is_an_address) {
 }
 
 BOOST_AUTO_TEST_CASE(a6_bad_ports_and_text_behind_the_bracket_are_einval) {
-  for (const char* text : {"",
-                           ":",
-                           ":80",
+  for (const char* text : {":",
+                           "*:80",
                            "[]",
                            "[]:80",
                            "[::1",
@@ -478,6 +623,16 @@ BOOST_AUTO_TEST_CASE(a9_empty_path_is_the_unnamed_address) {
   BOOST_TEST(address.is_unnamed());
   BOOST_TEST((address == Address::unix_unnamed()));
   BOOST_TEST(address.sockaddr_length() == offsetof(sockaddr_un, sun_path));
+}
+
+BOOST_AUTO_TEST_CASE(a9_null_is_the_empty_path_or_name) {
+  const char* const null = nullptr;
+  int err = unset;
+  BOOST_TEST(Address::unix_from_path(null, err).is_unnamed());
+  BOOST_TEST(err == 0);
+  BOOST_TEST(Address::unix_from_path(std::string_view(), err).is_unnamed());
+  BOOST_TEST((Address::unix_abstract(null, err) == abstract("")));
+  BOOST_TEST(err == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a9_path_must_leave_room_for_its_terminator) {

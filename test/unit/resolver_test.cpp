@@ -125,6 +125,48 @@ BOOST_AUTO_TEST_CASE(bad_text_is_named_by_its_errno) {
   BOOST_TEST(names.lookups() == 0);
 }
 
+// getaddrinfo() takes them, as inet_aton() did, and Address does not.
+BOOST_AUTO_TEST_CASE(numbers_that_are_no_address_do_not_reach_the_system) {
+  for (const char* host : {"127.1", "127.0.1", "0x7f000001", "0X7F.1", "2130706433", "0177.0.0.1",
+                           "127.0.0.01", "127.0.0.1.", "0x7f.0x0.0x0.0x1", "0", "1.2.3.4.5", "256.0.0.1",
+                           "127.1 ", " 127.0.0.1", "127.0.0.1\n", "a b.fake", "\tx.fake", "127.0.0.1%lo"}) {
+    for (const char* service : {"80", "https", ""}) {
+      BOOST_TEST(error_for(host, service) == EINVAL, host << " port " << service);
+      BOOST_TEST(error_of(connect_to_host(loop, host, service)) == EINVAL, host << " port " << service);
+    }
+    BOOST_TEST(!is_host_text(host), host);
+  }
+  BOOST_TEST(names.lookups() == 0);
+  names.add("7.fake", {"10.0.0.1"});
+  names.add("0x7f.fake", {"10.0.0.1"});
+  for (const char* host : {"7.fake", "0x7f.fake"}) {
+    BOOST_TEST(error_for(host, "80") == 0, host);
+    BOOST_TEST(is_host_text(host), host);
+  }
+  for (const char* host : {"localhost", "a-b.example.", "127.0.0.1", "::1", "[::1]", "web.1", "1.web"})
+    BOOST_TEST(is_host_text(host), host);
+  for (const char* host : {"", "[::1", "[localhost]", "1:2:x", "a:b"}) BOOST_TEST(!is_host_text(host), host);
+  BOOST_TEST(!is_host_text(nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(a_service_that_is_neither_number_nor_name_does_not_reach_the_system) {
+  for (const char* service : {"-1", "+80", " 80", "80 ", "8 0", "80-", "65536", "http ", "."}) {
+    BOOST_TEST(error_for("127.0.0.1", service) == EINVAL, service);
+    BOOST_TEST(error_for("www.fake", service) == EINVAL, service);
+  }
+  BOOST_TEST(names.lookups() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(null_is_the_empty_host_and_port_0) {
+  const char* const null = nullptr;
+  auto request = resolve(loop, null, null, {.family = AddressFamily::ipv4});
+  int err = -1;
+  const std::vector<Address> found = fetch(request, err);
+  BOOST_TEST(err == 0);
+  BOOST_TEST(found.at(0).to_string() == "127.0.0.1:0");
+  BOOST_TEST(error_of(connect_to_host(loop, null, "1", {.family = AddressFamily::ipv4})) == ECONNREFUSED);
+}
+
 BOOST_AUTO_TEST_CASE(failures_of_getaddrinfo_are_errno_values) {
   struct Row {
     const char* name;
