@@ -15,10 +15,10 @@ class XorBackend final : public tsock::StreamBackend {
  public:
   XorBackend(tsock::Stream below, std::byte key) : below_(std::move(below)), key_(key) {}
 
-  void attach(tsock::StreamEvents& events) override { events_ = &events; }
+  void attach(tsock::StreamEvents& events) noexcept override { events_ = &events; }
 
   // Gives out what came from below; EAGAIN while nothing is there.
-  tsock::ssize_t try_readv(std::span<const tsock::iovec> vectors, int& err) override {
+  tsock::ssize_t try_readv(std::span<const tsock::iovec> vectors, int& err) noexcept override {
     if (begin_ == end_) {
       err = read_error_ == 0 ? EAGAIN : read_error_;
       return read_error_ == EPIPE ? 0 : -1;
@@ -34,7 +34,7 @@ class XorBackend final : public tsock::StreamBackend {
     return static_cast<tsock::ssize_t>(given);
   }
 
-  void want_readable() override {
+  void want_readable() noexcept override {
     if (begin_ != end_ || read_error_ != 0) return come_back();
     if (reading_.is_in_progress()) return;
     reading_ = below_.read_some(incoming_);
@@ -47,7 +47,7 @@ class XorBackend final : public tsock::StreamBackend {
   }
 
   // Takes bytes into a buffer of its own and writes that; EAGAIN until it is out.
-  tsock::ssize_t try_writev(std::span<const tsock::iovec> vectors, int& err) override {
+  tsock::ssize_t try_writev(std::span<const tsock::iovec> vectors, int& err) noexcept override {
     err = try_flush();
     if (err != 0) return -1;
     std::size_t taken = 0;
@@ -65,21 +65,21 @@ class XorBackend final : public tsock::StreamBackend {
     return static_cast<tsock::ssize_t>(taken);
   }
 
-  int try_flush() override { return writing_.is_in_progress() ? EAGAIN : write_error_; }
+  int try_flush() noexcept override { return writing_.is_in_progress() ? EAGAIN : write_error_; }
   // on_writable() comes from whatever is under way below; there is always something when this is called.
-  void want_writable() override {}
+  void want_writable() noexcept override {}
 
-  int try_shutdown_write() override {
+  int try_shutdown_write() noexcept override {
     return forward(shutting_down_, [this] { return below_.shutdown_write(); });
   }
-  int try_disconnect() override {
+  int try_disconnect() noexcept override {
     reading_ = {};
     monitoring_ = {};
     return forward(disconnecting_, [this] { return below_.disconnect(); });
   }
   void abort() noexcept override { below_.abort(); }
 
-  void want_broken() override {
+  void want_broken() noexcept override {
     monitoring_ = below_.monitor();
     monitoring_.set_callback([this](auto& request) {
       int err = 0;
@@ -88,12 +88,12 @@ class XorBackend final : public tsock::StreamBackend {
     });
   }
 
-  std::size_t pending_bytes(int& err) override {
+  std::size_t pending_bytes(int& err) noexcept override {
     const std::size_t more = below_.pending_bytes(err);
     return end_ - begin_ + more;
   }
-  [[nodiscard]] tsock::Address local_address() const override { return below_.local_address(); }
-  [[nodiscard]] tsock::Address remote_address() const override { return below_.remote_address(); }
+  [[nodiscard]] tsock::Address local_address() const noexcept override { return below_.local_address(); }
+  [[nodiscard]] tsock::Address remote_address() const noexcept override { return below_.remote_address(); }
 
  private:
   // Starts the operation of the stream below on the first call; EAGAIN until it has ended.

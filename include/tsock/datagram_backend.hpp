@@ -17,9 +17,9 @@ class DatagramControl;
 class DatagramEvents {
  public:
   /// `try_receive()` is worth a call. May come without need.
-  virtual void on_readable() = 0;
+  virtual void on_readable() noexcept = 0;
   /// What gave EAGAIN on the sending side is worth another call.
-  virtual void on_writable() = 0;
+  virtual void on_writable() noexcept = 0;
 
  protected:
   ~DatagramEvents() = default;
@@ -53,27 +53,27 @@ class DatagramBackend {
   virtual ~DatagramBackend() = default;
 
   /// Called once, before anything else. `events` outlives the backend.
-  virtual void attach(DatagramEvents& events) = 0;
+  virtual void attach(DatagramEvents& events) noexcept = 0;
   /// Receives up to `slots.size()` datagrams. \return how many, more than 0; or 0 with `err`: EAGAIN when
   /// none is there.
-  virtual std::size_t try_receive(std::span<DatagramSlot> slots, int& err) = 0;
+  virtual std::size_t try_receive(std::span<DatagramSlot> slots, int& err) noexcept = 0;
   /// Sends datagrams from the front. \return how many were sent; when 0, `err` is what happened to the first
   /// one. EAGAIN leaves it to be tried again; any other value concerns that datagram alone.
-  virtual std::size_t try_send(std::span<const DatagramMessage> messages, int& err) = 0;
+  virtual std::size_t try_send(std::span<const DatagramMessage> messages, int& err) noexcept = 0;
   /// Closes. \return 0, EAGAIN, or an errno value.
-  virtual int try_disconnect() = 0;
+  virtual int try_disconnect() noexcept = 0;
 
   /// Asks for `on_readable()` once.
-  virtual void want_readable() = 0;
+  virtual void want_readable() noexcept = 0;
   /// Asks for `on_writable()` once.
-  virtual void want_writable() = 0;
+  virtual void want_writable() noexcept = 0;
 
   /// Whether an address can be sent to: 0 or EINVAL.
-  [[nodiscard]] virtual int check_destination(const Address& /*destination*/) const { return 0; }
+  [[nodiscard]] virtual int check_destination(const Address& /*destination*/) const noexcept { return 0; }
   /// Whether `try_receive()` fills DatagramSlot::info.
   [[nodiscard]] virtual bool gives_info() const noexcept { return false; }
-  [[nodiscard]] virtual Address local_address() const { return {}; }
-  [[nodiscard]] virtual Address remote_address() const { return {}; }
+  [[nodiscard]] virtual Address local_address() const noexcept { return {}; }
+  [[nodiscard]] virtual Address remote_address() const noexcept { return {}; }
   /// Datagrams that were dropped before they got here, as far as is known.
   [[nodiscard]] virtual std::uint64_t dropped() const noexcept { return 0; }
   /// What only sockets have; null otherwise.
@@ -86,8 +86,8 @@ class DatagramControl {
   /// The descriptor, still owned by the socket; -1 once closed.
   [[nodiscard]] virtual int native_handle() const noexcept = 0;
   /// As `Datagram::join_multicast()` and `leave_multicast()`; an empty `source` is any.
-  virtual int join(const Address& group, unsigned interface_index, const Address& source) = 0;
-  virtual int leave(const Address& group, unsigned interface_index, const Address& source) = 0;
+  virtual int join(const Address& group, unsigned interface_index, const Address& source) noexcept = 0;
+  virtual int leave(const Address& group, unsigned interface_index, const Address& source) noexcept = 0;
 
  protected:
   ~DatagramControl() = default;

@@ -10,7 +10,7 @@ namespace tsock {
 class ListenerEvents {
  public:
   /// `try_accept()` is worth a call. May come without need.
-  virtual void on_acceptable() = 0;
+  virtual void on_acceptable() noexcept = 0;
 
  protected:
   ~ListenerEvents() = default;
@@ -26,13 +26,13 @@ class ListenerBackend {
   virtual ~ListenerBackend() = default;
 
   /// Called once, before anything else. `events` outlives the backend.
-  virtual void attach(ListenerEvents& events) = 0;
+  virtual void attach(ListenerEvents& events) noexcept = 0;
   /// Takes one connection. \return 0 with `stream` set, EAGAIN when none waits, or an errno value. EMFILE,
   /// ENFILE, ENOBUFS, ENOMEM and ENOSPC say that the connection still waits and another try may work later.
-  virtual int try_accept(std::unique_ptr<StreamBackend>& stream) = 0;
+  virtual int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept = 0;
   /// Asks for `on_acceptable()` once.
-  virtual void want_acceptable() = 0;
-  [[nodiscard]] virtual Address local_address() const = 0;
+  virtual void want_acceptable() noexcept = 0;
+  [[nodiscard]] virtual Address local_address() const noexcept = 0;
   /// The descriptor below, or -1.
   [[nodiscard]] virtual int native_handle() const noexcept { return -1; }
 };

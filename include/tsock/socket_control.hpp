@@ -20,13 +20,15 @@ class SocketControl : public StreamBackend {
   /// Gives the descriptor away; the backend is closed afterwards.
   virtual UniqueFd release() noexcept = 0;
   /// Applies the options that a connected socket can still take. \return 0 or an errno value.
-  virtual int apply(const StreamOptions& options) = 0;
+  virtual int apply(const StreamOptions& options) noexcept = 0;
   /// \return 0 or an errno value: ENOTSUP when the socket is not a unix socket.
-  virtual int peer_credentials(PeerCredentials& credentials) const = 0;
+  virtual int peer_credentials(PeerCredentials& credentials) const noexcept = 0;
   /// As `StreamBackend::try_writev()`, with descriptors attached to the first byte.
-  virtual ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds, int& err) = 0;
+  virtual ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
+                                      int& err) noexcept = 0;
   /// Descriptors that came with the bytes that `try_readv()` has given, but for the last `unread` of them.
-  virtual std::vector<UniqueFd> take_received_fds(std::size_t unread) = 0;
+  /// Without memory none, and they are still there.
+  virtual std::vector<UniqueFd> take_received_fds(std::size_t unread) noexcept = 0;
 };
 
 }  // namespace tsock

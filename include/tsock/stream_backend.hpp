@@ -14,12 +14,12 @@ class SocketControl;
 class StreamEvents {
  public:
   /// `try_readv()` is worth a call: bytes, the end or an error are there. May come without need.
-  virtual void on_readable() = 0;
+  virtual void on_readable() noexcept = 0;
   /// What gave EAGAIN (`try_writev()`, `try_flush()`, `try_shutdown_write()`, `try_disconnect()`) is worth
   /// another call.
-  virtual void on_writable() = 0;
+  virtual void on_writable() noexcept = 0;
   /// The connection is broken: EPIPE when the peer ended its side, else the connection's error.
-  virtual void on_broken(int err) = 0;
+  virtual void on_broken(int err) noexcept = 0;
 
  protected:
   ~StreamEvents() = default;
@@ -38,7 +38,8 @@ struct StreamTraits {
 /// It is a non-blocking file description in shape: each `try_` function does what can be done at once and
 /// otherwise gives EAGAIN; the backend then calls the matching event once it is worth trying again. The front
 /// calls with valid arguments only, never after the first `try_disconnect()` that ended, and never from two
-/// threads. A backend must not call an event from inside a `try_` or `want_` function of its own; a
+/// threads. No function throws: what needs memory and gets none says ENOMEM, and nothing is lost by it. A
+/// backend must not call an event from inside a `try_` or `want_` function of its own; a
 /// `Loop::sleep()` of zero is the way to come back later.
 class StreamBackend {
  public:
@@ -49,43 +50,43 @@ class StreamBackend {
   virtual ~StreamBackend() = default;
 
   /// Called once, before anything else. `events` outlives the backend.
-  virtual void attach(StreamEvents& events) = 0;
+  virtual void attach(StreamEvents& events) noexcept = 0;
 
   /// Fills the vectors from the front with what is there. \return bytes, more than 0; 0 at the end of the
   /// stream; -1 with `err`: EAGAIN when nothing is there yet.
-  virtual ssize_t try_readv(std::span<const iovec> vectors, int& err) = 0;
+  virtual ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept = 0;
   /// Takes bytes from the vectors. \return bytes taken, more than 0; -1 with `err`: EAGAIN when nothing can
   /// be taken yet. The backend keeps no pointer into the vectors.
-  virtual ssize_t try_writev(std::span<const iovec> vectors, int& err) = 0;
+  virtual ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept = 0;
   /// Whether all bytes taken have left for the layer below. \return 0, EAGAIN, or an errno value.
-  virtual int try_flush() { return 0; }
+  virtual int try_flush() noexcept { return 0; }
   /// Ends the sending side; reading goes on. \return 0, EAGAIN, or an errno value: ENOTSUP where there is no
   /// half-close.
-  virtual int try_shutdown_write() = 0;
+  virtual int try_shutdown_write() noexcept = 0;
   /// Says the layer's goodbye and closes, also what is below. \return 0, EAGAIN, or an errno value. Only
   /// EAGAIN leaves the backend open.
-  virtual int try_disconnect() = 0;
+  virtual int try_disconnect() noexcept = 0;
   /// Closes so that the peer sees a reset where the transport has one. Never waits.
   virtual void abort() noexcept = 0;
 
   /// Asks for `on_readable()` once.
-  virtual void want_readable() = 0;
+  virtual void want_readable() noexcept = 0;
   /// Asks for `on_writable()` once.
-  virtual void want_writable() = 0;
+  virtual void want_writable() noexcept = 0;
   /// Asks for `on_broken()` once, without reading.
-  virtual void want_broken() = 0;
+  virtual void want_broken() noexcept = 0;
 
   /// Bytes that `try_readv()` would give at once; when 0, a waiting error is put into `err`.
-  virtual std::size_t pending_bytes(int& err) = 0;
+  virtual std::size_t pending_bytes(int& err) noexcept = 0;
   /// How the front may use `try_readv()` and `try_writev()`; asked after
   /// `attach()` and when options have changed.
   [[nodiscard]] virtual StreamTraits traits() const noexcept { return {}; }
   /// Whether the connection breaking should fail reads before what is buffered was read
   /// (StreamOptions::fail_on_first_error), and writes when the peer ends its side (strict_tsocket).
-  virtual void watch_for_breaks(bool /*on*/) {}
+  virtual void watch_for_breaks(bool /*on*/) noexcept {}
 
-  [[nodiscard]] virtual Address local_address() const { return {}; }
-  [[nodiscard]] virtual Address remote_address() const { return {}; }
+  [[nodiscard]] virtual Address local_address() const noexcept { return {}; }
+  [[nodiscard]] virtual Address remote_address() const noexcept { return {}; }
   /// What only sockets have; null for every other stream, so that nobody reaches below a security layer.
   [[nodiscard]] virtual SocketControl* socket_control() noexcept { return nullptr; }
 };

@@ -312,7 +312,7 @@ bool DatagramCore::finish_batch(std::span<const DatagramMessage> messages) {
   return !sends_.empty();
 }
 
-void DatagramCore::on_writable() {
+void DatagramCore::on_writable() noexcept {
   send_blocked_ = false;
   if (state_ == State::disconnecting) {
     try_disconnect();
@@ -342,7 +342,7 @@ void DatagramCore::start_disconnect(DatagramControlState& control) {
   try_disconnect();
 }
 
-void DatagramCore::try_disconnect() {
+void DatagramCore::try_disconnect() noexcept {
   const int err = backend_->try_disconnect();
   if (err == EAGAIN) {
     backend_->want_writable();

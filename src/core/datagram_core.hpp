@@ -59,8 +59,8 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   void start_disconnect(DatagramControlState& control);
   void end_control(const DatagramControlState& control) noexcept;
 
-  void on_readable() override { serve_receiver(true); }
-  void on_writable() override;
+  void on_readable() noexcept override { serve_receiver(true); }
+  void on_writable() noexcept override;
   void loop_closed() noexcept override;
 
  private:
@@ -86,7 +86,7 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   bool send_batch();
   bool finish_batch(std::span<const DatagramMessage> messages);
   void detach_operations(int err) noexcept;
-  void try_disconnect();
+  void try_disconnect() noexcept;
   // Sends make batches of their own: no reason to wait for others.
   void schedule_flush() noexcept {
     core_->add_output(LoopCore::output_at_once);

@@ -73,12 +73,12 @@ void ListenerCore::end_accept(const AcceptState& accept) noexcept {
   if (accepting_ == &accept) accepting_ = nullptr;
 }
 
-void ListenerCore::on_acceptable() {
+void ListenerCore::on_acceptable() noexcept {
   may_have_more_ = true;
   try_accept();
 }
 
-void ListenerCore::try_accept() {
+void ListenerCore::try_accept() noexcept {
   if (accepting_ == nullptr || !accepting_->is_unfinished() || is_paused()) return;
   int err = accepted_backend_ != nullptr ? 0 : backend_->try_accept(accepted_backend_);
   if (err == 0) {

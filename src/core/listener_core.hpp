@@ -43,14 +43,14 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
   [[nodiscard]] bool is_paused() const noexcept { return static_cast<bool>(pause_); }
   void release_listener() noexcept;
 
-  void on_acceptable() override;
+  void on_acceptable() noexcept override;
   void loop_closed() noexcept override;
   /// Tells the user of a pause.
   void run() override;
 
  private:
   ~ListenerCore() = default;
-  void try_accept();
+  void try_accept() noexcept;
   void pause(int err);
 
   LoopCore* core_;

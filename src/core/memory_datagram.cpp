@@ -131,9 +131,9 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
     peer_ = &peer;
     peer_address_ = peer.address_;
   }
-  void attach(DatagramEvents& events) override { events_ = &events; }
+  void attach(DatagramEvents& events) noexcept override { events_ = &events; }
 
-  std::size_t try_receive(std::span<DatagramSlot> slots, int& err) override {
+  std::size_t try_receive(std::span<DatagramSlot> slots, int& err) noexcept override {
     large_ = ReceivedDatagram();
     std::size_t count = 0;
     while (count < slots.size() && has_datagram()) {
@@ -145,7 +145,7 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
     return count;
   }
 
-  std::size_t try_send(std::span<const DatagramMessage> messages, int& err) override {
+  std::size_t try_send(std::span<const DatagramMessage> messages, int& err) noexcept override {
     std::size_t sent = 0;
     for (const DatagramMessage& message : messages) {
       const int problem = send(message);
@@ -158,25 +158,25 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
     return sent;
   }
 
-  int try_disconnect() override {
+  int try_disconnect() noexcept override {
     close();
     return 0;
   }
 
-  void want_readable() override {
+  void want_readable() noexcept override {
     wants_read_ = true;
     if (has_datagram()) tell();
   }
-  void want_writable() override {
+  void want_writable() noexcept override {
     wants_write_ = true;
     if (peer_ == nullptr || peer_->has_room()) tell();
   }
 
-  [[nodiscard]] int check_destination(const Address& destination) const override {
+  [[nodiscard]] int check_destination(const Address& destination) const noexcept override {
     return destination.family() == peer_address_.family() ? 0 : EINVAL;
   }
-  [[nodiscard]] Address local_address() const override { return address_; }
-  [[nodiscard]] Address remote_address() const override { return peer_address_; }
+  [[nodiscard]] Address local_address() const noexcept override { return address_; }
+  [[nodiscard]] Address remote_address() const noexcept override { return peer_address_; }
   [[nodiscard]] std::uint64_t dropped() const noexcept override { return dropped_; }
 
   void run() override {

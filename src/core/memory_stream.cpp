@@ -24,9 +24,9 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   }
 
   void connect(MemoryEnd& peer) noexcept { peer_ = &peer; }
-  void attach(StreamEvents& events) override { events_ = &events; }
+  void attach(StreamEvents& events) noexcept override { events_ = &events; }
 
-  ssize_t try_readv(std::span<const iovec> vectors, int& err) override {
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override {
     if (peer_ != nullptr && peer_->offered_ != 0) {
       const std::size_t got = pull(vectors);
       if (got != 0) return static_cast<ssize_t>(got);
@@ -36,7 +36,7 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     return -1;
   }
 
-  ssize_t try_writev(std::span<const iovec> vectors, int& err) override {
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
     if (peer_ == nullptr) {
       err = ended_ == 0 ? EPIPE : ended_;
       return -1;
@@ -59,35 +59,35 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     return -1;
   }
 
-  int try_shutdown_write() override {
+  int try_shutdown_write() noexcept override {
     if (!options_.half_close) return ENOTSUP;
     if (peer_ != nullptr) peer_->end(EPIPE);
     shut_ = true;
     return 0;
   }
 
-  int try_disconnect() override {
+  int try_disconnect() noexcept override {
     close(EPIPE);
     return 0;
   }
 
   void abort() noexcept override { close(ECONNRESET); }
 
-  void want_readable() override {
+  void want_readable() noexcept override {
     wants_read_ = true;
     if ((peer_ != nullptr && peer_->offered_ != 0) || ended_ != 0) tell();
   }
   // A reader that comes pulls; only the end of the peer has to be told.
-  void want_writable() override {
+  void want_writable() noexcept override {
     wants_write_ = true;
     if (peer_ == nullptr) tell();
   }
-  void want_broken() override {
+  void want_broken() noexcept override {
     wants_broken_ = true;
     if (ended_ != 0) tell();
   }
 
-  std::size_t pending_bytes(int& err) override {
+  std::size_t pending_bytes(int& err) noexcept override {
     if (peer_ != nullptr && peer_->offered_ != 0) peer_->renew_offer();
     const std::size_t bytes = peer_ != nullptr ? peer_->offered_ : 0;
     if (bytes == 0) err = ended_;

@@ -177,7 +177,7 @@ void StreamCore::start_disconnect(StreamControl& control) {
   try_disconnect();
 }
 
-void StreamCore::try_disconnect() {
+void StreamCore::try_disconnect() noexcept {
   const int err = backend_->try_disconnect();
   if (err == EAGAIN) {
     backend_->want_writable();
@@ -256,7 +256,7 @@ void StreamCore::end_control(StreamControl& control) noexcept {
   backend_.reset();
 }
 
-void StreamCore::on_broken(int err) {
+void StreamCore::on_broken(int err) noexcept {
   if (strict_) {
     if (err == EPIPE) err = ECONNRESET;
     if (flags_.write_blocked && !writes_.empty()) {

@@ -92,7 +92,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void poison_reads() noexcept;
   /// Moves unread bytes out of the loop's receive buffer.
   void keep_unread_bytes() noexcept;
-  [[nodiscard]] std::size_t pending_bytes(int& err);
+  [[nodiscard]] std::size_t pending_bytes(int& err) noexcept;
 
   // Writes.
   /// The check and the place in the order of writes; fails the write otherwise.
@@ -141,9 +141,9 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void set_behaviour(const StreamOptions& options);
 
   // StreamEvents
-  void on_readable() override;
-  void on_writable() override;
-  void on_broken(int err) override;
+  void on_readable() noexcept override;
+  void on_writable() noexcept override;
+  void on_broken(int err) noexcept override;
 
   // LoopResource
   void loop_closed() noexcept override;
@@ -210,7 +210,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void account_written(std::size_t bytes);
   void finish_written(std::size_t bytes);
   void try_shutdown();
-  void try_disconnect();
+  void try_disconnect() noexcept;
   void consume_unread(std::size_t bytes) noexcept;
   void free_unread() noexcept;
   UnreadBlock* allocate_unread(std::size_t bytes) noexcept;

@@ -59,7 +59,7 @@ void StreamCore::serve_reader(bool may_read) {
   }
 }
 
-void StreamCore::on_readable() { serve_reader(true); }
+void StreamCore::on_readable() noexcept { serve_reader(true); }
 
 // One call of the backend. Returns whether another one may give more at once.
 bool StreamCore::read_from_backend() {
@@ -207,7 +207,7 @@ void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
   owns_unread_ = true;
 }
 
-std::size_t StreamCore::pending_bytes(int& err) {
+std::size_t StreamCore::pending_bytes(int& err) noexcept {
   err = 0;
   if (flags_.state == State::closed) {
     err = ENOTCONN;

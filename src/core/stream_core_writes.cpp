@@ -263,7 +263,7 @@ bool StreamCore::finish_taken() {
   return true;
 }
 
-void StreamCore::on_writable() {
+void StreamCore::on_writable() noexcept {
   flags_.write_blocked = false;
   if (flags_.state == State::disconnecting) {
     try_disconnect();

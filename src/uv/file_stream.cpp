@@ -169,7 +169,7 @@ void FileStream::let_go() noexcept {
   file->release();
 }
 
-ssize_t FileStream::try_readv(std::span<const iovec> vectors, int& err) {
+ssize_t FileStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   if (file_ == nullptr) {
     err = EBADF;
     return -1;
@@ -191,7 +191,7 @@ ssize_t FileStream::try_readv(std::span<const iovec> vectors, int& err) {
   return static_cast<ssize_t>(taken);
 }
 
-ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) {
+ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
   err = try_flush();
   if (err != 0) return -1;
   Job& job = file_->writing;
@@ -210,15 +210,15 @@ ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) {
   return -1;
 }
 
-int FileStream::try_flush() {
+int FileStream::try_flush() noexcept {
   if (file_ == nullptr) return EBADF;
   if (file_->writing.err != 0) return file_->writing.err;
   return file_->writing.busy ? EAGAIN : 0;
 }
 
-int FileStream::try_shutdown_write() { return ENOTSUP; }
+int FileStream::try_shutdown_write() noexcept { return ENOTSUP; }
 
-int FileStream::try_disconnect() {
+int FileStream::try_disconnect() noexcept {
   if (file_ == nullptr) return EBADF;
   if (file_->is_busy()) return EAGAIN;
   if (!file_->closed) {
@@ -230,7 +230,7 @@ int FileStream::try_disconnect() {
   return err;
 }
 
-void FileStream::want_readable() {
+void FileStream::want_readable() noexcept {
   wants_read_ = true;
   Job& job = file_->reading;
   if (job.busy) return;
@@ -238,7 +238,7 @@ void FileStream::want_readable() {
   if (!job.busy) come_back();
 }
 
-void FileStream::want_writable() {
+void FileStream::want_writable() noexcept {
   wants_write_ = true;
   if (!file_->is_busy()) come_back();
 }
@@ -268,7 +268,7 @@ void FileStream::on_write() {
   if (std::exchange(wants_write_, false)) events_->on_writable();
 }
 
-std::size_t FileStream::pending_bytes(int& err) {
+std::size_t FileStream::pending_bytes(int& err) noexcept {
   if (file_ == nullptr) return 0;
   const Job& job = file_->reading;
   if (job.busy) return 0;

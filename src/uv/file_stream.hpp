@@ -16,17 +16,17 @@ class FileStream final : public StreamBackend, private ReadyTask {
   FileStream(LoopImpl& loop, UniqueFd fd);
   ~FileStream() override;
 
-  void attach(StreamEvents& events) override { events_ = &events; }
-  ssize_t try_readv(std::span<const iovec> vectors, int& err) override;
-  ssize_t try_writev(std::span<const iovec> vectors, int& err) override;
-  int try_flush() override;
-  int try_shutdown_write() override;
-  int try_disconnect() override;
+  void attach(StreamEvents& events) noexcept override { events_ = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override;
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
+  int try_flush() noexcept override;
+  int try_shutdown_write() noexcept override;
+  int try_disconnect() noexcept override;
   void abort() noexcept override { let_go(); }
-  void want_readable() override;
-  void want_writable() override;
-  void want_broken() override {}
-  std::size_t pending_bytes(int& err) override;
+  void want_readable() noexcept override;
+  void want_writable() noexcept override;
+  void want_broken() noexcept override {}
+  std::size_t pending_bytes(int& err) noexcept override;
   [[nodiscard]] StreamTraits traits() const noexcept override;
 
  private:

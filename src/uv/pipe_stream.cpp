@@ -34,32 +34,32 @@ void PipeStream::close() noexcept {
   source_.fd.reset();
 }
 
-ssize_t PipeStream::try_readv(std::span<const iovec> vectors, int& err) {
+ssize_t PipeStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   const ssize_t got = os::read_descriptor(source_.fd.get(), vectors, err);
   // A terminal whose other side hung up.
   if (got < 0 && err == EIO && source_.kind == os::DescriptorKind::terminal) return 0;
   return got;
 }
 
-ssize_t PipeStream::try_writev(std::span<const iovec> vectors, int& err) {
+ssize_t PipeStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
   return os::write_descriptor(source_.fd.get(), vectors, err);
 }
 
 // The reader sees the end when the last descriptor of the sending side is closed. A standard descriptor that
 // was inherited is one of them; its number stays in use, so that no later open(2) becomes somebody's stdout.
-int PipeStream::try_shutdown_write() {
+int PipeStream::try_shutdown_write() noexcept {
   if (source_.kind != os::DescriptorKind::pipe || access_.readable) return ENOTSUP;
   close();
   return source_.kept >= 0 ? os::redirect_to_null(source_.kept) : 0;
 }
 
-int PipeStream::try_disconnect() {
+int PipeStream::try_disconnect() noexcept {
   close();
   return 0;
 }
 
 // What can only fail is found out by trying, not by waiting for an event that never comes.
-void PipeStream::want_readable() {
+void PipeStream::want_readable() noexcept {
   if (always_ready_ || !access_.readable) {
     wants_read_ = true;
     come_back();
@@ -69,7 +69,7 @@ void PipeStream::want_readable() {
   if (watches_breaks_) await_hang_up();
 }
 
-void PipeStream::want_writable() {
+void PipeStream::want_writable() noexcept {
   if (always_ready_ || !access_.writable) {
     wants_write_ = true;
     come_back();
@@ -79,7 +79,7 @@ void PipeStream::want_writable() {
   if (watches_breaks_) await_hang_up();
 }
 
-void PipeStream::want_broken() {
+void PipeStream::want_broken() noexcept {
   wants_broken_ = true;
   await_hang_up();
 }
@@ -101,7 +101,7 @@ void PipeStream::on_fd_event(FdEvent event) {
   if (broken && std::exchange(wants_broken_, false) && source_.fd) events_->on_broken(EPIPE);
 }
 
-std::size_t PipeStream::pending_bytes(int& /*err*/) {
+std::size_t PipeStream::pending_bytes(int& /*err*/) noexcept {
   int ignored = 0;  // a device has no count
   return access_.readable && source_.fd ? os::readable_bytes(source_.fd.get(), ignored) : 0;
 }

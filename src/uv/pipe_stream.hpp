@@ -28,18 +28,18 @@ class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, pr
   /// Begins to watch the descriptor. \return 0 or an errno value.
   int open();
 
-  void attach(StreamEvents& events) override { events_ = &events; }
-  ssize_t try_readv(std::span<const iovec> vectors, int& err) override;
-  ssize_t try_writev(std::span<const iovec> vectors, int& err) override;
-  int try_shutdown_write() override;
-  int try_disconnect() override;
+  void attach(StreamEvents& events) noexcept override { events_ = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override;
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
+  int try_shutdown_write() noexcept override;
+  int try_disconnect() noexcept override;
   void abort() noexcept override { close(); }
-  void want_readable() override;
-  void want_writable() override;
-  void want_broken() override;
-  std::size_t pending_bytes(int& err) override;
+  void want_readable() noexcept override;
+  void want_writable() noexcept override;
+  void want_broken() noexcept override;
+  std::size_t pending_bytes(int& err) noexcept override;
   [[nodiscard]] StreamTraits traits() const noexcept override;
-  void watch_for_breaks(bool on) override { watches_breaks_ = on; }
+  void watch_for_breaks(bool on) noexcept override { watches_breaks_ = on; }
 
  private:
   friend class FdWatcher<PipeStream>;

@@ -50,7 +50,7 @@ UniqueFd SocketDatagram::release() noexcept {
   return std::move(fd_);
 }
 
-std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err) {
+std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err) noexcept {
   if (is_unix()) {
     // Only UDP has an upper limit: look how large the next one is, and take that one alone.
     const std::size_t common = slots[0].room[0].iov_len + slots[0].room[1].iov_len;
@@ -78,7 +78,7 @@ void SocketDatagram::take_queued_error(int& err) noexcept {
   if (err == EAGAIN && queued != 0) err = queued;
 }
 
-std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) {
+std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) noexcept {
   std::size_t sent = os::send_datagrams(fd_.get(), messages, calls_, err);
   if (sent == 0 && err == EMSGSIZE && is_unix()) {
     std::size_t size = 0;
@@ -95,12 +95,12 @@ std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, 
   return sent;
 }
 
-int SocketDatagram::try_disconnect() {
+int SocketDatagram::try_disconnect() noexcept {
   close();
   return 0;
 }
 
-void SocketDatagram::want_readable() {
+void SocketDatagram::want_readable() noexcept {
   await_readable();
   if (calls_.late_error == 0) return;
   // The kernel has told it and will not tell it again.
@@ -108,7 +108,7 @@ void SocketDatagram::want_readable() {
   late_.set_callback([this](Request<void>&) { events_->on_readable(); });
 }
 
-void SocketDatagram::want_writable() {
+void SocketDatagram::want_writable() noexcept {
   // Of a unix socket the kernel tells whether the receiver that it is connected to has room, not another one.
   if (is_unix() && (!connected_ || blocked_by_destination_)) {
     try {
@@ -128,18 +128,18 @@ void SocketDatagram::on_fd_event(FdEvent event) {
   if (event.readable && fd_) events_->on_readable();
 }
 
-int SocketDatagram::check_destination(const Address& destination) const {
+int SocketDatagram::check_destination(const Address& destination) const noexcept {
   return destination.family() == family_ ? 0 : EINVAL;
 }
 
 std::uint64_t SocketDatagram::dropped() const noexcept { return os::dropped_datagrams(fd_.get()); }
 
-int SocketDatagram::join(const Address& group, unsigned interface_index, const Address& source) {
+int SocketDatagram::join(const Address& group, unsigned interface_index, const Address& source) noexcept {
   if (group.family() != family_) return EINVAL;
   return os::join_multicast(fd_.get(), group, interface_index, source, true);
 }
 
-int SocketDatagram::leave(const Address& group, unsigned interface_index, const Address& source) {
+int SocketDatagram::leave(const Address& group, unsigned interface_index, const Address& source) noexcept {
   if (group.family() != family_) return EINVAL;
   return os::join_multicast(fd_.get(), group, interface_index, source, false);
 }

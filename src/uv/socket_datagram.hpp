@@ -32,22 +32,22 @@ class SocketDatagram final : public DatagramBackend,
   /// The socket file that is removed at the end.
   void own_file(const Address& address, os::FileIdentity identity) { file_ = OwnedFile{address, identity}; }
 
-  void attach(DatagramEvents& events) override { events_ = &events; }
-  std::size_t try_receive(std::span<DatagramSlot> slots, int& err) override;
-  std::size_t try_send(std::span<const DatagramMessage> messages, int& err) override;
-  int try_disconnect() override;
-  void want_readable() override;
-  void want_writable() override;
-  [[nodiscard]] int check_destination(const Address& destination) const override;
+  void attach(DatagramEvents& events) noexcept override { events_ = &events; }
+  std::size_t try_receive(std::span<DatagramSlot> slots, int& err) noexcept override;
+  std::size_t try_send(std::span<const DatagramMessage> messages, int& err) noexcept override;
+  int try_disconnect() noexcept override;
+  void want_readable() noexcept override;
+  void want_writable() noexcept override;
+  [[nodiscard]] int check_destination(const Address& destination) const noexcept override;
   [[nodiscard]] bool gives_info() const noexcept override { return info_; }
-  [[nodiscard]] Address local_address() const override { return os::local_address(fd_.get()); }
-  [[nodiscard]] Address remote_address() const override { return os::remote_address(fd_.get()); }
+  [[nodiscard]] Address local_address() const noexcept override { return os::local_address(fd_.get()); }
+  [[nodiscard]] Address remote_address() const noexcept override { return os::remote_address(fd_.get()); }
   [[nodiscard]] std::uint64_t dropped() const noexcept override;
   [[nodiscard]] DatagramControl* datagram_control() noexcept override { return this; }
 
   [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
-  int join(const Address& group, unsigned interface_index, const Address& source) override;
-  int leave(const Address& group, unsigned interface_index, const Address& source) override;
+  int join(const Address& group, unsigned interface_index, const Address& source) noexcept override;
+  int leave(const Address& group, unsigned interface_index, const Address& source) noexcept override;
 
  private:
   friend class FdWatcher<SocketDatagram>;

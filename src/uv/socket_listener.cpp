@@ -39,7 +39,7 @@ UniqueFd SocketListener::release() noexcept {
   return std::move(fd_);
 }
 
-int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) {
+int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
   for (;;) {
     int err = 0;
     UniqueFd fd = unmade_ ? std::move(unmade_) : os::accept(fd_.get(), err);

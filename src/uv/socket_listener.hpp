@@ -23,10 +23,10 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
   void own_file(const Address& address, os::FileIdentity identity);
   [[nodiscard]] UniqueFd release() noexcept;
 
-  void attach(ListenerEvents& events) override { events_ = &events; }
-  int try_accept(std::unique_ptr<StreamBackend>& stream) override;
-  void want_acceptable() override { await_readable(); }
-  [[nodiscard]] Address local_address() const override { return os::local_address(fd_.get()); }
+  void attach(ListenerEvents& events) noexcept override { events_ = &events; }
+  int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override;
+  void want_acceptable() noexcept override { await_readable(); }
+  [[nodiscard]] Address local_address() const noexcept override { return os::local_address(fd_.get()); }
   [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
 
  private:

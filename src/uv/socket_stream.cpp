@@ -63,7 +63,7 @@ ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
   return result;
 }
 
-ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) {
+ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   const ssize_t got =
       reception_ == nullptr ? os::readv(fd_.get(), vectors, err) : try_readv_with_fds(vectors, err);
   if (got > 0) return got;
@@ -93,24 +93,24 @@ ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& er
   return got;
 }
 
-ssize_t SocketStream::try_writev(std::span<const iovec> vectors, int& err) {
+ssize_t SocketStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
   return remember_failure(os::writev(fd_.get(), vectors, err), err);
 }
 
 ssize_t SocketStream::try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
-                                          int& err) {
+                                          int& err) noexcept {
   return remember_failure(os::writev_with_fds(fd_.get(), vectors, fds, err), err);
 }
 
 // On a connection that was reset the kernel says ENOTCONN, which here means a stream that was closed.
-int SocketStream::try_shutdown_write() {
+int SocketStream::try_shutdown_write() noexcept {
   const int err = os::shutdown_write(fd_.get());
   if (err != ENOTCONN) return err;
   if (connection_error_ == 0) note_connection_error(os::take_error(fd_.get()));
   return connection_error_ != 0 ? connection_error_ : EPIPE;
 }
 
-int SocketStream::try_disconnect() {
+int SocketStream::try_disconnect() noexcept {
   close();
   return 0;
 }
@@ -120,22 +120,22 @@ void SocketStream::abort() noexcept {
   close();
 }
 
-void SocketStream::want_readable() {
+void SocketStream::want_readable() noexcept {
   await_readable();
   if (watches_breaks_) await_hang_up();
 }
 
-void SocketStream::want_writable() {
+void SocketStream::want_writable() noexcept {
   await_writable();
   if (watches_breaks_) await_hang_up();
 }
 
-void SocketStream::want_broken() {
+void SocketStream::want_broken() noexcept {
   wants_broken_ = true;
   await_hang_up();
 }
 
-void SocketStream::watch_for_breaks(bool on) { watches_breaks_ = on; }
+void SocketStream::watch_for_breaks(bool on) noexcept { watches_breaks_ = on; }
 
 // The writer hears of a failure first, then the reader, who drains what is there, then the monitor; unless
 // the options say that a break comes before what is buffered.
@@ -153,7 +153,7 @@ void SocketStream::report_break(FdEvent event) {
   events_->on_broken(event.failed && connection_error_ != 0 ? connection_error_ : EPIPE);
 }
 
-std::size_t SocketStream::pending_bytes(int& err) {
+std::size_t SocketStream::pending_bytes(int& err) noexcept {
   const std::size_t bytes = os::readable_bytes(fd_.get(), err);
   if (bytes != 0 || err != 0) return bytes;
   const int waiting = os::peek_error(fd_.get());
@@ -168,32 +168,40 @@ StreamTraits SocketStream::traits() const noexcept {
   return {.read_ahead = reception_ == nullptr, .short_is_final = true};
 }
 
-Address SocketStream::local_address() const { return fd_ ? os::local_address(fd_.get()) : Address(); }
+Address SocketStream::local_address() const noexcept {
+  return fd_ ? os::local_address(fd_.get()) : Address();
+}
 
-Address SocketStream::remote_address() const { return fd_ ? os::remote_address(fd_.get()) : Address(); }
+Address SocketStream::remote_address() const noexcept {
+  return fd_ ? os::remote_address(fd_.get()) : Address();
+}
 
 UniqueFd SocketStream::release() noexcept {
   stop_watching();
   return std::move(fd_);
 }
 
-int SocketStream::apply(const StreamOptions& options) {
+int SocketStream::apply(const StreamOptions& options) noexcept {
   if (options.receive_fds && reception_ == nullptr) reception_ = std::make_unique<FdReception>();
   return os::apply_connected(fd_.get(), os::local_address(fd_.get()).family(), options);
 }
 
-int SocketStream::peer_credentials(PeerCredentials& credentials) const {
+int SocketStream::peer_credentials(PeerCredentials& credentials) const noexcept {
   return os::peer_credentials(fd_.get(), credentials);
 }
 
-std::vector<UniqueFd> SocketStream::take_received_fds(std::size_t unread) {
+std::vector<UniqueFd> SocketStream::take_received_fds(std::size_t unread) noexcept {
   std::vector<UniqueFd> taken;
   if (reception_ == nullptr) return taken;
   auto& received = reception_->received;
   const std::uint64_t position = reception_->position - std::min<std::uint64_t>(unread, reception_->position);
   const auto end = std::find_if(received.begin(), received.end(),
                                 [position](const ReceivedFd& one) { return one.position >= position; });
-  taken.reserve(static_cast<std::size_t>(end - received.begin()));
+  try {
+    taken.reserve(static_cast<std::size_t>(end - received.begin()));
+  } catch (const std::bad_alloc&) {
+    return taken;
+  }
   for (auto place = received.begin(); place != end; ++place) taken.push_back(std::move(place->fd));
   received.erase(received.begin(), end);
   return taken;

@@ -23,27 +23,28 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
   static void operator delete(SocketStream* socket, std::destroying_delete_t) noexcept;
 
-  void attach(StreamEvents& events) override { events_ = &events; }
-  ssize_t try_readv(std::span<const iovec> vectors, int& err) override;
-  ssize_t try_writev(std::span<const iovec> vectors, int& err) override;
-  int try_shutdown_write() override;
-  int try_disconnect() override;
+  void attach(StreamEvents& events) noexcept override { events_ = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override;
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
+  int try_shutdown_write() noexcept override;
+  int try_disconnect() noexcept override;
   void abort() noexcept override;
-  void want_readable() override;
-  void want_writable() override;
-  void want_broken() override;
-  std::size_t pending_bytes(int& err) override;
+  void want_readable() noexcept override;
+  void want_writable() noexcept override;
+  void want_broken() noexcept override;
+  std::size_t pending_bytes(int& err) noexcept override;
   [[nodiscard]] StreamTraits traits() const noexcept override;
-  void watch_for_breaks(bool on) override;
-  [[nodiscard]] Address local_address() const override;
-  [[nodiscard]] Address remote_address() const override;
+  void watch_for_breaks(bool on) noexcept override;
+  [[nodiscard]] Address local_address() const noexcept override;
+  [[nodiscard]] Address remote_address() const noexcept override;
 
   [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
   UniqueFd release() noexcept override;
-  int apply(const StreamOptions& options) override;
-  int peer_credentials(PeerCredentials& credentials) const override;
-  ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds, int& err) override;
-  std::vector<UniqueFd> take_received_fds(std::size_t unread) override;
+  int apply(const StreamOptions& options) noexcept override;
+  int peer_credentials(PeerCredentials& credentials) const noexcept override;
+  ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
+                              int& err) noexcept override;
+  std::vector<UniqueFd> take_received_fds(std::size_t unread) noexcept override;
 
  private:
   friend class FdWatcher<SocketStream>;

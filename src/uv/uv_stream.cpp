@@ -168,7 +168,7 @@ void UvStream::free_buffer() noexcept {
   begin_ = end_ = 0;
 }
 
-ssize_t UvStream::try_readv(std::span<const iovec> vectors, int& err) {
+ssize_t UvStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   if (!has_bytes()) {
     if (ended_) return 0;
     err = read_error_ != 0 ? read_error_ : EAGAIN;
@@ -186,7 +186,7 @@ ssize_t UvStream::try_readv(std::span<const iovec> vectors, int& err) {
   return static_cast<ssize_t>(taken);
 }
 
-void UvStream::want_readable() {
+void UvStream::want_readable() noexcept {
   wants_read_ = true;
   if (watches_breaks_ && watch()) await_hang_up();
   if (!has_bytes() && !ended_ && read_error_ == 0) {
@@ -199,7 +199,7 @@ void UvStream::want_readable() {
   come_back();
 }
 
-std::size_t UvStream::pending_bytes(int& err) {
+std::size_t UvStream::pending_bytes(int& err) noexcept {
   std::size_t bytes = end_ - begin_;
   int ignored = 0;  // not every descriptor has a count
   const int fd = descriptor();
@@ -245,7 +245,7 @@ int UvStream::why_not_connected() noexcept {
   return read_error_ != 0 ? read_error_ : EPIPE;
 }
 
-ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) {
+ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
   err = try_flush();
   if (err != 0) return -1;
   std::array<uv_buf_t, vectors_per_write> buffers;
@@ -310,13 +310,13 @@ void UvStream::on_deferred_write(uv_write_t* request, int status) {
   let_go(link);
 }
 
-int UvStream::try_flush() {
+int UvStream::try_flush() noexcept {
   if (link_ == nullptr) return EBADF;
   if (write_error_ != 0) return write_error_;
   return write_deferred_ ? EAGAIN : 0;
 }
 
-void UvStream::want_writable() {
+void UvStream::want_writable() noexcept {
   wants_write_ = true;
   if (write_deferred_ || shutdown_ == Shutdown::running) return;
   if (!is_watching()) {
@@ -327,7 +327,7 @@ void UvStream::want_writable() {
   if (watches_breaks_) await_hang_up();
 }
 
-int UvStream::try_shutdown_write() {
+int UvStream::try_shutdown_write() noexcept {
   // uv_shutdown would fail for these too, but only after it has ended writing for good.
   if (!os::is_stream_socket(descriptor())) return ENOTSUP;
   if (shutdown_ == Shutdown::none) {
@@ -353,7 +353,7 @@ void UvStream::on_shutdown(uv_shutdown_t* request, int status) {
   let_go(link);
 }
 
-int UvStream::try_disconnect() {
+int UvStream::try_disconnect() noexcept {
   if (write_deferred_ && write_error_ == 0) return EAGAIN;
   close();
   return 0;
@@ -377,9 +377,9 @@ bool UvStream::watch() {
   return err == 0;
 }
 
-void UvStream::watch_for_breaks(bool on) { watches_breaks_ = on; }
+void UvStream::watch_for_breaks(bool on) noexcept { watches_breaks_ = on; }
 
-void UvStream::want_broken() {
+void UvStream::want_broken() noexcept {
   wants_broken_ = true;
   if (watch()) await_hang_up();
 }
@@ -417,12 +417,12 @@ void UvStream::run() {
   }
 }
 
-Address UvStream::local_address() const {
+Address UvStream::local_address() const noexcept {
   const int fd = descriptor();
   return fd >= 0 ? os::local_address(fd) : Address();
 }
 
-Address UvStream::remote_address() const {
+Address UvStream::remote_address() const noexcept {
   const int fd = descriptor();
   return fd >= 0 ? os::remote_address(fd) : Address();
 }

@@ -23,20 +23,20 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   /// The handle is the application's again, as it was.
   void give_back() noexcept;
 
-  void attach(StreamEvents& events) override { events_ = &events; }
-  ssize_t try_readv(std::span<const iovec> vectors, int& err) override;
-  ssize_t try_writev(std::span<const iovec> vectors, int& err) override;
-  int try_flush() override;
-  int try_shutdown_write() override;
-  int try_disconnect() override;
+  void attach(StreamEvents& events) noexcept override { events_ = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override;
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
+  int try_flush() noexcept override;
+  int try_shutdown_write() noexcept override;
+  int try_disconnect() noexcept override;
   void abort() noexcept override;
-  void want_readable() override;
-  void want_writable() override;
-  void want_broken() override;
-  std::size_t pending_bytes(int& err) override;
-  void watch_for_breaks(bool on) override;
-  [[nodiscard]] Address local_address() const override;
-  [[nodiscard]] Address remote_address() const override;
+  void want_readable() noexcept override;
+  void want_writable() noexcept override;
+  void want_broken() noexcept override;
+  std::size_t pending_bytes(int& err) noexcept override;
+  void watch_for_breaks(bool on) noexcept override;
+  [[nodiscard]] Address local_address() const noexcept override;
+  [[nodiscard]] Address remote_address() const noexcept override;
 
  private:
   friend class FdWatcher<UvStream>;

@@ -26,22 +26,22 @@ class FloodBackend final : public StreamBackend {
  public:
   explicit FloodBackend(std::shared_ptr<FloodCounts> counts) noexcept : counts_(std::move(counts)) {}
 
-  void attach(StreamEvents& events) override { counts_->events = &events; }
-  ssize_t try_readv(std::span<const iovec> vectors, int& /*err*/) override {
+  void attach(StreamEvents& events) noexcept override { counts_->events = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& /*err*/) noexcept override {
     ++counts_->reads;
     return static_cast<ssize_t>(std::min(counts_->step, vectors[0].iov_len));
   }
-  ssize_t try_writev(std::span<const iovec> vectors, int& /*err*/) override {
+  ssize_t try_writev(std::span<const iovec> vectors, int& /*err*/) noexcept override {
     ++counts_->writes;
     return static_cast<ssize_t>(std::min(counts_->step, vectors[0].iov_len));
   }
-  int try_shutdown_write() override { return 0; }
-  int try_disconnect() override { return 0; }
+  int try_shutdown_write() noexcept override { return 0; }
+  int try_disconnect() noexcept override { return 0; }
   void abort() noexcept override {}
-  void want_readable() override { ++counts_->asked_for_readable; }
-  void want_writable() override {}
-  void want_broken() override {}
-  std::size_t pending_bytes(int& /*err*/) override { return flood_step; }
+  void want_readable() noexcept override { ++counts_->asked_for_readable; }
+  void want_writable() noexcept override {}
+  void want_broken() noexcept override {}
+  std::size_t pending_bytes(int& /*err*/) noexcept override { return flood_step; }
   [[nodiscard]] StreamTraits traits() const noexcept override {
     return {.short_is_final = counts_->short_is_final};
   }

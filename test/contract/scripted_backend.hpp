@@ -40,9 +40,9 @@ class ScriptedBackend final : public StreamBackend {
   explicit ScriptedBackend(std::shared_ptr<Script> script) noexcept : script_(std::move(script)) {}
   ~ScriptedBackend() override { script_->alive = false; }
 
-  void attach(StreamEvents& events) override { script_->events = &events; }
+  void attach(StreamEvents& events) noexcept override { script_->events = &events; }
 
-  ssize_t try_readv(std::span<const iovec> vectors, int& err) override {
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override {
     std::size_t got = 0;
     for (const iovec& vector : vectors) {
       const std::size_t step = std::min(vector.iov_len, script_->input.size());
@@ -56,7 +56,7 @@ class ScriptedBackend final : public StreamBackend {
     return -1;
   }
 
-  ssize_t try_writev(std::span<const iovec> vectors, int& err) override {
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
     std::size_t taken = 0;
     for (const iovec& vector : vectors) {
       const std::size_t step = std::min({vector.iov_len, script_->room, script_->most_per_write - taken});
@@ -69,20 +69,20 @@ class ScriptedBackend final : public StreamBackend {
     return -1;
   }
 
-  int try_flush() override { return script_->flush_result; }
-  int try_shutdown_write() override { return script_->shutdown_result; }
-  int try_disconnect() override {
+  int try_flush() noexcept override { return script_->flush_result; }
+  int try_shutdown_write() noexcept override { return script_->shutdown_result; }
+  int try_disconnect() noexcept override {
     ++script_->disconnect_calls;
     return script_->disconnect_result;
   }
   void abort() noexcept override { script_->aborted = true; }
-  void want_readable() override {}
-  void want_writable() override {}
-  void want_broken() override {}
+  void want_readable() noexcept override {}
+  void want_writable() noexcept override {}
+  void want_broken() noexcept override {}
   [[nodiscard]] StreamTraits traits() const noexcept override {
     return {.short_is_final = script_->short_is_final};
   }
-  std::size_t pending_bytes(int& err) override {
+  std::size_t pending_bytes(int& err) noexcept override {
     if (script_->input.empty() && script_->read_error != EAGAIN)
       err = script_->read_error == 0 ? EPIPE : script_->read_error;
     return script_->input.size();

@@ -193,24 +193,24 @@ BOOST_FIXTURE_TEST_CASE(small_writes_of_a_turn_leave_in_one_call, StreamFixture)
   struct Counter final : StreamBackend {
     std::vector<std::size_t>* calls;
     explicit Counter(std::vector<std::size_t>& out) : calls(&out) {}
-    void attach(StreamEvents&) override {}
-    ssize_t try_readv(std::span<const iovec>, int& err) override {
+    void attach(StreamEvents&) noexcept override {}
+    ssize_t try_readv(std::span<const iovec>, int& err) noexcept override {
       err = EAGAIN;
       return -1;
     }
-    ssize_t try_writev(std::span<const iovec> vectors, int&) override {
+    ssize_t try_writev(std::span<const iovec> vectors, int&) noexcept override {
       std::size_t sum = 0;
       for (const iovec& vector : vectors) sum += vector.iov_len;
       calls->push_back(sum);
       return static_cast<ssize_t>(sum);
     }
-    int try_shutdown_write() override { return 0; }
-    int try_disconnect() override { return 0; }
+    int try_shutdown_write() noexcept override { return 0; }
+    int try_disconnect() noexcept override { return 0; }
     void abort() noexcept override {}
-    void want_readable() override {}
-    void want_writable() override {}
-    void want_broken() override {}
-    std::size_t pending_bytes(int&) override { return 0; }
+    void want_readable() noexcept override {}
+    void want_writable() noexcept override {}
+    void want_broken() noexcept override {}
+    std::size_t pending_bytes(int&) noexcept override { return 0; }
   };
   std::vector<std::size_t> calls;
   ours = Stream(loop, std::make_unique<Counter>(calls));
