@@ -30,8 +30,7 @@ constexpr bool is_valid_on_error() noexcept {
 ///  - *completion*: the callback runs, `recv()` fetches the result or the errno value;
 ///  - `cancel()` asks: the completion still comes, with ECANCELED or, when it was too late, with success;
 ///  - *destroying* the Request abandons the operation: no callback, and when the destructor returns nothing
-///  of tsock
-///    holds a pointer into the caller's buffers. Declare buffers before the Request that uses them.
+///    of tsock holds a pointer into the caller's buffers. Declare buffers before the Request that uses them.
 ///
 /// A Request is bound to its Loop's thread. It may be moved and destroyed anywhere, also in its own callback.
 /// \tparam T what `recv()` gives; a signed count gives -1 on failure, any other type a default constructed
@@ -64,7 +63,8 @@ class [[nodiscard]] Request {
   /// Sets what runs on completion: `function(Request<T>&)`, called once from the loop with this handle,
   /// wherever it was moved to. Replaces an earlier callback. No heap allocation
   /// is made for it: a callable of more than 24 bytes goes into the loop's pool. On a request that completed
-  /// while no callback was set, it runs on the next turn.
+  /// while no callback was set, it runs on the next turn. After `recv()`, and when the loop is gone, it never
+  /// runs: it is destroyed at once.
   template <class F>
   void set_callback(F function) {
     static_assert(std::is_invocable_v<F&, Request&>, "the callback takes a Request<T>&");

@@ -43,6 +43,8 @@ void DatagramCore::detach_operations(int err) noexcept {
   const std::array<DatagramOperation*, 2> single{receiving_, disconnecting_};
   receiving_ = nullptr;
   disconnecting_ = nullptr;
+  QueueCore* const queue = sends_.empty() ? nullptr : sends_.front()->queue();
+  if (queue != nullptr) queue->pipeline_gone();
   const std::array<OperationChain<DatagramOperation>, 2> chains{sends_, waiting_};
   sends_ = waiting_ = {};
   for (DatagramOperation* operation : single) {
@@ -229,8 +231,7 @@ void DatagramCore::start_send(DatagramSend& send) {
     err = ENOTCONN;
   }
   if (err != 0) {
-    send.set_socket(nullptr);
-    send.finish(err);
+    send.fail(err);
     return;
   }
   send.set_socket(this);
@@ -245,6 +246,16 @@ void DatagramCore::drop_send(DatagramSend& send) noexcept {
     sends_.remove(send);
   }
   send.set_socket(nullptr);
+}
+
+void DatagramCore::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
+  while (!sends_.empty()) {
+    auto& send = static_cast<DatagramSend&>(*sends_.back());
+    if (send.queue() != &queue || send.was_tried() || (but_the_first && &send == sends_.front())) return;
+    sends_.remove(send);
+    waiting_.push_back(send);
+    queue.put_back(send);
+  }
 }
 
 void DatagramCore::on_flush() {
@@ -292,14 +303,14 @@ bool DatagramCore::finish_batch(std::span<const DatagramMessage> messages) {
   std::size_t sent = backend_->try_send(messages, err);
   if (sent == 0) {
     if (err == EAGAIN) {
+      static_cast<DatagramSend&>(*sends_.front()).set_tried();
       send_blocked_ = true;
       backend_->want_writable();
       return false;
     }
     auto& send = static_cast<DatagramSend&>(*sends_.front());
     sends_.remove(send);
-    send.set_socket(nullptr);
-    send.finish(err);
+    send.fail(err);
     return !sends_.empty();
   }
   for (; sent != 0; --sent) {
@@ -308,6 +319,7 @@ bool DatagramCore::finish_batch(std::span<const DatagramMessage> messages) {
     if (send.is_unfinished()) continue;
     sends_.remove(send);
     send.set_socket(nullptr);
+    send.leave_queue();
   }
   return !sends_.empty();
 }

@@ -55,6 +55,7 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   void start_send(DatagramSend& send);
   void drop_send(DatagramSend& send) noexcept;
   void on_flush() override;
+  void undo_starts(QueueCore& queue, bool but_the_first) noexcept override;
 
   void start_disconnect(DatagramControlState& control);
   void end_control(const DatagramControlState& control) noexcept;

@@ -147,6 +147,8 @@ void RecvManyState::give_back(DatagramCore& socket) noexcept {
 
 // ---- sending ----
 
+LoopResource* DatagramSend::pipeline() const noexcept { return socket(); }
+
 void DatagramSend::start_in_queue() {
   DatagramCore* const target = socket();
   if (target == nullptr) {
@@ -159,7 +161,7 @@ void DatagramSend::start_in_queue() {
 
 void DatagramSend::interrupt(int err) {
   if (socket() != nullptr) socket()->drop_send(*this);
-  end_without_socket(err);
+  fail(err);
 }
 
 void DatagramSend::on_abandon() noexcept {

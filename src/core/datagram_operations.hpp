@@ -118,9 +118,18 @@ class RecvManyState : public ResultState<std::vector<ReceivedDatagram>, Datagram
 class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
  public:
   using ResultState::ResultState;
-  [[nodiscard]] const void* pipeline() const noexcept override { return socket(); }
+  [[nodiscard]] LoopResource* pipeline() const noexcept override;
   void start_in_queue() override;
   void interrupt(int err) override;
+  /// Ends it, which the socket has forgotten, and lets the queue go on.
+  void fail(int err) noexcept {
+    set_socket(nullptr);
+    finish(err);
+    leave_queue();
+  }
+  /// Whether the socket has tried to pass it on.
+  [[nodiscard]] bool was_tried() const noexcept { return has(tried); }
+  void set_tried() noexcept { mark(tried); }
 
   /// Puts its messages behind the others. \return how many were put.
   virtual std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,

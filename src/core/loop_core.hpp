@@ -21,6 +21,7 @@
 namespace tsock::detail {
 
 class DatagramCore;
+class QueueCore;
 class ReceiveBatch;
 class StreamCore;
 
@@ -78,6 +79,9 @@ class LoopResource : public ListNode {
   virtual void for_each_request(void (* /*visit*/)(void* context, RequestState& state), void* /*context*/) {}
   /// Output leaves, see `LoopCore::schedule_flush()`. Runs no code of the user.
   virtual void on_flush() {}
+  /// A queue whose entries have this as their pipeline is stopped: has `QueueCore::put_back()` called, the
+  /// last one first, for each entry of it that was started and of which nothing has left.
+  virtual void undo_starts(QueueCore& /*queue*/, bool /*but_the_first*/) noexcept {}
 
  protected:
   ~LoopResource() {
@@ -148,6 +152,11 @@ class LoopCore {
   /// The same for the front of another list, up to and including `last`.
   void make_ready_until(NodeList& list, ListNode& last) noexcept {
     ready_.take_front(list, last);
+    ensure_drain();
+  }
+  /// Makes the node the next one.
+  void make_ready_first(ReadyNode& node) noexcept {
+    ready_.push_front(node);
     ensure_drain();
   }
   /// Has `on_flush()` called; until then, or until `cancel_flush()`, the resource must not ask again.

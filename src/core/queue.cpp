@@ -13,13 +13,15 @@ class HoldState : public ResultState<QueueHold, QueueableState> {
   HoldState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "queue_wait"; }
 
-  void start_in_queue() override {
-    QueueCore& core = *queue();
-    core.hold();
-    QueueHold hold(core);
-    leave_queue();  // from here on the hold stands in the entry's place
-    finish_with(std::move(hold));
+  void start_in_queue() override {}
+  // Delivered at once, so that nobody can stop the queue in between.
+  void begin_in_queue() override {
+    if (!is_unfinished()) return;
+    finish(0);
+    unlink();
+    core().make_ready_first(*this);
   }
+  bool undo_start() noexcept override { return is_unfinished(); }
   void interrupt(int err) override {
     leave_queue();
     finish(err);
@@ -27,13 +29,43 @@ class HoldState : public ResultState<QueueHold, QueueableState> {
 
  private:
   void on_abandon() noexcept override { leave_queue(); }
-  void on_delivery() noexcept override { leave_queue(); }
+  void on_delivery() noexcept override {
+    if (error() == 0) {
+      queue()->hold();
+      value_ = QueueHold(*queue());
+    }
+    leave_queue();  // from here on the hold stands in the entry's place
+  }
+};
+
+/// The place in the order that `Queue::block()` gives: an entry that no Request stands for, and that the loop
+/// does not count.
+class QueueBlock final : public QueueableState {
+ public:
+  QueueBlock(LoopCore& core, CallSite site) noexcept : QueueableState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "queue_block"; }
+  void start_in_queue() override {}
+  bool undo_start() noexcept override { return true; }
+  /// The queue goes.
+  void interrupt(int /*err*/) override { leave_queue(); }
+  void end() noexcept {
+    leave_queue();
+    free();
+  }
+
+ private:
+  void free() noexcept override {
+    LoopCore& core = this->core();
+    this->~QueueBlock();
+    core.deallocate(static_cast<void*>(this), sizeof(QueueBlock));
+  }
 };
 
 }  // namespace detail
 
 void QueueHold::release() noexcept {
   if (auto* const core = std::exchange(core_, nullptr)) core->release_hold();
+  if (auto* const block = std::exchange(block_, nullptr)) block->end();
 }
 
 Queue::Queue(Loop& loop, std::string_view name) {
@@ -76,6 +108,14 @@ Request<QueueHold> Queue::wait(CallSite site) {
   Request<QueueHold> request(state);
   core_->add(*state);
   return request;
+}
+
+QueueHold Queue::block(CallSite site) {
+  if (core_ == nullptr) return {};
+  auto* const block = detail::make_pooled<detail::QueueBlock>(core_->core(), core_->core(), site);
+  QueueHold hold(*block);
+  core_->add(*block);
+  return hold;
 }
 
 }  // namespace tsock

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace tsock::detail {
 
@@ -28,7 +29,7 @@ void QueueCore::wait(QueueableState& entry) noexcept {
 }
 
 // Of an entry that waits.
-void QueueCore::unlink(QueueableState& entry) noexcept {
+void QueueCore::take_out(QueueableState& entry) noexcept {
   QueueableState* const ahead = entry.queue_prev_;
   QueueableState* const behind = entry.queue_next_;
   (&entry == head_ ? head_ : ahead->queue_next_) = behind;
@@ -44,20 +45,55 @@ void QueueCore::unlink(QueueableState& entry) noexcept {
 void QueueCore::remove(QueueableState& entry) noexcept {
   entry.queue_ = nullptr;
   if (!entry.is_started()) {
-    unlink(entry);
+    take_out(entry);
     go_on();
-  } else {
-    leave(1);
+    return;
   }
+  if (to_begin_ == &entry) to_begin_ = nullptr;
+  leave(1);
 }
 
+// An entry that ends when it starts comes back here; the loop goes on with the next one then.
 void QueueCore::advance() {
+  if (advancing_) return;
+  advancing_ = true;
   while (head_ != nullptr) {
     QueueableState& entry = *head_;
-    const void* const pipeline = entry.pipeline();
-    if (!may_start(pipeline)) return;
-    unlink(entry);
+    LoopResource* const pipeline = entry.pipeline();
+    if (!may_start(pipeline)) break;
+    take_out(entry);
     start_entry(entry, pipeline);
+  }
+  advancing_ = false;
+}
+
+// Not at once: what runs before has time to stop the queue.
+void QueueCore::schedule_begin_of(QueueableState& entry) noexcept {
+  to_begin_ = &entry;
+  if (!is_linked()) core_->make_ready(*this);
+}
+
+void QueueCore::run() {
+  if (to_begin_ != nullptr) std::exchange(to_begin_, nullptr)->begin_in_queue();
+}
+
+void QueueCore::put_back(QueueableState& entry) noexcept {
+  --started_;
+  entry.unmark(RequestState::started);
+  QueueableState* const last = head_ != nullptr ? head_->queue_prev_ : &entry;
+  entry.queue_next_ = head_;
+  if (head_ != nullptr) head_->queue_prev_ = &entry;
+  entry.queue_prev_ = last;
+  head_ = &entry;
+  ++waiting_;
+}
+
+void QueueCore::put_back_started(bool but_the_first) noexcept {
+  if (to_begin_ != nullptr) {
+    if (but_the_first || !to_begin_->undo_start()) return;
+    put_back(*std::exchange(to_begin_, nullptr));
+  } else if (started_ != 0 && pipeline_ != nullptr) {
+    pipeline_->undo_starts(*this, but_the_first);
   }
 }
 
@@ -80,7 +116,8 @@ void QueueCore::release_hold() noexcept {
 }
 
 void QueueCore::release_queue() noexcept {
-  stop();
+  pause();
+  put_back_started(true);
   while (head_ != nullptr) {
     QueueableState& entry = *head_;
     entry.interrupt(ECANCELED);
@@ -91,7 +128,8 @@ void QueueCore::release_queue() noexcept {
 }
 
 void QueueCore::delete_if_unused() noexcept {
-  if (users_ != 0 || started_ != 0) return;
+  if (users_ != 0 || started_ != 0 || advancing_) return;
+  if (is_linked()) unlink();
   LoopCore& core = *core_;
   const std::size_t size = sizeof(QueueCore) + name_size_;
   this->~QueueCore();

@@ -18,18 +18,26 @@ class QueueableState : public RequestState {
   using RequestState::RequestState;
   [[gnu::always_inline]] QueueableState(LoopCore& core, CallSite site, Here here) noexcept
       : RequestState(core, site, here) {}
-  /// The turn has come: begin the work. Must not call code of the user; see `schedule_begin()`.
+  /// The turn has come: take the place in the stream or socket, so that nobody else gets it. Must not call
+  /// code of the user; see `schedule_begin()`.
   virtual void start_in_queue() = 0;
+  /// The work of an entry without a pipeline begins: called from the loop, after `start_in_queue()` and
+  /// unless the entry was put back in between. May be called on one that has ended.
+  virtual void begin_in_queue() {}
+  /// The queue was stopped before the work began: give the place up again. \return false when that is no
+  /// longer possible.
+  virtual bool undo_start() noexcept { return false; }
   /// Entries that follow one another with the same pipeline, not null, may start before the one ahead has
-  /// completed.
-  [[nodiscard]] virtual const void* pipeline() const noexcept { return nullptr; }
+  /// completed. The pipeline knows them from `start_in_queue()` on until they leave the queue, or calls
+  /// `QueueCore::pipeline_gone()`.
+  [[nodiscard]] virtual LoopResource* pipeline() const noexcept { return nullptr; }
   [[nodiscard]] bool is_started() const noexcept { return has(started); }
   [[nodiscard]] QueueCore* queue() const noexcept { return queue_; }
+  /// To be called at the end of the work, or on delivery, and when abandoned.
+  inline void leave_queue() noexcept;
 
  protected:
   ~QueueableState() override = default;
-  /// To be called on delivery and when abandoned.
-  inline void leave_queue() noexcept;
   /// For one that was started: somebody else tells the queue, see `QueueCore::leave()`.
   void forget_queue() noexcept { queue_ = nullptr; }
 
@@ -41,8 +49,9 @@ class QueueableState : public RequestState {
 };
 
 /// What is behind a Queue; shared by the Queue, a QueueHold and the entries that were started. Of these it
-/// knows the number only: they follow one another with one pipeline, or it is one entry alone.
-class QueueCore {
+/// knows the number and the pipeline only: they follow one another with one, or it is one entry alone. As a
+/// task it begins the work of an entry that is alone.
+class QueueCore final : public ReadyTask {
  public:
   /// Makes one in the loop's pool, with a copy of the name behind it.
   static QueueCore* make(LoopCore& core, std::string_view name);
@@ -55,7 +64,7 @@ class QueueCore {
   [[gnu::noinline]] void remove(QueueableState& entry) noexcept;
   /// Whether an entry would start at once because it follows others with its pipeline, not null. Not of a
   /// loop that was closed.
-  [[nodiscard, gnu::always_inline]] bool goes_on_with(const void* pipeline) const noexcept {
+  [[nodiscard, gnu::always_inline]] bool goes_on_with(const LoopResource* pipeline) const noexcept {
     return pipeline_ == pipeline && head_ == nullptr && may_go_on_;
   }
   /// `add()` of such an entry, which is marked as started, and whose work is begun by the caller.
@@ -70,10 +79,16 @@ class QueueCore {
       go_on();
   }
   void start();
+  /// Starts no more, and puts back what has started but has nothing to show for it.
   void stop() noexcept {
-    running_ = false;
-    may_go_on_ = false;
+    pause();
+    put_back_started(false);
   }
+  /// For the pipeline, see `LoopResource::undo_starts()`: the entry waits again, ahead of all others.
+  void put_back(QueueableState& entry) noexcept;
+  /// The pipeline no longer knows the entries that were started.
+  void pipeline_gone() noexcept { pipeline_ = nullptr; }
+  void run() override;
   [[nodiscard]] bool running() const noexcept { return running_; }
   [[nodiscard]] std::size_t length() const noexcept {
     return std::size_t{started_} + waiting_ + (held_ ? 1 : 0);
@@ -98,49 +113,52 @@ class QueueCore {
 
   QueueCore(LoopCore& core, std::string_view name) noexcept;
   ~QueueCore() = default;
+  void pause() noexcept {
+    running_ = false;
+    may_go_on_ = false;
+  }
+  void put_back_started(bool but_the_first) noexcept;
   /// Whether an entry with that pipeline may start when none waits ahead of it.
-  [[nodiscard, gnu::always_inline]] bool may_start(const void* pipeline) const noexcept {
+  [[nodiscard, gnu::always_inline]] bool may_start(const LoopResource* pipeline) const noexcept {
     if (!may_go_on_ || core_->is_closed()) return false;
     return started_ == 0 || (pipeline != nullptr && pipeline_ == pipeline);
   }
-  void note_start(QueueableState& entry, const void* pipeline) noexcept;
   template <class Entry>
-  void start_entry(Entry& entry, const void* pipeline);
+  void start_entry(Entry& entry, LoopResource* pipeline);
+  [[gnu::noinline]] void schedule_begin_of(QueueableState& entry) noexcept;
   void wait(QueueableState& entry) noexcept;
-  void unlink(QueueableState& entry) noexcept;
+  void take_out(QueueableState& entry) noexcept;
   void advance();
   void go_on() noexcept;
   void delete_if_unused() noexcept;
 
   LoopCore* core_;
-  QueueableState* head_ = nullptr;  // of those that wait
-  const void* pipeline_ = nullptr;  // of those that were started
+  QueueableState* head_ = nullptr;      // of those that wait
+  LoopResource* pipeline_ = nullptr;    // of those that were started; good while there are any
+  QueueableState* to_begin_ = nullptr;  // of one that is alone: started, its work has not begun
   std::uint32_t started_ = 0;
   std::uint32_t waiting_ = 0;
   std::uint32_t users_ = 1;
   bool running_ : 1 = true;
   bool held_ : 1 = false;
   bool may_go_on_ : 1 = true;  // running and not held
+  bool advancing_ : 1 = false;
   std::uint32_t name_size_ : name_size_bits;
 };
 
-[[gnu::always_inline]] inline void QueueCore::note_start(QueueableState& entry,
-                                                         const void* pipeline) noexcept {
+template <class Entry>
+[[gnu::always_inline]] inline void QueueCore::start_entry(Entry& entry, LoopResource* pipeline) {
   ++started_;
   pipeline_ = pipeline;
   entry.mark(RequestState::started);
-}
-
-template <class Entry>
-[[gnu::always_inline]] inline void QueueCore::start_entry(Entry& entry, const void* pipeline) {
-  note_start(entry, pipeline);
+  if (pipeline == nullptr) schedule_begin_of(entry);
   entry.start_in_queue();
 }
 
 template <class Entry>
 [[gnu::always_inline]] inline void QueueCore::add(Entry& entry) {
   entry.queue_ = this;
-  const void* const pipeline = entry.pipeline();
+  LoopResource* const pipeline = entry.pipeline();
   if (head_ == nullptr && may_start(pipeline)) [[likely]] {
     start_entry(entry, pipeline);
   } else {

@@ -60,8 +60,13 @@ void RequestState::schedule_begin() noexcept {
 
 bool RequestState::can_call_back_late() const noexcept { return !is_received() && !core_->is_closed(); }
 
+// What can never be called goes at once, with all that it captured.
 void RequestState::deliver_late() {
-  if (!is_linked()) core_->make_ready(*this);
+  if (!can_call_back_late()) {
+    clear_callback();
+  } else if (!is_linked()) {
+    core_->make_ready(*this);
+  }
 }
 
 void RequestState::release() noexcept {

@@ -19,18 +19,23 @@ const char* StreamControl::name() const noexcept {
 }
 
 void StreamControl::start_in_queue() {
-  StreamCore* const target = stream();
-  if (target == nullptr) {
+  if (stream() == nullptr) {
     finish(ECANCELED);
-    return;
+  } else if (!has(waiting)) {
+    stream()->add_waiting(*this);
   }
+}
+
+void StreamControl::begin_in_queue() {
+  StreamCore* const target = stream();
+  if (target == nullptr) return;
   target->remove_waiting(*this);
   target->start_shutdown(*this);
 }
 
 void StreamControl::leave_stream() noexcept {
   if (stream() == nullptr) return;
-  if (queue() != nullptr && !is_started()) {
+  if (has(waiting)) {
     stream()->remove_waiting(*this);
   } else {
     stream()->end_control(*this);

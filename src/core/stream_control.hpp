@@ -18,6 +18,8 @@ class StreamControl : public ResultState<void, StreamOperation> {
 
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
   void start_in_queue() override;
+  void begin_in_queue() override;
+  bool undo_start() noexcept override { return has(waiting); }
   void interrupt(int err) override;
 
  private:

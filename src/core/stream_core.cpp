@@ -56,11 +56,13 @@ void StreamCore::release_stream() noexcept {
 void StreamCore::detach_operations(int err) noexcept {
   StreamRead* const reading = std::exchange(reading_, nullptr);
   flags_.is_shutting_down = false;
+  QueueCore* const queue = writes_.empty() ? nullptr : write_at(writes_.front()).queue();
   NodeList listed;
   for (NodeList* list : {&writes_, &others_}) {
     if (!list->empty()) listed.take_front(*list, *list->end()->prev);
   }
   if (reading != nullptr) reading->set_stream(nullptr);
+  if (queue != nullptr) queue->pipeline_gone();
   for (ListNode* node = listed.first(); node != listed.end(); node = node->next)
     static_cast<StreamOperation&>(*node).set_stream(nullptr);
 

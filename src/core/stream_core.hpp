@@ -58,6 +58,9 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
   template <class Read>
   void start_read(Read& read);
+  /// The two halves of it for a read in a queue: takes the place of the reader, or fails; then begins.
+  void reserve_read(StreamRead& read);
+  void begin_reserved_read(StreamRead& read);
   /// Begins a read of a message that lies as a whole in the receive buffer and may stay there, in a state
   /// that was kept: it is finished at once. \return null when it is not so; nothing has happened then.
   template <bool u32be>
@@ -112,6 +115,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void on_flush() override;
+  void undo_starts(QueueCore& queue, bool but_the_first) noexcept override;
   /// They are counted from the first time that somebody asks.
   [[nodiscard]] std::size_t queued_bytes() noexcept;
   void add_queued_bytes(std::size_t bytes) noexcept {

@@ -61,6 +61,20 @@ void StreamCore::serve_reader(bool may_read) {
 
 void StreamCore::on_readable() noexcept { serve_reader(true); }
 
+void StreamCore::reserve_read(StreamRead& read) {
+  if (!is_open() || reading_ != nullptr) {
+    refuse_read(read);
+  } else {
+    reading_ = &read;
+  }
+}
+
+void StreamCore::begin_reserved_read(StreamRead& read) {
+  if (reading_ != &read || !read.is_unfinished()) return;
+  read.on_reading();
+  serve_reader(false);
+}
+
 // One call of the backend. Returns whether another one may give more at once.
 bool StreamCore::read_from_backend() {
   if (!reads_ahead_ || !reading_->is_buffered()) return read_in_place();

@@ -30,8 +30,19 @@ void StreamCore::refuse_write(StreamWrite& write, bool busy) {
     err = flags_.write_error;
   }
   remove_queued_bytes(write.remaining());
-  write.set_stream(nullptr);
-  write.finish(err);
+  write.fail(err);
+}
+
+// Not when an end of the sending side was asked for, which comes behind what was under way then.
+void StreamCore::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
+  if (flags_.is_shutting_down) return;
+  while (!writes_.empty()) {
+    StreamWrite& write = write_at(*writes_.last());
+    if (write.queue() != &queue || write.was_tried() || (but_the_first && &write == writes_.first())) return;
+    write.unlink();
+    add_waiting(write);
+    queue.put_back(write);
+  }
 }
 
 void StreamCore::drop_write(StreamWrite& write) noexcept {
@@ -150,6 +161,7 @@ void StreamCore::await_writable() {
 // Of `try_writev()` or `try_flush()`.
 void StreamCore::write_failed(int err) {
   if (err == EAGAIN) {
+    if (!writes_.empty()) write_at(writes_.front()).set_tried();
     await_writable();
   } else {
     latch_write(err);
@@ -207,8 +219,7 @@ void StreamCore::fail_writes(int err) noexcept {
     StreamWrite& write = write_at(writes_.front());
     write.unlink();
     remove_queued_bytes(write.remaining());
-    write.set_stream(nullptr);
-    write.finish(err);
+    write.fail(err);
   }
   finish_control(StreamControlKind::shutdown_write, err);
 }

@@ -21,7 +21,20 @@ void StreamRead::start_in_queue() {
     return;
   }
   target->remove_waiting(*this);
-  target->start_read(*this);
+  target->reserve_read(*this);
+}
+
+void StreamRead::begin_in_queue() {
+  if (StreamCore* const source = stream(); source != nullptr) source->begin_reserved_read(*this);
+}
+
+// What the stream had still to come may have reached it in the meantime.
+bool StreamRead::undo_start() noexcept {
+  StreamCore* const source = stream();
+  if (source == nullptr || !is_unfinished() || transferred() != 0) return false;
+  source->end_read(*this);
+  source->add_waiting(*this);
+  return true;
 }
 
 void StreamRead::interrupt(int err) {

@@ -41,6 +41,8 @@ class StreamRead : public StreamOperation {
   using StreamOperation::StreamOperation;
 
   void start_in_queue() override;
+  void begin_in_queue() override;
+  bool undo_start() noexcept override;
   void interrupt(int err) override;
 
   /// The last step of a read that stands in no queue.

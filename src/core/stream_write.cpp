@@ -71,7 +71,7 @@ void StreamWrite::start_in_queue() {
 void StreamWrite::interrupt(int err) {
   if (err == ECANCELED && stream() != nullptr && is_taken()) return;
   if (stream() != nullptr) stream()->drop_write(*this);
-  end_without_stream(err);
+  fail(err);
 }
 
 void StreamWrite::on_abandon() noexcept {

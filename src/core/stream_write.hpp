@@ -76,7 +76,16 @@ class StreamWrite : public StreamOperation {
     forget_queue();
     set_finished(Phase::settled);
   }
-  [[nodiscard]] const void* pipeline() const noexcept final { return stream(); }
+  /// Ends it, of which no more leaves, and lets the queue go on.
+  void fail(int err) noexcept {
+    set_stream(nullptr);
+    finish(err);
+    leave_queue();
+  }
+  /// Whether the stream has tried to pass it on.
+  [[nodiscard]] bool was_tried() const noexcept { return transferred() != 0 || has(tried); }
+  void set_tried() noexcept { mark(tried); }
+  [[nodiscard]] LoopResource* pipeline() const noexcept final { return stream(); }
   void start_in_queue() final;
   void interrupt(int err) override;
 

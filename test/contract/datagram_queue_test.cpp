@@ -1,4 +1,6 @@
 // Sends in a queue.
+#include <memory>
+
 #include "contract/datagram_fixture.hpp"
 
 using namespace tsock;
@@ -169,6 +171,58 @@ BOOST_DATA_TEST_CASE_F(DatagramFixture, one_that_fails_does_not_stop_those_behin
   BOOST_TEST(take_text(peer) == "last");
 }
 
+BOOST_DATA_TEST_CASE_F(DatagramFixture, stop_holds_back_what_was_sent_in_the_same_turn,
+                       data::make(all_datagram_kinds()), kind) {
+  if (!open(kind)) return;
+  Queue queue(loop);
+  std::vector<Request<ssize_t>> sends;
+  for (const char* text : {"0", "1", "2"}) sends.push_back(send(queue, text));
+  queue.stop();
+  BOOST_TEST(queue.length() == 3U);
+  BOOST_TEST(error_of(send("direct")) == 0);
+  queue.start();
+  queue.stop();
+  loop.run_until_idle();
+  for (const Request<ssize_t>& sending : sends) BOOST_TEST(sending.is_in_progress());
+  BOOST_TEST(take_text(peer) == "direct");
+  sends[1] = {};
+  queue.start();
+  for (const char* text : {"0", "2"}) BOOST_TEST(take_text(peer) == text);
+  BOOST_TEST(error_of(sends[0]) == 0);
+  BOOST_TEST(error_of(sends[2]) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(
+    DatagramFixture, stop_and_the_end_of_the_queue_hold_back_what_is_behind_a_blocked_send,
+    data::make(datagram_kinds_with([](const DatagramTraits& traits) { return traits.blocks; })), kind) {
+  for (const bool ends : {false, true}) {
+    if (!open(kind)) return;
+    auto queue = std::make_unique<Queue>(loop);
+    const std::vector<std::string> texts = numbered(400);
+    std::vector<Request<ssize_t>> sends;
+    for (const std::string& text : texts) sends.push_back(send(*queue, text));
+    loop.run_until_idle();
+    std::size_t sent = 0;
+    while (!sends[sent].is_in_progress()) ++sent;
+    if (ends) {
+      queue.reset();
+    } else {
+      queue->stop();
+    }
+    for (std::size_t i = 0; i <= sent; ++i) BOOST_TEST(take_text(peer) == texts[i]);
+    BOOST_TEST(error_of(sends[sent]) == 0);
+    loop.run_until_idle();
+    if (ends) {
+      for (std::size_t i = sent + 1; i < sends.size(); ++i) BOOST_TEST(error_of(sends[i]) == ECANCELED);
+      continue;
+    }
+    for (std::size_t i = sent + 1; i < sends.size(); ++i) BOOST_TEST(sends[i].is_in_progress());
+    queue->start();
+    for (std::size_t i = sent + 1; i < sends.size(); ++i) BOOST_TEST(take_text(peer) == texts[i]);
+    BOOST_TEST(error_of(sends.back()) == 0);
+  }
+}
+
 BOOST_DATA_TEST_CASE_F(DatagramFixture, a_queue_that_goes_ends_what_waits_and_lets_go_on_what_was_started,
                        data::make(all_datagram_kinds()), kind) {
   if (!open(kind)) return;
@@ -177,7 +231,6 @@ BOOST_DATA_TEST_CASE_F(DatagramFixture, a_queue_that_goes_ends_what_waits_and_le
   {
     Queue queue(loop);
     started = send(queue, "started");
-    queue.stop();
     waiting = send(queue, "waiting");
   }
   BOOST_TEST(error_of(waiting) == ECANCELED);

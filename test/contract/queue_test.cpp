@@ -1,3 +1,6 @@
+#include <optional>
+
+#include "contract/scripted_backend.hpp"
 #include "contract/stream_fixture.hpp"
 
 using namespace tsock;
@@ -238,6 +241,263 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, abort_with_a_write_in_flight_ends_all_behi
   BOOST_TEST(error_of(first) == ECONNABORTED);
   BOOST_TEST(error_of(ending) == ECONNABORTED);
   BOOST_TEST(error_of(last) == ECONNABORTED);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_one, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  Queue queue(loop);
+  const Bytes large = blocking_bytes();
+  Request<ssize_t> blocked = ours.write(queue, large);
+  std::vector<Request<ssize_t>> behind;
+  for (const char* text : {"1", "2", "3"}) behind.push_back(ours.write(queue, text));
+  loop.run_until_idle();
+  queue.stop();
+  BOOST_TEST((take(peer, large.size()) == large));
+  BOOST_TEST(error_of(blocked) == 0);
+  loop.run_until_idle();
+  for (const Request<ssize_t>& writing : behind) BOOST_TEST(writing.is_in_progress());
+  BOOST_TEST(queue.length() == 3U);
+  BOOST_TEST(ours.queued_bytes() == 3U);
+  // What only waits is in nobody's way.
+  Request<ssize_t> direct = ours.write("direct");
+  BOOST_TEST(take_text(peer, 6) == "direct");
+  BOOST_TEST(error_of(direct) == 0);
+  behind[1] = {};
+  queue.start();
+  BOOST_TEST(take_text(peer, 2) == "13");
+  BOOST_TEST(error_of(behind[0]) == 0);
+  BOOST_TEST(error_of(behind[2]) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blocked_one,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  std::optional<Queue> queue(std::in_place, loop);
+  const Bytes large = blocking_bytes();
+  Request<ssize_t> blocked = ours.write(*queue, large);
+  Request<ssize_t> second = ours.write(*queue, "second");
+  Request<ssize_t> third = ours.write(*queue, "third");
+  loop.run_until_idle();
+  queue.reset();
+  BOOST_TEST(error_of(second) == ECANCELED);
+  BOOST_TEST(error_of(third) == ECANCELED);
+  BOOST_TEST((take(peer, large.size()) == large));
+  BOOST_TEST(error_of(blocked) == 0);
+  Request<ssize_t> direct = ours.write("direct");
+  BOOST_TEST(take_text(peer, 6) == "direct");
+  BOOST_TEST(error_of(direct) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_at_once_lets_the_first_write_go_on_alone,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  std::optional<Queue> queue(std::in_place, loop);
+  Request<ssize_t> first = ours.write(*queue, "first");
+  Request<ssize_t> second = ours.write(*queue, "second");
+  queue.reset();
+  BOOST_TEST(take_text(peer, 5) == "first");
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(second) == ECANCELED);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, start_and_stop_in_one_turn_start_nothing, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  preload(ours, peer, bytes_of("one\ntwo\n"));
+  Queue out(loop);
+  Queue in(loop);
+  out.stop();
+  in.stop();
+  Request<ssize_t> writing = ours.write(out, "abc");
+  Request<Pdu> reading = ours.readv_pdu(in, framing::line{});
+  for (int i = 0; i < 3; ++i) {
+    out.start();
+    in.start();
+    out.stop();
+    in.stop();
+    loop.run_until_idle();
+    BOOST_TEST(writing.is_in_progress());
+    BOOST_TEST(reading.is_in_progress());
+    BOOST_TEST(reading.transferred() == 0U);
+  }
+  int err = 0;
+  BOOST_TEST(peer.pending_bytes(err) == 0U);
+  BOOST_TEST(text_of(value_of(ours.readv_pdu(framing::line{})).body()) == "one");
+  in.start();
+  out.start();
+  BOOST_TEST(text_of(value_of(reading).body()) == "two");
+  BOOST_TEST(take_text(peer, 3) == "abc");
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, stop_in_the_callback_of_an_entry_holds_back_the_one_behind_it,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  preload(ours, peer, bytes_of("one\ntwo\n"));
+  Queue queue(loop);
+  Request<Pdu> first = ours.readv_pdu(queue, framing::line{});
+  Request<Pdu> second = ours.readv_pdu(queue, framing::line{});
+  Request<ssize_t> third = ours.write(queue, "third");
+  const auto stop = [&](auto&) { queue.stop(); };
+  first.set_callback(stop);
+  loop.run_until_idle();
+  BOOST_TEST(!first.is_in_progress());
+  BOOST_TEST(second.is_in_progress());
+  BOOST_TEST(second.transferred() == 0U);
+  second.set_callback(stop);
+  queue.start();
+  BOOST_TEST(text_of(value_of(second).body()) == "two");
+  loop.run_until_idle();
+  int err = 0;
+  BOOST_TEST(peer.pending_bytes(err) == 0U);
+  BOOST_TEST(third.is_in_progress());
+  queue.start();
+  BOOST_TEST(take_text(peer, 5) == "third");
+  BOOST_TEST(error_of(third) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_an_entry_whose_turn_came_in_the_same_turn,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  preload(ours, peer, bytes_of("one\ntwo\n"));
+  Queue queue(loop);
+  Request<Pdu> first = ours.readv_pdu(queue, framing::line{});
+  Request<Pdu> second = ours.readv_pdu(queue, framing::line{});
+  first.set_callback([&](auto&) { loop.post([] {}); });
+  Queue other(loop);
+  Request<QueueHold> stopper = other.wait();
+  stopper.set_callback([&](auto&) { queue.stop(); });
+  loop.run_until_idle();
+  BOOST_TEST(second.is_in_progress());
+  second.set_timeout(std::chrono::nanoseconds(0));  // a deadline goes on
+  BOOST_TEST(error_of(second) == ETIMEDOUT);
+  queue.start();
+  if (first.is_in_progress()) BOOST_TEST(text_of(value_of(first).body()) == "one");
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_whose_work_has_begun_goes_on_when_the_queue_is_stopped,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Queue queue(loop);
+  Request<Pdu> first = ours.readv_pdu(queue, framing::line{});
+  Request<Pdu> second = ours.readv_pdu(queue, framing::line{});
+  loop.run_until_idle();
+  queue.stop();
+  Request<ssize_t> writing = peer.write("one\ntwo\n");
+  BOOST_TEST(text_of(value_of(first).body()) == "one");
+  loop.run_until_idle();
+  BOOST_TEST(second.is_in_progress());
+  queue.start();
+  BOOST_TEST(text_of(value_of(second).body()) == "two");
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_side, data::make(all_backends()),
+                       backend) {
+  if (!backend.traits.half_close) return;
+  open(backend);
+  Queue queue(loop);
+  Request<ssize_t> writing = ours.write(queue, "last");
+  Request<void> ending = ours.shutdown_write(queue);
+  writing.set_callback([&](auto&) { queue.stop(); });
+  BOOST_TEST(take_text(peer, 4) == "last");
+  BOOST_TEST(error_of(writing) == 0);
+  loop.run_until_idle();
+  BOOST_TEST(ending.is_in_progress());
+  BOOST_TEST(error_of(ours.disconnect()) == EBUSY);
+  queue.start();
+  BOOST_TEST(error_of(ending) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, stop_leaves_writes_alone_that_an_end_of_the_sending_side_waits_for,
+                       data::make(all_backends()), backend) {
+  if (!backend.traits.half_close) return;
+  open(backend);
+  Queue queue(loop);
+  Request<ssize_t> first = ours.write(queue, "first");
+  Request<ssize_t> second = ours.write(queue, "second");
+  Request<void> ending = ours.shutdown_write();
+  queue.stop();
+  BOOST_TEST(take_text(peer, 11) == "firstsecond");
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(second) == 0);
+  BOOST_TEST(error_of(ending) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, what_stop_held_back_ends_with_its_stream, data::make(all_backends()),
+                       backend) {
+  for (const bool destroyed : {false, true}) {
+    open(backend);
+    Queue queue(loop);
+    Request<ssize_t> first = ours.write(queue, "first");
+    Request<ssize_t> second = ours.write(queue, "second");
+    queue.stop();
+    if (destroyed) {
+      ours = {};
+    } else {
+      ours.abort();
+    }
+    BOOST_TEST(error_of(first) == (destroyed ? ECANCELED : ECONNABORTED));
+    BOOST_TEST(error_of(second) == (destroyed ? ECANCELED : ECONNABORTED));
+    queue.start();
+    queue.stop();
+    BOOST_TEST(queue.length() == 0U);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_that_was_offered_goes_on_when_the_queue_is_stopped, StreamFixture) {
+  const auto script = make_script({.room = 0});
+  Stream stream = scripted_stream(loop, script);
+  Queue queue(loop);
+  Request<ssize_t> first = stream.write(queue, "first");
+  Request<ssize_t> second = stream.write(queue, "second");
+  loop.run_until_idle();
+  queue.stop();
+  script->room = 100;
+  script->events->on_writable();
+  BOOST_TEST(error_of(first) == 0);
+  loop.run_until_idle();
+  BOOST_TEST(script->output == "first");
+  BOOST_TEST(second.is_in_progress());
+  queue.start();
+  BOOST_TEST(error_of(second) == 0);
+  BOOST_TEST(script->output == "firstsecond");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_queue_outlives_a_stream_whose_writes_have_failed_and_were_not_delivered,
+                        StreamFixture) {
+  const auto script = make_script({.room = 0, .write_error = EIO});
+  std::optional<Stream> stream(scripted_stream(loop, script));
+  Queue queue(loop);
+  std::vector<Request<ssize_t>> writes;
+  for (int i = 0; i < 3; ++i) writes.push_back(stream->write(queue, "x"));
+  writes[1].cancel();
+  stream.reset();
+  queue.stop();
+  queue.start();
+  queue.stop();
+  for (auto& writing : writes) BOOST_TEST(error_of(writing) == ECANCELED);
+  BOOST_TEST(queue.length() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(very_many_writes_of_a_broken_stream_fail_without_recursion, StreamFixture) {
+  const auto script = make_script({.room = 0, .write_error = EPIPE});
+  Stream stream = scripted_stream(loop, script);
+  BOOST_TEST(error_of(stream.write("x")) == EPIPE);
+  Queue queue(loop);
+  queue.stop();
+  std::size_t failed = 0;
+  for (std::size_t i = 0; i < 100'000; ++i)
+    stream.write(queue, "x").detach([&](Request<ssize_t>& writing) {
+      int err = 0;
+      writing.recv(err);
+      if (err == EPIPE) ++failed;
+    });
+  queue.start();
+  loop.run();
+  BOOST_TEST(failed == 100'000U);
+  BOOST_TEST(queue.length() == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -91,10 +91,12 @@ struct StreamFixture : LoopFixture {
     BOOST_TEST(error_of(writing) == 0);
   }
 
-  /// Starts a write that cannot complete before somebody reads: it is larger than all buffers. (A small
-  /// receive buffer would let the window of a TCP connection shrink, and that makes it crawl.)
+  /// More bytes than all buffers hold. (A small receive buffer would let the window of a TCP connection shrink,
+  /// and that makes it crawl.)
+  [[nodiscard]] Bytes blocking_bytes() const { return pattern(buffers_ ? std::size_t{16} << 20 : 100, 7); }
+  /// Starts a write that cannot complete before somebody reads.
   Request<ssize_t> block_writing(Stream& from) {
-    blocked_ = pattern(buffers_ ? std::size_t{16} << 20 : 100, 7);
+    blocked_ = blocking_bytes();
     Request<ssize_t> writing = from.write(blocked_);
     loop.run_until_idle();
     BOOST_TEST_REQUIRE(writing.is_in_progress());

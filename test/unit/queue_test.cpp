@@ -431,4 +431,121 @@ BOOST_FIXTURE_TEST_CASE(queue_entries_of_a_stream_that_fails_fail_one_after_the_
   BOOST_TEST(queue->length() == 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_stopped_queue_calls_no_function_and_gives_no_hold, QueueFixture) {
+  submit();
+  queue->stop();  // its turn came in this turn
+  loop.run_until_idle();
+  BOOST_TEST(order.empty());
+  queue->start();
+  queue->stop();
+  loop.run_until_idle();
+  BOOST_TEST(order.empty());
+  queue->start();
+  auto turn = queue->wait();
+  submit();
+  entries[0]->request.set_callback([&](auto&) { queue->stop(); });
+  loop.run_until_idle();
+  entries[0]->remote.operation->done(1);
+  loop.run_until_idle();
+  BOOST_TEST(turn.is_in_progress());
+  BOOST_TEST(queue->length() == 2U);
+  queue->start();
+  int err = -1;
+  QueueHold hold = fetch(turn, err);
+  BOOST_TEST(err == 0);
+  hold.release();
+  queue->stop();
+  loop.run_until_idle();
+  BOOST_TEST(order == "0");
+  queue->start();
+  loop.run_until_idle();
+  BOOST_TEST(order == "01");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_stopped_queue_has_held_back_can_be_cancelled_timed_out_and_destroyed,
+                        QueueFixture) {
+  auto cancelled = queue->wait();
+  queue->stop();
+  auto timed_out = queue->wait();
+  cancelled.cancel();
+  queue->start();
+  timed_out.set_timeout(0ns);
+  queue->stop();
+  BOOST_TEST(error_of(cancelled) == ECANCELED);
+  BOOST_TEST(error_of(timed_out) == ETIMEDOUT);
+  auto destroyed = queue->wait();
+  queue->start();
+  queue->stop();
+  destroyed = {};
+  BOOST_TEST(queue->length() == 0U);
+  auto last = queue->wait();
+  queue->start();
+  queue->stop();
+  queue.reset();
+  BOOST_TEST(error_of(last) == ECANCELED);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_function_whose_request_was_fetched_already_ends_its_entry_alone, QueueFixture) {
+  Request<void> over = loop.sleep(0ns);
+  BOOST_TEST(error_of(over) == 0);
+  auto stale = queue->submit([&] { return std::move(over); });
+  BOOST_TEST(error_of(stale) == EINVAL);
+  Request<void> unfetched = loop.sleep(0ns);
+  loop.run_until_idle();
+  auto late = queue->submit([&] { return std::move(unfetched); });
+  BOOST_TEST(error_of(late) == 0);
+  Entry& next = submit();
+  loop.run_until_idle();
+  BOOST_TEST(next.started);
+}
+BOOST_FIXTURE_TEST_CASE(a_block_takes_its_place_at_once_and_holds_until_it_is_released, QueueFixture) {
+  submit();
+  QueueHold block = queue->block();
+  submit();
+  BOOST_TEST(static_cast<bool>(block));
+  BOOST_TEST(queue->length() == 3U);
+  loop.run_until_idle();
+  BOOST_TEST(order == "0");
+  entries[0]->remote.operation->done(1);
+  loop.run_until_idle();
+  BOOST_TEST(order == "0");
+  QueueHold moved = std::move(block);
+  BOOST_TEST(!block);
+  queue->stop();
+  queue->start();
+  loop.run_until_idle();
+  BOOST_TEST(order == "0");
+  moved.release();
+  BOOST_TEST(!moved);
+  loop.run_until_idle();
+  BOOST_TEST(order == "01");
+  BOOST_TEST(!Queue().block());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_block_may_go_before_its_turn_and_outlive_its_queue, QueueFixture) {
+  submit();
+  QueueHold waiting = queue->block();
+  submit();
+  waiting = {};
+  BOOST_TEST(queue->length() == 2U);
+  QueueHold behind = queue->block();
+  Entry& last = submit();
+  queue.reset();
+  BOOST_TEST(error_of(last.request) == ECANCELED);
+  behind.release();
+
+  queue.emplace(loop);
+  QueueHold first = queue->block();
+  Entry& held = submit();
+  loop.run_until_idle();
+  queue.reset();
+  BOOST_TEST(error_of(held.request) == ECANCELED);
+  first = {};
+}
+
+BOOST_FIXTURE_TEST_CASE(a_block_keeps_no_loop_from_ending, QueueFixture) {
+  const QueueHold block = queue->block();
+  loop.run();
+  BOOST_TEST(queue->length() == 1U);
+}
 BOOST_AUTO_TEST_SUITE_END()

@@ -276,6 +276,26 @@ BOOST_FIXTURE_TEST_CASE(a_callback_set_after_completion_runs_on_the_next_turn, L
   BOOST_TEST(calls == 1);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_callback_set_after_recv_is_destroyed_at_once_and_never_runs, LoopFixture) {
+  auto request = loop.sleep(0ns);
+  BOOST_TEST(error_of(request) == 0);
+  const auto captured = std::make_shared<int>(0);
+  for (int i = 0; i < 2; ++i) {
+    request.set_callback([captured](auto&) { BOOST_ERROR("called"); });
+    BOOST_TEST(captured.use_count() == 1);
+  }
+  loop.run_until_idle();
+
+  auto inside = loop.sleep(0ns);
+  inside.set_callback([&](Request<void>& self) {
+    int err = 0;
+    self.recv(err);
+    self.set_callback([captured](auto&) { BOOST_ERROR("called"); });
+    BOOST_TEST(captured.use_count() == 1);
+  });
+  loop.run_until_idle();
+}
+
 BOOST_FIXTURE_TEST_CASE(destroying_is_silence_and_the_next_read_gets_the_bytes, LoopFixture) {
   auto [a, b] = unix_pair();
   auto buffer = std::make_unique<std::array<std::byte, 8>>();

@@ -68,7 +68,7 @@ class SubmitOperation final : public Operation<T> {
     destroyed_ = nullptr;
     if (!this->is_in_progress()) return false;
     inner_ = std::move(inner);
-    return !this->error(inner_ ? 0 : EINVAL);
+    return !this->error(inner_ && inner_.state()->can_call_back() ? 0 : EINVAL);
   }
 
   F make_;

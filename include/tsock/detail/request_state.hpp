@@ -100,6 +100,7 @@ class RequestState : public ReadyNode {
     with_block = 512,  ///< one of more than two vectors, which lie in a block of the pool
     divisible = 1024,  ///< a write that is no message: it may end after any byte
     buffered = 2048,   ///< a read that takes its first bytes out of the receive buffer
+    tried = 4096,      ///< output that was offered when there was no room for it
   };
   /// Whether the loop lists it while it is in progress. A class whose states stand in another list, or are
   /// known to somebody whom the loop asks, has `false` here.
@@ -131,11 +132,11 @@ class RequestState : public ReadyNode {
       // What the old callable captured goes last, after the last look at this state: it may own the request.
       const InlineFunction old(std::move(callback_));
       callback_.emplace_for_one_call(*core_, std::forward<F>(function));
-      if (phase_ == Phase::delivered) deliver_late();
+      if (phase_ >= Phase::delivered) deliver_late();
       return;
     }
     callback_.emplace_for_one_call(*core_, std::forward<F>(function));
-    if (phase_ == Phase::delivered) [[unlikely]]
+    if (phase_ >= Phase::delivered) [[unlikely]]
       deliver_late();
   }
   /// False when no callback can run any more: the result was fetched, or the loop is gone.
