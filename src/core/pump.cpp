@@ -2,6 +2,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <tsock/loop.hpp>
 #include <tsock/operation.hpp>
 #include <tsock/pump.hpp>
@@ -28,8 +29,13 @@ class PumpChunk {
   PumpChunk& operator=(const PumpChunk&) = delete;
   ~PumpChunk() { clear(); }
 
-  [[nodiscard]] std::span<std::byte> space() {
-    if (block_ == nullptr) block_ = static_cast<std::byte*>(core_->allocate(chunk_size));
+  /// Empty when there is no memory.
+  [[nodiscard]] std::span<std::byte> space() noexcept {
+    try {
+      if (block_ == nullptr) block_ = static_cast<std::byte*>(core_->allocate(chunk_size));
+    } catch (const std::bad_alloc&) {
+      return {};
+    }
     return {block_, chunk_size};
   }
   void fill(std::size_t size) noexcept { end_ = size; }
@@ -48,45 +54,120 @@ class PumpChunk {
   std::size_t end_ = 0;
 };
 
-/// Fills a chunk with what is there. It asks for memory only when there is something.
-class PumpRead : public ResultState<ssize_t, StreamRead> {
+/// The two chunks of a pump, which go round: one is filled while the other is written.
+class PumpChunks {
  public:
-  PumpRead(LoopCore& core, PumpChunk& chunk, CallSite site) : ResultState(core, site), chunk_(&chunk) {}
+  explicit PumpChunks(LoopCore& core) noexcept : chunks_{PumpChunk(core), PumpChunk(core)} {}
+
+  [[nodiscard]] bool has_room() const noexcept { return full_ < 2; }
+  [[nodiscard]] bool empty() const noexcept { return full_ == 0; }
+  [[nodiscard]] PumpChunk& oldest() noexcept { return chunks_[oldest_]; }
+  /// The one that was filled last.
+  [[nodiscard]] PumpChunk& newest() noexcept { return chunks_[full_ == 1 ? oldest_ : 1 - oldest_]; }
+  /// The one to be filled, while there is room.
+  [[nodiscard]] PumpChunk& next() noexcept { return chunks_[full_ == 0 ? oldest_ : 1 - oldest_]; }
+  void fill_next(std::size_t size) noexcept {
+    next().fill(size);
+    ++full_;
+    has_unseen_ = true;
+  }
+  /// Nobody has looked at the newest one yet.
+  [[nodiscard]] bool has_unseen() const noexcept { return has_unseen_; }
+  void set_seen() noexcept { has_unseen_ = false; }
+  [[nodiscard]] bool may_write() const noexcept { return full_ > (has_unseen_ ? 1U : 0U); }
+  void drop_oldest() noexcept {
+    oldest().clear();
+    oldest_ = 1 - oldest_;
+    --full_;
+  }
+  void give_back(StreamCore& source) noexcept {
+    if (full_ == 2) source.unread(chunks_[1 - oldest_].bytes());
+    if (full_ != 0) source.unread(oldest().bytes());
+  }
+  void clear() noexcept {
+    full_ = 0;
+    for (PumpChunk& chunk : chunks_) chunk.clear();
+  }
+
+ private:
+  std::array<PumpChunk, 2> chunks_;
+  std::size_t oldest_ = 0;
+  unsigned full_ = 0;
+  bool has_unseen_ = false;
+};
+
+class PumpState;
+
+/// Fills the chunks with what is there. It is the source's reader for as long as the pump lives, also while
+/// it has no room (`asking`) and when reading is over, so that nobody else gets bytes from the middle. It
+/// asks for memory only when there is something to read.
+class PumpRead : public ResultState<void, StreamRead> {
+ public:
+  PumpRead(LoopCore& core, PumpState& pump, PumpChunks& chunks, CallSite site)
+      : ResultState(core, site), pump_(&pump), chunks_(&chunks) {}
   [[nodiscard]] const char* name() const noexcept override { return "pump_read"; }
+  ~PumpRead() override { leave_stream(); }
+
+  /// There is room again.
+  void resume() {
+    if (!is_unfinished() || !has(asking) || stream() == nullptr) return;
+    unmark(asking);
+    stream()->serve_reader(false);
+  }
+  /// Whether the source met an error; not that there is no memory or that it has another reader.
+  [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 
   std::size_t feed(std::span<const std::byte> bytes) override {
-    const std::size_t taken = std::min(bytes.size(), chunk_size);
-    std::memcpy(chunk_->space().data(), bytes.data(), taken);
+    const std::span<std::byte> space = chunks_->next().space();
+    if (space.empty()) {
+      set_fault(ENOMEM);
+      return 0;
+    }
+    const std::size_t taken = std::min(bytes.size(), space.size());
+    std::memcpy(space.data(), bytes.data(), taken);
     advance(taken);
     return taken;
   }
   std::size_t space(std::span<iovec> out) override {
-    out[0] = make_vector(chunk_->space());
+    const std::span<std::byte> space = chunks_->next().space();
+    if (space.empty()) {
+      set_fault(ENOMEM);
+      return 0;
+    }
+    out[0] = make_vector(space);
     return 1;
   }
   void advance(std::size_t bytes) override {
-    chunk_->fill(bytes);
+    chunks_->fill_next(bytes);
     add_transferred(bytes);
-    finish_with(static_cast<ssize_t>(bytes));
+    mark(asking);
+    schedule_begin();
   }
-  void give_back(StreamCore& stream) override {
-    if (transferred() != 0) stream.unread(chunk_->bytes());
-    chunk_->clear();
+  // Full chunks are the pump's, which gives them back.
+  void give_back(StreamCore& /*stream*/) override {
+    if (chunks_->has_room()) chunks_->next().clear();
   }
-  void at_end(int /*err*/, StreamCore& /*stream*/) override { chunk_->clear(); }
+  void at_end(int err, StreamCore& stream) override {
+    has_failed_ = err != EPIPE;
+    give_back(stream);
+  }
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return false; }
 
  private:
-  PumpChunk* chunk_;
+  void begin() override;
+  void on_delivery() noexcept override {}
+
+  PumpState* pump_;
+  PumpChunks* chunks_;
+  bool has_failed_ = false;
 };
 
-/// Two chunks go round: one is filled while the other is written.
 class PumpState : public ResultState<PumpResult> {
  public:
   PumpState(LoopCore& core, PumpOptions options, CallSite site)
       : ResultState(core, site),
         options_(std::move(options)),
-        chunks_{PumpChunk(core), PumpChunk(core)},
+        chunks_(core),
         source_(*this, PumpSide::source),
         target_(*this, PumpSide::target) {}
   [[nodiscard]] const char* name() const noexcept override { return "pump"; }
@@ -99,14 +180,31 @@ class PumpState : public ResultState<PumpResult> {
       fail(ENOTCONN, source == nullptr ? PumpSide::source : PumpSide::target);
       return;
     }
-    source_.follow(*source);
-    target_.follow(*target);
-    advance();
+    try {
+      source_.follow(*source);
+      target_.follow(*target);
+      if (!target->claim_writing()) {
+        fail(EBUSY, PumpSide::target);
+        return;
+      }
+      has_claimed_ = true;
+      start_reading();
+    } catch (const std::bad_alloc&) {
+      fail(ENOMEM, PumpSide::none);
+    }
   }
 
   void interrupt(int err) override {
     stop();
     finish(err);
+  }
+
+  /// A chunk was filled. Called from the loop.
+  void was_filled() {
+    chunks_.set_seen();
+    if (!is_unfinished()) return;
+    if (options_.on_data && !show(chunks_.newest())) return;
+    advance();
   }
 
  private:
@@ -133,9 +231,6 @@ class PumpState : public ResultState<PumpResult> {
     StreamCore* stream_ = nullptr;
   };
 
-  [[nodiscard]] PumpChunk& oldest() noexcept { return chunks_[oldest_]; }
-  [[nodiscard]] PumpChunk& behind_oldest() noexcept { return chunks_[1 - oldest_]; }
-
   // The result has to be right before the end is announced.
   void fail(int err, PumpSide side) noexcept {
     if (!is_unfinished()) return;
@@ -145,33 +240,36 @@ class PumpState : public ResultState<PumpResult> {
 
   void advance() {
     if (!is_unfinished()) return;
-    if (!reading_ && !ended_ && full_ < 2) read();
-    if (!writing_ && full_ != 0) write();
-    if (ended_ && full_ == 0 && !shutting_down_) end();
-  }
-
-  void read() {
-    auto* const state = make_state<PumpRead>(core(), full_ == 0 ? oldest() : behind_oldest(), site());
-    reading_ = Request<ssize_t>(state);
-    reading_.set_callback([this](Request<ssize_t>&) { was_read(); });
-    source_.stream()->start_read(*state);
-  }
-
-  void was_read() {
-    int err = 0;
-    reading_.recv(err);
-    reading_ = Request<ssize_t>();
-    // The bytes count also when the pump has ended meanwhile: they go back to the source.
-    if (err == 0) ++full_;
-    if (!is_unfinished()) return;
-    if (err != 0) {
-      // What came before the error is written first.
-      ended_ = true;
-      source_error_ = err == EPIPE ? 0 : err;
-    } else if (options_.on_data && !show(full_ == 1 ? oldest() : behind_oldest())) {
-      return;
+    if (!ended_ && chunks_.has_room() && !chunks_.has_unseen()) read_->resume();
+    try {
+      if (!writing_ && chunks_.may_write()) write();
+      if (ended_ && chunks_.empty() && !shutting_down_) end();
+    } catch (const std::bad_alloc&) {
+      fail(ENOMEM, PumpSide::none);
     }
-    advance();
+  }
+
+  void start_reading() {
+    read_ = make_state<PumpRead>(core(), *this, chunks_, site());
+    reading_ = Request<void>(read_);
+    reading_.set_callback([this](Request<void>& request) {
+      int err = 0;
+      request.recv(err);
+      reading_ended(err);
+    });
+    source_.stream()->start_read(*read_);
+    is_reader_ = read_->stream() != nullptr;
+  }
+
+  // What came before the error is written first.
+  void reading_ended(int err) {
+    ended_ = true;
+    source_error_ = err == EPIPE ? 0 : err;
+    if (chunks_.has_unseen()) {
+      was_filled();
+    } else {
+      advance();
+    }
   }
 
   // The function may end the pump. Returns whether it is still there.
@@ -199,10 +297,10 @@ class PumpState : public ResultState<PumpResult> {
     auto* const state = make_recyclable<StreamWrite>(core(), site());
     writing_ = Request<ssize_t>(state);
     writing_.set_callback([this](Request<ssize_t>&) { was_written(); });
-    const std::array<iovec, 1> vector{make_vector(oldest().bytes())};
+    const std::array<iovec, 1> vector{make_vector(chunks_.oldest().bytes())};
     const std::size_t size = vector[0].iov_len;
     state->set_vectors(vector, size);
-    state->set_may_end_anywhere();
+    state->set_of_pump();
     target_.stream()->add_queued_bytes(size);
     target_.stream()->start_write(*state);
   }
@@ -214,29 +312,29 @@ class PumpState : public ResultState<PumpResult> {
     writing_ = Request<ssize_t>();
     if (!is_unfinished()) return;
     if (err != 0) {
-      stop();
       fail(err, PumpSide::target);
       return;
     }
-    oldest().clear();
-    oldest_ = 1 - oldest_;
-    --full_;
+    chunks_.drop_oldest();
     advance();
   }
 
   void count(std::size_t bytes) noexcept {
-    oldest().drop_front(bytes);
+    chunks_.oldest().drop_front(bytes);
     add_transferred(bytes);
     value_.bytes += bytes;
   }
 
   void end() {
     if (source_error_ != 0) {
-      fail(source_error_, PumpSide::source);
+      if (is_cut() && options_.half_close && options_.reset_on_failure) target_.stream()->abort();
+      const bool is_own = source_error_ == ENOMEM && !read_->has_failed();
+      fail(source_error_, is_own ? PumpSide::none : PumpSide::source);
     } else if (!options_.half_close) {
       finish(0);
     } else {
       auto* const state = make_state<StreamControl>(core(), StreamControl::Kind::shutdown_write, site());
+      state->set_of_pump();
       shutting_down_ = Request<void>(state);
       shutting_down_.set_callback([this](Request<void>& request) {
         int err = 0;
@@ -251,20 +349,23 @@ class PumpState : public ResultState<PumpResult> {
     }
   }
 
+  // Whether the source broke off, by itself or by `abort()`: what the target got must not look complete.
+  [[nodiscard]] bool is_cut() const noexcept {
+    return read_->has_failed() || (is_reader_ && source_error_ == ECONNABORTED);
+  }
+
   // Gives back to the source what the target has not taken, last bytes first.
   void stop() noexcept {
-    reading_ = Request<ssize_t>();
+    reading_ = Request<void>();
     if (writing_) {
       count(writing_.transferred());
       writing_ = Request<ssize_t>();
     }
     shutting_down_ = Request<void>();
-    if (StreamCore* const source = source_.stream(); source != nullptr) {
-      if (full_ == 2) source->unread(behind_oldest().bytes());
-      if (full_ != 0) source->unread(oldest().bytes());
-    }
-    full_ = 0;
-    for (PumpChunk& chunk : chunks_) chunk.clear();
+    if (StreamCore* const source = source_.stream(); source != nullptr) chunks_.give_back(*source);
+    chunks_.clear();
+    if (std::exchange(has_claimed_, false) && target_.stream() != nullptr)
+      target_.stream()->release_writing();
     source_.leave();
     target_.leave();
   }
@@ -273,18 +374,23 @@ class PumpState : public ResultState<PumpResult> {
   void on_abandon() noexcept override { stop(); }
 
   PumpOptions options_;
-  std::array<PumpChunk, 2> chunks_;
-  std::size_t oldest_ = 0;
-  unsigned full_ = 0;
+  PumpChunks chunks_;
   Follower source_;
   Follower target_;
-  Request<ssize_t> reading_;
+  PumpRead* read_ = nullptr;  // of reading_
+  Request<void> reading_;
   Request<ssize_t> writing_;
   Request<void> shutting_down_;
   int source_error_ = 0;
+  bool is_reader_ = false;
   bool ended_ = false;
+  bool has_claimed_ = false;
   bool* destroyed_ = nullptr;
 };
+
+void PumpRead::begin() {
+  if (is_unfinished()) pump_->was_filled();
+}
 
 }  // namespace
 

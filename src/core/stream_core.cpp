@@ -195,14 +195,18 @@ void StreamCore::start_shutdown(StreamControl& control) {
     err = ECONNABORTED;
   } else if (flags_.state == State::closed) {
     err = ENOTCONN;
+  } else if (is_claimed_by_another(control)) {
+    err = EBUSY;
   } else if (flags_.shut_down || flags_.is_shutting_down) {
     err = EALREADY;
   } else if (flags_.write_error != 0) {
     err = flags_.write_error;
   }
+  // One pump may have told the end, and another one goes on where it was interrupted.
+  const bool is_done = err == EALREADY && flags_.shut_down && control.has(RequestState::of_pump);
   if (err != 0) {
     control.set_stream(nullptr);
-    control.finish(err);
+    control.finish(is_done ? 0 : err);
     return;
   }
   add_control(control);

@@ -108,6 +108,10 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Whether writes are under way that are not of that queue, if it is one.
   [[nodiscard]] bool is_writing_for_another(const QueueCore* queue) noexcept;
   void append_write(StreamWrite& write);
+  /// From here to `release_writing()` nobody but a pump writes, also while nothing is in flight.
+  /// \return whether it was free.
+  [[nodiscard]] bool claim_writing();
+  void release_writing() noexcept;
   /// Begins a write as nearly all are: of one vector, alone or with others of its queue, on a stream where
   /// nothing is in its way and nobody counts, in a state that was kept. \return null when it is not so;
   /// nothing has happened then.
@@ -137,7 +141,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void abort() noexcept;
   /// Whether operations are outstanding, so that the stream cannot be closed or given away.
   [[nodiscard]] bool is_busy() const noexcept {
-    return reading_ != nullptr || !writes_.empty() || has_waiting();
+    return reading_ != nullptr || !writes_.empty() || has_waiting() || is_claimed();
   }
   [[nodiscard]] bool is_shutting_down() const noexcept { return flags_.is_shutting_down; }
   /// The stream gives its descriptor away.
@@ -186,6 +190,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void flush();
   void refuse_read(StreamRead& read);
   void refuse_write(StreamWrite& write, bool busy);
+  [[nodiscard]] bool is_claimed() const noexcept;
+  [[nodiscard]] bool is_claimed_by_another(const StreamOperation& operation) const noexcept;
   void check_fault();
   bool read_from_backend();
   bool read_in_place();

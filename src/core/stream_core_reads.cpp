@@ -107,7 +107,11 @@ bool StreamCore::read_in_place() {
     vectors[count++] = make_vector(buffer);
     offered += buffer.size();
   }
-  if (count == 0) return false;
+  if (count == 0) {
+    // No memory for its space.
+    check_fault();
+    return false;
+  }
 
   int err = 0;
   const ssize_t got = backend_->try_readv(std::span(vectors).first(count), err);

@@ -45,6 +45,16 @@ void StreamCore::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
   }
 }
 
+bool StreamCore::claim_writing() { return !std::exchange(extras().writing_claimed, true); }
+
+void StreamCore::release_writing() noexcept { extras_->writing_claimed = false; }
+
+bool StreamCore::is_claimed() const noexcept { return extras_ != nullptr && extras_->writing_claimed; }
+
+bool StreamCore::is_claimed_by_another(const StreamOperation& operation) const noexcept {
+  return is_claimed() && !operation.has(RequestState::of_pump);
+}
+
 void StreamCore::drop_write(StreamWrite& write) noexcept {
   remove_queued_bytes(write.remaining());
   if (write.queue() != nullptr && !write.is_started()) {

@@ -13,6 +13,7 @@ struct StreamCore::Extras {
   std::unique_ptr<WatermarkWatch> watermarks;
   NodeList followers;
   std::size_t queued_bytes = 0;
+  bool writing_claimed = false;  ///< by a pump, see StreamCore::claim_writing()
 };
 
 }  // namespace tsock::detail

@@ -59,10 +59,8 @@ class StreamWrite : public StreamOperation {
   [[nodiscard]] bool is_taken() const noexcept { return remaining_ == 0; }
   /// A message is cut when it ends now.
   [[nodiscard]] bool is_partly_out() const noexcept {
-    return transferred() != 0 && remaining_ != 0 && !has(divisible);
+    return transferred() != 0 && remaining_ != 0 && !has(of_pump);
   }
-  /// The bytes are no message: the caller goes on behind the last one that is out.
-  void set_may_end_anywhere() noexcept { mark(divisible); }
   /// Descriptors that go with the first byte, until it is out.
   [[nodiscard]] std::span<const int> fds() const noexcept {
     return fds_ != nullptr ? std::span<const int>(*fds_) : std::span<const int>();
@@ -183,7 +181,8 @@ inline void StreamCore::append_write(StreamWrite& write) {
 }
 
 inline void StreamCore::start_write(StreamWrite& write) {
-  const bool busy = is_writing_for_another(write.queue());
+  const bool busy =
+      is_writing_for_another(write.queue()) || (flags_.has_extras && is_claimed_by_another(write));
   if (busy || !may_write()) [[unlikely]] {
     refuse_write(write, busy);
   } else {

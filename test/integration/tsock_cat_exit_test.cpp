@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -141,6 +143,28 @@ BOOST_AUTO_TEST_CASE(a_reset_is_5_and_what_came_before_is_not_lost) {
   reset_connection(peer);
   BOOST_TEST(client.wait() == 5);
   BOOST_TEST(contains(client.error(), "ECONNRESET"), client.error());
+}
+
+BOOST_AUTO_TEST_CASE(a_relay_whose_one_side_is_reset_resets_the_other_one) {
+  for (const bool by_server : {false, true}) {
+    const RawListener server;
+    Cat relay({"--announce", "tcp-listen://127.0.0.1:0", "tcp://" + server.address()});
+    int err = 0;
+    const Address address = Address::parse(relay.listening(), err);
+    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    BOOST_TEST_REQUIRE(::connect(client.get(), address.sockaddr_pointer(),
+                                 static_cast<socklen_t>(address.sockaddr_length())) == 0);
+    UniqueFd peer = server.accept();
+    UniqueFd& from = by_server ? peer : client;
+    const UniqueFd& to = by_server ? client : peer;
+    BOOST_TEST_REQUIRE(::write(from.get(), "half", 4) == 4);
+    std::array<char, 8> bytes{};
+    BOOST_TEST(::recv(to.get(), bytes.data(), 4, MSG_WAITALL) == 4);
+    reset_connection(from);
+    BOOST_TEST(::recv(to.get(), bytes.data(), bytes.size(), 0) == -1);
+    BOOST_TEST(errno == ECONNRESET);
+    BOOST_TEST(relay.wait() == 5);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_broken_pipe_is_5_and_the_last_words_are_read) {

@@ -305,7 +305,7 @@ BOOST_AUTO_TEST_CASE(failing_target_is_named_and_the_source_keeps_what_was_not_w
 
 BOOST_AUTO_TEST_CASE(failing_source_is_named_after_what_it_had_given_was_written) {
   open(memory_pair(), unix_pair());
-  auto pumping = tsock::pump(source, target);
+  auto pumping = tsock::pump(source, target, {.reset_on_failure = false});
   write_text(feed, "last words");
   feed.abort();
   int err = 0;
@@ -317,6 +317,166 @@ BOOST_AUTO_TEST_CASE(failing_source_is_named_after_what_it_had_given_was_written
   // The target was not told that this was the end.
   write_text(target, "!");
   BOOST_TEST(read_text(sink, 1) == "!");
+}
+
+BOOST_AUTO_TEST_CASE(source_that_was_reset_resets_the_target) {
+  for (const auto from : {test::StreamKind::tcp, test::StreamKind::memory}) {
+    for (const auto to : {test::StreamKind::tcp, test::StreamKind::memory}) {
+      open(stream_pair(from), stream_pair(to));
+      auto pumping = tsock::pump(source, target);
+      write_text(feed, "half an ans");
+      BOOST_TEST(read_text(sink, 11) == "half an ans");
+      feed.abort();
+      int err = 0;
+      BOOST_TEST((fetch(pumping, err).side == PumpSide::source));
+      BOOST_TEST(err == ECONNRESET);
+      BOOST_TEST(!target.is_open());
+      BOOST_TEST(end_of(sink) == ECONNRESET);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(relay_of_two_pumps_passes_a_reset_on_and_ends_both) {
+  open(tcp_pair(), tcp_pair());
+  auto there = tsock::pump(source, target);
+  auto back = tsock::pump(target, source);
+  write_text(feed, "question");
+  BOOST_TEST(read_text(sink, 8) == "question");
+  write_text(sink, "half an ans");
+  BOOST_TEST(read_text(feed, 11) == "half an ans");
+  sink.abort();
+  BOOST_TEST(error_of(back) == ECONNRESET);
+  BOOST_TEST(error_of(there) == ECONNABORTED);
+  BOOST_TEST(end_of(feed) == ECONNRESET);
+}
+
+BOOST_AUTO_TEST_CASE(target_is_not_reset_where_the_pump_does_not_tell_the_end_or_never_began) {
+  open(tcp_pair(), tcp_pair());
+  auto pumping = tsock::pump(source, target, {.half_close = false});
+  feed.abort();
+  BOOST_TEST(error_of(pumping) == ECONNRESET);
+  BOOST_TEST(target.is_open());
+  std::byte byte{};
+  auto reading = target.read({&byte, 1});
+  auto [other, peer] = tcp_pair();
+  pumping = tsock::pump(target, other);
+  BOOST_TEST(error_of(pumping) == EBUSY);
+  BOOST_TEST(other.is_open());
+}
+
+// ---- the streams are the pump's ----
+
+struct OwnershipFixture : PumpFixture {
+  /// What would take bytes out of the middle, or put some there, or give the stream away.
+  void check_owned() {
+    std::byte byte{};
+    BOOST_TEST(begin(source.read_some({&byte, 1})) == EBUSY);
+    BOOST_TEST(begin(target.write("x")) == EBUSY);
+    Queue queue(loop);
+    BOOST_TEST(begin(target.write(queue, "x")) == EBUSY);
+    BOOST_TEST(begin(target.shutdown_write()) == EBUSY);
+    for (Stream* stream : {&source, &target}) {
+      BOOST_TEST(begin(stream->disconnect()) == EBUSY);
+      std::vector<std::byte> unread;
+      int err = 0;
+      BOOST_TEST(!stream->release_fd(unread, err));
+      BOOST_TEST(err == EBUSY);
+    }
+    BOOST_TEST(begin(tsock::pump(source, sink)) == EBUSY);
+    BOOST_TEST(begin(tsock::pump(sink, target)) == EBUSY);
+  }
+  template <class T>
+  int begin(Request<T> request) {
+    int result = -1;
+    request.set_callback([&result](Request<T>& done) { done.recv(result); });
+    loop.run_until_idle();
+    return result;
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(streams_are_owned_while_idle, OwnershipFixture) {
+  open();
+  auto pumping = tsock::pump(source, target);
+  check_owned();
+  loop.run_until_idle();
+  check_owned();
+  write_text(feed, "unharmed");
+  BOOST_TEST(read_text(sink, 8) == "unharmed");
+  check_owned();
+}
+
+BOOST_FIXTURE_TEST_CASE(streams_are_owned_while_the_buffers_are_full, OwnershipFixture) {
+  open();
+  const std::vector<std::byte> sent = pattern(4000000);
+  auto pumping = tsock::pump(source, target);
+  auto writing = feed.write(sent);
+  loop.run_until_idle();
+  check_owned();
+  std::vector<std::byte> received(sent.size());
+  auto reading = sink.read(received);
+  BOOST_TEST(error_of(reading) == 0);
+  BOOST_TEST((received == sent));
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(streams_are_owned_between_the_end_of_the_source_and_the_last_byte, OwnershipFixture) {
+  open(memory_pair(), memory_pair());
+  auto pumping = tsock::pump(source, target);
+  write_text(feed, "the last");
+  BOOST_TEST(error_of(feed.disconnect()) == 0);
+  loop.run_until_idle();
+  std::byte byte{};
+  BOOST_TEST(begin(source.read_some({&byte, 1})) == EBUSY);
+  BOOST_TEST(begin(source.disconnect()) == EBUSY);
+  BOOST_TEST(begin(target.shutdown_write()) == EBUSY);
+  BOOST_TEST(read_text(sink, 8) == "the last");
+  BOOST_TEST(error_of(pumping) == 0);
+  BOOST_TEST(end_of(sink) == EPIPE);
+}
+
+BOOST_FIXTURE_TEST_CASE(streams_are_owned_until_the_end_of_the_pump_is_delivered, PumpFixture) {
+  open();
+  auto pumping = tsock::pump(source, target);
+  std::byte byte{};
+  Request<ssize_t> reading;
+  Request<ssize_t> writing;
+  Request<void> disconnecting;
+  bool tried = false;
+  loop.set_trace([&](const TraceEvent& event) {
+    if (tried || event.kind != TraceKind::finished || std::string_view(event.name) != "pump") return;
+    tried = true;
+    reading = source.read_some({&byte, 1});
+    writing = target.write("x");
+    disconnecting = target.disconnect();
+  });
+  BOOST_TEST(error_of(feed.shutdown_write()) == 0);
+  BOOST_TEST(error_of(pumping) == 0);
+  loop.set_trace(nullptr);
+  BOOST_TEST_REQUIRE(tried);
+  BOOST_TEST(error_of(reading) == EBUSY);
+  BOOST_TEST(error_of(writing) == EBUSY);
+  BOOST_TEST(error_of(disconnecting) == EBUSY);
+  // From here on they are the user's again.
+  BOOST_TEST(error_of(target.disconnect()) == 0);
+  BOOST_TEST(error_of(source.disconnect()) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(pump_that_was_interrupted_behind_its_half_close_can_be_started_again) {
+  for (const auto to : {test::StreamKind::unix_socket, test::StreamKind::memory}) {
+    open(unix_pair(), stream_pair(to));
+    auto pumping = tsock::pump(source, target);
+    write_text(feed, "all");
+    BOOST_TEST(error_of(feed.shutdown_write()) == 0);
+    BOOST_TEST(read_text(sink, 3) == "all");
+    BOOST_TEST(end_of(sink) == EPIPE);
+    pumping = {};
+    pumping = tsock::pump(source, target);
+    int err = -1;
+    const PumpResult result = fetch(pumping, err);
+    BOOST_TEST(err == 0);
+    BOOST_TEST(result.bytes == 0U);
+    BOOST_TEST(error_of(target.shutdown_write()) == EALREADY);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(destroyed_stream_ends_the_pump_and_is_named) {

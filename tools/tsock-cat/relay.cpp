@@ -270,11 +270,22 @@ void Relay::end(const Failure& failure) {
     each.flow.reset();
     each.shutdown = {};
   }
-  if (failure_) return finish();  // the streams are closed with this object
+  if (failure_) {
+    reset_cut_sinks();
+    return finish();  // the other streams are closed with this object
+  }
   disconnect(local_.stream, local_);
   disconnect(local_.output, local_);
   disconnect(remote_.stream, remote_);
   if (disconnects_left_ == 0) finish();
+}
+
+// Whoever got a part only must not take it for the whole.
+void Relay::reset_cut_sinks() {
+  for (Way& each : ways_) {
+    const Channel& to = *each.to.channel;
+    if (!each.done && to.is_network && !to.is_datagram() && to.has_output) each.to.channel->sink().abort();
+  }
 }
 
 // The goodbye of a layer, and what close(2) says of standard output or a file.

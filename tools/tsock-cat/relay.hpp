@@ -65,6 +65,7 @@ class Relay final : private FlowOwner {
   [[nodiscard]] bool sends_only() const;
   void end_if_over();
   void end(const Failure& failure);
+  void reset_cut_sinks();
   void finish();
   void disconnect(tsock::Stream& stream, const Channel& channel);
   [[nodiscard]] Failure failure_of(const Channel& channel, Place place, int err, std::size_t cut) const;

@@ -98,7 +98,7 @@ class RequestState : public ReadyNode {
     given_back = 128,  ///< a read whose bytes are the stream's again
     compound = 256,    ///< a write of more than one vector, or with descriptors
     with_block = 512,  ///< one of more than two vectors, which lie in a block of the pool
-    divisible = 1024,  ///< a write that is no message: it may end after any byte
+    of_pump = 1024,    ///< a pump's: its write may end after any byte, as it is no message
     buffered = 2048,   ///< a read that takes its first bytes out of the receive buffer
     tried = 4096,      ///< output that was offered when there was no room for it
   };
