@@ -16,8 +16,14 @@ class PduAccess {
   /// \return where the bytes go.
   [[gnu::always_inline]] static std::byte* make(Pdu& pdu, detail::LoopCore& core, std::uint32_t size,
                                                 std::uint32_t body_begin) {
-    const std::size_t room = detail::Pool::usable_size(sizeof(detail::PduBlock) + size);
-    auto* const block = ::new (core.allocate(room)) detail::PduBlock{&core, room - sizeof(detail::PduBlock)};
+    return make_begin(pdu, core, size, body_begin, size);
+  }
+  /// The same with a place for the first `room` bytes only, or some more; see `capacity()`.
+  [[gnu::always_inline]] static std::byte* make_begin(Pdu& pdu, detail::LoopCore& core, std::uint32_t size,
+                                                      std::uint32_t body_begin, std::size_t room) {
+    const std::size_t block_size = detail::Pool::usable_size(sizeof(detail::PduBlock) + room);
+    auto* const block =
+        ::new (core.allocate(block_size)) detail::PduBlock{&core, block_size - sizeof(detail::PduBlock)};
     pdu.data_ = reinterpret_cast<std::byte*>(block + 1);
     pdu.extent_ = Pdu::extent(size, body_begin, 0, false);
     return pdu.data_;
@@ -36,6 +42,10 @@ class PduAccess {
   /// Of a Pdu that was made, or is empty.
   [[nodiscard]] static std::size_t capacity(const Pdu& pdu) noexcept {
     return pdu.data_ != nullptr ? detail::PduBlock::of(pdu.data_).capacity : 0;
+  }
+  /// Of a message that was made, where its body begins.
+  [[nodiscard]] static std::uint32_t body_begin(const Pdu& pdu) noexcept {
+    return static_cast<std::uint32_t>(pdu.body_begin());
   }
   /// Of a Pdu that was made.
   static void set_extent(Pdu& pdu, std::uint32_t size, std::uint32_t tail) noexcept {

@@ -56,17 +56,46 @@ void ReadSomeState::give_back(StreamCore& stream) { stream.unread(buffer_.first(
 
 // ---- length-prefixed messages ----
 
-// Makes room for a message of which the header is known; false with a fault.
-inline bool PrefixedPduState::reserve(std::uint32_t size) {
+namespace {
+
+// For how much of a message there is a place when so much of it came. A peer that announces much gets memory
+// as it sends: up to 64 KiB at once, with the block's head; then eight times what came, so that messages up
+// to 1 MiB that come quickly are copied once at most; beyond 1 MiB twice.
+std::size_t room_for(std::size_t size, std::size_t here) noexcept {
+  constexpr std::size_t at_once = std::size_t{64} * 1024 - sizeof(PduBlock);
+  constexpr std::size_t quick_growth = std::size_t{1024} * 1024 + 64;
+  if (size <= at_once) return size;
+  const std::size_t ahead = here < quick_growth / 8 ? 8 * here : quick_growth;
+  return std::min(size, std::max({at_once, ahead, 2 * here}));
+}
+
+}  // namespace
+
+// Makes a place for a message of which the header is known and so many bytes are here; false with a fault.
+inline bool PrefixedPduState::reserve(std::uint32_t size, std::size_t here) {
   const std::uint32_t header_size = format().header_size();
   try {
-    std::memcpy(PduAccess::make(value_, core(), size, header_size), header(), header_size);
+    std::memcpy(PduAccess::make_begin(value_, core(), size, header_size, room_for(size, here)), header(),
+                header_size);
   } catch (const std::bad_alloc&) {
     set_fault(ENOMEM);
     return false;
   }
   unmark(buffered);
   return true;
+}
+
+// The place is full and the message is not complete.
+void PrefixedPduState::grow() {
+  try {
+    Pdu larger;
+    std::byte* const data = PduAccess::make_begin(larger, core(), size(), PduAccess::body_begin(value_),
+                                                  room_for(size(), transferred()));
+    std::memcpy(data, PduAccess::data(value_), transferred());
+    value_ = std::move(larger);
+  } catch (const std::bad_alloc&) {
+    set_fault(ENOMEM);
+  }
 }
 
 bool PrefixedPduState::copy_all(const std::byte* bytes, std::uint32_t size) noexcept {
@@ -78,17 +107,33 @@ bool PrefixedPduState::copy_all(const std::byte* bytes, std::uint32_t size) noex
   }
 }
 
+inline std::span<std::byte> PrefixedPduState::room() noexcept {
+  const std::size_t got = transferred();
+  const std::size_t end = std::min<std::size_t>(size(), PduAccess::capacity(value_));
+  return {PduAccess::data(value_) + got, end - got};
+}
+
+// The bytes are in `header()` already; so many are known to follow.
+inline void PrefixedPduState::take_header(std::size_t bytes, std::size_t behind) {
+  add_transferred(bytes);
+  const std::uint32_t header_size = format().header_size();
+  if (transferred() < header_size) return;
+  const std::uint32_t size = format().message_size({header(), header_size});
+  if (size == 0) {
+    set_fault(EMSGSIZE);
+  } else if (reserve(size, header_size + behind) && transferred() == size) {
+    finish_here(0);
+  }
+}
+
 // The bytes are in place already.
 inline void PrefixedPduState::take(std::size_t bytes) {
   add_transferred(bytes);
-  if (size() == 0) {
-    const std::uint32_t header_size = format().header_size();
-    if (transferred() < header_size) return;
-    const std::uint32_t size = format().message_size({header(), header_size});
-    if (size == 0) set_fault(EMSGSIZE);
-    if (size == 0 || !reserve(size)) return;
+  if (transferred() == size()) {
+    finish_here(0);
+  } else if (transferred() == PduAccess::capacity(value_)) {
+    grow();
   }
-  if (transferred() == size()) finish_here(0);
 }
 
 std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
@@ -96,24 +141,32 @@ std::size_t PrefixedPduState::feed_part(std::span<const std::byte> bytes) {
   if (size() == 0) {
     taken = std::min<std::size_t>(bytes.size(), format().header_size() - transferred());
     std::memcpy(header() + transferred(), bytes.data(), taken);
-    take(taken);
-    if (size() == 0 || transferred() == size()) return taken;
+    take_header(taken, bytes.size() - taken);
+    if (size() == 0) return taken;
   }
-  const std::size_t step = std::min<std::size_t>(bytes.size() - taken, size() - transferred());
-  if (step == 0) return taken;
-  std::memcpy(PduAccess::data(value_) + transferred(), bytes.data() + taken, step);
-  take(step);
-  return taken + step;
+  while (taken < bytes.size() && is_unfinished() && fault() == 0) {
+    const std::span<std::byte> place = room();
+    const std::size_t step = std::min(bytes.size() - taken, place.size());
+    std::memcpy(place.data(), bytes.data() + taken, step);
+    take(step);
+    taken += step;
+  }
+  return taken;
 }
 
 std::size_t PrefixedPduState::space(std::span<iovec> out) {
   const std::size_t got = transferred();
-  out[0] = size() == 0 ? iovec{header() + got, format().header_size() - got}
-                       : iovec{PduAccess::data(value_) + got, size() - got};
+  out[0] = size() == 0 ? iovec{header() + got, format().header_size() - got} : make_vector(room());
   return 1;
 }
 
-void PrefixedPduState::advance(std::size_t bytes) { take(bytes); }
+void PrefixedPduState::advance(std::size_t bytes) {
+  if (size() == 0) {
+    take_header(bytes, 0);
+  } else {
+    take(bytes);
+  }
+}
 
 void PrefixedPduState::give_back(StreamCore& stream) {
   if (has(given_back)) return;

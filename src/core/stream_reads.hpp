@@ -98,8 +98,12 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] PrefixFormat format() const noexcept {
     return std::bit_cast<PrefixFormat>(PduAccess::note(value_));
   }
-  bool reserve(std::uint32_t size);
+  bool reserve(std::uint32_t size, std::size_t here);
+  [[gnu::noinline]] void grow();
+  void take_header(std::size_t bytes, std::size_t behind);
   void take(std::size_t bytes);
+  /// Where the next bytes of a message go whose header is known. Never empty while it is incomplete.
+  [[nodiscard]] std::span<std::byte> room() noexcept;
   /// Bytes of the header while the size is not known, in `own_word()`.
   [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&own_word()); }
   /// Of the whole message; 0 until the header is known.
