@@ -15,6 +15,9 @@ struct DatagramInfo {
   std::optional<int> ecn;                   ///< the two ECN bits of RFC 3168
   std::optional<std::chrono::system_clock::time_point> timestamp;  ///< when the kernel received it
   std::optional<PeerCredentials> credentials;                      ///< who sent it (unix sockets)
+  /// Something came with it that is not told here: file descriptors, which are closed, or more than the loop
+  /// has room for.
+  bool is_incomplete = false;
 };
 
 }  // namespace tsock

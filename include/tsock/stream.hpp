@@ -170,6 +170,9 @@ class Stream {
   Request<ssize_t> writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                                    CallSite site = CallSite::current());
   /// The descriptors that came along with the bytes read so far, in order; needs StreamOptions::receive_fds.
+  /// None of them is missing without a word: reading ends, before the bytes that they came with, with
+  /// ETOOMANYREFS when more than StreamOptions::max_received_fds wait here, and with EMFILE when the system
+  /// dropped some because the process has no descriptor left. Those of earlier bytes can still be taken.
   std::vector<UniqueFd> take_received_fds();
 
   /// Bytes that can be read without waiting. When 0, `err` tells the error that the next read would give:

@@ -29,8 +29,11 @@ struct StreamOptions {
   /// peer's end of stream also ends writing, and ECONNRESET for a blocked write or a monitor when the peer
   /// ends its side.
   bool strict_tsocket = false;
-  /// Take in file descriptors that the peer passes (unix sockets); see `Stream::take_received_fds()`.
+  /// Take in file descriptors that the peer passes (unix sockets); see `Stream::take_received_fds()`. A read
+  /// whose bytes came with descriptors that cannot be taken in fails, and the descriptors are closed.
   bool receive_fds = false;
+  /// How many descriptors may wait to be taken. With one more the read fails with ETOOMANYREFS.
+  std::size_t max_received_fds = 16;
 };
 
 }  // namespace tsock

@@ -115,7 +115,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
 
   void complete() {
     int err = 0;
-    auto socket = SocketStream::make(loop_impl(), fd_, options_.stream.receive_fds, err, this);
+    auto socket = SocketStream::make(loop_impl(), fd_, options_.stream, err, this);
     try {
       if (err == 0) finish_with(Stream(loop(), std::move(socket), options_.stream));
     } catch (const std::bad_alloc&) {
@@ -175,7 +175,7 @@ namespace {
 
 // On failure `fd` keeps the descriptor.
 Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
-  auto socket = detail::SocketStream::make(detail::impl_of(loop.core()), fd, options.receive_fds, err);
+  auto socket = detail::SocketStream::make(detail::impl_of(loop.core()), fd, options, err);
   if (err != 0) return {};
   detail::SocketStream& made = *socket;
   std::unique_ptr<StreamBackend> backend = std::move(socket);

@@ -60,7 +60,7 @@ int SocketListener::make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& st
   int err = os::lift_above_stdio(fd);
   if (err == 0 && !inherited_) err = os::apply_connected(fd.get(), family_, accepted_);
   if (err != 0) return err;
-  stream = SocketStream::make(loop_impl(), fd, accepted_.receive_fds, err);
+  stream = SocketStream::make(loop_impl(), fd, accepted_, err);
   return err;
 }
 

@@ -12,17 +12,17 @@
 
 namespace tsock::detail {
 
-std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueFd& fd, bool receive_fds, int& err,
-                                                 FdWatch* watch) noexcept {
+std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueFd& fd, const StreamOptions& options,
+                                                 int& err, FdWatch* watch) noexcept {
   std::unique_ptr<SocketStream> stream;
   try {
     stream.reset(::new (loop.allocate(sizeof(SocketStream))) SocketStream(loop));
-    if (receive_fds) stream->reception_ = std::make_unique<FdReception>();
   } catch (const std::bad_alloc&) {
     err = ENOMEM;
     return nullptr;
   }
-  err = 0;
+  err = stream->receive_fds(options);
+  if (err != 0) return nullptr;
   if (watch != nullptr) {
     stream->take_over(*watch);
   } else {
@@ -77,9 +77,11 @@ ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) noexce
 // Room for what may come is made first: descriptors that cannot be kept would be lost.
 ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& err) {
   auto& received = reception_->received;
-  if (received.capacity() - received.size() < os::max_passed_fds) {
+  const std::size_t room = reception_->most - std::min(reception_->most, received.size());
+  const std::size_t more = std::min(room, os::max_passed_fds);
+  if (received.capacity() - received.size() < more) {
     try {
-      received.reserve(std::max(2 * received.capacity(), received.size() + os::max_passed_fds));
+      received.reserve(std::max(2 * received.capacity(), received.size() + more));
     } catch (const std::bad_alloc&) {
       err = ENOMEM;
       return -1;
@@ -88,6 +90,11 @@ ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& er
   std::array<int, os::max_passed_fds> fds;
   std::size_t count = 0;
   const ssize_t got = os::readv_with_fds(fd_.get(), vectors, fds, count, err);
+  if (count > room) {
+    for (const int fd : std::span(fds).first(count)) UniqueFd(fd).reset();
+    err = ETOOMANYREFS;
+    return -1;
+  }
   for (const int fd : std::span(fds).first(count)) received.push_back({reception_->position, UniqueFd(fd)});
   if (got > 0) reception_->position += static_cast<std::uint64_t>(got);
   return got;
@@ -181,8 +188,16 @@ UniqueFd SocketStream::release() noexcept {
   return std::move(fd_);
 }
 
+int SocketStream::receive_fds(const StreamOptions& options) noexcept {
+  if (!options.receive_fds) return 0;
+  if (reception_ == nullptr) reception_.reset(::new (std::nothrow) FdReception{});
+  if (reception_ == nullptr) return ENOMEM;
+  reception_->most = options.max_received_fds;
+  return 0;
+}
+
 int SocketStream::apply(const StreamOptions& options) noexcept {
-  if (options.receive_fds && reception_ == nullptr) reception_ = std::make_unique<FdReception>();
+  if (const int err = receive_fds(options); err != 0) return err;
   return os::apply_connected(fd_.get(), os::local_address(fd_.get()).family(), options);
 }
 

@@ -5,6 +5,7 @@
 #include <new>
 #include <span>
 #include <tsock/socket_control.hpp>
+#include <tsock/stream_options.hpp>
 #include <tsock/unique_fd.hpp>
 #include <vector>
 
@@ -17,8 +18,8 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
  public:
   /// Makes one of a socket, which is watched from now on; by `watch` so far, if there is one. On failure it
   /// gives null, and `fd` keeps the socket.
-  static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueFd& fd, bool receive_fds, int& err,
-                                            FdWatch* watch = nullptr) noexcept;
+  static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueFd& fd, const StreamOptions& options,
+                                            int& err, FdWatch* watch = nullptr) noexcept;
   ~SocketStream() override;
   // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
   static void operator delete(SocketStream* socket, std::destroying_delete_t) noexcept;
@@ -54,6 +55,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   };
   /// What only sockets that take descriptors in need.
   struct FdReception {
+    std::size_t most;  // that wait to be taken
     std::uint64_t position = 0;
     std::vector<ReceivedFd> received;
   };
@@ -62,6 +64,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   void on_fd_event(FdEvent event);
   void on_fd_readable() { events_->on_readable(); }
   void report_break(FdEvent event);
+  int receive_fds(const StreamOptions& options) noexcept;
   ssize_t try_readv_with_fds(std::span<const iovec> vectors, int& err);
   ssize_t remember_failure(ssize_t result, int& err) noexcept;
   void note_connection_error(int err) noexcept {

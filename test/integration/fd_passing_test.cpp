@@ -57,6 +57,12 @@ struct FdFixture : LoopFixture {
     BOOST_TEST(error_of(ours.read(bytes)) == 0);
     return text_of(bytes);
   }
+  /// Sends so many descriptors that are one and the same.
+  void send_many(std::string_view text, const Token& token, std::size_t count) {
+    const std::vector<int> fds(count, token.reader.get());
+    const std::array vectors{make_vector(std::as_bytes(std::span(text)))};
+    BOOST_TEST(error_of(peer.writev_with_fds(vectors, fds)) == 0);
+  }
   std::string received() {
     std::string texts;
     for (const UniqueFd& fd : ours.take_received_fds()) {
@@ -188,10 +194,98 @@ BOOST_AUTO_TEST_CASE(as_many_as_the_system_takes_can_be_sent_and_one_more_is_ein
   const std::vector<int> most(253, token.reader.get());
   const std::vector<int> too_many(254, token.reader.get());
   const std::array vectors{make_vector(std::as_bytes(std::span(std::string_view("x"))))};
+  BOOST_TEST(ours.set_options({.receive_fds = true, .max_received_fds = 253}) == 0);
   BOOST_TEST(error_of(peer.writev_with_fds(vectors, too_many)) == EINVAL);
   BOOST_TEST(error_of(peer.writev_with_fds(vectors, most)) == 0);
   BOOST_TEST(read(1) == "x");
   BOOST_TEST(ours.take_received_fds().size() == 253U);
+}
+
+BOOST_AUTO_TEST_CASE(descriptors_that_the_process_has_no_room_for_fail_the_read_and_leak_none) {
+  const Token token("token");
+  send_many("hello", token, 3);
+  const std::set<int> before = open_descriptors();
+  std::vector<std::byte> bytes(5);
+  {
+    // Room for one, in the first gap.
+    const DescriptorLimit limit(1);
+    BOOST_TEST(error_of(ours.read(bytes)) == EMFILE);
+  }
+  BOOST_TEST((open_descriptors() == before));
+  BOOST_TEST(ours.take_received_fds().empty());
+  // It stays so: what follows cannot be told from the bytes of other descriptors.
+  send("more");
+  BOOST_TEST(error_of(ours.read(bytes)) == EMFILE);
+  BOOST_TEST(error_of(ours.write("still here")) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(credentials_beside_as_many_descriptors_as_can_be_have_room) {
+  const int on = 1;
+  BOOST_TEST(::setsockopt(ours.native_handle(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
+  BOOST_TEST(ours.set_options({.receive_fds = true, .max_received_fds = 253}) == 0);
+  const Token token("token");
+  send_many("x", token, 253);
+  BOOST_TEST(read(1) == "x");
+  BOOST_TEST(ours.take_received_fds().size() == 253U);
+}
+
+BOOST_AUTO_TEST_CASE(more_descriptors_than_the_limit_fail_the_read_and_are_closed) {
+  const Token token("token");
+  const std::set<int> before = open_descriptors();
+  send_many("ok", token, StreamOptions{}.max_received_fds);
+  send_many("too many", token, 1);
+  std::vector<std::byte> bytes(3);
+  Request<ssize_t> reading = ours.read(bytes);
+  BOOST_TEST(error_of(reading) == ETOOMANYREFS);
+  BOOST_TEST(reading.transferred() == 2U);
+  // Those that came with bytes that were read are there.
+  BOOST_TEST(ours.take_received_fds().size() == StreamOptions{}.max_received_fds);
+  BOOST_TEST((open_descriptors() == before));
+  BOOST_TEST(error_of(ours.read(bytes)) == ETOOMANYREFS);
+}
+
+BOOST_AUTO_TEST_CASE(the_limit_counts_what_was_not_taken_yet) {
+  BOOST_TEST(ours.set_options({.receive_fds = true, .max_received_fds = 2}) == 0);
+  const Token token("token");
+  for (unsigned i = 0; i < 10; ++i) {
+    send_many("x", token, 2);
+    BOOST_TEST(read(1) == "x");
+    BOOST_TEST(ours.take_received_fds().size() == 2U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_few_bytes_with_thousands_of_descriptors_leave_the_process_its_own) {
+  const Token token("token");
+  const std::size_t before = open_descriptors().size();
+  std::vector<std::byte> bytes(20);
+  Request<ssize_t> reading = ours.read(bytes);
+  const std::vector<int> fds(100, token.reader.get());
+  const std::array vectors{make_vector(std::as_bytes(std::span(std::string_view("x"))))};
+  std::vector<Request<ssize_t>> writing;
+  for (unsigned i = 0; i < 20 && reading.is_in_progress(); ++i) {
+    BOOST_TEST(error_of(peer.writev_with_fds(vectors, fds)) == 0);
+    BOOST_TEST(open_descriptors().size() <= before + StreamOptions{}.max_received_fds);
+  }
+  BOOST_TEST(error_of(reading) == ETOOMANYREFS);
+}
+
+BOOST_AUTO_TEST_CASE(accepted_streams_have_the_limit_of_their_listener) {
+  const TempDirectory directory;
+  ListenerOptions options;
+  options.stream.receive_fds = true;
+  options.stream.max_received_fds = 1;
+  Listener listener = Listener::listen(loop, Address::unix_from_path(directory / "s", err), options, err);
+  Request<Stream> accepting = listener.accept();
+  Request<Stream> connecting = Stream::connect(loop, listener.local_address());
+  ours = fetch(accepting, err);
+  peer = fetch(connecting, err);
+  const Token token("token");
+  send_many("a", token, 1);
+  BOOST_TEST(read(1) == "a");
+  BOOST_TEST(received() == "token ");
+  send_many("b", token, 2);
+  std::vector<std::byte> bytes(1);
+  BOOST_TEST(error_of(ours.read(bytes)) == ETOOMANYREFS);
 }
 
 BOOST_AUTO_TEST_CASE(a_closed_descriptor_fails_the_write) {

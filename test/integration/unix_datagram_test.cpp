@@ -293,8 +293,14 @@ BOOST_AUTO_TEST_CASE(descriptors_that_nobody_asked_for_do_not_leak) {
     header->cmsg_len = CMSG_LEN(sizeof(fds));
     std::memcpy(CMSG_DATA(header), fds.data(), sizeof(fds));
     BOOST_TEST_REQUIRE(::sendmsg(left.native_handle(), &message, 0) == 4);
-    BOOST_TEST(take(right) == "text");
+    const ReceivedDatagram received = value_of(right.recvfrom());
+    BOOST_TEST(text_of(received.bytes()) == "text");
     BOOST_TEST(before.count() == 0U);
+    // Who asks what came along hears of it.
+    if (received.info() != nullptr) BOOST_TEST(received.info()->is_incomplete);
+    send(left, "nothing beside it");
+    const ReceivedDatagram plain = value_of(right.recvfrom());
+    if (plain.info() != nullptr) BOOST_TEST(!plain.info()->is_incomplete);
   }
 }
 

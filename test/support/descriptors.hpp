@@ -110,4 +110,25 @@ inline Address local_address_of(int fd) {
   return Address::from_sockaddr(pointer, size, err);
 }
 
+/// Leaves the process so many free places for descriptors, for a while.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(std::size_t room) {
+    const std::set<int> open = open_descriptors();
+    int end = 0;
+    for (std::size_t free = 0; free < room; ++end) free += open.contains(end) ? 0U : 1U;
+    while (open.contains(end)) ++end;
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = static_cast<rlim_t>(end);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
 }  // namespace tsock::test

@@ -28,7 +28,8 @@ namespace {
 constexpr std::size_t most_received = 32;
 constexpr std::size_t most_sent = 64;
 constexpr std::size_t most_vectors = 256;
-constexpr std::size_t control_size = 256;
+constexpr std::size_t control_size = 512;
+constexpr int scm_pidfd = 4;  // SCM_PIDFD of newer headers
 constexpr std::size_t any_segment = 65535;
 // The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
 constexpr std::size_t most_segments = 64;
@@ -109,28 +110,37 @@ void note_socket(DatagramInfo& info, const cmsghdr& header) {
   } else if (header.cmsg_type == SCM_CREDENTIALS) {
     const auto sender = control_value<ucred>(header);
     info.credentials = PeerCredentials{sender.pid, sender.uid, sender.gid};
-  } else if (header.cmsg_type == SCM_RIGHTS) {
-    // Nobody asked for descriptors; they must not leak.
-    for (std::size_t at = 0; at + sizeof(int) <= header.cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(&header) + at, sizeof(fd));
-      UniqueFd(fd).reset();
-    }
+  }
+}
+
+// Nobody asked for descriptors; they must not leak.
+void close_descriptors(const cmsghdr& header) noexcept {
+  for (std::size_t at = 0; at + sizeof(int) <= header.cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(&header) + at, sizeof(fd));
+    UniqueFd(fd).reset();
   }
 }
 
 void read_control(msghdr& message, DatagramSlot& slot) {
+  bool complete = (message.msg_flags & MSG_CTRUNC) == 0;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
       const int segment = control_value<int>(*header);
       if (segment > 0 && static_cast<std::size_t>(segment) < slot.size)
         slot.segment = static_cast<std::size_t>(segment);
     }
+    if (header->cmsg_level == SOL_SOCKET &&
+        (header->cmsg_type == SCM_RIGHTS || header->cmsg_type == scm_pidfd)) {
+      close_descriptors(*header);
+      complete = complete && header->cmsg_type != SCM_RIGHTS;
+    }
     if (slot.info == nullptr) continue;
     if (header->cmsg_level == IPPROTO_IP) note_ip(*slot.info, *header);
     if (header->cmsg_level == IPPROTO_IPV6) note_ipv6(*slot.info, *header);
     if (header->cmsg_level == SOL_SOCKET) note_socket(*slot.info, *header);
   }
+  if (slot.info != nullptr) slot.info->is_incomplete = !complete;
 }
 
 // Fills headers from the front. Returns how many, or -1 with errno.

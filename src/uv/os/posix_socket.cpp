@@ -65,6 +65,18 @@ Address ask_address(int fd, F call) {
   return Address::from_sockaddr(pointer, size, err);
 }
 
+// What a socket that was adopted may bring along beside descriptors, before them: credentials, a security
+// label, a descriptor of the peer's process.
+constexpr std::size_t beside_fds =
+    CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(std::size_t{1024}) + CMSG_SPACE(sizeof(int));
+constexpr int scm_pidfd = 4;  // SCM_PIDFD of newer headers
+
+int first_fd(const cmsghdr& header) noexcept {
+  int fd = -1;
+  if (header.cmsg_len >= CMSG_LEN(sizeof(fd))) std::memcpy(&fd, CMSG_DATA(&header), sizeof(fd));
+  return fd;
+}
+
 const char* path_of(const Address& address) noexcept {
   return reinterpret_cast<const sockaddr_un*>(address.sockaddr_pointer())->sun_path;
 }
@@ -203,7 +215,7 @@ ssize_t writev_with_fds(int fd, std::span<const iovec> vectors, std::span<const 
 
 ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, max_passed_fds> fds,
                        std::size_t& count, int& err) noexcept {
-  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int) * max_passed_fds)> control;
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int) * max_passed_fds) + beside_fds> control;
   msghdr message = make_message(vectors);
   message.msg_control = control.data();
   message.msg_controllen = control.size();
@@ -211,12 +223,21 @@ ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, ma
   const ssize_t got = retry([&]() noexcept -> ssize_t { return ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC); });
   if (got < 0) return fail(err);
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    std::memcpy(fds.data() + count, CMSG_DATA(header), more * sizeof(int));
-    count += more;
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == scm_pidfd) {  // nobody asked for it
+      UniqueFd(first_fd(*header)).reset();
+    } else if (header->cmsg_type == SCM_RIGHTS) {
+      const std::size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      std::memcpy(fds.data() + count, CMSG_DATA(header), more * sizeof(int));
+      count += more;
+    }
   }
-  return got;
+  // There is room for all that can come: it was the table of descriptors that had none.
+  if ((message.msg_flags & MSG_CTRUNC) == 0) return got;
+  for (const int passed : fds.first(count)) UniqueFd(passed).reset();
+  count = 0;
+  err = EMFILE;
+  return -1;
 }
 
 std::size_t readable_bytes(int fd, int& err) noexcept {

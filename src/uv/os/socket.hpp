@@ -44,6 +44,8 @@ ssize_t writev_with_fds(int fd, std::span<const iovec> vectors, std::span<const 
 /// The most descriptors that one call passes; the kernel's limit.
 inline constexpr std::size_t max_passed_fds = 253;
 /// As `readv()`; the first `count` of `fds` are descriptors that came along and belong to the caller now.
+/// EMFILE when the system dropped some of them, those that it did not drop are closed then; the bytes are
+/// gone.
 ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, max_passed_fds> fds,
                        std::size_t& count, int& err) noexcept;
 /// Bytes in the receive queue.
