@@ -92,6 +92,7 @@ class XorBackend final : public tsock::StreamBackend {
     const std::size_t more = below_.pending_bytes(err);
     return end_ - begin_ + more;
   }
+  int apply(const tsock::StreamOptions& options) noexcept override { return below_.set_options(options); }
   [[nodiscard]] tsock::Address local_address() const noexcept override { return below_.local_address(); }
   [[nodiscard]] tsock::Address remote_address() const noexcept override { return below_.remote_address(); }
 

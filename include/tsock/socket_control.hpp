@@ -5,7 +5,6 @@
 #include <tsock/buffer.hpp>
 #include <tsock/peer_credentials.hpp>
 #include <tsock/stream_backend.hpp>
-#include <tsock/stream_options.hpp>
 #include <tsock/unique_fd.hpp>
 #include <vector>
 
@@ -19,8 +18,6 @@ class SocketControl : public StreamBackend {
   [[nodiscard]] virtual int native_handle() const noexcept = 0;
   /// Gives the descriptor away; the backend is closed afterwards.
   virtual UniqueFd release() noexcept = 0;
-  /// Applies the options that a connected socket can still take. \return 0 or an errno value.
-  virtual int apply(const StreamOptions& options) noexcept = 0;
   /// \return 0 or an errno value: ENOTSUP when the socket is not a unix socket.
   virtual int peer_credentials(PeerCredentials& credentials) const noexcept = 0;
   /// As `StreamBackend::try_writev()`, with descriptors attached to the first byte.

@@ -204,8 +204,11 @@ class Stream {
   /// the low one. Replaces earlier marks; an empty function only sets the cap.
   void set_watermarks(const WriteWatermarks& marks, WatermarkFunction function);
 
-  /// Changes options of the open stream; those that only matter before connecting are left out.
-  /// \return 0 or an errno value: ENOTCONN, what setsockopt(2) gives.
+  /// Changes options of the open stream; those that only matter before connecting are left out, as is what is
+  /// not given (`nodelay` counts as given on TCP sockets only).
+  /// \return 0 or an errno value: ENOTCONN; ENOTSUP for a given option that the stream cannot have, such as
+  /// keepalive, buffer sizes or `receive_fds` without a socket; what setsockopt(2) gives. What the options
+  /// say of the stream itself (`fail_on_first_error`, `strict_tsocket`) is set in any case.
   int set_options(const StreamOptions& options);
   [[nodiscard]] Address local_address() const;
   [[nodiscard]] Address remote_address() const;

@@ -8,6 +8,7 @@
 namespace tsock {
 
 class SocketControl;
+struct StreamOptions;
 
 /// What a StreamBackend tells the Stream in front of it. None of these runs a callback of the user:
 /// completions are delivered later by the loop.
@@ -84,6 +85,11 @@ class StreamBackend {
   /// Whether the connection breaking should fail reads before what is buffered was read
   /// (StreamOptions::fail_on_first_error), and writes when the peer ends its side (strict_tsocket).
   virtual void watch_for_breaks(bool /*on*/) noexcept {}
+
+  /// Applies the options that an open stream can still take (`Stream::set_options()`). A layer passes them on
+  /// to what is below. \return 0 or an errno value; unless overridden ENOTSUP when an option of a socket is
+  /// given.
+  virtual int apply(const StreamOptions& options) noexcept;
 
   [[nodiscard]] virtual Address local_address() const noexcept { return {}; }
   [[nodiscard]] virtual Address remote_address() const noexcept { return {}; }

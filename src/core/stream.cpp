@@ -346,8 +346,7 @@ void Stream::set_watermarks(const WriteWatermarks& marks, WatermarkFunction func
 
 int Stream::set_options(const StreamOptions& options) {
   if (!is_open()) return ENOTCONN;
-  SocketControl* const control = core()->backend()->socket_control();
-  const int err = control != nullptr ? control->apply(options) : 0;
+  const int err = core()->backend()->apply(options);
   core()->set_behaviour(options);
   return err;
 }

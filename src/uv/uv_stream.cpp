@@ -417,6 +417,13 @@ void UvStream::run() {
   }
 }
 
+int UvStream::apply(const StreamOptions& options) noexcept {
+  const int fd = descriptor();
+  if (!os::is_stream_socket(fd)) return StreamBackend::apply(options);
+  const int err = os::apply_connected(fd, os::local_address(fd).family(), options);
+  return err == 0 && options.receive_fds ? ENOTSUP : err;
+}
+
 Address UvStream::local_address() const noexcept {
   const int fd = descriptor();
   return fd >= 0 ? os::local_address(fd) : Address();

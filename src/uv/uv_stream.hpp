@@ -35,6 +35,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   void want_broken() noexcept override;
   std::size_t pending_bytes(int& err) noexcept override;
   void watch_for_breaks(bool on) noexcept override;
+  int apply(const StreamOptions& options) noexcept override;
   [[nodiscard]] Address local_address() const noexcept override;
   [[nodiscard]] Address remote_address() const noexcept override;
 

@@ -1,0 +1,16 @@
+#include <cerrno>
+#include <tsock/stream_backend.hpp>
+#include <tsock/stream_options.hpp>
+
+namespace tsock {
+
+// There is no delay to switch off where no socket is; what counts before connecting came too late for
+// anybody.
+int StreamBackend::apply(const StreamOptions& options) noexcept {
+  const bool asks_for_socket = options.keepalive || options.keepalive_idle || options.keepalive_interval ||
+                               options.keepalive_count || options.receive_buffer || options.send_buffer ||
+                               options.user_timeout || options.receive_fds;
+  return asks_for_socket ? ENOTSUP : 0;
+}
+
+}  // namespace tsock
