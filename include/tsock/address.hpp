@@ -181,6 +181,7 @@ class Address {
   friend std::ostream& operator<<(std::ostream& out, const Address& address);
 
  private:
+  friend class SendFrom;
   enum class Kind : std::uint8_t { none, ipv4, ipv6, unnamed, path, abstract_name };
 
   static constexpr std::size_t path_offset = 2;  // of sun_path; checked against the system in the source

@@ -13,6 +13,7 @@
 #include <tsock/queue.hpp>
 #include <tsock/received_datagram.hpp>
 #include <tsock/request.hpp>
+#include <tsock/send_from.hpp>
 #include <tsock/unique_fd.hpp>
 #include <utility>
 #include <vector>
@@ -36,6 +37,7 @@ struct DatagramCapabilities {
 struct OutgoingDatagram {
   std::span<const std::byte> bytes;
   Address destination;  ///< empty: the address that the socket is connected to
+  SendFrom from{};      ///< empty: the socket's own address
 };
 
 /// A socket for datagrams: UDP, unix, or a backend of one's own.
@@ -130,11 +132,29 @@ class Datagram {
                           CallSite site = CallSite::current());
   Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination = {},
                           CallSite site = CallSite::current());
+  /// As the forms above, from a local address or by an interface of the caller's choice: a server that is
+  /// bound to the wildcard answers from the address that it was asked at, `datagram.info()->reply_from`
+  /// (DatagramOptions::receive_info), and not from the one that the route to the client prefers. An empty
+  /// `from` changes nothing. Errors besides: EINVAL an address of another family than the socket's, or than
+  /// the destination's on a socket for both, or that this host does not have; ENODEV no such interface;
+  /// ENOTSUP a unix socket, or a backend that has no local addresses.
+  Request<ssize_t> sendto(std::span<const std::byte> bytes, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current());
+  Request<ssize_t> sendto(std::string_view text, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current());
+  Request<ssize_t> sendto(std::span<const iovec> vectors, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current());
+  Request<ssize_t> sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination,
+                          const SendFrom& from, CallSite site = CallSite::current());
+  Request<ssize_t> sendto(Queue& queue, std::string_view text, const Address& destination,
+                          const SendFrom& from, CallSite site = CallSite::current());
+  Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
+                          const SendFrom& from, CallSite site = CallSite::current());
   /// Sends several datagrams in as few system calls as can be. \return a request for how many left. It ends
   /// at the first one that fails, with its error; `transferred()` is the number before it then, also after
   /// cancelling. The bytes stay the caller's until then, the list is copied. Errors: EINVAL for an empty list
-  /// or a destination of the wrong family, before anything is sent; EBUSY, ENOTCONN and the system's as
-  /// sendto.
+  /// or a destination of the wrong family, before anything is sent; those of `from` as above; EBUSY, ENOTCONN
+  /// and the system's as sendto.
   Request<ssize_t> send_many(std::span<const OutgoingDatagram> datagrams,
                              CallSite site = CallSite::current());
 
@@ -168,7 +188,7 @@ class Datagram {
 
  private:
   Request<ssize_t> start_send(Queue* queue, std::span<const iovec> vectors, const Address& destination,
-                              CallSite site);
+                              const SendFrom* from, CallSite site);
 
   detail::DatagramCore* core_ = nullptr;
   Loop* loop_ = nullptr;

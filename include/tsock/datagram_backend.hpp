@@ -7,6 +7,7 @@
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
 #include <tsock/datagram_info.hpp>
+#include <tsock/send_from.hpp>
 #include <tsock/unique_fd.hpp>
 
 namespace tsock {
@@ -41,6 +42,7 @@ struct DatagramSlot {
 struct DatagramMessage {
   std::span<const iovec> vectors;
   const Address* destination = nullptr;  ///< null: the address that the socket is connected to
+  const SendFrom* from = nullptr;        ///< null: the socket's address; checked by `check_from()`
 };
 
 /// The interface behind a Datagram; the rules are those of StreamBackend.
@@ -70,6 +72,10 @@ class DatagramBackend {
 
   /// Whether an address can be sent to: 0 or EINVAL.
   [[nodiscard]] virtual int check_destination(const Address& /*destination*/) const noexcept { return 0; }
+  /// Whether a datagram to `destination` (empty: the connected address) can be sent from there: 0, EINVAL, or
+  /// ENOTSUP when the backend has no such thing.
+  [[nodiscard]] virtual int check_from(const SendFrom& /*from*/,
+                                       const Address& /*destination*/) const noexcept;
   /// Whether `try_receive()` fills DatagramSlot::info.
   [[nodiscard]] virtual bool gives_info() const noexcept { return false; }
   [[nodiscard]] virtual Address local_address() const noexcept { return {}; }

@@ -69,10 +69,22 @@ Request<std::vector<ReceivedDatagram>> Datagram::recv_many(std::size_t most,
   return begin_receive<std::vector<ReceivedDatagram>>(core_, state, most == 0 ? EINVAL : 0);
 }
 
+int DatagramBackend::check_from(const SendFrom& /*from*/, const Address& /*destination*/) const noexcept {
+  return ENOTSUP;
+}
+
 Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vectors,
-                                      const Address& destination, CallSite site) {
+                                      const Address& destination, const SendFrom* from, CallSite site) {
   if (loop_ == nullptr) return {};
-  auto* const state = make<detail::SendtoState>(*loop_, site);
+  const bool chooses = from != nullptr && !from->is_empty();
+  detail::SendtoState* state = nullptr;
+  if (chooses) {
+    auto* const with_from = make<detail::SendtoFromState>(*loop_, site);
+    with_from->set_from(*from);
+    state = with_from;
+  } else {
+    state = make<detail::SendtoState>(*loop_, site);
+  }
   Request<ssize_t> request(state);
   std::size_t total = 0;
   int err = detail::sum_vectors(vectors, total) ? 0 : EMSGSIZE;
@@ -81,6 +93,7 @@ Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vecto
   if (err == 0 && total == 0 && core_->strict()) err = EINVAL;
   if (err == 0 && core_->is_open() && !destination.is_empty())
     err = core_->backend()->check_destination(destination);
+  if (chooses && err == 0 && core_->is_open()) err = core_->backend()->check_from(*from, destination);
   if (err != 0) {
     state->finish(err);
     return request;
@@ -96,33 +109,65 @@ Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vecto
 }
 
 Request<ssize_t> Datagram::sendto(std::span<const iovec> vectors, const Address& destination, CallSite site) {
-  return start_send(nullptr, vectors, destination, site);
+  return start_send(nullptr, vectors, destination, nullptr, site);
+}
+
+Request<ssize_t> Datagram::sendto(std::span<const iovec> vectors, const Address& destination,
+                                  const SendFrom& from, CallSite site) {
+  return start_send(nullptr, vectors, destination, &from, site);
 }
 
 Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
                                   CallSite site) {
-  return start_send(&queue, vectors, destination, site);
+  return start_send(&queue, vectors, destination, nullptr, site);
+}
+
+Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
+                                  const SendFrom& from, CallSite site) {
+  return start_send(&queue, vectors, destination, &from, site);
 }
 
 Request<ssize_t> Datagram::sendto(std::span<const std::byte> bytes, const Address& destination,
                                   CallSite site) {
   const iovec vector = make_vector(bytes);
-  return start_send(nullptr, {&vector, 1}, destination, site);
+  return start_send(nullptr, {&vector, 1}, destination, nullptr, site);
+}
+
+Request<ssize_t> Datagram::sendto(std::span<const std::byte> bytes, const Address& destination,
+                                  const SendFrom& from, CallSite site) {
+  const iovec vector = make_vector(bytes);
+  return start_send(nullptr, {&vector, 1}, destination, &from, site);
 }
 
 Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination,
                                   CallSite site) {
   const iovec vector = make_vector(bytes);
-  return start_send(&queue, {&vector, 1}, destination, site);
+  return start_send(&queue, {&vector, 1}, destination, nullptr, site);
+}
+
+Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination,
+                                  const SendFrom& from, CallSite site) {
+  const iovec vector = make_vector(bytes);
+  return start_send(&queue, {&vector, 1}, destination, &from, site);
 }
 
 Request<ssize_t> Datagram::sendto(std::string_view text, const Address& destination, CallSite site) {
   return sendto(std::as_bytes(std::span(text)), destination, site);
 }
 
+Request<ssize_t> Datagram::sendto(std::string_view text, const Address& destination, const SendFrom& from,
+                                  CallSite site) {
+  return sendto(std::as_bytes(std::span(text)), destination, from, site);
+}
+
 Request<ssize_t> Datagram::sendto(Queue& queue, std::string_view text, const Address& destination,
                                   CallSite site) {
   return sendto(queue, std::as_bytes(std::span(text)), destination, site);
+}
+
+Request<ssize_t> Datagram::sendto(Queue& queue, std::string_view text, const Address& destination,
+                                  const SendFrom& from, CallSite site) {
+  return sendto(queue, std::as_bytes(std::span(text)), destination, from, site);
 }
 
 Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams, CallSite site) {
@@ -136,6 +181,8 @@ Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams
     if (datagram.bytes.empty() && core_->strict()) err = EINVAL;
     if (err == 0 && core_->is_open() && !datagram.destination.is_empty())
       err = core_->backend()->check_destination(datagram.destination);
+    if (err == 0 && core_->is_open() && !datagram.from.is_empty())
+      err = core_->backend()->check_from(datagram.from, datagram.destination);
   }
   if (err != 0) {
     state->finish(err);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 namespace tsock::detail {
@@ -275,14 +276,18 @@ void DatagramCore::flush() {
 
 // One call of the backend with as many sends as fit. Returns whether there is more to do now.
 bool DatagramCore::send_batch() {
-  std::array<DatagramMessage, messages_per_batch> messages;
+  // Not initialised: `fill()` writes what is used.
+  static_assert(std::is_aggregate_v<DatagramMessage> && std::is_trivially_copyable_v<DatagramMessage>);
+  alignas(DatagramMessage) std::array<std::byte, messages_per_batch * sizeof(DatagramMessage)> room;
+  const std::span<DatagramMessage> messages(reinterpret_cast<DatagramMessage*>(room.data()),
+                                            messages_per_batch);
   std::array<iovec, vectors_per_batch> vectors;
   std::size_t count = 0;
   std::size_t vectors_used = 0;
   for (DatagramOperation* node = sends_.front(); node != nullptr && count < messages.size();
        node = OperationChain<DatagramOperation>::behind(*node)) {
     const std::size_t filled =
-        static_cast<DatagramSend*>(node)->fill(std::span(messages).subspan(count), vectors, vectors_used);
+        static_cast<DatagramSend*>(node)->fill(messages.subspan(count), vectors, vectors_used);
     if (filled == 0) break;
     count += filled;
   }
@@ -293,9 +298,9 @@ bool DatagramCore::send_batch() {
     std::array<iovec, max_vectors> all;
     vectors_used = 0;
     count = send->fill(messages, all, vectors_used);
-    return finish_batch(std::span<const DatagramMessage>(messages).first(count));
+    return finish_batch(messages.first(count));
   }
-  return finish_batch(std::span<const DatagramMessage>(messages).first(count));
+  return finish_batch(messages.first(count));
 }
 
 bool DatagramCore::finish_batch(std::span<const DatagramMessage> messages) {

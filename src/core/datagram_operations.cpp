@@ -202,7 +202,9 @@ std::size_t SendManyState::fill(std::span<DatagramMessage> messages, std::span<i
        ++i) {
     iovec& vector = vectors[vectors_used++];
     vector = make_vector(list_[i].bytes);
-    messages[count++] = {{&vector, 1}, list_[i].destination.is_empty() ? nullptr : &list_[i].destination};
+    messages[count++] = {{&vector, 1},
+                         list_[i].destination.is_empty() ? nullptr : &list_[i].destination,
+                         list_[i].from.is_empty() ? nullptr : &list_[i].from};
   }
   return count;
 }

@@ -161,6 +161,22 @@ class SendtoState : public DatagramSend {
   Address destination_;
 };
 
+/// A sendto from a local address of the caller's choice.
+class SendtoFromState : public SendtoState {
+ public:
+  using SendtoState::SendtoState;
+  void set_from(const SendFrom& from) noexcept { from_ = from; }
+  std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
+                   std::size_t& vectors_used) override {
+    const std::size_t count = SendtoState::fill(messages, vectors, vectors_used);
+    if (count != 0) messages[0].from = &from_;
+    return count;
+  }
+
+ private:
+  SendFrom from_;
+};
+
 class SendManyState : public DatagramSend {
  public:
   SendManyState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}

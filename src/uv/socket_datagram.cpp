@@ -132,6 +132,15 @@ int SocketDatagram::check_destination(const Address& destination) const noexcept
   return destination.family() == family_ ? 0 : EINVAL;
 }
 
+int SocketDatagram::check_from(const SendFrom& from, const Address& destination) const noexcept {
+  if (is_unix()) return ENOTSUP;
+  const Address address = from.address();
+  if (!from.is_valid() || (!address.is_empty() && address.family() != family_)) return EINVAL;
+  const bool differs =
+      !destination.is_empty() && !address.is_empty() && destination.is_v4_mapped() != address.is_v4_mapped();
+  return differs ? EINVAL : 0;
+}
+
 std::uint64_t SocketDatagram::dropped() const noexcept { return os::dropped_datagrams(fd_.get()); }
 
 int SocketDatagram::join(const Address& group, unsigned interface_index, const Address& source) noexcept {

@@ -39,6 +39,7 @@ class SocketDatagram final : public DatagramBackend,
   void want_readable() noexcept override;
   void want_writable() noexcept override;
   [[nodiscard]] int check_destination(const Address& destination) const noexcept override;
+  [[nodiscard]] int check_from(const SendFrom& from, const Address& destination) const noexcept override;
   [[nodiscard]] bool gives_info() const noexcept override { return info_; }
   [[nodiscard]] Address local_address() const noexcept override { return os::local_address(fd_.get()); }
   [[nodiscard]] Address remote_address() const noexcept override { return os::remote_address(fd_.get()); }

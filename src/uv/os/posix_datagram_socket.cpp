@@ -56,14 +56,28 @@ Address plain_address(const T& socket_address) {
                                 err);
 }
 
-void note_ip(DatagramInfo& info, const cmsghdr& header) {
+// \param mapped in the form that a socket of both families has for it
+Address v4_address(const in_addr& ip, bool mapped) {
+  if (!mapped) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr = ip;
+    return plain_address(address);
+  }
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr.s6_addr[10] = address.sin6_addr.s6_addr[11] = 0xff;
+  std::memcpy(&address.sin6_addr.s6_addr[12], &ip, sizeof(ip));
+  return plain_address(address);
+}
+
+void note_ip(DatagramInfo& info, const cmsghdr& header, bool mapped) {
   switch (header.cmsg_type) {
     case IP_PKTINFO: {
       const auto packet = control_value<in_pktinfo>(header);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_addr = packet.ipi_addr;
-      info.destination = plain_address(address);
+      info.destination = v4_address(packet.ipi_addr, mapped);
+      // Of a broadcast or a group it is the interface's address.
+      info.reply_from = v4_address(packet.ipi_spec_dst, mapped);
       info.interface_index = static_cast<unsigned>(packet.ipi_ifindex);
       break;
     }
@@ -87,6 +101,7 @@ void note_ipv6(DatagramInfo& info, const cmsghdr& header) {
       address.sin6_addr = packet.ipi6_addr;
       if (IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr)) address.sin6_scope_id = packet.ipi6_ifindex;
       info.destination = plain_address(address);
+      if (info.reply_from.is_empty()) info.reply_from = info.destination;
       info.interface_index = packet.ipi6_ifindex;
       break;
     }
@@ -136,7 +151,7 @@ void read_control(msghdr& message, DatagramSlot& slot) {
       complete = complete && header->cmsg_type != SCM_RIGHTS;
     }
     if (slot.info == nullptr) continue;
-    if (header->cmsg_level == IPPROTO_IP) note_ip(*slot.info, *header);
+    if (header->cmsg_level == IPPROTO_IP) note_ip(*slot.info, *header, slot.source.is_v4_mapped());
     if (header->cmsg_level == IPPROTO_IPV6) note_ipv6(*slot.info, *header);
     if (header->cmsg_level == SOL_SOCKET) note_socket(*slot.info, *header);
   }
@@ -167,9 +182,13 @@ int receive_headers(int fd, std::span<mmsghdr> list, DatagramCalls& calls) noexc
   return got;
 }
 
-bool same_destination(const DatagramMessage& a, const DatagramMessage& b) noexcept {
-  if (a.destination == b.destination) return true;
-  return a.destination != nullptr && b.destination != nullptr && *a.destination == *b.destination;
+template <class T>
+bool same(const T* a, const T* b) noexcept {
+  return a == b || (a != nullptr && b != nullptr && *a == *b);
+}
+
+bool same_ends(const DatagramMessage& a, const DatagramMessage& b) noexcept {
+  return same(a.destination, b.destination) && same(a.from, b.from);
 }
 
 std::size_t message_size(const DatagramMessage& message) noexcept {
@@ -185,7 +204,7 @@ std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t seg
   if (segment == 0 || segment > largest_segment) return 1;
   std::size_t total = segment;
   std::size_t count = 1;
-  while (count < messages.size() && count < most_segments && same_destination(messages[0], messages[count])) {
+  while (count < messages.size() && count < most_segments && same_ends(messages[0], messages[count])) {
     const std::size_t size = message_size(messages[count]);
     if (size == 0 || size > segment || total + size > most_offloaded) break;
     total += size;
@@ -198,7 +217,7 @@ std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t seg
 /// The headers of one sendmmsg.
 class SendBatch {
  public:
-  void build(std::span<const DatagramMessage> messages, std::size_t largest_segment) noexcept {
+  void build(int fd, std::span<const DatagramMessage> messages, std::size_t largest_segment) noexcept {
     headers_ = vectors_used_ = 0;
     while (!messages.empty() && headers_ < most_sent) {
       const std::size_t segment = largest_segment != 0 ? message_size(messages[0]) : 0;
@@ -206,10 +225,10 @@ class SendBatch {
       std::size_t vectors = 0;
       for (const DatagramMessage& message : messages.first(run)) vectors += message.vectors.size();
       if (run > 1 && vectors_used_ + vectors <= vectors_.size()) {
-        add_cut(messages.first(run), segment);
+        add_cut(fd, messages.first(run), segment);
         messages = messages.subspan(run);
       } else {
-        add(messages[0], messages[0].vectors, 1);
+        add(fd, messages[0], messages[0].vectors, 1);
         messages = messages.subspan(1);
       }
     }
@@ -247,7 +266,8 @@ class SendBatch {
     }
     return sent;
   }
-  msghdr& add(const DatagramMessage& message, std::span<const iovec> vectors, std::size_t count) noexcept {
+  msghdr& add(int fd, const DatagramMessage& message, std::span<const iovec> vectors,
+              std::size_t count) noexcept {
     counts_[headers_] = count;
     msghdr& header = list_[headers_++].msg_hdr;
     header = {};
@@ -257,27 +277,61 @@ class SendBatch {
     }
     header.msg_iov = const_cast<iovec*>(vectors.data());
     header.msg_iovlen = vectors.size();
+    if (message.from != nullptr) put_from(fd, message);
     return header;
   }
-  void add_cut(std::span<const DatagramMessage> messages, std::size_t segment) noexcept {
+  void add_cut(int fd, std::span<const DatagramMessage> messages, std::size_t segment) noexcept {
     const std::size_t begin = vectors_used_;
     for (const DatagramMessage& message : messages) {
       for (const iovec& vector : message.vectors) vectors_[vectors_used_++] = vector;
     }
-    auto& control = controls_[headers_];
-    msghdr& header = add(messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
-                         messages.size());
+    add(fd, messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
+        messages.size());
+    put(SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
+  }
+  // The local address and the interface. What goes by ipv4 has the item of ipv4, also on a socket for both.
+  void put_from(int fd, const DatagramMessage& message) noexcept {
+    const Address address = message.from->address();
+    const auto is_v4 = [](const Address& a) { return a.is_ipv4() || a.is_v4_mapped(); };
+    const bool v4 = !address.is_empty()              ? is_v4(address)
+                    : message.destination != nullptr ? is_v4(*message.destination)
+                                                     : is_v4(remote_address(fd));
+    const auto* const bytes = reinterpret_cast<const std::byte*>(address.sockaddr_pointer());
+    if (v4) {
+      in_pktinfo packet{};
+      packet.ipi_ifindex = static_cast<int>(message.from->interface_index());
+      if (bytes != nullptr) {
+        const std::size_t at =
+            address.is_ipv4() ? offsetof(sockaddr_in, sin_addr) : offsetof(sockaddr_in6, sin6_addr) + 12;
+        std::memcpy(&packet.ipi_spec_dst, bytes + at, sizeof(packet.ipi_spec_dst));
+      }
+      put(IPPROTO_IP, IP_PKTINFO, packet);
+    } else {
+      in6_pktinfo packet{};
+      packet.ipi6_ifindex = message.from->interface_index();
+      if (bytes != nullptr)
+        std::memcpy(&packet.ipi6_addr, bytes + offsetof(sockaddr_in6, sin6_addr), sizeof(packet.ipi6_addr));
+      put(IPPROTO_IPV6, IPV6_PKTINFO, packet);
+    }
+  }
+  // Puts an item behind the others of the last header.
+  template <class T>
+  void put(int level, int type, const T& value) noexcept {
+    auto& control = controls_[headers_ - 1];
+    msghdr& header = list_[headers_ - 1].msg_hdr;
+    cmsghdr item{};
+    item.cmsg_level = level;
+    item.cmsg_type = type;
+    item.cmsg_len = CMSG_LEN(sizeof(value));
+    std::byte* const place = control.data() + header.msg_controllen;
+    std::memcpy(place, &item, sizeof(item));
+    std::memcpy(place + CMSG_LEN(0), &value, sizeof(value));
     header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    cmsghdr* const item = CMSG_FIRSTHDR(&header);
-    item->cmsg_level = SOL_UDP;
-    item->cmsg_type = UDP_SEGMENT;
-    item->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
-    const auto size = static_cast<std::uint16_t>(segment);
-    std::memcpy(CMSG_DATA(item), &size, sizeof(size));
+    header.msg_controllen += CMSG_SPACE(sizeof(value));
   }
 
-  struct alignas(cmsghdr) Control : std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> {};
+  struct alignas(cmsghdr) Control
+      : std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint16_t))> {};
   std::array<mmsghdr, most_sent> list_;
   std::array<std::size_t, most_sent> counts_;
   std::array<iovec, most_vectors> vectors_;
@@ -334,15 +388,14 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
     only_v6 = get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
   }
   if (options.receive_info) {
-    // A socket for both families is told of what came by ipv4 with the options of ipv4, but its destination
-    // with that of ipv6, in the mapped form that its source has too.
+    // A socket for both families is told of what came by ipv4 with the options of ipv4.
     if (v6) {
       set(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
       set(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
       set(IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
     }
-    if (!v6) set(IPPROTO_IP, IP_PKTINFO, 1);
     if (!v6 || !only_v6) {
+      set(IPPROTO_IP, IP_PKTINFO, 1);
       set(IPPROTO_IP, IP_RECVTTL, 1);
       set(IPPROTO_IP, IP_RECVTOS, 1);
     }
@@ -434,7 +487,7 @@ std::size_t next_datagram_size(int fd, int& err) noexcept {
 std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, DatagramCalls& calls,
                            int& err) noexcept {
   SendBatch batch;
-  batch.build(messages, calls.largest_segment);
+  batch.build(fd, messages, calls.largest_segment);
   const std::size_t sent = batch.send(fd, calls.batches, err);
   if (sent != 0 || !batch.starts_cut()) return sent;
   // These may be due to the cutting alone (kernel, device, size, buffer), any other one is the datagram's.
@@ -442,7 +495,7 @@ std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, Da
   const bool device = err == EIO || err == ENOPROTOOPT || err == EOPNOTSUPP;
   if (!size && !device && err != ENOBUFS) return 0;
   const std::size_t segment = message_size(messages[0]);
-  batch.build(messages, 0);
+  batch.build(fd, messages, 0);
   const std::size_t sent_alone = batch.send(fd, calls.batches, err);
   if (sent_alone != 0) {
     if (size) calls.largest_segment = segment - 1;

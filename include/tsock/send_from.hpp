@@ -1,0 +1,42 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <tsock/address.hpp>
+
+namespace tsock {
+
+/// Where a datagram leaves from, on a socket that is bound to the wildcard: a local address, an interface, or
+/// both (IP_PKTINFO, IPV6_PKTINFO). Small, so that each datagram can carry one.
+class SendFrom {
+ public:
+  /// Nothing is asked for: the route decides.
+  SendFrom() noexcept = default;
+  /// A local address, whose port does not matter, and the interface to leave by (0: the route decides; for
+  /// an address with a scope that one).
+  ///
+  /// What can be no sender counts as no address: none, the wildcard, a multicast group, 255.255.255.255. So
+  /// DatagramInfo::destination may be handed back as it is; of a broadcast DatagramInfo::reply_from knows
+  /// more.
+  // NOLINTNEXTLINE(google-explicit-constructor): an address is the usual way to write it
+  SendFrom(const Address& address, unsigned interface_index = 0) noexcept;
+
+  [[nodiscard]] bool is_empty() const noexcept { return kind_ == Kind::none && interface_index_ == 0; }
+  /// The local address, with port 0; empty when none is asked for.
+  [[nodiscard]] Address address() const;
+  [[nodiscard]] unsigned interface_index() const noexcept { return interface_index_; }
+  /// False for the address of a unix socket, which no datagram can be sent from.
+  [[nodiscard]] bool is_valid() const noexcept { return kind_ != Kind::other; }
+
+  friend bool operator==(const SendFrom&, const SendFrom&) noexcept = default;
+  [[nodiscard]] std::size_t hash() const noexcept;
+
+ private:
+  enum class Kind : std::uint8_t { none, ipv4, ipv6, other };
+  std::array<std::byte, 16> ip_{};
+  std::uint32_t interface_index_ = 0;
+  Kind kind_ = Kind::none;
+};
+
+}  // namespace tsock
