@@ -210,6 +210,110 @@ BOOST_AUTO_TEST_CASE(files_that_cannot_be_opened_are_7) {
   BOOST_TEST(run({"--dump", folder.file("no/such/folder"), listener.address()}).status == 7);
 }
 
+BOOST_AUTO_TEST_CASE(a_transcript_that_takes_no_more_is_7) {
+  Cat server({"-l", "127.0.0.1", "0", "--announce"});
+  Cat client({"--text", "--dump", "/dev/full", server.listening()});
+  client.write("hello");
+  BOOST_TEST(client.wait() == 7);
+  BOOST_TEST(contains(client.error(), "/dev/full"), client.error());
+  BOOST_TEST(contains(client.error(), "ENOSPC"), client.error());
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_of_the_report_that_goes_away_does_not_end_the_transfer) {
+  const std::vector<std::vector<std::string>> reports{
+      {"-vv", "--hex"}, {"--json", "--hex"}, {"--json", "--trace"}, {"--stats=10ms"}};
+  for (const auto& words : reports) {
+    BOOST_TEST_CONTEXT(words.front() << " " << words.back()) {
+      Cat server({"-l", "127.0.0.1", "0", "--announce"});
+      std::vector<std::string> all{server.listening()};
+      all.insert(all.end(), words.begin(), words.end());
+      Cat client(all);
+      client.close_error();
+      const std::string bytes = many_bytes(300000);
+      client.write(bytes);
+      BOOST_TEST(finish_all(client, server) == 0);
+      BOOST_TEST((server.output() == bytes));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_announces_to_nobody_and_serves_all_the_same) {
+  const TemporaryFolder folder;
+  for (const char* form : {"--announce", "--json"}) {
+    Cat server({form, "-lU", folder.file("s"), "--unlink", "force"});
+    server.close_error();
+    Cat client({"--retry", "1000", "--retry-delay", "10ms", "-U", folder.file("s")});
+    client.write("hello");
+    BOOST_TEST(finish_all(client, server) == 0);
+    BOOST_TEST(server.output() == "hello");
+  }
+}
+
+// What was attempted, on which address, what the system said; the server goes on.
+BOOST_AUTO_TEST_CASE(a_session_that_fails_under_k_is_reported_without_v) {
+  std::string nobody;
+  {
+    const RawListener listener;
+    nobody = listener.address();
+  }
+  Cat server({"-k", "--announce", "tcp-listen://127.0.0.1:0", nobody});
+  const std::string address = server.listening();
+  for (const char* number : {"", "connection 2: "}) {
+    BOOST_TEST(run({address}).status == 0);
+    const std::string told = server.error_line(std::string("tsock-cat: ") + number + "closed after");
+    BOOST_TEST(contains(told, "from 127.0.0.1:"), told);
+    BOOST_TEST(contains(told, "connect to " + nobody), told);
+    BOOST_TEST(contains(told, "ECONNREFUSED"), told);
+  }
+  server.kill(SIGTERM);
+  BOOST_TEST(server.wait() == 130);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_fails_under_k_is_reported_in_json) {
+  std::string nobody;
+  {
+    const RawListener listener;
+    nobody = listener.address();
+  }
+  Cat server({"-k", "--json", "tcp-listen://127.0.0.1:0", nobody});
+  server.wait_for_error("\n");
+  const std::string address = event_named(server.error(), "listening").at("address");
+  BOOST_TEST(run({address}).status == 0);
+  server.wait_for_error("\"closed\"");
+  server.kill(SIGTERM);
+  BOOST_TEST(server.wait() == 130);
+  const auto closed = event_named(server.error(), "closed");
+  BOOST_TEST(closed.at("errno") == "ECONNREFUSED");
+  BOOST_TEST(closed.at("code") == 2);
+  BOOST_TEST(contains(closed.at("peer"), "127.0.0.1:"));
+  BOOST_TEST(contains(closed.at("text"), nobody));
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_resets_is_reported_by_a_server_without_v) {
+  for (const bool with_hub : {true, false}) {
+    Cat target({"-k", "-l", "127.0.0.1", "0", "--announce"});
+    std::vector<std::string> words{"-k", "--announce", "tcp-listen://127.0.0.1:0"};
+    if (!with_hub) words.push_back(target.listening());
+    Cat server(words);
+    int err = 0;
+    const Address address = Address::parse(server.listening(), err);
+    BOOST_TEST_REQUIRE(err == 0);
+    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    BOOST_TEST_REQUIRE(::connect(client.get(), address.sockaddr_pointer(),
+                                 static_cast<socklen_t>(address.sockaddr_length())) == 0);
+    BOOST_TEST_REQUIRE(::write(client.get(), "x", 1) == 1);
+    (with_hub ? server : target).wait_for_output("x");
+    reset_connection(client);
+    const std::string told = server.error_line("tsock-cat: closed after");
+    BOOST_TEST(contains(told, "from 127.0.0.1:"), told);
+    BOOST_TEST(contains(told, "ECONNRESET"), told);
+    for (Cat* cat : {&server, &target}) {
+      cat->kill(SIGTERM);
+      BOOST_TEST(cat->wait() == 130);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(retry_goes_on_until_somebody_listens) {
   const TemporaryFolder folder;
   Cat client({"--json", "--retry", "1000", "--retry-delay", "20ms", "-U", folder.file("s")});

@@ -89,6 +89,10 @@ void Process::close_input() {
 }
 
 void Process::close_output() { output_.reset(); }
+void Process::close_error() { error_.reset(); }
+
+// A process whose output nobody hears any more may still wait for input.
+bool Process::is_silent() const noexcept { return !output_ && !error_ && (!input_ || input_text_.empty()); }
 
 void Process::kill(int signum) const { ::kill(pid_, signum); }
 
@@ -136,7 +140,7 @@ void Process::exchange_until(const std::function<bool()>& done, std::string_view
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(patience);
   while (!done()) {
-    const bool over = !output_ && !error_;
+    const bool over = is_silent();
     BOOST_TEST_REQUIRE(!over, name_ << " ended; awaited: " << what << "\n" << error_text_);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     BOOST_TEST_REQUIRE(left.count() > 0, name_ << " takes too long; awaited: " << what << "\n"
@@ -179,7 +183,7 @@ int Process::finish() {
 }
 
 int Process::wait() {
-  exchange_until([&] { return !error_ && !output_; }, "its end");
+  exchange_until([&] { return is_silent(); }, "its end");
   int status = 0;
   BOOST_TEST_REQUIRE(::waitpid(pid_, &status, 0) == pid_);
   pid_ = -1;

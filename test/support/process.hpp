@@ -29,6 +29,8 @@ class Process {
   void close_input();
   /// Closes our end of its standard output.
   void close_output();
+  /// Closes our end of its standard error.
+  void close_error();
   void kill(int signum) const;
 
   /// Waits for a line on standard error that begins so. \return what follows on that line.
@@ -52,6 +54,7 @@ class Process {
   void exchange_until(const std::function<bool()>& done, std::string_view what);
   static std::vector<Process*>& running();
   static void exchange_once(int milliseconds);
+  [[nodiscard]] bool is_silent() const noexcept;
   void write_some();
   static void read_some(UniqueFd& fd, std::string& text);
 

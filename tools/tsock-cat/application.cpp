@@ -23,6 +23,11 @@ ExitCode Application::run() {
   if (failure) end(failure);
   if (!ended_) begin();
   if (!ended_) services_.loop.run();
+  const int err = services_.transcript.close();
+  if (err != 0 && exit_code_ == ExitCode::ok) {
+    services_.report.failed(transcript_failure("write to ", err));
+    exit_code_ = ExitCode::local_io;
+  }
   if (services_.options.stats) report_statistics(true);
   return exit_code_;
 }
@@ -30,13 +35,8 @@ ExitCode Application::run() {
 Failure Application::prepare() {
   const Options& options = services_.options;
   const int err = services_.transcript.open();
-  if (err != 0) {
-    Failure failure;
-    failure.code = ExitCode::local_io;
-    failure.what = "open " + options.dump_file;
-    failure.err = err;
-    return failure;
-  }
+  if (err != 0) return transcript_failure("open ", err);
+  services_.transcript.set_on_failure([this](int why) { end(transcript_failure("write to ", why)); });
   if (options.trace) {
     services_.loop.set_trace([this](const tsock::TraceEvent& event) { services_.report.trace(event); });
   }
@@ -55,6 +55,14 @@ Failure Application::prepare() {
   }
   if (options.stats_interval) tick();
   return {};
+}
+
+Failure Application::transcript_failure(const char* what, int err) const {
+  Failure failure;
+  failure.code = ExitCode::local_io;
+  failure.what = what + services_.options.dump_file;
+  failure.err = err;
+  return failure;
 }
 
 Failure Application::open_acceptors() {

@@ -28,6 +28,7 @@ class Application {
  private:
   [[nodiscard]] Failure prepare();
   [[nodiscard]] Failure open_acceptors();
+  [[nodiscard]] Failure transcript_failure(const char* what, int err) const;
   void catch_signals();
   void on_interrupt(int signum);
   void on_dump_signal();

@@ -17,6 +17,7 @@ class Hub::Client final : private FlowOwner {
       : hub_(hub),
         connection_(connection),
         channel_(std::move(channel)),
+        peer_(channel_.remote_address()),
         queue_(hub.services_.loop, "to client"),
         quiet_(hub.services_.loop),
         flow_(Flow::make(flow_settings(), *this)) {}
@@ -72,6 +73,7 @@ class Hub::Client final : private FlowOwner {
   }
   [[nodiscard]] bool is_busy() const noexcept { return writing_.is_in_progress(); }
   [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
+  [[nodiscard]] const tsock::Address& peer() const noexcept { return peer_; }
   [[nodiscard]] Counters counters() const {
     Counters counters;
     counters.sent = written_;
@@ -154,6 +156,7 @@ class Hub::Client final : private FlowOwner {
   Hub& hub_;
   std::uint64_t connection_;
   Channel channel_;
+  tsock::Address peer_;  // also when it is gone
   tsock::Queue queue_;
   Bytes bytes_;
   std::array<std::uint64_t, 2> offset_{};  // bytes in the transcript: sent, received
@@ -238,7 +241,7 @@ void Hub::remove(Client& client, const Failure& failure) {
                                   [&client](const auto& each) { return each.get() == &client; });
   const Counters counted = client.counters();
   closed_ += counted;
-  services_.report.closed(client.connection(), counted, failure);
+  services_.report.closed(client.connection(), client.peer(), counted, failure);
   clients_.erase(found);
   if (clients_.empty()) reading_ = {};  // what it took already goes to the next client
   on_client_end_();

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <tsock/loop.hpp>
@@ -38,6 +39,10 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef SIGPIPE
+  // Of standard error: whoever reads the report may go, and the transfer goes on.
+  std::signal(SIGPIPE, SIG_IGN);
+#endif
   try {
     return static_cast<int>(run(argc, argv));
   } catch (const std::exception& error) {

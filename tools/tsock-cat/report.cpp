@@ -101,11 +101,14 @@ Report::Report(const Options& options, std::ostream& out)
       json_(options.json),
       announce_(options.announce),
       timestamps_(options.timestamps),
+      keeps_listening_(options.keep_listening),
       verbosity_(options.verbosity) {}
 
 std::string Report::timestamp() const { return timestamps_ ? time_of_day(false) + " " : ""; }
 
+// Whoever reads the report may go, or not be ready for once: what comes later is tried all the same.
 void Report::emit(int level, std::string_view event, std::string_view text, const Fields& fields) {
+  out_.clear();
   if (json_) {
     Json object{{"schema", schema}, {"time", time_of_day(true)}, {"event", event}};
     fields(object);
@@ -186,13 +189,16 @@ void Report::note(std::uint64_t connection, std::string_view text) {
   });
 }
 
-void Report::closed(std::uint64_t connection, const Counters& bytes, const Failure& failure) {
+void Report::closed(std::uint64_t connection, const tsock::Address& peer, const Counters& bytes,
+                    const Failure& failure) {
+  const std::string from = peer.is_empty() || peer.is_unnamed() ? "" : peer.to_string();
   std::string text =
       "tsock-cat: " + prefix(connection) + "closed after " + count_text(bytes.sent, bytes.datagrams_sent) +
       " out, " + count_text(bytes.received, bytes.datagrams_received) + " in" + dropped_text(bytes.dropped);
-  if (failure) text += ": " + sentence(failure);
-  emit(verbose, "closed", text, [&](Json& object) {
+  if (failure) text += (from.empty() ? ": " : ", from " + from + ": ") + sentence(failure);
+  emit(failure && keeps_listening_ ? always : verbose, "closed", text, [&](Json& object) {
     object["connection"] = connection;
+    if (!from.empty()) object["peer"] = from;
     add_counters(object, bytes);
     add_failure(object, failure);
   });
@@ -251,6 +257,7 @@ void Report::trace(const tsock::TraceEvent& event) {
 void Report::data(std::uint64_t connection, Direction direction, std::uint64_t offset,
                   std::span<const std::byte> bytes, const tsock::Address& from, std::string_view lines) {
   if (!json_) {
+    out_.clear();
     out_ << lines;
     out_.flush();
     return;

@@ -71,7 +71,9 @@ class Report {
   /// We send no more to the side.
   void shutdown(std::uint64_t connection, std::string_view side);
   void note(std::uint64_t connection, std::string_view text);
-  void closed(std::uint64_t connection, const Counters& bytes, const Failure& failure);
+  /// `peer` is who was accepted, or empty. With -k a failure is told at any verbosity: nothing else tells it.
+  void closed(std::uint64_t connection, const tsock::Address& peer, const Counters& bytes,
+              const Failure& failure);
   void failed(const Failure& failure);
   void statistics(const Statistics& statistics);
   void diagnostics(std::string_view text);
@@ -95,6 +97,7 @@ class Report {
   bool json_;
   bool announce_;
   bool timestamps_;
+  bool keeps_listening_;
   int verbosity_;
 };
 

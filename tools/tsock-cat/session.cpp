@@ -8,7 +8,11 @@ Session::Session(const Services& services, std::uint64_t connection, Accepted ac
     : services_(services),
       connection_(connection),
       channels_(std::move(accepted)),
-      on_end_(std::move(on_end)) {}
+      on_end_(std::move(on_end)) {
+  for (const auto& channel : channels_) {
+    if (channel && peer_.is_empty()) peer_ = channel->remote_address();
+  }
+}
 
 // The network first: nobody should wait for a terminal or file that nothing can be done with.
 void Session::open_next() {
@@ -39,7 +43,9 @@ void Session::open_next() {
 }
 
 void Session::end(const Failure& failure) {
-  if (relay_) services_.report.closed(connection_, relay_->counters(), failure);
+  // A session that never got both of its sides has nobody else to tell why, unless the process ends with it.
+  if (relay_ || services_.options.keep_listening)
+    services_.report.closed(connection_, peer_, counters(), failure);
   on_end_(failure);
 }
 

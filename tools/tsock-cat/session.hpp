@@ -34,6 +34,7 @@ class Session {
 
   Services services_;
   std::uint64_t connection_;
+  tsock::Address peer_;  // who was accepted
   std::array<std::optional<Channel>, 2> channels_;
   OnEnd on_end_;
   std::unique_ptr<Opener> opener_;

@@ -21,6 +21,14 @@ int Transcript::open() {
   return errno != 0 ? errno : EIO;
 }
 
+int Transcript::close() {
+  if (!file_.is_open()) return 0;
+  errno = 0;
+  file_.close();
+  if (file_) return 0;
+  return errno != 0 ? errno : EIO;
+}
+
 void Transcript::record(std::uint64_t connection, Direction direction, std::uint64_t offset,
                         std::span<const std::byte> bytes, const tsock::Address& from) {
   if (!is_on()) return;
@@ -34,8 +42,11 @@ void Transcript::record(std::uint64_t connection, Direction direction, std::uint
   if (path_.empty()) {
     report_.data(connection, direction, offset, bytes, from, lines);
   } else {
+    errno = 0;
     file_ << lines;
-    file_.flush();
+    if (file_.flush()) return;
+    form_ = DumpForm::none;
+    if (on_failure_) on_failure_(errno != 0 ? errno : EIO);
   }
 }
 

@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "options.hpp"
 #include "report.hpp"
@@ -19,6 +21,10 @@ class Transcript {
 
   /// Opens the file, if there is to be one. \return 0 or an errno value.
   [[nodiscard]] int open();
+  /// `on_failure` gets an errno value when the file takes no more; nothing is recorded from then on.
+  void set_on_failure(std::function<void(int err)> on_failure) { on_failure_ = std::move(on_failure); }
+  /// Closes the file. \return 0 or an errno value, of what could not be written.
+  [[nodiscard]] int close();
   /// Whether anything is recorded at all.
   [[nodiscard]] bool is_on() const noexcept { return form_ != DumpForm::none; }
   /// `offset` is the number of bytes that went this way on this connection before; `from` is empty, or the
@@ -30,6 +36,7 @@ class Transcript {
   DumpForm form_;
   std::string path_;
   std::ofstream file_;
+  std::function<void(int)> on_failure_;
   bool numbered_;  // several connections: say which
   Report& report_;
 };
