@@ -38,12 +38,23 @@ inline constexpr std::size_t max_vectors = 1024;
   return iovec{bytes.data(), bytes.size()};
 }
 
-/// A vector over an array or a container of bytes that lives somewhere else.
-template <class Container>
-requires std::ranges::contiguous_range<Container> &&
-    std::same_as<std::ranges::range_value_t<Container>, std::byte>
-[[nodiscard]] iovec make_vector(Container& container) noexcept {
-  return iovec{const_cast<std::byte*>(std::ranges::data(container)), std::ranges::size(container)};
+namespace detail {
+template <class Range>
+concept ByteRange =
+    std::ranges::contiguous_range<Range> && std::same_as<std::ranges::range_value_t<Range>, std::byte>;
+}  // namespace detail
+
+/// A vector over an array or a container of bytes that lives somewhere else, or over what a span of any
+/// extent shows.
+template <detail::ByteRange Range>
+requires std::ranges::borrowed_range<Range>
+[[nodiscard]] iovec make_vector(Range&& range) noexcept {
+  return iovec{const_cast<std::byte*>(std::ranges::data(range)), std::ranges::size(range)};
 }
+
+/// Not over a container that is gone at the end of the line.
+template <detail::ByteRange Range>
+requires(!std::ranges::borrowed_range<Range>) iovec make_vector(Range&& range)
+= delete;
 
 }  // namespace tsock

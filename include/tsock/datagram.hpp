@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/datagram_backend.hpp>
 #include <tsock/datagram_options.hpp>
+#include <tsock/owned_bytes.hpp>
 #include <tsock/queue.hpp>
 #include <tsock/received_datagram.hpp>
 #include <tsock/request.hpp>
@@ -24,7 +26,8 @@ class Loop;
 
 namespace detail {
 class DatagramCore;
-}
+class SendtoState;
+}  // namespace detail
 
 /// What this system's UDP sockets can do.
 struct DatagramCapabilities {
@@ -150,6 +153,25 @@ class Datagram {
                           const SendFrom& from, CallSite site = CallSite::current());
   Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
                           const SendFrom& from, CallSite site = CallSite::current());
+  /// Sends a temporary `std::string`, `std::vector<std::byte>` or Pdu, which the request keeps until it is
+  /// destroyed. For other temporaries that own their bytes there is no `sendto()`.
+  template <OwnedBytes Bytes>
+  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},
+                          CallSite site = CallSite::current()) {
+    return send_owned(nullptr, std::move(bytes), destination, site);
+  }
+  /// As above, when its turn comes in the queue.
+  template <OwnedBytes Bytes>
+  Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination = {},
+                          CallSite site = CallSite::current()) {
+    return send_owned(&queue, std::move(bytes), destination, site);
+  }
+  template <DanglingBytes Bytes>
+  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},
+                          CallSite site = CallSite::current()) = delete;
+  template <DanglingBytes Bytes>
+  Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination = {},
+                          CallSite site = CallSite::current()) = delete;
   /// Sends several datagrams in as few system calls as can be. \return a request for how many left. It ends
   /// at the first one that fails, with its error; `transferred()` is the number before it then, also after
   /// cancelling. The bytes stay the caller's until then, the list is copied. Errors: EINVAL for an empty list
@@ -189,6 +211,12 @@ class Datagram {
  private:
   Request<ssize_t> start_send(Queue* queue, std::span<const iovec> vectors, const Address& destination,
                               const SendFrom* from, CallSite site);
+  Request<ssize_t> start_send(detail::SendtoState& state, Queue* queue, std::span<const iovec> vectors,
+                              const Address& destination, const SendFrom* from);
+  Request<ssize_t> send_owned(Queue* queue, std::string&& text, const Address& destination, CallSite site);
+  Request<ssize_t> send_owned(Queue* queue, std::vector<std::byte>&& bytes, const Address& destination,
+                              CallSite site);
+  Request<ssize_t> send_owned(Queue* queue, Pdu&& pdu, const Address& destination, CallSite site);
 
   detail::DatagramCore* core_ = nullptr;
   Loop* loop_ = nullptr;

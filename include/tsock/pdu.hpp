@@ -45,7 +45,8 @@ class Pdu {
   [[nodiscard]] std::size_t size() const noexcept { return size_or_0(); }
   [[nodiscard]] bool empty() const noexcept { return size_or_0() == 0; }
   /// The whole message as a vector to write; the Pdu must outlive the write.
-  [[nodiscard]] std::array<iovec, 1> vector() const noexcept { return {make_vector(bytes())}; }
+  [[nodiscard]] std::array<iovec, 1> vector() const& noexcept { return {make_vector(bytes())}; }
+  std::array<iovec, 1> vector() const&& = delete;
   /// A copy of the body that is independent of the loop.
   [[nodiscard]] std::vector<std::byte> copy_body() const { return {body().begin(), body().end()}; }
 

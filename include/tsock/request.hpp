@@ -73,6 +73,16 @@ class [[nodiscard]] Request {
         [fn = std::move(function)](void* handle) mutable { fn(*static_cast<Request*>(handle)); });
   }
 
+  /// Abandons the operation and takes over the one that `make()` starts: `r.restart([&] { return
+  /// stream.read(buffer); })`. An assignment would start the new one first, which gives EBUSY and ends the
+  /// old one all the same. The callback goes with the old operation.
+  template <class F>
+  requires std::is_invocable_r_v<Request, F&>
+  void restart(F make) {
+    *this = Request();
+    *this = make();
+  }
+
   /// Takes the callback away; the operation goes on.
   void clear_callback() noexcept {
     if (state_ != nullptr) state_->clear_callback();

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
@@ -11,6 +12,7 @@
 #include <tsock/detail/inline_function.hpp>
 #include <tsock/detail/stream_place.hpp>
 #include <tsock/framing.hpp>
+#include <tsock/owned_bytes.hpp>
 #include <tsock/pdu.hpp>
 #include <tsock/peer_credentials.hpp>
 #include <tsock/queue.hpp>
@@ -30,7 +32,8 @@ class Loop;
 
 namespace detail {
 class StreamCore;
-}
+class StreamWrite;
+}  // namespace detail
 
 /// A connected stream of bytes between two ends: a socket, a pipe, or a layer such as TLS over another
 /// stream.
@@ -61,7 +64,8 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
   ~Stream();
 
-  /// Connects to an ipv4, ipv6 or unix stream address. Nothing is resolved: see `Resolver` for names.
+  /// Connects to an ipv4, ipv6 or unix stream address. Nothing is resolved: see `connect_to_host()` for
+  /// names.
   /// \return a request that gives the Stream. Errors: EINVAL for an address that cannot be connected to or a
   /// local address of another family; what connect(2), bind(2) and socket(2) give; ETIMEDOUT, ECANCELED.
   /// Cancelling and destroying close the socket.
@@ -164,6 +168,22 @@ class Stream {
   Request<ssize_t> write(Queue& queue, std::span<const std::byte> bytes, CallSite site = CallSite::current());
   Request<ssize_t> write(std::string_view text, CallSite site = CallSite::current());
   Request<ssize_t> write(Queue& queue, std::string_view text, CallSite site = CallSite::current());
+  /// Writes a temporary `std::string`, `std::vector<std::byte>` or Pdu, which the request keeps until it is
+  /// destroyed. Nothing is copied. When there is no memory for the request, the value stays where it is. For
+  /// other temporaries that own their bytes there is no `write()`.
+  template <OwnedBytes Bytes>
+  Request<ssize_t> write(Bytes&& bytes, CallSite site = CallSite::current()) {
+    return write_owned(nullptr, std::move(bytes), site);
+  }
+  /// As above, when its turn comes in the queue.
+  template <OwnedBytes Bytes>
+  Request<ssize_t> write(Queue& queue, Bytes&& bytes, CallSite site = CallSite::current()) {
+    return write_owned(&queue, std::move(bytes), site);
+  }
+  template <DanglingBytes Bytes>
+  Request<ssize_t> write(Bytes&& bytes, CallSite site = CallSite::current()) = delete;
+  template <DanglingBytes Bytes>
+  Request<ssize_t> write(Queue& queue, Bytes&& bytes, CallSite site = CallSite::current()) = delete;
   /// `writev()` that passes file descriptors along with the first byte (SCM_RIGHTS, unix(7)). The descriptors
   /// stay the caller's and must stay open until the completion. ENOTSUP on streams other than unix sockets,
   /// EINVAL for more than 253.
@@ -245,6 +265,11 @@ class Stream {
   Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
   Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
                                CallSite site);
+  Request<ssize_t> start_write(detail::StreamWrite& state, Queue* queue, std::span<const iovec> vectors,
+                               std::span<const int> fds);
+  Request<ssize_t> write_owned(Queue* queue, std::string&& text, CallSite site);
+  Request<ssize_t> write_owned(Queue* queue, std::vector<std::byte>&& bytes, CallSite site);
+  Request<ssize_t> write_owned(Queue* queue, Pdu&& pdu, CallSite site);
 
   detail::StreamPlace place_;
 };

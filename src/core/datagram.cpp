@@ -76,36 +76,81 @@ int DatagramBackend::check_from(const SendFrom& /*from*/, const Address& /*desti
 Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vectors,
                                       const Address& destination, const SendFrom* from, CallSite site) {
   if (loop_ == nullptr) return {};
-  const bool chooses = from != nullptr && !from->is_empty();
   detail::SendtoState* state = nullptr;
-  if (chooses) {
+  if (from != nullptr && !from->is_empty()) {
     auto* const with_from = make<detail::SendtoFromState>(*loop_, site);
     with_from->set_from(*from);
     state = with_from;
   } else {
     state = make<detail::SendtoState>(*loop_, site);
   }
-  Request<ssize_t> request(state);
+  return start_send(*state, queue, vectors, destination, from);
+}
+
+Request<ssize_t> Datagram::start_send(detail::SendtoState& state, Queue* queue,
+                                      std::span<const iovec> vectors, const Address& destination,
+                                      const SendFrom* from) {
+  const bool chooses = from != nullptr && !from->is_empty();
+  Request<ssize_t> request(&state);
   std::size_t total = 0;
   int err = detail::sum_vectors(vectors, total) ? 0 : EMSGSIZE;
-  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state.core());
   if (err == 0 && core_ == nullptr) err = ENOTCONN;
   if (err == 0 && total == 0 && core_->strict()) err = EINVAL;
   if (err == 0 && core_->is_open() && !destination.is_empty())
     err = core_->backend()->check_destination(destination);
   if (chooses && err == 0 && core_->is_open()) err = core_->backend()->check_from(*from, destination);
   if (err != 0) {
-    state->finish(err);
+    state.finish(err);
     return request;
   }
-  state->set_message(vectors, total, destination);
+  state.set_message(vectors, total, destination);
   if (queue == nullptr) {
-    core_->start_send(*state);
+    core_->start_send(state);
   } else {
-    core_->add_waiting(*state);
-    queue->core()->add(*state);
+    core_->add_waiting(state);
+    queue->core()->add(state);
   }
   return request;
+}
+
+namespace {
+
+// A sendto that keeps what it sends.
+template <class Bytes>
+class OwningSend : public detail::SendtoState {
+ public:
+  OwningSend(detail::LoopCore& core, CallSite site, Bytes&& bytes)
+      : SendtoState(core, site), bytes_(std::move(bytes)) {}
+  [[nodiscard]] iovec vector() const noexcept { return make_vector(detail::bytes_of(bytes_)); }
+
+ private:
+  Bytes bytes_;
+};
+
+}  // namespace
+
+Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Address& destination,
+                                      CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<OwningSend<std::string>>(*loop_, site, std::move(text));
+  const iovec vector = state->vector();
+  return start_send(*state, queue, {&vector, 1}, destination, nullptr);
+}
+
+Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& bytes,
+                                      const Address& destination, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<OwningSend<std::vector<std::byte>>>(*loop_, site, std::move(bytes));
+  const iovec vector = state->vector();
+  return start_send(*state, queue, {&vector, 1}, destination, nullptr);
+}
+
+Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& destination, CallSite site) {
+  if (loop_ == nullptr) return {};
+  auto* const state = make<OwningSend<Pdu>>(*loop_, site, std::move(pdu));
+  const iovec vector = state->vector();
+  return start_send(*state, queue, {&vector, 1}, destination, nullptr);
 }
 
 Request<ssize_t> Datagram::sendto(std::span<const iovec> vectors, const Address& destination, CallSite site) {

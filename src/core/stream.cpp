@@ -204,24 +204,71 @@ Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction 
 Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
                                      CallSite site) {
   auto* const state = make_operation<detail::StreamWrite>(place_, site);
-  if (state == nullptr) return {};
-  Request<ssize_t> request(state);
+  return state != nullptr ? start_write(*state, queue, vectors, fds) : Request<ssize_t>();
+}
+
+Request<ssize_t> Stream::start_write(detail::StreamWrite& state, Queue* queue, std::span<const iovec> vectors,
+                                     std::span<const int> fds) {
+  Request<ssize_t> request(&state);
   std::size_t total = 0;
   int err = check_vectors(vectors, total);
   if (err == 0 && !fds.empty()) [[unlikely]] {
     err = check_fds(core(), fds);
-    if (err == 0) state->set_fds(fds);
+    if (err == 0) state.set_fds(fds);
   }
-  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state->core());
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state.core());
   if (err == 0 && core() == nullptr) err = ENOTCONN;
   if (err == 0 && core()->is_open() && core()->exceeds_cap(total)) err = ENOBUFS;
   if (err != 0) [[unlikely]] {
-    state->finish(err);
+    state.finish(err);
   } else {
-    state->set_vectors(vectors, total);
-    begin_write(*core(), queue, *state, total);
+    state.set_vectors(vectors, total);
+    begin_write(*core(), queue, state, total);
   }
   return request;
+}
+
+namespace {
+
+// A write that keeps what it writes.
+template <class Bytes>
+class OwningWrite : public detail::StreamWrite {
+ public:
+  OwningWrite(detail::LoopCore& core, CallSite site, Bytes&& bytes) noexcept
+      : StreamWrite(core, site), bytes_(std::move(bytes)) {}
+  [[nodiscard]] iovec vector() const noexcept { return make_vector(detail::bytes_of(bytes_)); }
+
+ private:
+  Bytes bytes_;
+};
+
+template <class Bytes>
+OwningWrite<Bytes>* make_owning(detail::LoopCore* core, CallSite site, Bytes&& bytes) {
+  if (core == nullptr) return nullptr;
+  return detail::make_state<OwningWrite<Bytes>>(*core, site, std::move(bytes));
+}
+
+}  // namespace
+
+Request<ssize_t> Stream::write_owned(Queue* queue, std::string&& text, CallSite site) {
+  auto* const state = make_owning(place_.loop_core(), site, std::move(text));
+  if (state == nullptr) return {};
+  const iovec vector = state->vector();
+  return start_write(*state, queue, {&vector, 1}, {});
+}
+
+Request<ssize_t> Stream::write_owned(Queue* queue, std::vector<std::byte>&& bytes, CallSite site) {
+  auto* const state = make_owning(place_.loop_core(), site, std::move(bytes));
+  if (state == nullptr) return {};
+  const iovec vector = state->vector();
+  return start_write(*state, queue, {&vector, 1}, {});
+}
+
+Request<ssize_t> Stream::write_owned(Queue* queue, Pdu&& pdu, CallSite site) {
+  auto* const state = make_owning(place_.loop_core(), site, std::move(pdu));
+  if (state == nullptr) return {};
+  const iovec vector = state->vector();
+  return start_write(*state, queue, {&vector, 1}, {});
 }
 
 detail::RequestState* Stream::begin_writev(std::span<const iovec> vectors, CallSite site) {

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tsock/pdu.hpp>
+#include <type_traits>
+#include <vector>
+
+namespace tsock {
+
+/// A temporary that a write or a sendto takes over: moved into the request, which destroys it with itself.
+template <class T>
+concept OwnedBytes =
+    std::same_as<T, std::string> || std::same_as<T, std::vector<std::byte>> || std::same_as<T, Pdu>;
+
+/// A temporary whose bytes would be gone before they are written: it is neither taken over nor a view.
+template <class T>
+concept DanglingBytes =
+    std::is_class_v<T> && !OwnedBytes<T> && !std::ranges::borrowed_range<T> && !std::ranges::view<T> &&
+    (std::convertible_to<T, std::span<const std::byte>> || std::convertible_to<T, std::string_view>);
+
+namespace detail {
+
+inline std::span<const std::byte> bytes_of(const std::string& text) noexcept {
+  return std::as_bytes(std::span(text));
+}
+inline std::span<const std::byte> bytes_of(const std::vector<std::byte>& bytes) noexcept { return bytes; }
+inline std::span<const std::byte> bytes_of(const Pdu& pdu) noexcept { return pdu.bytes(); }
+
+}  // namespace detail
+
+}  // namespace tsock

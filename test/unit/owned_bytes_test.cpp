@@ -1,0 +1,164 @@
+#include "tsock/owned_bytes.hpp"
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/loop_fixture.hpp"
+
+using namespace tsock;
+using tsock::test::bytes_of;
+using tsock::test::LoopFixture;
+using tsock::test::text_of;
+
+namespace {
+
+template <class... Args>
+concept CanWrite = requires(Stream& stream, Args&&... args) {
+  stream.write(std::forward<Args>(args)...);
+};
+template <class... Args>
+concept CanWritev = requires(Stream& stream, Args&&... args) {
+  stream.writev(std::forward<Args>(args)...);
+};
+template <class... Args>
+concept CanSend = requires(Datagram& socket, Args&&... args) {
+  socket.sendto(std::forward<Args>(args)...);
+};
+template <class Range>
+concept CanBeVector = requires(Range&& range) {
+  make_vector(std::forward<Range>(range));
+};
+template <class T>
+concept GivesVector = requires(T&& pdu) {
+  std::forward<T>(pdu).vector();
+};
+
+using Bytes = std::vector<std::byte>;
+using Array = std::array<std::byte, 4>;
+using View = std::span<std::byte>;
+using FixedView = std::span<std::byte, 4>;
+
+// What owns its bytes can be named or given away, and views can be temporary.
+template <class T, bool may_be_given_away>
+constexpr bool is_right =
+    CanWrite<T&>&& CanWrite<const T&>&& CanWrite<Queue&, T&>&& CanWrite<T> == may_be_given_away &&
+    !CanWrite<const T> && CanWrite<Queue&, T> == may_be_given_away && !CanWrite<Queue&, const T> &&
+    CanSend<T&> && CanSend<Queue&, T&> && CanSend<T> == may_be_given_away &&
+    CanSend<Queue&, T> == may_be_given_away && !CanSend<const T> &&
+    CanSend<T, const Address&> == may_be_given_away;
+static_assert(is_right<std::string, true>);
+static_assert(is_right<Bytes, true>);
+static_assert(is_right<Array, false>);
+static_assert(CanWrite<Pdu> && CanWrite<Queue&, Pdu> && CanSend<Pdu> && CanSend<Queue&, Pdu>);
+static_assert(!CanWrite<Pdu&>);
+static_assert(CanWrite<std::string_view> && CanWrite<Queue&, std::string_view> && CanSend<std::string_view>);
+static_assert(CanWrite<View> && CanWrite<FixedView> && CanWrite<std::span<const std::byte>>);
+static_assert(CanWrite<const char (&)[4]> && CanWrite<const char*> && CanSend<const char (&)[4]>);
+static_assert(CanWritev<std::array<iovec, 1>> && CanWritev<Queue&, std::array<iovec, 1>>);
+
+static_assert(GivesVector<Pdu&> && GivesVector<const Pdu&> && !GivesVector<Pdu> && !GivesVector<const Pdu>);
+
+static_assert(CanBeVector<Bytes&> && CanBeVector<const Bytes&> && !CanBeVector<Bytes> &&
+              !CanBeVector<const Bytes>);
+static_assert(CanBeVector<Array&> && CanBeVector<const Array&> && !CanBeVector<Array>);
+static_assert(CanBeVector<View> && CanBeVector<FixedView> && CanBeVector<const FixedView&> &&
+              CanBeVector<std::span<const std::byte>> && CanBeVector<std::span<const std::byte, 4>>);
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(owned_bytes)
+
+BOOST_FIXTURE_TEST_CASE(a_write_keeps_a_temporary_that_it_was_given, LoopFixture) {
+  auto [ours, peer] = unix_pair();
+  Queue queue(loop);
+  const std::string large(100'000, 'x');
+  std::string all;
+  for (int i = 0; i < 3; ++i) {
+    ours.write(queue, "n " + std::to_string(i)).detach();
+    ours.write(queue, bytes_of(large)).detach();
+    ours.write(queue, "view").detach();
+    all += "n " + std::to_string(i) + large + "view";
+  }
+  Bytes got(all.size());
+  auto reading = peer.read(got);
+  BOOST_TEST(error_of(reading) == 0);
+  BOOST_TEST((text_of(got) == all));
+  auto alone = ours.write(std::string("short"));
+  got.resize(5);
+  reading = peer.read(got);
+  BOOST_TEST(error_of(alone) == 0);
+  BOOST_TEST(error_of(reading) == 0);
+  BOOST_TEST(text_of(got) == "short");
+  BOOST_TEST(error_of(ours.write(std::string())) == EINVAL);
+  BOOST_TEST(!Stream().write(std::string("nowhere")));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_message_can_be_sent_on_as_it_came, LoopFixture) {
+  auto [ours, peer] = unix_pair();
+  Queue queue(loop);
+  for (const bool queued : {false, true}) {
+    auto asking = peer.write(std::string("ping\n"));
+    auto message = ours.readv_pdu(framing::line{});
+    int err = 0;
+    Pdu pdu = fetch(message, err);
+    BOOST_TEST(err == 0);
+    auto echo = queued ? ours.write(queue, std::move(pdu)) : ours.write(std::move(pdu));
+    BOOST_TEST(pdu.empty());
+    auto answer = peer.readv_pdu(framing::line{});
+    BOOST_TEST(text_of(fetch(answer, err).body()) == "ping");
+    BOOST_TEST(error_of(echo) == 0);
+    BOOST_TEST(error_of(asking) == 0);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_write_keeps_goes_with_its_request, LoopFixture) {
+  auto [ours, peer] = memory_pair();
+  std::string text(1000, 'x');
+  const char* const place = text.data();
+  std::optional writing(ours.write(std::move(text)));
+  loop.run_until_idle();
+  BOOST_TEST(writing->is_in_progress());
+  Bytes got(1000);
+  auto reading = peer.read(got);
+  BOOST_TEST(error_of(reading) == 0);
+  BOOST_TEST(error_of(*writing) == 0);
+  BOOST_TEST((place[999] == 'x'));  // moved, not copied, and still there
+  writing.reset();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_sendto_keeps_a_temporary_that_it_was_given, LoopFixture) {
+  int err = -1;
+  auto [ours, peer] = Datagram::socketpair(loop, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  Queue queue(loop);
+  ours.sendto(queue, "n " + std::to_string(1)).detach();
+  ours.sendto(queue, bytes_of("bytes")).detach();
+  for (const char* text : {"n 1", "bytes"}) {
+    auto receiving = peer.recvfrom();
+    BOOST_TEST(text_of(fetch(receiving, err).bytes()) == text);
+  }
+  auto sending = ours.sendto(std::string("alone"));
+  BOOST_TEST(error_of(sending) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(restart_abandons_the_old_operation_before_the_new_one_starts, LoopFixture) {
+  auto [ours, peer] = unix_pair();
+  Bytes first(4);
+  Bytes second(2);
+  auto reading = ours.read(first);
+  auto writing = peer.write("ab");
+  BOOST_TEST(run_until([&] { return reading.transferred() == 2; }));
+  auto* const stream = &ours;
+  reading.restart([&] { return stream->read(second); });
+  BOOST_TEST(error_of(reading) == 0);
+  BOOST_TEST(text_of(second) == "ab");
+  BOOST_TEST(error_of(writing) == 0);
+  reading.restart([&] { return stream->read(second); });  // an old one that is over is dropped
+  BOOST_TEST(reading.is_in_progress());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
