@@ -2,6 +2,7 @@
 #if defined(TSOCK_CAT_EXECUTABLE)
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <boost/test/data/monomorphic.hpp>
@@ -9,7 +10,11 @@
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/raw_datagram.hpp"
@@ -496,6 +501,71 @@ BOOST_AUTO_TEST_CASE(after_a_flood_it_goes_on_and_counts_what_was_lost) {
   }
   BOOST_TEST(terminate(relay) == 130);
   BOOST_TEST(contains(relay.error(), "; dropped "), relay.error());
+}
+
+// A connected socket hears only the address that it asked.
+BOOST_AUTO_TEST_CASE(each_sender_is_answered_from_the_address_that_it_sent_to) {
+  Cat server({"-k", "--announce", "-v", "udp-listen://:0"});
+  const std::string port = port_of(server.listening());
+  const RawDatagram one;
+  std::string all;
+  for (const char* address : {"127.0.0.1", "127.0.0.2", "127.4.4.4"}) {
+    one.send(address, RawDatagram::parse(std::string(address) + ":" + port));
+    server.wait_for_output(all += address);
+  }
+  server.write("answer");
+  std::set<std::string> sources;
+  for (int i = 0; i < 3; ++i) {
+    const auto received = one.receive();
+    BOOST_TEST(received.text == "answer");
+    sources.insert(received.source.to_string());
+  }
+  const std::set<std::string> expected{"127.0.0.1:" + port, "127.0.0.2:" + port, "127.4.4.4:" + port};
+  BOOST_TEST(sources == expected, boost::test_tools::per_element());
+  BOOST_TEST(terminate(server) == 130);
+}
+
+// Also without -k, where nobody else is accepted any more.
+BOOST_DATA_TEST_CASE(what_the_kernel_lost_is_counted_to_the_last_one,
+                     boost::unit_test::data::make({"-k", "-N"}), option) {
+  Cat server({option, "--announce", "--stats", "--recv-only", "--json", "udp-listen://127.0.0.1:0"});
+  server.wait_for_error("\n");
+  const std::string address = event_named(server.error(), "listening").at("address");
+  const Address to = RawDatagram::parse(address);
+  const RawDatagram peer;
+  std::uint64_t sent = 0;
+  const auto send = [&](std::string_view text) {
+    peer.send(text, to);
+    ++sent;
+  };
+  send("begin.");
+  server.wait_for_output("begin.");
+  server.kill(SIGSTOP);
+  const std::string large(8000, 'x');
+  for (int i = 0; i < 300; ++i) send(large);
+  server.kill(SIGCONT);
+  // Nothing more comes before the queue is empty: what is sent then has room.
+  const auto drops = [port = to.port().value_or(0)] {
+    std::istringstream lines(content_of("/proc/net/udp"));
+    for (std::string row; std::getline(lines, row);) {
+      std::istringstream words(row);
+      const std::vector<std::string> columns{std::istream_iterator<std::string>(words), {}};
+      if (columns.size() < 13 || columns[1].find(':') == std::string::npos) continue;
+      if (std::stoul(columns[1].substr(columns[1].find(':') + 1), nullptr, 16) != port) continue;
+      return std::pair(columns[4].ends_with(":00000000"), std::stoull(columns[12]));
+    }
+    return std::pair(true, 0ULL);
+  };
+  while (!drops().first) ::sched_yield();
+  BOOST_TEST(drops().second > 0U);
+  send("end.");
+  server.wait_for_output("end.");
+  const std::uint64_t lost = drops().second;
+  BOOST_TEST(terminate(server) == 130);
+  const nlohmann::json stats = event_named(server.error(), "stats");
+  BOOST_TEST(stats.at("dropped").get<std::uint64_t>() >= lost);
+  BOOST_TEST(stats.at("datagrams_received").get<std::uint64_t>() + stats.at("dropped").get<std::uint64_t>() ==
+             sent);
 }
 
 BOOST_AUTO_TEST_CASE(undelivered_answers_are_reported_when_asked_for_and_nobody_else_suffers) {

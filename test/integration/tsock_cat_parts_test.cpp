@@ -1,10 +1,13 @@
 // The parts of tsock-cat that need no process.
 #if defined(TSOCK_CAT_EXECUTABLE)
 
+#include <netdb.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +47,13 @@ Options options(const std::vector<const char*>& words) {
   const ParsedCommandLine parsed = parse(words);
   BOOST_TEST_REQUIRE(parsed.run, parsed.text);
   return parsed.options;
+}
+
+Endpoint remote_of(const NetcatStyle& style, std::initializer_list<std::string> words) {
+  std::string error;
+  const auto endpoints = parse_endpoints(std::vector<std::string>(words), style, error);
+  BOOST_TEST_REQUIRE(endpoints.size() == 2U, error);
+  return endpoints[1];
 }
 
 }  // namespace
@@ -113,15 +123,99 @@ BOOST_AUTO_TEST_CASE(endpoints_of_every_kind_are_read) {
 }
 
 BOOST_AUTO_TEST_CASE(endpoints_that_cannot_be_meant_are_refused_with_a_reason) {
-  for (const char* text : {"tcp://", "tcp://a", "tcp://a:", "tcp://a:x", "tcp://a:65536", "tcp://a:0",
-                           "tcp://:1", "tcp://::1:80", "tcp://[a]:1", "tcp://[::1]", "unix://",
-                           "unix-abstract://", "fd:", "fd:x", "fd:-1", "file:", "http://a:1", "a"}) {
+  for (const char* text : {"tcp://",
+                           "tcp://a",
+                           "tcp://a:",
+                           "tcp://a:x",
+                           "tcp://a:65536",
+                           "tcp://a:0",
+                           "tcp://:1",
+                           "tcp://::1:80",
+                           "tcp://[a]:1",
+                           "tcp://[::1]",
+                           "unix://",
+                           "tcp://127.1:80",
+                           "tcp://0x7f000001:80",
+                           "tcp://a b:80",
+                           "tcp://a:-1",
+                           "tcp://a:+80",
+                           "tcp://a:no-such-service",
+                           "tcp://*:80",
+                           "unix:/a%",
+                           "unix:/a%00",
+                           "unix-abstract://",
+                           "fd:",
+                           "fd:x",
+                           "fd:-1",
+                           "file:",
+                           "http://a:1",
+                           "a"}) {
     std::string error;
     BOOST_TEST(!parse_endpoint(text, error).has_value(), text);
     BOOST_TEST(error.starts_with(text), error);
   }
   std::string error;
   BOOST_TEST(!parse_endpoint("unix://" + std::string(200, 'x'), error).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(services_and_wildcards_are_read) {
+  if (::getservbyname("http", "tcp") != nullptr) {
+    BOOST_TEST(endpoint("tcp://localhost:http").port == 80);
+    BOOST_TEST(endpoint("tcp-listen://:http").port == 80);
+    BOOST_TEST(remote_of({}, {"localhost", "http"}).port == 80);
+  }
+  BOOST_TEST(endpoint("tcp-listen://*:80").host == "");
+  BOOST_TEST((remote_of({}, {"/tmp/x.sock"}).kind == Kind::unix_stream));
+  BOOST_TEST((remote_of(
+                  [] {
+                    NetcatStyle s;
+                    s.listen = true;
+                    return s;
+                  }(),
+                  {"/tmp/x.sock"})
+                  .kind == Kind::unix_listen));
+  std::string error;
+  BOOST_TEST(!parse_endpoints(std::vector<std::string>{"7000"}, NetcatStyle{}, error).size());
+  BOOST_TEST(error == "7000: the host is missing, as in localhost:7000");
+}
+
+// One spelling: what the library prints, tsock-cat takes, for every byte.
+BOOST_AUTO_TEST_CASE(every_unix_name_that_is_printed_is_read_again) {
+  for (int value = 0; value < 256; ++value) {
+    const std::string byte(1, static_cast<char>(value));
+    for (const std::string beside :
+         {"", "/", "//", "@", "%", "%41", "://", "a://", "\"", "'", " ", "\n", "-"}) {
+      for (const std::string& name : {beside + byte, byte + beside, "a" + byte + beside}) {
+        int err = 0;
+        const auto abstract = tsock::Address::unix_abstract(name, err);
+        BOOST_REQUIRE((endpoint(abstract.to_string().c_str()).unix_address == abstract));
+        if (value == 0) continue;
+        const auto path = tsock::Address::unix_from_path(name, err);
+        const std::string text = path.to_string();
+        BOOST_REQUIRE((remote_of({}, {text}).unix_address == path));
+        const std::string datagram = "unix-dgram:" + text.substr(5);
+        BOOST_REQUIRE((endpoint(datagram.c_str()).unix_address == path));
+        const std::string listener = "unix-listen://" + text.substr(5);
+        BOOST_REQUIRE((endpoint(listener.c_str()).unix_address == path));
+      }
+    }
+  }
+  BOOST_TEST((remote_of(
+                  [] {
+                    NetcatStyle s;
+                    s.unix_socket = true;
+                    return s;
+                  }(),
+                  {"./a://b"})
+                  .unix_address.string() == "unix:./a://b"));
+  BOOST_TEST((remote_of(
+                  [] {
+                    NetcatStyle s;
+                    s.unix_socket = true;
+                    return s;
+                  }(),
+                  {"/a%41"})
+                  .unix_address.string() == "unix:/a%2541"));
 }
 
 BOOST_AUTO_TEST_CASE(netcat_words_mean_what_they_mean_there) {

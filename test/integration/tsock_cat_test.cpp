@@ -433,6 +433,24 @@ BOOST_AUTO_TEST_CASE(servers_of_other_programs_are_understood) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_announce_prints_is_an_address_whatever_bytes_the_name_has) {
+  const tsock::test::TemporaryFolder folder;
+  const std::string pid = std::to_string(::getpid());
+  for (const std::string& where :
+       {"unix-listen:" + folder.file("a b%25%0A%22@%FF: "), "unix-listen:" + folder.file("c://d%09"),
+        "unix-abstract-listen:@a%00%0A%25//" + pid, "unix-abstract-listen:%2F/" + pid}) {
+    if (where.find("c://") != std::string::npos) ::mkdir(folder.file("c:").c_str(), 0700);
+    Cat server({"--announce", "--recv-only", where});
+    const std::string address = server.listening();
+    BOOST_TEST_CONTEXT(address) {
+      const CatOutcome client = run({address}, "hello");
+      BOOST_TEST(client.status == 0, client.error);
+      BOOST_TEST(server.finish() == 0);
+      BOOST_TEST(server.output() == "hello");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 #endif

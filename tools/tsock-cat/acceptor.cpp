@@ -56,7 +56,9 @@ class DatagramAcceptor final : public Acceptor {
     const std::string name = text.substr(text.find(':') + 1);
     return (local.is_abstract() ? "unix-abstract-dgram:" : "unix-dgram:") + name;
   }
-  [[nodiscard]] std::uint64_t dropped() const override { return peers_->dropped(); }
+  [[nodiscard]] std::function<std::uint64_t()> drop_counter() const override {
+    return [peers = peers_] { return peers->dropped(); };
+  }
 
  private:
   std::shared_ptr<Peers> peers_;

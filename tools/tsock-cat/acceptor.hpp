@@ -27,8 +27,9 @@ class Acceptor {
   virtual void accept(OnAccept on_accept) = 0;
   /// The address that is bound, as tsock-cat takes it for an ADDRESS.
   [[nodiscard]] virtual std::string address() const = 0;
-  /// Datagrams that came and were lost, other than those that a DatagramEnd counts.
-  [[nodiscard]] virtual std::uint64_t dropped() const { return 0; }
+  /// Counts the datagrams that came and were lost, other than those that a DatagramEnd counts, from the
+  /// beginning and for as long as it is kept, also when the acceptor is gone. Null for streams.
+  [[nodiscard]] virtual std::function<std::uint64_t()> drop_counter() const { return nullptr; }
 };
 
 /// Binds and listens; a host name is looked up before this returns. On failure null, and `failure` says why.

@@ -72,6 +72,7 @@ Failure Application::open_acceptors() {
     Failure failure;
     acceptors_[i] = open_acceptor(services_, endpoints[i], failure);
     if (failure) return failure;
+    if (auto counter = acceptors_[i]->drop_counter()) drop_counters_.push_back(std::move(counter));
     services_.report.listening(acceptors_[i]->address());
   }
   return {};
@@ -238,7 +239,7 @@ std::optional<std::size_t> Application::most_connections() const {
 
 Counters Application::counters() const {
   Counters sum = closed_;
-  for (const auto& acceptor : acceptors_) sum.dropped += acceptor ? acceptor->dropped() : 0;
+  for (const auto& dropped : drop_counters_) sum.dropped += dropped();
   for (const Session& session : sessions_) sum += session.counters();
   if (hub_) sum += hub_->counters();
   return sum;

@@ -2,12 +2,14 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <tsock/loop.hpp>
 #include <tsock/request.hpp>
+#include <vector>
 
 #include "acceptor.hpp"
 #include "hub.hpp"
@@ -58,6 +60,7 @@ class Application {
   Counters closed_;  // of sessions that are over
   Counters at_last_tick_;
   std::array<std::unique_ptr<Acceptor>, 2> acceptors_;
+  std::vector<std::function<std::uint64_t()>> drop_counters_;  // of all acceptors, also those that are gone
   Session::Accepted accepted_;
   std::list<Session> sessions_;
   std::unique_ptr<Hub> hub_;

@@ -126,6 +126,8 @@ tsock::Datagram bind_udp(const Services& services, const tsock::Address& local, 
   int err = 0;
   tsock::DatagramOptions options = socket_options(services.options, local);
   if (local.is_ipv6() && local.is_any() && !services.options.ipv6_only) options.v6only = false;
+  // Each sender is answered from the address that it sent to.
+  options.receive_info = local.is_any();
   tsock::Datagram socket = tsock::Datagram::udp(services.loop, local, {}, options, err);
   if (err != 0) {
     failure = socket_failure({}, err);

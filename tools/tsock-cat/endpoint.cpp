@@ -1,9 +1,13 @@
 #include "endpoint.hpp"
 
+#include <netdb.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <tsock/error.hpp>
+#include <tsock/resolver.hpp>
 #include <utility>
 
 #include "duration.hpp"
@@ -12,6 +16,22 @@ namespace tsock_cat {
 namespace {
 
 using Kind = Endpoint::Kind;
+
+// The port of a service (services(5)); -n is about name servers and does not matter.
+std::optional<std::uint16_t> service_port(std::string_view name, bool datagram) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  hints.ai_socktype = datagram ? SOCK_DGRAM : SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const bool is_name = std::any_of(name.begin(), name.end(),
+                                   [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+  if (!is_name || ::getaddrinfo("127.0.0.1", std::string(name).c_str(), &hints, &found) != 0)
+    return std::nullopt;
+  int err = 0;
+  const auto address = tsock::Address::from_sockaddr(found->ai_addr, found->ai_addrlen, err);
+  ::freeaddrinfo(found);
+  return address.port();
+}
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   const auto number = parse_number(text, std::numeric_limits<std::uint16_t>::max());
@@ -27,11 +47,19 @@ bool fail(std::string& error, std::string_view text, std::string_view why) {
 // "host:port", "[v6]:port", ":port". The host of an IPv6 address goes without brackets afterwards.
 bool parse_host_port(std::string_view rest, Endpoint& endpoint, std::string& error) {
   const std::size_t colon = rest.rfind(':');
-  if (colon == std::string_view::npos)
+  if (colon == std::string_view::npos) {
+    if (parse_port(rest))
+      return fail(error, endpoint.text, "the host is missing, as in localhost:" + std::string(rest));
     return fail(error, endpoint.text, "the port is missing, as in host:80");
+  }
   std::string_view host = rest.substr(0, colon);
-  const auto port = parse_port(rest.substr(colon + 1));
-  if (!port) return fail(error, endpoint.text, "the port is not a number from 0 to 65535");
+  auto port = parse_port(rest.substr(colon + 1));
+  if (!port) port = service_port(rest.substr(colon + 1), endpoint.is_datagram());
+  if (!port) {
+    return fail(error, endpoint.text,
+                "the port is neither a number from 0 to 65535 nor the name of a service");
+  }
+  if (host == "*") host = {};  // as ss(8) prints the wildcard
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
     if (host.find(':') == std::string_view::npos) return fail(error, endpoint.text, "no IPv6 address in []");
@@ -40,12 +68,32 @@ bool parse_host_port(std::string_view rest, Endpoint& endpoint, std::string& err
   }
   endpoint.host = host;
   endpoint.port = *port;
+  // Numbers that are no address, and the like. An interface may still come.
+  if (!host.empty() && host.find(':') == std::string_view::npos && !tsock::is_host_text(host))
+    return fail(error, endpoint.text, tsock::Address::parse_error_text(host));
   if (endpoint.is_listener()) return true;
   if (host.empty()) return fail(error, endpoint.text, "the host is missing");
   if (*port == 0) return fail(error, endpoint.text, "cannot connect to port 0");
   return true;
 }
 
+// "%XX" is a byte, as the library prints it.
+bool set_unix(std::string_view prefix, std::string_view name, Endpoint& endpoint, std::string& error) {
+  const std::string text = std::string(prefix) + std::string(name);
+  int err = 0;
+  endpoint.unix_address = tsock::Address::parse(text, err);
+  return err == 0 || fail(error, endpoint.text, tsock::Address::parse_error_text(text));
+}
+
+bool parse_unix_path(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  return set_unix("unix://", rest, endpoint, error);
+}
+
+bool parse_abstract_name(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  return set_unix("unix-abstract://", rest, endpoint, error);
+}
+
+// Netcat's: the bytes as they are.
 bool set_unix_path(std::string_view path, Endpoint& endpoint, std::string& error) {
   if (path.empty()) return fail(error, endpoint.text, "the path is missing");
   int err = 0;
@@ -95,22 +143,22 @@ constexpr std::array<Scheme, 22> schemes{{
     {"tcp://", Kind::tcp, parse_host_port},
     {"udp-listen://", Kind::udp_listen, parse_host_port},
     {"udp://", Kind::udp, parse_host_port},
-    {"unix-abstract-dgram-listen://", Kind::unix_datagram_listen, set_abstract_name},
-    {"unix-abstract-dgram-listen:", Kind::unix_datagram_listen, set_abstract_name},
-    {"unix-abstract-dgram://", Kind::unix_datagram, set_abstract_name},
-    {"unix-abstract-dgram:", Kind::unix_datagram, set_abstract_name},
-    {"unix-dgram-listen://", Kind::unix_datagram_listen, set_unix_path},
-    {"unix-dgram-listen:", Kind::unix_datagram_listen, set_unix_path},
-    {"unix-dgram://", Kind::unix_datagram, set_unix_path},
-    {"unix-dgram:", Kind::unix_datagram, set_unix_path},
-    {"unix-abstract-listen://", Kind::unix_listen, set_abstract_name},
-    {"unix-abstract-listen:", Kind::unix_listen, set_abstract_name},
-    {"unix-abstract://", Kind::unix_stream, set_abstract_name},
-    {"unix-abstract:", Kind::unix_stream, set_abstract_name},
-    {"unix-listen://", Kind::unix_listen, set_unix_path},
-    {"unix-listen:", Kind::unix_listen, set_unix_path},
-    {"unix://", Kind::unix_stream, set_unix_path},
-    {"unix:", Kind::unix_stream, set_unix_path},
+    {"unix-abstract-dgram-listen://", Kind::unix_datagram_listen, parse_abstract_name},
+    {"unix-abstract-dgram-listen:", Kind::unix_datagram_listen, parse_abstract_name},
+    {"unix-abstract-dgram://", Kind::unix_datagram, parse_abstract_name},
+    {"unix-abstract-dgram:", Kind::unix_datagram, parse_abstract_name},
+    {"unix-dgram-listen://", Kind::unix_datagram_listen, parse_unix_path},
+    {"unix-dgram-listen:", Kind::unix_datagram_listen, parse_unix_path},
+    {"unix-dgram://", Kind::unix_datagram, parse_unix_path},
+    {"unix-dgram:", Kind::unix_datagram, parse_unix_path},
+    {"unix-abstract-listen://", Kind::unix_listen, parse_abstract_name},
+    {"unix-abstract-listen:", Kind::unix_listen, parse_abstract_name},
+    {"unix-abstract://", Kind::unix_stream, parse_abstract_name},
+    {"unix-abstract:", Kind::unix_stream, parse_abstract_name},
+    {"unix-listen://", Kind::unix_listen, parse_unix_path},
+    {"unix-listen:", Kind::unix_listen, parse_unix_path},
+    {"unix://", Kind::unix_stream, parse_unix_path},
+    {"unix:", Kind::unix_stream, parse_unix_path},
     {"fd:", Kind::fd, set_fd},
     {"file:", Kind::file, set_file},
 }};
@@ -120,7 +168,13 @@ constexpr std::array<std::string_view, 4> later_schemes{"tls://", "tls-listen://
 // Whether this is an ADDRESS, good or bad, and not a word of "host port".
 bool has_scheme(std::string_view text) {
   const auto begins = [text](std::string_view prefix) { return text.starts_with(prefix); };
-  return text == "-" || text.find("://") != std::string_view::npos ||
+  const std::size_t word = std::min(text.find("://"), text.size());
+  const bool url =
+      word != text.size() && word != 0 &&
+      std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(word), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' || c == '.';
+      });
+  return text == "-" || url ||
          std::any_of(schemes.begin(), schemes.end(), [&](const Scheme& s) { return begins(s.prefix); }) ||
          std::any_of(later_schemes.begin(), later_schemes.end(), begins);
 }
@@ -139,7 +193,9 @@ class WordReader {
         if (!endpoint) return {};
         endpoints_.push_back(std::move(*endpoint));
       } else if (!std::exchange(netcat_words, true)) {
-        if (!(style_.unix_socket ? read_unix() : style_.listen ? read_listen() : read_connect())) return {};
+        // A path cannot be anything else.
+        const bool path = style_.unix_socket || words_[next_].starts_with('/');
+        if (!(path ? read_unix() : style_.listen ? read_listen() : read_connect())) return {};
       } else {
         fail(error_, words_[next_], "one word too many");
         return {};

@@ -48,7 +48,10 @@ Failure resolve_failure(const Options& options, const Endpoint& endpoint, int er
   failure.code = ExitCode::connect;
   failure.what = "resolve " + endpoint.host;
   failure.err = err;
-  failure.text = resolve_text(err, options.numeric);
+  // A name was not asked for then: what is wrong is the text.
+  const bool bad_text = err == EINVAL && !tsock::is_host_text(endpoint.host);
+  failure.text =
+      bad_text ? tsock::Address::parse_error_text(endpoint.host) : resolve_text(err, options.numeric);
   return failure;
 }
 

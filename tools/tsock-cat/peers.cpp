@@ -17,7 +17,7 @@ constexpr std::size_t most_bytes = std::size_t{1} << 20;
 }  // namespace
 
 struct Peers::Peer {
-  tsock::Address address;
+  Path path;
   std::deque<tsock::ReceivedDatagram> queue;
   std::size_t queued_bytes = 0;
   std::uint64_t dropped = 0;
@@ -74,20 +74,25 @@ class Peers::End final : public DatagramEnd {
   End(std::shared_ptr<Peers> peers, Peer& peer) : peers_(std::move(peers)), peer_(peer) {}
   End(const End&) = delete;
   End& operator=(const End&) = delete;
-  ~End() override { peers_->remove(peer_.address); }
+  ~End() override { peers_->remove(peer_.path); }
 
   [[nodiscard]] tsock::Request<tsock::ReceivedDatagram> receive() override {
     return tsock::make_request<Receive>(peers_->socket_.loop(), *peers_, peer_);
   }
   [[nodiscard]] tsock::Request<tsock::ssize_t> send(std::span<const std::byte> bytes) override {
-    return peers_->socket_.sendto(peers_->sending_, bytes, peer_.address);
+    return peers_->socket_.sendto(peers_->sending_, bytes, peer_.path.sender, peer_.path.local);
   }
   [[nodiscard]] bool can_go_on_after(int err) const override {
     return err == EMSGSIZE || err == ENOBUFS ||
            (peers_->services_.options.datagram.icmp_errors && !peers_->is_lossless() && is_icmp_error(err));
   }
-  [[nodiscard]] tsock::Address local_address() const override { return peers_->local_address(); }
-  [[nodiscard]] tsock::Address remote_address() const override { return peer_.address; }
+  [[nodiscard]] tsock::Address local_address() const override {
+    const tsock::Address bound = peers_->local_address();
+    const tsock::Address asked = peer_.path.local.address();
+    int err = 0;
+    return asked.is_empty() ? bound : asked.with_port(bound.port().value_or(0), err);
+  }
+  [[nodiscard]] tsock::Address remote_address() const override { return peer_.path.sender; }
   [[nodiscard]] std::uint64_t dropped() const override { return peer_.dropped; }
 
  private:
@@ -112,8 +117,8 @@ void Peers::accept(Acceptor::OnAccept on_accept) {
 void Peers::stop_accepting() {
   accepting_ = false;
   on_accept_ = nullptr;
-  for (const tsock::Address& address : waiting_) {
-    const auto found = peers_.find(address);
+  for (const Path& path : waiting_) {
+    const auto found = peers_.find(path);
     dropped_ += found->second->queue.size();
     peers_.erase(found);
   }
@@ -141,7 +146,7 @@ void Peers::on_received(tsock::Request<tsock::ReceivedDatagram>& request) {
 }
 
 void Peers::sort(tsock::ReceivedDatagram datagram) {
-  Peer* const peer = peer_of(datagram.source());
+  Peer* const peer = peer_of(datagram);
   if (peer == nullptr) {
     ++dropped_;
     return;
@@ -157,8 +162,10 @@ void Peers::sort(tsock::ReceivedDatagram datagram) {
 }
 
 // Null for a new sender that cannot be taken.
-Peers::Peer* Peers::peer_of(const tsock::Address& sender) {
-  const auto found = peers_.find(sender);
+Peers::Peer* Peers::peer_of(const tsock::ReceivedDatagram& datagram) {
+  Path path{datagram.source(), {}};
+  if (const tsock::DatagramInfo* const info = datagram.info()) path.local = info->reply_from;
+  const auto found = peers_.find(path);
   if (found != peers_.end()) return found->second.get();
   if (!accepting_) return nullptr;
   if (waiting_.size() >= static_cast<std::size_t>(services_.options.listener.backlog)) {
@@ -168,10 +175,10 @@ Peers::Peer* Peers::peer_of(const tsock::Address& sender) {
     return nullptr;
   }
   auto peer = std::make_unique<Peer>();
-  peer->address = sender;
+  peer->path = path;
   Peer* const made = peer.get();
-  peers_.emplace(sender, std::move(peer));
-  waiting_.push_back(sender);
+  peers_.emplace(path, std::move(peer));
+  waiting_.push_back(path);
   offer_soon();
   return made;
 }
@@ -197,7 +204,7 @@ void Peers::offer() {
   if (is_lossless() && peer.is_full()) ++full_;
   Channel channel;
   channel.name = endpoint_.text;
-  channel.has_output = !peer.address.is_unnamed();
+  channel.has_output = !peer.path.sender.is_unnamed();
   channel.datagrams = std::make_unique<End>(shared_from_this(), peer);
   const Acceptor::OnAccept on_accept = std::exchange(on_accept_, nullptr);
   on_accept(0, std::move(channel));
@@ -205,14 +212,14 @@ void Peers::offer() {
 
 void Peers::fail(int err) {
   error_ = err;
-  for (const auto& [address, peer] : peers_) {
+  for (const auto& [path, peer] : peers_) {
     if (peer->receiver != nullptr) peer->receiver->fail(err);
   }
   offer_soon();
 }
 
-void Peers::remove(const tsock::Address& address) {
-  const auto found = peers_.find(address);
+void Peers::remove(const Path& path) {
+  const auto found = peers_.find(path);
   const Peer& peer = *found->second;
   dropped_ += peer.queue.size();
   if (is_lossless() && peer.is_full()) {

@@ -16,7 +16,8 @@
 namespace tsock_cat {
 
 /// One socket, and everybody who sends to it: sorts datagrams by sender, each of whom gets a DatagramEnd. As
-/// long as one of those is there, so is this.
+/// long as one of those is there, so is this. A sender that sends to several addresses of a socket that is
+/// bound to all is one for each of them, and is answered from there.
 ///
 /// What comes for a peer and is not received waits, up to a limit. Above it a UDP datagram is lost and
 /// counted, as in the kernel; from a unix socket, which loses nothing, no more is read for anybody until
@@ -39,15 +40,26 @@ class Peers final : public std::enable_shared_from_this<Peers> {
   class Receive;
   class End;
   struct Peer;
+  /// Who sends, and to which address of ours; empty when the socket has only one.
+  struct Path {
+    tsock::Address sender;
+    tsock::SendFrom local;
+    friend bool operator==(const Path&, const Path&) = default;
+  };
+  struct PathHash {
+    std::size_t operator()(const Path& path) const noexcept {
+      return path.sender.hash() * 31 + path.local.hash();
+    }
+  };
 
   void receive();
   void on_received(tsock::Request<tsock::ReceivedDatagram>& request);
   void sort(tsock::ReceivedDatagram datagram);
-  [[nodiscard]] Peer* peer_of(const tsock::Address& sender);
+  [[nodiscard]] Peer* peer_of(const tsock::ReceivedDatagram& datagram);
   void offer_soon();
   void offer();
   void fail(int err);
-  void remove(const tsock::Address& address);
+  void remove(const Path& path);
   [[nodiscard]] bool is_lossless() const noexcept { return endpoint_.is_unix(); }
 
   Services services_;
@@ -59,9 +71,9 @@ class Peers final : public std::enable_shared_from_this<Peers> {
   int error_ = 0;           // the socket's end
   std::uint64_t dropped_ = 0;
   Acceptor::OnAccept on_accept_;
-  std::unordered_map<tsock::Address, std::unique_ptr<Peer>> peers_;
-  std::deque<tsock::Address> waiting_;  // not accepted yet
-  std::size_t full_ = 0;                // accepted peers of a unix socket above their limit
+  std::unordered_map<Path, std::unique_ptr<Peer>, PathHash> peers_;
+  std::deque<Path> waiting_;  // not accepted yet
+  std::size_t full_ = 0;      // accepted peers of a unix socket above their limit
   tsock::Request<tsock::ReceivedDatagram> receiving_;
 };
 
