@@ -117,6 +117,9 @@ class OperationState : public detail::ResultState<typename Op::result_type> {
     operation_->state_ = this;
     operation_->start();
   }
+  void on_deadline() override {
+    if (!this->look_again()) this->interrupt(ETIMEDOUT);
+  }
   void interrupt(int err) override {
     if (err == ECANCELED && operation_.has_value()) {
       const detail::ParentScope scope(*this);

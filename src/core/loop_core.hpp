@@ -224,6 +224,12 @@ class LoopCore {
   // Deadlines.
   void set_deadline(RequestState& state, Clock::time_point when);
   void clear_deadline(RequestState& state) noexcept { deadlines_.remove(state); }
+  /// To be called when the timer fires. A deadline does not beat what the kernel has already: the events that
+  /// are there come first, also when the loop was held up past the deadline; `expire()` is to be called
+  /// behind them.
+  void begin_last_look() noexcept { ended_at_look_ = ended_; }
+  /// Whether a request has ended since.
+  [[nodiscard]] bool has_ended_since_look() const noexcept { return ended_ != ended_at_look_; }
   /// Ends what is due and arms the timer for the next one.
   void expire(Clock::time_point now);
 
@@ -346,6 +352,7 @@ class LoopCore {
   std::uint64_t last_id_ = 0;
   std::uint64_t ended_ = 0;
   std::uint64_t dropped_ = 0;  // of them
+  std::uint64_t ended_at_look_ = 0;
   std::uint64_t current_parent_ = 0;
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;

@@ -170,6 +170,7 @@ class PumpState : public ResultState<PumpResult> {
         chunks_(core),
         source_(*this, PumpSide::source),
         target_(*this, PumpSide::target) {}
+  static constexpr unsigned most_looks = 64;
   [[nodiscard]] const char* name() const noexcept override { return "pump"; }
   ~PumpState() override {
     if (destroyed_ != nullptr) *destroyed_ = true;
@@ -197,6 +198,19 @@ class PumpState : public ResultState<PumpResult> {
   void interrupt(int err) override {
     stop();
     finish(err);
+  }
+
+  // Each step of what was there by the deadline takes a look of its own.
+  void on_deadline() override {
+    const std::uint64_t steps = read_ == nullptr ? 0
+                                                 : read_->transferred() + transferred() + (ended_ ? 1U : 0U) +
+                                                       (shutting_down_ ? 1U : 0U);
+    if (looks_ < most_looks && std::exchange(steps_, steps) != steps) {
+      ++looks_;
+      postpone_deadline();
+    } else {
+      interrupt(ETIMEDOUT);
+    }
   }
 
   /// A chunk was filled. Called from the loop.
@@ -381,6 +395,8 @@ class PumpState : public ResultState<PumpResult> {
   Request<void> reading_;
   Request<ssize_t> writing_;
   Request<void> shutting_down_;
+  std::uint64_t steps_ = ~std::uint64_t{0};
+  unsigned looks_ = 0;
   int source_error_ = 0;
   bool is_reader_ = false;
   bool ended_ = false;

@@ -25,6 +25,20 @@ void RequestState::describe(std::ostream& /*out*/) const {}
 
 void RequestState::on_deadline() { interrupt(ETIMEDOUT); }
 
+// Each step ends requests of its own; those of others may keep a deadline waiting for a few turns.
+bool RequestState::look_again() noexcept {
+  constexpr std::uint32_t most_looks = 8;
+  if (own_word_ == most_looks || !core_->has_ended_since_look()) return false;
+  ++own_word_;
+  postpone_deadline();
+  return true;
+}
+
+// The place in the heap is free: the deadline has just been taken out.
+void RequestState::postpone_deadline() noexcept {
+  core_->set_deadline(*this, Clock::now() + std::chrono::nanoseconds(1));
+}
+
 bool RequestState::cancel() {
   if (!is_in_progress()) return false;
   if (phase_ == Phase::in_progress) {

@@ -263,19 +263,54 @@ void StreamCore::end_control(StreamControl& control) noexcept {
 }
 
 void StreamCore::on_broken(int err) noexcept {
+  if (fail_on_first_error_) {
+    break_reads(err);
+  } else if (strict_ && has_blocked_write()) {
+    drain_reader();
+  }
   if (strict_) {
     if (err == EPIPE) err = ECONNRESET;
-    if (flags_.write_blocked && !writes_.empty()) {
-      latch_write(err);
-      fail_writes(err);
+    if (has_blocked_write()) {
+      // The reader goes first; it meets the end, or this comes again.
+      if (is_draining_reader()) {
+        if (reading_->can_take()) backend_->want_broken();
+      } else {
+        latch_write(err);
+        fail_writes(err);
+      }
     }
   }
-  if (fail_on_first_error_) {
-    latch_read(err);
-    free_unread();
-    if (reading_ != nullptr && reading_->is_unfinished()) fail_reader(err);
-  }
   break_monitor(err);
+}
+
+// What is unread is dropped, and who reads hears that there was something: EPIPE is an end with nothing
+// behind it.
+void StreamCore::break_reads(int err) {
+  if (!strict_) break_monitor(err);
+  if (err == EPIPE) {
+    int ignored = 0;
+    const bool drops = unread_ != nullptr || backend_->pending_bytes(ignored) != 0;
+    if (drops || strict_) err = ECONNRESET;
+  }
+  latch_read(err);
+  free_unread();
+  if (reading_ != nullptr && reading_->is_unfinished()) fail_reader(err);
+}
+
+bool StreamCore::has_blocked_write() noexcept { return flags_.write_blocked && !writes_.empty(); }
+
+bool StreamCore::is_draining_reader() const noexcept {
+  return !fail_on_first_error_ && reading_ != nullptr && reading_->is_unfinished() && read_error_ == 0;
+}
+
+// Before a write that fails takes the reading side with it, its reader gets what is there.
+void StreamCore::drain_reader() {
+  if (reading_ != nullptr && reading_->is_unfinished() && read_error_ == 0) serve_reader(true);
+}
+
+// A blocked write may have waited for it.
+void StreamCore::reader_is_over() noexcept {
+  if (strict_ && flags_.state == State::open && has_blocked_write()) backend_->want_broken();
 }
 
 }  // namespace tsock::detail

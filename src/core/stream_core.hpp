@@ -93,6 +93,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   [[nodiscard]] std::size_t unread_size() const noexcept { return unread_ != nullptr ? unread_->size() : 0; }
   /// A message was cut whose bytes cannot come back: reading ends with EPROTO from now on.
   void poison_reads() noexcept;
+  /// The reader goes, or is finished, without a step of this object.
+  void reader_is_over() noexcept;
   /// Moves unread bytes out of the loop's receive buffer.
   void keep_unread_bytes() noexcept;
   [[nodiscard]] std::size_t pending_bytes(int& err) noexcept;
@@ -200,6 +202,10 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void latch_read(int err) noexcept;
   void latch_write(int err) noexcept;
   void fail_reader(int err);
+  void break_reads(int err);
+  [[nodiscard]] bool has_blocked_write() noexcept;
+  [[nodiscard]] bool is_draining_reader() const noexcept;
+  void drain_reader();
   void fail_writes(int err) noexcept;
   void break_monitor(int err) noexcept;
   void add_control(StreamControl& control) noexcept;

@@ -220,7 +220,11 @@ void StreamCore::finish_written(std::size_t bytes) {
 void StreamCore::latch_write(int err) noexcept {
   const unsigned error = fitting(err);
   if (flags_.write_error == 0) flags_.write_error = error & largest_error;
-  if (strict_ && read_error_ == 0) read_error_ = error & largest_error;
+  if (strict_ && read_error_ == 0) {
+    drain_reader();
+    // EPIPE would tell readers of an end that did not come.
+    if (read_error_ == 0) read_error_ = error == EPIPE ? ECONNRESET : error & largest_error;
+  }
   break_monitor(err);
 }
 

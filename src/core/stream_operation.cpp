@@ -42,6 +42,7 @@ void StreamRead::interrupt(int err) {
     if (source->is_reader(*this)) {
       give_back(*source);
       source->end_read(*this);
+      source->reader_is_over();
     } else {
       source->remove_waiting(*this);
     }
@@ -60,6 +61,7 @@ void StreamRead::on_abandon() noexcept {
     if (source->is_reader(*this)) {
       give_back(*source);
       source->end_read(*this);
+      source->reader_is_over();
     } else {
       source->remove_waiting(*this);
     }

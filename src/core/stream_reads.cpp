@@ -253,9 +253,11 @@ std::size_t DelimitedPduState::space(std::span<iovec> out) {
   return 1;
 }
 
-void DelimitedPduState::advance(std::size_t bytes) { feed({&next_, bytes}); }
+// A byte that there is no memory or no room for goes back with the others.
+void DelimitedPduState::advance(std::size_t bytes) { has_next_ = feed({&next_, bytes}) != bytes; }
 
 void DelimitedPduState::give_back(StreamCore& stream) {
+  if (std::exchange(has_next_, false)) stream.unread({&next_, 1});
   if (got_ != 0) stream.unread({PduAccess::data(value_), got_});
   PduAccess::reset(value_);
   got_ = 0;
@@ -298,13 +300,27 @@ void NextVectorState::begin() {
   } else {
     try {
       cursor_.assign(core(), list.vectors());
+      unmark(asking);
     } catch (const std::bad_alloc&) {
       finish(ENOMEM);
+    }
+    if (is_unfinished()) stream()->serve_reader(false);
+  }
+  if (!is_unfinished()) stream()->reader_is_over();
+}
+
+// One look reads what the function has asked for so far; what was there by the deadline counts as in time.
+void NextVectorState::on_deadline() {
+  if (StreamCore* const source = stream(); source != nullptr && source->is_reader(*this)) {
+    int ignored = 0;
+    const std::size_t unread = source->pending_bytes(ignored);
+    if (!std::exchange(is_late_, true)) in_time_ = transferred() + unread;
+    if ((unread != 0 || has(asking)) && transferred() <= in_time_) {
+      postpone_deadline();
       return;
     }
-    unmark(asking);
-    stream()->serve_reader(false);
   }
+  interrupt(ETIMEDOUT);
 }
 
 void NextVectorState::check_done() {

@@ -55,8 +55,10 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
   uv_idle_init(uv_, &idle_);
   uv_timer_init(uv_, &timer_);
   uv_check_init(uv_, &check_);
-  open_handles_ = 4;
-  async_.data = idle_.data = timer_.data = check_.data = this;
+  uv_idle_init(uv_, &look_idle_);
+  uv_check_init(uv_, &look_check_);
+  open_handles_ = 6;
+  async_.data = idle_.data = timer_.data = check_.data = look_idle_.data = look_check_.data = this;
   uv_unref(as_handle(async_));
   uv_unref(as_handle(timer_));
   set_now(uv_now(uv_));
@@ -104,14 +106,23 @@ void LoopImpl::arm_timer(Clock::time_point when) noexcept {
   const auto due = std::chrono::ceil<std::chrono::milliseconds>(when.time_since_epoch()).count();
   const auto now = static_cast<std::int64_t>(uv_now(uv_));
   uv_timer_start(
-      &timer_,
-      [](uv_timer_t* handle) {
-        auto* const self = static_cast<LoopImpl*>(handle->data);
-        self->set_now(uv_now(self->uv_));
-        self->expire(Clock::now());
-        self->drain();
-      },
+      &timer_, [](uv_timer_t* handle) { static_cast<LoopImpl*>(handle->data)->look_before_expiry(); },
       due > now ? static_cast<std::uint64_t>(due - now) : 0, 0);
+}
+
+// libuv runs timers before it polls: what came while the loop was held up has not been seen yet.
+void LoopImpl::look_before_expiry() noexcept {
+  looked_at_ = Clock::now();
+  begin_last_look();
+  uv_idle_start(&look_idle_, [](uv_idle_t*) {});
+  uv_check_start(&look_check_, [](uv_check_t* handle) {
+    auto* const self = static_cast<LoopImpl*>(handle->data);
+    uv_check_stop(handle);
+    uv_idle_stop(&self->look_idle_);
+    self->set_now(uv_now(self->uv_));
+    self->expire(self->looked_at_);
+    self->drain();
+  });
 }
 
 void LoopImpl::interrupt_run() noexcept { uv_stop(uv_); }
@@ -155,7 +166,7 @@ void LoopImpl::run_until_idle() {
       stop_seen_ = true;
       return;
     }
-    if (progress() == before && !has_work()) return;
+    if (progress() == before && !has_work() && uv_is_active(as_handle(look_check_)) == 0) return;
   }
 }
 
@@ -263,6 +274,8 @@ void LoopImpl::release() noexcept {
   }
   uv_close(as_handle(idle_), closed);
   uv_close(as_handle(check_), closed);
+  uv_close(as_handle(look_idle_), closed);
+  uv_close(as_handle(look_check_), closed);
   uv_close(as_handle(timer_), closed);
   uv_close(as_handle(async_), closed);
   if (!owned_) return;

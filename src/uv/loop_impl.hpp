@@ -56,6 +56,7 @@ class LoopImpl final : public LoopCore {
   void ask_for_turn_end() noexcept override;
   void keep_alive(bool on) noexcept override;
   void arm_timer(Clock::time_point when) noexcept override;
+  void look_before_expiry() noexcept;
   void interrupt_run() noexcept override;
   void hold_for_posted() noexcept;
   void take_posted();
@@ -69,6 +70,9 @@ class LoopImpl final : public LoopCore {
   uv_idle_t idle_{};
   uv_check_t check_{};
   uv_timer_t timer_{};
+  uv_idle_t look_idle_{};    // has libuv poll without waiting
+  uv_check_t look_check_{};  // comes when it has
+  Clock::time_point looked_at_;
   uv_async_t async_{};
   unsigned open_handles_ = 0;
   std::size_t jobs_ = 0;

@@ -246,8 +246,9 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, fail_on_first_error_does_not_hand_out_what
   BOOST_TEST(error_of(peer.write("never seen")) == 0);
   BOOST_TEST(error_of(peer.disconnect()) == 0);
   Bytes buffer(1);
-  BOOST_TEST(error_of(ours.read(buffer)) == EPIPE);
-  BOOST_TEST(error_of(ours.read(buffer)) == EPIPE);
+  // Not EPIPE: the end is not clean.
+  BOOST_TEST(error_of(ours.read(buffer)) == ECONNRESET);
+  BOOST_TEST(error_of(ours.read(buffer)) == ECONNRESET);
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, without_fail_on_first_error_what_is_buffered_comes_first,
@@ -324,6 +325,218 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, strict_tsocket_lets_a_healthy_stream_work,
   const Bytes sent = pattern(5000);
   BOOST_TEST((send_through(peer, ours, sent) == sent));
   BOOST_TEST((send_through(ours, peer, sent) == sent));
+}
+
+// ---- strict_tsocket: a reader waits, a write is blocked, the peer sends nine bytes and ends its side ----
+
+namespace {
+
+struct StrictFixture : StreamFixture {
+  Request<ssize_t> writing;
+  std::string order;
+
+  void open_strict(const Backend& backend) {
+    open(backend);
+    BOOST_TEST(ours.set_options({.strict_tsocket = true}) == 0);
+    writing = block_writing(ours);
+    writing.set_callback([this](auto&) { order += 'w'; });
+  }
+  template <class T>
+  void watch(Request<T>& reading) {
+    reading.set_callback([this](auto&) { order += 'r'; });
+  }
+  void send_and_end(std::string_view text) {
+    sent_ = text;
+    // Together, so that our side sees both at once.
+    Request<ssize_t> sending = peer.write(sent_);
+    Request<void> ending = peer.shutdown_write();
+    BOOST_TEST(error_of(sending) == 0);
+    BOOST_TEST(error_of(ending) == 0);
+  }
+  /// The reader got what it asked for, then the write heard of the end.
+  void check_served() {
+    BOOST_TEST(error_of(writing) == ECONNRESET);
+    BOOST_TEST(order == "rw");
+    check_quiet();
+  }
+  /// There was too little for the reader.
+  template <class T>
+  void check_cut(Request<T>& reading) {
+    BOOST_TEST(error_of(reading) == EPIPE);
+    BOOST_TEST(reading.transferred() == 9U);
+    BOOST_TEST(error_of(writing) == EPIPE);
+    check_quiet();
+  }
+
+ private:
+  std::string sent_;
+};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE_F(StrictFixture, strict_tsocket_serves_a_waiting_read_before_a_blocked_write_fails,
+                       data::make(sockets_with_half_close()), backend) {
+  for (const bool has_vectors : {false, true}) {
+    open_strict(backend);
+    order.clear();
+    Bytes buffer(9);
+    Request<ssize_t> reading = has_vectors ? ours.readv(std::array{make_vector(std::span(buffer).first(4)),
+                                                                   make_vector(std::span(buffer).subspan(4))})
+                                           : ours.read_some(buffer);
+    watch(reading);
+    send_and_end("123456789");
+    BOOST_TEST(value_of(reading) == 9);
+    BOOST_TEST(text_of(buffer) == "123456789");
+    check_served();
+    BOOST_TEST(error_of(ours.read(buffer)) == ECONNRESET);
+  }
+}
+
+BOOST_DATA_TEST_CASE_F(StrictFixture, strict_tsocket_serves_a_waiting_message_before_a_blocked_write_fails,
+                       data::make(sockets_with_half_close()), backend) {
+  for (const bool is_line : {false, true}) {
+    open_strict(backend);
+    order.clear();
+    Request<Pdu> reading = is_line ? ours.readv_pdu(framing::line{.max_body = 100})
+                                   : ours.readv_pdu(framing::u8{.max_body = 100});
+    watch(reading);
+    send_and_end(is_line ? "12345678\n" : "\b12345678");
+    BOOST_TEST(text_of(value_of(reading).body()) == "12345678");
+    check_served();
+  }
+}
+
+BOOST_DATA_TEST_CASE_F(StrictFixture,
+                       strict_tsocket_serves_a_waiting_next_vector_read_before_a_blocked_write_fails,
+                       data::make(sockets_with_half_close()), backend) {
+  open_strict(backend);
+  Bytes buffer(9);
+  std::size_t asked = 0;
+  Request<ssize_t> reading = ours.readv_pdu([&](VectorList& vectors) {
+    if (asked < buffer.size()) vectors.add(std::span(buffer).subspan(asked, 3));
+    asked += 3;
+    return 0;
+  });
+  watch(reading);
+  send_and_end("123456789");
+  BOOST_TEST(value_of(reading) == 9);
+  BOOST_TEST(text_of(buffer) == "123456789");
+  check_served();
+}
+
+BOOST_DATA_TEST_CASE_F(StrictFixture, strict_tsocket_gives_a_read_that_is_cut_what_came_and_both_epipe,
+                       data::make(sockets_with_half_close()), backend) {
+  open_strict(backend);
+  Bytes buffer(20);
+  Request<ssize_t> reading = ours.read(buffer);
+  send_and_end("123456789");
+  check_cut(reading);
+  BOOST_TEST(text_of(std::span(buffer).first(9)) == "123456789");
+}
+
+BOOST_DATA_TEST_CASE_F(StrictFixture, strict_tsocket_keeps_a_message_that_is_cut_unread_and_both_epipe,
+                       data::make(sockets_with_half_close()), backend) {
+  for (const bool is_line : {false, true}) {
+    open_strict(backend);
+    Request<Pdu> reading = is_line ? ours.readv_pdu(framing::line{.max_body = 100})
+                                   : ours.readv_pdu(framing::u8{.max_body = 100});
+    send_and_end(
+        "\x19"
+        "23456789");
+    check_cut(reading);
+    BOOST_TEST(take_text(ours, 9) ==
+               "\x19"
+               "23456789");
+  }
+}
+
+BOOST_DATA_TEST_CASE_F(StrictFixture, strict_tsocket_gives_a_next_vector_read_that_is_cut_what_came,
+                       data::make(sockets_with_half_close()), backend) {
+  open_strict(backend);
+  Bytes buffer(20);
+  std::size_t asked = 0;
+  Request<ssize_t> reading = ours.readv_pdu([&](VectorList& vectors) {
+    vectors.add(std::span(buffer).subspan(asked, asked == 0 ? 4 : 16));
+    asked += 4;
+    return 0;
+  });
+  send_and_end("123456789");
+  check_cut(reading);
+  BOOST_TEST(text_of(std::span(buffer).first(9)) == "123456789");
+}
+
+BOOST_DATA_TEST_CASE_F(StrictFixture, strict_tsocket_lets_a_pump_take_everything_before_a_blocked_write_fails,
+                       data::make(sockets_with_half_close()), backend) {
+  open_strict(backend);
+  auto [target, sink] = unix_pair();
+  Request<PumpResult> pumping = pump(ours, target);
+  const Bytes sent = pattern(200000);
+  Request<ssize_t> sending = peer.write(sent);
+  Request<void> ending = peer.shutdown_write();
+  int err = 0;
+  BOOST_TEST((take_all(sink, err) == sent));
+  BOOST_TEST(err == EPIPE);
+  BOOST_TEST(error_of(pumping) == 0);
+  BOOST_TEST(error_of(writing) == EPIPE);
+  BOOST_TEST(error_of(sending) == 0);
+  BOOST_TEST(error_of(ending) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(StrictFixture,
+                       strict_tsocket_fails_a_blocked_write_when_the_reader_that_was_in_front_goes,
+                       data::make(sockets_with_half_close()), backend) {
+  open_strict(backend);
+  Request<ssize_t> reading = ours.readv_pdu([&reading](VectorList& vectors) {
+    static std::byte place{};
+    if (reading.transferred() != 0) {
+      reading = {};
+      return 0;
+    }
+    vectors.add(std::span(&place, 1));
+    return 0;
+  });
+  send_and_end("123456789");
+  BOOST_TEST(error_of(writing) == ECONNRESET);
+  BOOST_TEST(!reading);
+  check_quiet();
+}
+
+// ---- EPIPE is the peer's end and nothing else ----
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, fail_on_first_error_tells_a_clean_end_from_one_that_drops_unread_bytes,
+                       data::make(sockets_with_half_close()), backend) {
+  for (const bool is_read_ahead : {false, true}) {
+    open(backend);
+    if (is_read_ahead) preload(ours, peer, bytes_of("unread"));
+    if (!is_read_ahead) BOOST_TEST(error_of(peer.write("unread")) == 0);
+    BOOST_TEST(ours.set_options({.fail_on_first_error = true}) == 0);
+    Request<void> watching = ours.monitor();
+    BOOST_TEST(error_of(peer.shutdown_write()) == 0);
+    BOOST_TEST(error_of(watching) == EPIPE);
+    Bytes buffer(100);
+    BOOST_TEST(error_of(ours.read_some(buffer)) == ECONNRESET);
+  }
+  open(backend);
+  BOOST_TEST(ours.set_options({.fail_on_first_error = true}) == 0);
+  Request<void> watching = ours.monitor();
+  BOOST_TEST(error_of(peer.shutdown_write()) == 0);
+  BOOST_TEST(error_of(watching) == EPIPE);
+  Bytes buffer(100);
+  BOOST_TEST(error_of(ours.read_some(buffer)) == EPIPE);
+}
+
+BOOST_FIXTURE_TEST_CASE(strict_tsocket_does_not_tell_a_failed_write_to_readers_as_the_end, StreamFixture) {
+  const auto script = make_script({.input = "unread", .room = 0, .write_error = EPIPE});
+  ours = scripted_stream(loop, script);
+  BOOST_TEST(ours.set_options({.strict_tsocket = true}) == 0);
+  BOOST_TEST(error_of(ours.write("x")) == EPIPE);
+  Bytes buffer(100);
+  BOOST_TEST(error_of(ours.read_some(buffer)) == ECONNRESET);
+  auto [target, sink] = unix_pair();
+  int err = 0;
+  Request<PumpResult> pumping = pump(ours, target);
+  fetch(pumping, err);
+  BOOST_TEST(err == ECONNRESET);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -161,7 +161,7 @@ class RequestState : public ReadyNode {
   void schedule_begin() noexcept;
   /// A deadline that belongs to the operation itself; the caller's comes on top of it.
   [[nodiscard]] virtual Clock::time_point own_deadline() const noexcept { return Clock::time_point::max(); }
-  /// The deadline has come.
+  /// The deadline has come, and what was there by then has been served.
   virtual void on_deadline();
   /// One line's worth of facts for the dump, after name and age.
   virtual void describe(std::ostream& out) const;
@@ -206,6 +206,12 @@ class RequestState : public ReadyNode {
   /// A state that was kept when its operation was over begins the next one; see `StateCache`.
   inline void begin_again(LoopCore& core, CallSite site, Phase phase, Marks marks,
                           std::size_t transferred) noexcept;
+  /// For `on_deadline()` of an operation that takes several steps, each of which may have its answer by now:
+  /// puts the deadline behind the next events, a few times and as long as something ends. \return whether it
+  /// did.
+  bool look_again() noexcept;
+  /// The same without a condition: the caller sees to an end.
+  void postpone_deadline() noexcept;
   /// The operation's turn has come, see `schedule_begin()`.
   virtual void begin() {}
   /// The last step before the callback: give up the place in the stream or queue. Code of the user that runs
