@@ -1,9 +1,9 @@
 #include "uv/signal_watch.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "uv/loop_impl.hpp"
+#include "uv/os/process.hpp"
 
 namespace tsock::detail {
 
@@ -21,44 +21,61 @@ void SignalState::on_abandon() noexcept { on_delivery(); }
 void SignalWatch::start() noexcept {
   uv_signal_init(loop_->uv(), &handle_);
   handle_.data = this;
-  error_ = -uv_signal_start(
-      &handle_,
-      [](uv_signal_t* handle, int /*signum*/) { static_cast<SignalWatch*>(handle->data)->on_signal(); },
-      signum_);
+  error_ = os::catch_signal(
+      signum_,
+      [](void* watch) {
+        auto& self = *static_cast<SignalWatch*>(watch);
+        return -uv_signal_start(
+            &self.handle_,
+            [](uv_signal_t* handle, int /*signum*/) { static_cast<SignalWatch*>(handle->data)->on_signal(); },
+            self.signum_);
+      },
+      this);
   uv_unref(reinterpret_cast<uv_handle_t*>(&handle_));
 }
 
 void SignalWatch::close(uv_close_cb closed) noexcept {
+  if (error_ == 0) {
+    os::let_signal_go(
+        signum_, [](void* watch) { uv_signal_stop(&static_cast<SignalWatch*>(watch)->handle_); }, this);
+  }
   handle_.data = loop_;
   uv_close(reinterpret_cast<uv_handle_t*>(&handle_), closed);
 }
 
-void SignalWatch::on_signal() {
+SignalState& SignalWatch::take_first(NodeList& waiting) noexcept {
+  SignalState& state = *static_cast<SignalState::Place&>(waiting.take_first()).state;
+  state.watch_ = nullptr;
+  return state;
+}
+
+void SignalWatch::on_signal() noexcept {
   loop_->enter();
   if (waiting_.empty()) {
     pending_ = true;
   } else {
-    for (SignalState* state : std::exchange(waiting_, {})) {
-      state->set_watch(nullptr);
-      state->finish_with(signum_);
-    }
+    // A trace function may end others of them, and ask again.
+    NodeList waiting;
+    waiting.take_front(waiting_, *waiting_.last());
+    while (!waiting.empty()) take_first(waiting).finish_with(signum_);
   }
   loop_->drain();
 }
 
-void SignalWatch::add(SignalState& state) {
+void SignalWatch::add(SignalState& state) noexcept {
   if (std::exchange(pending_, false)) {
     state.finish_with(signum_);
     return;
   }
-  waiting_.push_back(&state);
-  state.set_watch(this);
+  state.place_.state = &state;
+  waiting_.push_back(state.place_);
+  state.watch_ = this;
 }
 
-void SignalWatch::remove(SignalState& state) noexcept { std::erase(waiting_, &state); }
+void SignalWatch::remove(SignalState& state) noexcept { state.place_.unlink(); }
 
 void SignalWatch::forget_waiters() noexcept {
-  for (SignalState* state : std::exchange(waiting_, {})) state->set_watch(nullptr);
+  while (!waiting_.empty()) take_first(waiting_);
 }
 
 }  // namespace tsock::detail

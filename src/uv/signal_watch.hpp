@@ -2,8 +2,6 @@
 
 #include <uv.h>
 
-#include <vector>
-
 #include "core/loop_core.hpp"
 
 namespace tsock::detail {
@@ -16,13 +14,17 @@ class SignalState : public ResultState<int> {
  public:
   SignalState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "signal"; }
-  void set_watch(SignalWatch* watch) noexcept { watch_ = watch; }
   void interrupt(int err) override;
 
  private:
   void on_delivery() noexcept override;
   void on_abandon() noexcept override;
+  friend class SignalWatch;
+  struct Place : ListNode {
+    SignalState* state = nullptr;
+  };
   SignalWatch* watch_ = nullptr;
+  Place place_;  // among those who wait for the signal
 };
 
 /// Keeps one signal caught for the life of the loop, so that none is missed between two requests.
@@ -38,20 +40,21 @@ class SignalWatch {
   [[nodiscard]] int error() const noexcept { return error_; }
   void close(uv_close_cb closed) noexcept;
   [[nodiscard]] int signum() const noexcept { return signum_; }
-  void add(SignalState& state);
+  void add(SignalState& state) noexcept;
   void remove(SignalState& state) noexcept;
   /// The loop is going: nobody waits any more.
   void forget_waiters() noexcept;
 
  private:
-  void on_signal();
+  void on_signal() noexcept;
+  static SignalState& take_first(NodeList& waiting) noexcept;
 
   LoopImpl* loop_;
   int signum_;
   uv_signal_t handle_{};
   int error_ = 0;
   bool pending_ = false;
-  std::vector<SignalState*> waiting_;
+  NodeList waiting_;
 };
 
 }  // namespace tsock::detail
