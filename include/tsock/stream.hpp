@@ -79,7 +79,8 @@ class Stream {
                                       CallSite site = CallSite::current());
   /// Two connected unix streams (socketpair(2)). On failure both are empty and `err` tells why.
   static std::pair<Stream, Stream> socketpair(Loop& loop, int& err);
-  /// Takes over a connected stream socket. It is made non-blocking and close-on-exec and moved to 3 or above.
+  /// Takes over a connected stream socket. It is made non-blocking and close-on-exec and moved to 3 or above;
+  /// a socket that was blocking is so again when the stream ends or gives it away, as others may have it too.
   /// Errors: EBADF, ENOTSOCK, EPROTOTYPE when it is not a stream socket, EAFNOSUPPORT for a family other than
   /// ipv4, ipv6, unix, EEXIST when the loop watches it already, ENOMEM. On failure the descriptor stays in
   /// `fd`.

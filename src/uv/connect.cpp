@@ -174,10 +174,11 @@ Request<Stream> Stream::unix_connect(Loop& loop, const Address& local, const Add
 namespace {
 
 // On failure `fd` keeps the descriptor.
-Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
+Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, bool was_blocking, int& err) {
   auto socket = detail::SocketStream::make(detail::impl_of(loop.core()), fd, options, err);
   if (err != 0) return {};
   detail::SocketStream& made = *socket;
+  made.set_was_blocking(was_blocking);
   std::unique_ptr<StreamBackend> backend = std::move(socket);
   try {
     return Stream(loop, std::move(backend), options);
@@ -195,19 +196,22 @@ std::pair<Stream, Stream> Stream::socketpair(Loop& loop, int& err) {
   UniqueFd second;
   err = os::open_pair(os::SocketType::stream, first, second);
   if (err != 0) return {};
-  Stream left = wrap_socket(loop, first, {}, err);
+  Stream left = wrap_socket(loop, first, {}, false, err);
   if (err != 0) return {};
-  Stream right = wrap_socket(loop, second, {}, err);
+  Stream right = wrap_socket(loop, second, {}, false, err);
   if (err != 0) return {};
   return {std::move(left), std::move(right)};
 }
 
 Stream Stream::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
   err = fd ? os::check_socket(fd.get(), os::SocketType::stream, false) : EBADF;
-  if (err == 0) err = os::prepare_adopted(fd);
+  bool was_blocking = false;
+  if (err == 0) err = os::prepare_adopted(fd, was_blocking);
   if (err == 0) err = os::apply_connected(fd.get(), os::local_address(fd.get()).family(), options);
-  if (err != 0) return {};
-  return wrap_socket(loop, fd, options, err);
+  Stream stream;
+  if (err == 0) stream = wrap_socket(loop, fd, options, was_blocking, err);
+  if (err != 0 && was_blocking && fd) os::make_blocking(fd.get());
+  return stream;
 }
 
 }  // namespace tsock

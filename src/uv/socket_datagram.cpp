@@ -37,6 +37,7 @@ void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
   late_ = Request<void>();
   stop_watching();
+  if (was_blocking_ && fd_) os::make_blocking(fd_.get());
   fd_.reset();
   if (!file_) return;
   os::FileIdentity now;
@@ -47,6 +48,7 @@ void SocketDatagram::close() noexcept {
 
 UniqueFd SocketDatagram::release() noexcept {
   stop_watching();
+  if (was_blocking_) os::make_blocking(fd_.get());
   return std::move(fd_);
 }
 
@@ -156,7 +158,7 @@ int SocketDatagram::leave(const Address& group, unsigned interface_index, const 
 namespace {
 
 Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool connected, bool adopted,
-                     const DatagramOptions& options, int& err) {
+                     const DatagramOptions& options, int& err, bool was_blocking = false) {
   const int family = os::local_address(fd.get()).family();
   std::unique_ptr<SocketDatagram> socket;
   try {
@@ -165,6 +167,7 @@ Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool c
     err = ENOMEM;
     return {};
   }
+  socket->set_was_blocking(was_blocking);
   if (connected) socket->set_connected();
   err = socket->open();
   if (err != 0) {
@@ -245,10 +248,15 @@ std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, const DatagramOpt
 
 Datagram Datagram::adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& options, int& err) {
   err = fd ? os::check_socket(fd.get(), os::SocketType::datagram, false) : EBADF;
-  if (err == 0) err = os::prepare_adopted(fd);
+  bool was_blocking = false;
+  if (err == 0) err = os::prepare_adopted(fd, was_blocking);
   if (err == 0) err = os::apply_datagram(fd.get(), os::local_address(fd.get()).family(), options, true);
-  if (err != 0) return {};
-  return detail::wrap_socket(loop, fd, {}, !os::remote_address(fd.get()).is_empty(), true, options, err);
+  if (err != 0) {
+    if (was_blocking) os::make_blocking(fd.get());
+    return {};
+  }
+  return detail::wrap_socket(loop, fd, {}, !os::remote_address(fd.get()).is_empty(), true, options, err,
+                             was_blocking);
 }
 
 DatagramCapabilities Datagram::capabilities() noexcept { return os::datagram_capabilities(); }

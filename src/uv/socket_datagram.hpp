@@ -29,6 +29,8 @@ class SocketDatagram final : public DatagramBackend,
   int open() { return start_watching(fd_.get()); }
   [[nodiscard]] UniqueFd release() noexcept;
   void set_connected() noexcept { connected_ = true; }
+  /// As that of SocketStream.
+  void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
   /// The socket file that is removed at the end.
   void own_file(const Address& address, os::FileIdentity identity) { file_ = OwnedFile{address, identity}; }
 
@@ -65,6 +67,7 @@ class SocketDatagram final : public DatagramBackend,
   DatagramEvents* events_ = nullptr;
   int family_;
   bool connected_ = false;
+  bool was_blocking_ = false;
   bool info_;
   bool error_event_ = false;             // the kernel said that an error waits
   bool blocked_by_destination_ = false;  // what was not sent names its receiver

@@ -23,6 +23,7 @@ SocketListener::SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions&
 
 SocketListener::~SocketListener() {
   stop_watching();
+  if (was_blocking_ && fd_) os::make_blocking(fd_.get());
   if (!file_) return;
   // Somebody may have put a socket of his own there since.
   os::FileIdentity now;
@@ -36,6 +37,7 @@ void SocketListener::own_file(const Address& address, os::FileIdentity identity)
 
 UniqueFd SocketListener::release() noexcept {
   stop_watching();
+  if (was_blocking_) os::make_blocking(fd_.get());
   return std::move(fd_);
 }
 
@@ -119,10 +121,12 @@ Listener Listener::unix_stream(Loop& loop, const Address& address, const Listene
 
 Listener Listener::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& accepted, int& err) {
   err = fd ? os::check_socket(fd.get(), os::SocketType::stream, true) : EBADF;
-  if (err == 0) err = os::prepare_adopted(fd);
+  bool was_blocking = false;
+  if (err == 0) err = os::prepare_adopted(fd, was_blocking);
   if (err != 0) return {};
   auto socket =
       std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd), accepted, false);
+  socket->set_was_blocking(was_blocking);
   err = socket->open();
   if (err != 0) {
     fd = socket->release();

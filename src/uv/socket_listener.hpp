@@ -22,6 +22,8 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
   /// The socket file that is removed at the end.
   void own_file(const Address& address, os::FileIdentity identity);
   [[nodiscard]] UniqueFd release() noexcept;
+  /// As that of SocketStream.
+  void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
 
   void attach(ListenerEvents& events) noexcept override { events_ = &events; }
   int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override;
@@ -42,6 +44,7 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
   UniqueFd fd_;
   StreamOptions accepted_;
   int family_;
+  bool was_blocking_ = false;
   bool inherited_;   // accepted sockets have their options already
   UniqueFd unmade_;  // accepted when there was no memory or descriptor to make a stream with
   ListenerEvents* events_ = nullptr;

@@ -44,6 +44,8 @@ void SocketStream::operator delete(SocketStream* socket, std::destroying_delete_
 // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
 void SocketStream::close() noexcept {
   stop_watching();
+  if (was_blocking_ && fd_) [[unlikely]]
+    os::make_blocking(fd_.get());
   fd_.reset();
 }
 
@@ -185,6 +187,7 @@ Address SocketStream::remote_address() const noexcept {
 
 UniqueFd SocketStream::release() noexcept {
   stop_watching();
+  if (was_blocking_) os::make_blocking(fd_.get());
   return std::move(fd_);
 }
 

@@ -21,6 +21,8 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueFd& fd, const StreamOptions& options,
                                             int& err, FdWatch* watch = nullptr) noexcept;
   ~SocketStream() override;
+  /// The socket was a blocking one, and becomes one again when it is closed or given away.
+  void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
   // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
   static void operator delete(SocketStream* socket, std::destroying_delete_t) noexcept;
 
@@ -75,6 +77,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   // Small, and the small ones first: many of these are idle.
   bool wants_broken_ : 1 = false;
   bool watches_breaks_ : 1 = false;
+  bool was_blocking_ : 1 = false;      // and is to be again, for others who have the socket
   std::int16_t connection_error_ = 0;  // what broke the connection; the kernel tells it only once
   UniqueFd fd_;
   StreamEvents* events_ = nullptr;

@@ -109,7 +109,8 @@ int open_pair(SocketType type, UniqueFd& first, UniqueFd& second) noexcept {
   return lift_above_stdio(second);
 }
 
-int prepare_adopted(UniqueFd& fd) noexcept {
+int prepare_adopted(UniqueFd& fd, bool& was_blocking) noexcept {
+  was_blocking = false;
   if (const int err = lift_above_stdio(fd); err != 0) return err;
   const int descriptor_flags = ::fcntl(fd.get(), F_GETFD);
   if (descriptor_flags < 0) return errno;
@@ -117,9 +118,15 @@ int prepare_adopted(UniqueFd& fd) noexcept {
     return errno;
   const int status_flags = ::fcntl(fd.get(), F_GETFL);
   if (status_flags < 0) return errno;
-  if ((status_flags & O_NONBLOCK) == 0 && ::fcntl(fd.get(), F_SETFL, status_flags | O_NONBLOCK) != 0)
-    return errno;
+  if ((status_flags & O_NONBLOCK) != 0) return 0;
+  if (::fcntl(fd.get(), F_SETFL, status_flags | O_NONBLOCK) != 0) return errno;
+  was_blocking = true;
   return 0;
+}
+
+void make_blocking(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
 int check_socket(int fd, SocketType type, bool listening) noexcept {

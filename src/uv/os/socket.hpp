@@ -20,8 +20,10 @@ enum class SocketType : std::uint8_t { stream, datagram };
 
 UniqueFd open_socket(int family, SocketType type, int& err) noexcept;
 int open_pair(SocketType type, UniqueFd& first, UniqueFd& second) noexcept;
-/// Moves a foreign descriptor to 3 or above and makes it close-on-exec and non-blocking.
-int prepare_adopted(UniqueFd& fd) noexcept;
+/// Moves a foreign descriptor to 3 or above and makes it close-on-exec and non-blocking. `was_blocking` tells
+/// whether that has to be taken back in the end: other processes may have the same socket.
+int prepare_adopted(UniqueFd& fd, bool& was_blocking) noexcept;
+void make_blocking(int fd) noexcept;
 /// Whether it is a socket of that type, of a family that tsock knows. `listening` must match too.
 int check_socket(int fd, SocketType type, bool listening) noexcept;
 
