@@ -242,7 +242,7 @@ void LoopCore::close() noexcept {
   }
   lease_ = nullptr;
   batch_lease_ = nullptr;
-  for (NodeList* list : {&live_, &ready_}) {
+  for (NodeList* list : {&live_, &ready_, &next_turn_}) {
     while (!list->empty()) {
       auto& node = static_cast<ReadyNode&>(list->front());
       node.unlink();

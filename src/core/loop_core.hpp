@@ -147,6 +147,11 @@ class LoopCore {
     ready_.push_back(node);
     ensure_drain();
   }
+  /// The same in the next turn, when others have had theirs.
+  void make_ready_next_turn(ReadyNode& node) noexcept {
+    next_turn_.push_back(node);
+    wake_up();
+  }
   /// The same while `is_attentive()`.
   void list_ready(ReadyNode& node) noexcept { ready_.push_back(node); }
   /// The same for the front of another list, up to and including `last`.
@@ -183,14 +188,19 @@ class LoopCore {
   /// The events of a turn are over, see `ask_for_turn_end()`.
   void end_turn() noexcept;
   [[nodiscard]] bool is_draining() const noexcept { return (attention_ & draining) != 0; }
-  [[nodiscard]] bool has_work() const noexcept { return !ready_.empty() || !flushes_.empty(); }
+  [[nodiscard]] bool has_work() const noexcept {
+    return !ready_.empty() || !flushes_.empty() || !next_turn_.empty();
+  }
   void wake_up() noexcept {
     if (is_closed()) return;
     attend(awake);
     wake();
   }
   /// The event library took the wake-up.
-  void slept() noexcept { neglect(awake); }
+  void slept() noexcept {
+    neglect(awake);
+    if (!next_turn_.empty()) ready_.take_front(next_turn_, *next_turn_.last());
+  }
   /// An event begins; `drain()` comes at its end.
   void event(std::uint64_t now_ms) noexcept {
     now_ms_ = now_ms;
@@ -346,6 +356,7 @@ class LoopCore {
   Pool pool_;
   NodeList live_;
   NodeList ready_;
+  NodeList next_turn_;
   NodeList flushes_;
   NodeList resources_;
   StateCache state_cache_;

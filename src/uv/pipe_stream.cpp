@@ -8,6 +8,13 @@
 
 namespace tsock::detail {
 
+namespace {
+
+// What never waits gives and takes this much in one call: others have to have their turn.
+constexpr std::size_t most_at_once = std::size_t{256} * 1024;
+
+}  // namespace
+
 PipeStream::PipeStream(LoopImpl& loop, Source source) noexcept
     : FdWatcher(loop), source_(std::move(source)), access_(os::access_mode(source_.fd.get())) {}
 
@@ -34,15 +41,29 @@ void PipeStream::close() noexcept {
   source_.fd.reset();
 }
 
+// The front of the vectors, of which one is not empty. `room` is for one that is too long.
+std::span<const iovec> PipeStream::share(std::span<const iovec> vectors, iovec& room) const noexcept {
+  if (!always_ready_) return vectors;
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  for (; count < vectors.size() && vectors[count].iov_len <= most_at_once - bytes; ++count)
+    bytes += vectors[count].iov_len;
+  if (bytes != 0 || count == vectors.size()) return vectors.first(count);
+  room = {vectors[count].iov_base, most_at_once};
+  return {&room, 1};
+}
+
 ssize_t PipeStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
-  const ssize_t got = os::read_descriptor(source_.fd.get(), vectors, err);
+  iovec room{};
+  const ssize_t got = os::read_descriptor(source_.fd.get(), share(vectors, room), err);
   // A terminal whose other side hung up.
   if (got < 0 && err == EIO && source_.kind == os::DescriptorKind::terminal) return 0;
   return got;
 }
 
 ssize_t PipeStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
-  return os::write_descriptor(source_.fd.get(), vectors, err);
+  iovec room{};
+  return os::write_descriptor(source_.fd.get(), share(vectors, room), err);
 }
 
 // The reader sees the end when the last descriptor of the sending side is closed. A standard descriptor that
@@ -85,7 +106,7 @@ void PipeStream::want_broken() noexcept {
 }
 
 void PipeStream::come_back() {
-  if (!is_linked()) loop_impl().make_ready(*this);
+  if (!is_linked()) loop_impl().make_ready_next_turn(*this);
 }
 
 void PipeStream::run() {

@@ -47,6 +47,7 @@ class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, pr
   void run() override;
   void come_back();
   void close() noexcept;
+  [[nodiscard]] std::span<const iovec> share(std::span<const iovec> vectors, iovec& room) const noexcept;
 
   Source source_;
   os::AccessMode access_;
