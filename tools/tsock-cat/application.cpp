@@ -9,7 +9,14 @@
 #include "opener.hpp"
 
 namespace tsock_cat {
+
 namespace {
+
+// Who started this process does not want it to hear of the signal: a shell's background job, nohup.
+bool is_ignored(int signum) {
+  struct sigaction action {};
+  return ::sigaction(signum, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 
 // Senders of datagrams cost nothing to invent, and only -i ends them.
 constexpr std::size_t most_datagram_peers = 1024;
@@ -79,10 +86,14 @@ Failure Application::open_acceptors() {
 }
 
 void Application::catch_signals() {
-  interrupted_ = services_.loop.signal(SIGINT);
-  interrupted_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGINT); });
-  terminated_ = services_.loop.signal(SIGTERM);
-  terminated_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGTERM); });
+  if (!is_ignored(SIGINT)) {
+    interrupted_ = services_.loop.signal(SIGINT);
+    interrupted_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGINT); });
+  }
+  if (!is_ignored(SIGTERM)) {
+    terminated_ = services_.loop.signal(SIGTERM);
+    terminated_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGTERM); });
+  }
   on_dump_signal();
 }
 
@@ -96,6 +107,7 @@ void Application::on_interrupt(int signum) {
 // Every request in progress, and the counters, on SIGUSR1.
 void Application::on_dump_signal() {
 #ifdef SIGUSR1
+  if (is_ignored(SIGUSR1)) return;
   dump_requested_ = services_.loop.signal(SIGUSR1);
   dump_requested_.set_callback([this](tsock::Request<int>&) {
     std::ostringstream text;

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+
+#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -36,9 +39,19 @@ ExitCode run(int argc, const char* const* argv) {
   return application.run();
 }
 
+// Whoever started this process may have closed its standard descriptors. Then there is no input, and output
+// goes nowhere; none of the numbers becomes that of a socket or file, which would get the output.
+void open_missing_descriptors() {
+  for (int number = 0; number <= 2; ++number) {
+    if (::fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
+    static_cast<void>(::open("/dev/null", number == 0 ? O_RDONLY : O_WRONLY));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_missing_descriptors();
 #ifdef SIGPIPE
   // Of standard error: whoever reads the report may go, and the transfer goes on.
   std::signal(SIGPIPE, SIG_IGN);
