@@ -79,8 +79,9 @@ class Loop {
   /// Completes after `duration`, rounded up to milliseconds; never early. Zero completes on the next turn.
   Request<void> sleep(std::chrono::nanoseconds duration, CallSite site = CallSite::current());
   /// Completes with the signal's number when it is delivered. The signal stays caught from the first request
-  /// on to the end of the Loop; one that came between two requests completes the next one at once. EINVAL for
-  /// a signal that cannot be caught. Several requests for one signal all complete.
+  /// on to the end of the Loop, also one that was ignored before; then it has the disposition again that it
+  /// had. One that came between two requests completes the next one at once. EINVAL for a signal that cannot
+  /// be caught. Several requests for one signal all complete.
   Request<int> signal(int signum, CallSite site = CallSite::current());
 
   /// Writes every request in progress as a tree: name, file:line of the caller, age, bytes so far, peer.
@@ -92,8 +93,11 @@ class Loop {
   /// Called for every step of every request; an empty function ends it.
   void set_trace(TraceFunction function);
 
-  /// To be called in the child after fork(), before anything else of the loop; see uv_loop_fork. \return 0 or
-  /// errno value.
+  /// To be called in the child after fork(), before anything else of the loop, which then has what it shared
+  /// with the parent for itself; see uv_loop_fork. A loop that is destroyed, run or used without it notices
+  /// the fork by itself and does the same, so a child may also just let its copies go: the parent keeps
+  /// hearing of its descriptors. (A child made by the bare clone(2), without fork handlers, is not noticed.)
+  /// What worker threads did for files and names ends with ECANCELED in the child. \return 0 or errno value.
   int after_fork_in_child() noexcept;
   /// libuv's loop.
   [[nodiscard]] uv_loop_s* native_handle() const noexcept;

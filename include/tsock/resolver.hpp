@@ -29,12 +29,12 @@ struct ResolveOptions {
 /// is the loopback or, with ResolveOptions::passive, the wildcard, IPv6 first. Numbers that are no address,
 /// such as "127.1" and "0x7f000001", are refused here as everywhere; getaddrinfo(3) would take them.
 /// `service` is a port number or a name ("https"); null or empty is port 0. Both are copied. Numeric text is
-/// turned at once and needs no thread; for everything else one of libuv's worker threads calls
+/// turned at once and needs no thread; for everything else a thread of the loop's own calls
 /// getaddrinfo(3).
 ///
 /// \return a request for the addresses, at least one. Errors, with what getaddrinfo(3) gave:
 ///  - ENXIO: no such host name, or it has no address of the family (EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY)
-///  - EAGAIN: no answer from the name servers; worth another try (EAI_AGAIN)
+///  - EAGAIN: no answer from the name servers; worth another try (EAI_AGAIN). Also when no thread can be made
 ///  - EIO: the name server refused, or answered with an error (EAI_FAIL)
 ///  - EINVAL: unknown service, port above 65535, text that is no name (see is_host_text()), a name with
 ///    numeric_only (EAI_SERVICE, EAI_SOCKTYPE, EAI_BADFLAGS)
@@ -42,10 +42,10 @@ struct ResolveOptions {
 ///  - ENAMETOOLONG: a host of more than 255 bytes, or a service of more than 63 (EAI_OVERFLOW)
 ///  - ENOMEM (EAI_MEMORY), or the system's errno value (EAI_SYSTEM)
 ///
-/// Cancelling, a deadline and destroying end the request at once, also while the worker thread is stuck in
-/// the lookup. The thread cannot be called back: until the lookup returns it holds one of libuv's few worker
-/// threads (UV_THREADPOOL_SIZE), `Loop::run()` does not end by itself (`Loop::stop()` ends it), and libuv
-/// waits for the thread when the process exits.
+/// Cancelling, a deadline and destroying end the request at once, also while the thread is stuck in the
+/// lookup. The thread cannot be called back, but nobody waits for it: neither `Loop::run()` nor the end of
+/// the Loop nor that of the process, and files have threads of their own. A loop has at most 16 such threads;
+/// a lookup beyond them waits, in order, until one is free.
 Request<std::vector<Address>> resolve(Loop& loop, OptionalText host, OptionalText service,
                                       const ResolveOptions& options = {},
                                       CallSite site = CallSite::current());

@@ -21,6 +21,10 @@ class StreamEvents {
   virtual void on_writable() noexcept = 0;
   /// The connection is broken: EPIPE when the peer ended its side, else the connection's error.
   virtual void on_broken(int err) noexcept = 0;
+  /// What the backend needs for going on cannot be had now, which need not last: reads and writes that wait
+  /// end with `err` (which may be EAGAIN), and what is started later is tried anew. A read gives its bytes
+  /// back; behind a write of which a part was taken, writing has ended.
+  virtual void on_shortage(int err) noexcept = 0;
 
  protected:
   ~StreamEvents() = default;
@@ -61,6 +65,9 @@ class StreamBackend {
   virtual ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept = 0;
   /// Whether all bytes taken have left for the layer below. \return 0, EAGAIN, or an errno value.
   virtual int try_flush() noexcept { return 0; }
+  /// When `try_writev()` or `try_flush()` failed: bytes that were taken and have not left, and never will.
+  /// Requests then do not count them as transferred.
+  [[nodiscard]] virtual std::size_t unsent_bytes() const noexcept { return 0; }
   /// Ends the sending side; reading goes on. \return 0, EAGAIN, or an errno value: ENOTSUP where there is no
   /// half-close.
   virtual int try_shutdown_write() noexcept = 0;

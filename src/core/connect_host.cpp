@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <new>
 #include <string>
 #include <tsock/connect_host.hpp>
 #include <tsock/loop.hpp>
@@ -67,17 +68,33 @@ class ConnectToHost final : public Operation<Stream> {
       begin();
       return;
     }
-    resolving_ = resolve(loop(), host_, service_,
-                         {.family = options_.family, .numeric_only = options_.numeric_only}, site_);
-    resolving_.set_callback([this](Request<std::vector<Address>>& request) {
-      int err = 0;
-      addresses_ = request.recv(err);
-      if (!error(err)) begin();
+    or_no_memory([this] {
+      resolving_ = resolve(loop(), host_, service_,
+                           {.family = options_.family, .numeric_only = options_.numeric_only}, site_);
+      resolving_.set_callback([this](Request<std::vector<Address>>& request) {
+        int err = 0;
+        addresses_ = request.recv(err);
+        if (!error(err)) begin();
+      });
     });
   }
 
  private:
+  // What is thrown where nobody catches it would leave the request without an end.
+  template <class F>
+  void or_no_memory(F step) {
+    try {
+      step();
+    } catch (const std::bad_alloc&) {
+      error(ENOMEM);
+    }
+  }
+
   void begin() {
+    or_no_memory([this] { begin_attempts(); });
+  }
+
+  void begin_attempts() {
     std::erase_if(addresses_, [this](const Address& address) { return !fits(address, options_); });
     addresses_ = in_turn(std::move(addresses_));
     if (addresses_.empty()) {
@@ -96,7 +113,7 @@ class ConnectToHost final : public Operation<Stream> {
     if (next_ == addresses_.size()) return;
     delay_ = loop().sleep(options_.attempt_delay, site_);
     delay_.set_callback([this](Request<void>&) {
-      if (is_in_progress()) attempt_next();
+      if (is_in_progress()) or_no_memory([this] { attempt_next(); });
     });
   }
 
@@ -113,7 +130,7 @@ class ConnectToHost final : public Operation<Stream> {
     if (error_ == 0 || weight(err) > weight(error_)) error_ = err;
     std::erase_if(attempts_, [&attempt](const auto& other) { return other.get() == &attempt; });
     if (next_ < addresses_.size()) {
-      attempt_next();
+      or_no_memory([this] { attempt_next(); });
     } else if (attempts_.empty()) {
       error(error_);
     }

@@ -154,6 +154,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void on_readable() noexcept override;
   void on_writable() noexcept override;
   void on_broken(int err) noexcept override;
+  void on_shortage(int err) noexcept override;
 
   // LoopResource
   void loop_closed() noexcept override;
@@ -222,6 +223,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool after_write(ssize_t result, std::size_t offered, int err);
   void await_writable();
   void write_failed(int err);
+  void discount_unsent(std::size_t bytes) noexcept;
   bool finish_taken();
   void account_written(std::size_t bytes);
   void finish_written(std::size_t bytes);

@@ -174,9 +174,36 @@ void StreamCore::write_failed(int err) {
     if (!writes_.empty()) write_at(writes_.front()).set_tried();
     await_writable();
   } else {
+    if (const std::size_t unsent = backend_->unsent_bytes(); unsent != 0) {
+      discount_unsent(unsent);
+      finish_written(0);  // those in front of them have left
+    }
     latch_write(err);
     fail_writes(err);
   }
+}
+
+// Bytes that were taken last and have not left.
+void StreamCore::discount_unsent(std::size_t bytes) noexcept {
+  for (ListNode* node = writes_.last(); node != writes_.end() && bytes != 0; node = node->prev) {
+    StreamWrite& write = write_at(*node);
+    const std::size_t step = std::min(bytes, write.transferred());
+    bytes -= step;
+    write.discount(step);
+    add_queued_bytes(step);
+  }
+}
+
+void StreamCore::on_shortage(int err) noexcept {
+  if (reading_ != nullptr && reading_->is_unfinished() && reading_->can_take()) {
+    reading_->give_back(*this);
+    reading_->finish(err);
+  }
+  if (!flags_.write_blocked) return;
+  flags_.write_blocked = false;
+  if (writes_.empty()) return;
+  if (write_at(writes_.front()).transferred() != 0) latch_write(err);
+  fail_writes(err);
 }
 
 // Bytes that the backend has taken but may not have passed on.

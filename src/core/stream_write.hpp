@@ -66,6 +66,11 @@ class StreamWrite : public StreamOperation {
     return fds_ != nullptr ? std::span<const int>(*fds_) : std::span<const int>();
   }
   void advance(std::size_t bytes) noexcept;
+  /// Bytes that were taken have not left; the write fails now.
+  void discount(std::size_t bytes) noexcept {
+    add_transferred(std::size_t{0} - bytes);
+    remaining_ += bytes;
+  }
   /// All that remained is out. The caller puts it into the ready list, and tells the queue.
   void complete() noexcept {
     add_transferred(remaining_);

@@ -7,6 +7,7 @@
 namespace tsock::detail {
 
 int FdWatch::start_watching(int fd) noexcept {
+  loop_->notice_fork();
   uv_poll_t* poll = nullptr;
   try {
     poll = make_pooled<uv_poll_t>(*loop_);
@@ -27,6 +28,7 @@ void FdWatch::take_over(FdWatch& other) noexcept {
   poll_ = std::exchange(other.poll_, nullptr);
   other.interests_ = 0;
   if (poll_ == nullptr) return;
+  loop_->notice_fork();
   // What the other one asked for is its own affair.
   uv_poll_stop(poll_);
   poll_->data = this;
@@ -34,6 +36,7 @@ void FdWatch::take_over(FdWatch& other) noexcept {
 
 void FdWatch::arm(unsigned interests, uv_poll_cb callback) noexcept {
   if (poll_ == nullptr) return;
+  loop_->notice_fork();
   interests_ = static_cast<std::uint8_t>((interests_ & all) | (interests << armed_shift));
   const int mask = static_cast<int>(((interests & readable) != 0 ? unsigned{UV_READABLE} : 0U) |
                                     ((interests & writable) != 0 ? unsigned{UV_WRITABLE} : 0U) |
@@ -71,6 +74,7 @@ bool FdWatch::take_event(int status, int events, uv_poll_cb callback, FdEvent& e
 void FdWatch::stop_watching() noexcept {
   uv_poll_t* const poll = std::exchange(poll_, nullptr);
   if (poll == nullptr) return;
+  loop_->notice_fork();
   interests_ = 0;
   poll->data = loop_;
   uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* closed) {

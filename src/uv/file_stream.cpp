@@ -1,13 +1,13 @@
 #include "uv/file_stream.hpp"
 
-#include <uv.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "uv/loop_impl.hpp"
+#include "uv/os/descriptor.hpp"
 
 namespace tsock::detail {
 
@@ -17,263 +17,283 @@ constexpr std::size_t buffer_size = std::size_t{64} * 1024;
 
 }  // namespace
 
-/// One direction: a buffer and the worker thread's call on it.
-struct FileStream::Job {
-  uv_fs_t request{};
-  std::byte* buffer = nullptr;
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  int err = 0;
-  bool busy = false;
-
-  [[nodiscard]] bool has_bytes() const noexcept { return begin != end; }
-};
-
-/// The descriptor and what worker threads use; it outlives the stream until they are done.
+/// The descriptor, for the stream and the calls that it has under way; the last of them closes it.
 struct FileStream::File {
-  File(LoopImpl& owner, UniqueFd descriptor, FileStream& user) noexcept
-      : loop(&owner), fd(std::move(descriptor)), stream(&user) {
-    reading.request.data = writing.request.data = closing.request.data = this;
-  }
+  File(LoopImpl& owner, UniqueFd descriptor) noexcept : loop(&owner), fd(std::move(descriptor)) {}
+  /// On the loop's thread close(2) could wait for a file server.
+  static void let_go(std::shared_ptr<File> file) noexcept;
 
-  LoopImpl* loop;
+  LoopImpl* loop;  // for the loop's thread
   UniqueFd fd;
-  FileStream* stream;
-  Job reading;
-  Job writing;
-  Job closing;
-  bool ended = false;
-  bool closed = false;
-
-  [[nodiscard]] bool is_busy() const noexcept { return reading.busy || writing.busy || closing.busy; }
-
-  /// A buffer, kept while it is in use.
-  void reserve(Job& job) {
-    if (job.buffer == nullptr) job.buffer = static_cast<std::byte*>(loop->allocate(buffer_size));
-    job.begin = job.end = 0;
-  }
-  void free_buffer(Job& job) noexcept {
-    if (job.buffer != nullptr) loop->deallocate(job.buffer, buffer_size);
-    job.buffer = nullptr;
-    job.begin = job.end = 0;
-  }
-
-  /// What every call to a worker thread has in common. `begin` starts it.
-  template <class F>
-  void start(Job& job, F begin) {
-    job.err = -begin();
-    if (job.err != 0) return;
-    job.busy = true;
-    loop->job_started();
-  }
-
-  static void returned(uv_fs_t* request);
-  void start_read();
-  void start_write();
-  void start_close();
-  void end_job(Job& job);
-  /// Closes, and goes when nobody needs it any more.
-  void release() noexcept;
 };
 
-void FileStream::File::start_read() {
-  reserve(reading);
-  const uv_buf_t target = uv_buf_init(reinterpret_cast<char*>(reading.buffer), buffer_size);
-  start(reading,
-        [&] { return uv_fs_read(loop->uv(), &reading.request, fd.get(), &target, 1, -1, returned); });
-}
+/// A call: what it is about, and what has come of it.
+class FileStream::Job final : public WorkerThreads::Job {
+ public:
+  Job(std::shared_ptr<File> file, FileStream* stream) noexcept : file_(std::move(file)), stream_(stream) {}
 
-void FileStream::File::start_write() {
-  const uv_buf_t rest = uv_buf_init(reinterpret_cast<char*>(writing.buffer + writing.begin),
-                                    static_cast<unsigned>(writing.end - writing.begin));
-  start(writing, [&] { return uv_fs_write(loop->uv(), &writing.request, fd.get(), &rest, 1, -1, returned); });
-}
-
-// On the loop's thread close(2) could wait for a file server.
-void FileStream::File::start_close() {
-  closed = true;
-  const int number = fd.release();
-  start(closing, [&] { return uv_fs_close(loop->uv(), &closing.request, number, returned); });
-  if (!closing.busy) fd.reset(number);
-}
-
-void FileStream::File::returned(uv_fs_t* request) {
-  auto& file = *static_cast<File*>(request->data);
-  LoopImpl& loop = *file.loop;
-  const bool is_closed = loop.is_closed();
-  if (!is_closed) loop.enter();
-  loop.job_ended();
-  for (Job* job : {&file.reading, &file.writing, &file.closing}) {
-    if (request == &job->request) file.end_job(*job);
+  /// Without a buffer it closes.
+  bool make_buffer(std::size_t size) noexcept {
+    buffer_.reset(new (std::nothrow) std::byte[size]);
+    return buffer_ != nullptr;
   }
-  if (!is_closed) loop.drain();
-}
+  void set_to_write() noexcept { writes_ = true; }
+  [[nodiscard]] std::span<std::byte> room() noexcept { return {buffer_.get() + end_, buffer_size - end_}; }
+  void add(std::size_t bytes) noexcept { end_ += bytes; }
+  /// A part of the file that was read, or bytes that were not written.
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {buffer_.get() + begin_, end_ - begin_};
+  }
+  void take(std::size_t bytes) noexcept { begin_ += bytes; }
+  [[nodiscard]] int error() const noexcept { return err_; }
+  /// Nobody waits for it any more.
+  void forget_stream() noexcept { stream_ = nullptr; }
 
-void FileStream::File::end_job(Job& job) {
-  job.busy = false;
-  const ssize_t result = job.request.result;
-  uv_fs_req_cleanup(&job.request);
-  if (result < 0) job.err = static_cast<int>(-result);
-  if (&job == &reading) {
-    if (result > 0) reading.end = static_cast<std::size_t>(result);
-    if (result == 0) ended = true;
-    if (result <= 0) free_buffer(reading);
-  } else if (&job == &writing) {
-    if (result == 0) writing.err = EIO;
-    if (result > 0) {
-      writing.begin += static_cast<std::size_t>(result);
-      if (writing.has_bytes() && stream != nullptr) {
-        start_write();
-        if (writing.busy) return;
-      }
+  void work() noexcept override {
+    if (buffer_ == nullptr) {
+      err_ = os::close(file_->fd);
+    } else if (writes_) {
+      write_all();
+    } else {
+      read();
     }
-    free_buffer(writing);
   }
-  if (stream == nullptr) {
-    release();
-  } else if (&job == &reading) {
-    stream->on_read();
-  } else {
-    stream->on_write();
+  void done(std::unique_ptr<WorkerThreads::Job> self) noexcept override {
+    if (stream_ != nullptr) {
+      self.release();
+      stream_->returned(std::unique_ptr<Job>(this));
+    } else {
+      File::let_go(std::move(file_));
+    }
   }
-}
+  void lost() noexcept override {
+    FileStream* const stream = std::exchange(stream_, nullptr);
+    auto* const left = new (std::nothrow) Job(file_, nullptr);
+    file_.reset();
+    if (stream == nullptr || left == nullptr) return;
+    left->err_ = ECANCELED;
+    left->begin_ = begin_;
+    left->end_ = writes_ ? end_ : begin_;
+    stream->returned_as(*this, std::unique_ptr<Job>(left));
+  }
 
-void FileStream::File::release() noexcept {
-  if (is_busy()) return;
-  if (!closed && !loop->is_closed()) {
-    start_close();
-    if (closing.busy) return;
+ private:
+  void read() noexcept {
+    const iovec target = make_vector(room());
+    const ssize_t got = os::read_descriptor(file_->fd.get(), {&target, 1}, err_);
+    if (got > 0) add(static_cast<std::size_t>(got));
   }
-  free_buffer(reading);
-  free_buffer(writing);
-  LoopImpl& owner = *loop;
-  this->~File();
-  owner.deallocate(static_cast<void*>(this), sizeof(File));
+  void write_all() noexcept {
+    while (err_ == 0 && begin_ != end_) {
+      const iovec rest = make_vector(bytes());
+      const ssize_t written = os::write_descriptor(file_->fd.get(), {&rest, 1}, err_);
+      if (written > 0) take(static_cast<std::size_t>(written));
+      if (written == 0) err_ = EIO;
+    }
+  }
+
+  std::shared_ptr<File> file_;
+  FileStream* stream_;
+  std::unique_ptr<std::byte[]> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  int err_ = 0;
+  bool writes_ = false;
+};
+
+void FileStream::File::let_go(std::shared_ptr<File> file) noexcept {
+  LoopImpl& loop = *file->loop;
+  if (!file->fd || file.use_count() > 1 || loop.is_closed()) return;
+  std::unique_ptr<WorkerThreads::Job> job(new (std::nothrow) Job(std::move(file), nullptr));
+  // Without a thread it is closed here.
+  if (job != nullptr) static_cast<void>(loop.submit(LoopImpl::Work::file, job));
 }
 
 FileStream::FileStream(LoopImpl& loop, UniqueFd fd)
-    : loop_(&loop), file_(make_pooled<File>(loop, loop, std::move(fd), *this)) {}
+    : loop_(&loop), file_(std::make_shared<File>(loop, std::move(fd))) {}
 
 FileStream::~FileStream() {
   if (is_linked()) unlink();
   let_go();
 }
 
+// What was taken to be written is written; bytes that nobody will ask for need not be read.
 void FileStream::let_go() noexcept {
-  File* const file = std::exchange(file_, nullptr);
-  if (file == nullptr) return;
-  file->stream = nullptr;
-  // Nobody wants these bytes; a write that the worker thread has not begun was interrupted.
-  if (file->reading.busy) uv_cancel(reinterpret_cast<uv_req_t*>(&file->reading.request));
-  if (file->writing.busy) uv_cancel(reinterpret_cast<uv_req_t*>(&file->writing.request));
-  file->release();
+  if (file_ == nullptr) return;
+  if (reading_.out != nullptr && !loop_->is_closed() &&
+      loop_->take_back(LoopImpl::Work::file, *reading_.out) != nullptr)
+    reading_.out = nullptr;
+  for (Work* work : {&reading_, &writing_, &closing_}) {
+    work->job.reset();
+    if (Job* const out = std::exchange(work->out, nullptr)) out->forget_stream();
+  }
+  File::let_go(std::move(file_));
+  file_ = nullptr;
 }
+
+std::unique_ptr<FileStream::Job> FileStream::make_job(Work& work, std::size_t size) noexcept {
+  std::unique_ptr<Job> job(new (std::nothrow) Job(file_, this));
+  if (job == nullptr || (size != 0 && !job->make_buffer(size))) {
+    work.err = ENOMEM;
+    return nullptr;
+  }
+  return job;
+}
+
+void FileStream::submit(Work& work, std::unique_ptr<Job> job) noexcept {
+  Job& out = *job;
+  std::unique_ptr<WorkerThreads::Job> handed(std::move(job));
+  const int err = loop_->submit(LoopImpl::Work::file, handed);
+  if (err == 0) {
+    work.out = &out;
+  } else if (err == EAGAIN) {
+    shortage_ = err;
+  } else {
+    work.err = err;
+  }
+}
+
+void FileStream::start_read() noexcept {
+  if (std::unique_ptr<Job> job = make_job(reading_, buffer_size)) submit(reading_, std::move(job));
+}
+
+void FileStream::returned(std::unique_ptr<Job> job) noexcept {
+  Job& done = *job;
+  returned_as(done, std::move(job));
+}
+
+void FileStream::returned_as(const Job& out, std::unique_ptr<Job> job) noexcept {
+  if (&out == reading_.out) {
+    reading_.out = nullptr;
+    reading_.err = job->error();
+    ended_ = reading_.err == 0 && job->bytes().empty();
+    if (!job->bytes().empty()) reading_.job = std::move(job);
+    on_read();
+    return;
+  }
+  Work& work = &out == writing_.out ? writing_ : closing_;
+  work.out = nullptr;
+  work.err = job->error();
+  if (&work == &writing_) unsent_ = job->bytes().size();
+  job.reset();
+  on_write();
+}
+
+bool FileStream::has_bytes() const noexcept { return reading_.job != nullptr; }
 
 ssize_t FileStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   if (file_ == nullptr) {
     err = EBADF;
     return -1;
   }
-  Job& job = file_->reading;
-  if (job.busy || !job.has_bytes()) {
-    err = job.err != 0 ? job.err : EAGAIN;
-    return !job.busy && job.err == 0 && file_->ended ? 0 : -1;
+  if (!has_bytes()) {
+    err = reading_.err != 0 ? reading_.err : EAGAIN;
+    return reading_.out == nullptr && reading_.err == 0 && ended_ ? 0 : -1;
   }
+  Job& job = *reading_.job;
   std::size_t taken = 0;
   for (const iovec& vector : vectors) {
-    const std::size_t step = std::min(vector.iov_len, job.end - job.begin);
+    const std::size_t step = std::min(vector.iov_len, job.bytes().size());
     if (step == 0) continue;
-    std::memcpy(vector.iov_base, job.buffer + job.begin, step);
-    job.begin += step;
+    std::memcpy(vector.iov_base, job.bytes().data(), step);
+    job.take(step);
     taken += step;
   }
-  if (!job.has_bytes()) file_->free_buffer(job);
+  if (job.bytes().empty()) reading_.job.reset();
   return static_cast<ssize_t>(taken);
 }
 
 ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
   err = try_flush();
   if (err != 0) return -1;
-  Job& job = file_->writing;
-  file_->reserve(job);
-  for (const iovec& vector : vectors) {
-    const std::size_t step = std::min(vector.iov_len, buffer_size - job.end);
-    if (step == 0) continue;
-    std::memcpy(job.buffer + job.end, vector.iov_base, step);
-    job.end += step;
+  std::unique_ptr<Job> job = make_job(writing_, buffer_size);
+  if (job == nullptr) {
+    err = ENOMEM;
+    return -1;
   }
-  const auto taken = static_cast<ssize_t>(job.end);
-  file_->start_write();
-  if (job.busy) return taken;
-  file_->free_buffer(job);
-  err = job.err;
+  job->set_to_write();
+  for (const iovec& vector : vectors) {
+    const std::size_t step = std::min(vector.iov_len, job->room().size());
+    if (step == 0) continue;
+    std::memcpy(job->room().data(), vector.iov_base, step);
+    job->add(step);
+  }
+  const auto taken = static_cast<ssize_t>(job->bytes().size());
+  submit(writing_, std::move(job));
+  if (writing_.out != nullptr) return taken;
+  err = writing_.err != 0 ? writing_.err : EAGAIN;  // EAGAIN: `run()` tells of the shortage
   return -1;
 }
 
 int FileStream::try_flush() noexcept {
   if (file_ == nullptr) return EBADF;
-  if (file_->writing.err != 0) return file_->writing.err;
-  return file_->writing.busy ? EAGAIN : 0;
+  if (writing_.err != 0) return writing_.err;
+  return writing_.out != nullptr ? EAGAIN : 0;
 }
 
 int FileStream::try_shutdown_write() noexcept { return ENOTSUP; }
 
 int FileStream::try_disconnect() noexcept {
   if (file_ == nullptr) return EBADF;
-  if (file_->is_busy()) return EAGAIN;
-  if (!file_->closed) {
-    file_->start_close();
-    if (file_->closing.busy) return EAGAIN;
+  if (is_busy()) return EAGAIN;
+  if (file_->fd) {
+    if (std::unique_ptr<Job> job = make_job(closing_, 0)) submit(closing_, std::move(job));
+    if (closing_.out != nullptr) return EAGAIN;
+    shortage_ = 0;
+    closing_.err = os::close(file_->fd);
   }
-  const int err = file_->closing.err;
+  const int err = closing_.err;
   let_go();
   return err;
 }
 
 void FileStream::want_readable() noexcept {
   wants_read_ = true;
-  Job& job = file_->reading;
-  if (job.busy) return;
-  if (!job.has_bytes() && job.err == 0 && !file_->ended) file_->start_read();
-  if (!job.busy) come_back();
+  if (reading_.out != nullptr) return;
+  if (file_ != nullptr && !has_bytes() && reading_.err == 0 && !ended_) start_read();
+  if (reading_.out == nullptr) come_back();
 }
 
 void FileStream::want_writable() noexcept {
   wants_write_ = true;
-  if (!file_->is_busy()) come_back();
+  if (!is_busy() || shortage_ != 0) come_back();
 }
 
-void FileStream::come_back() {
+void FileStream::come_back() noexcept {
   if (!is_linked()) loop_->make_ready(*this);
 }
 
 void FileStream::run() {
-  if (wants_write_ && file_ != nullptr && !file_->is_busy()) {
+  if (const int err = std::exchange(shortage_, 0); err != 0) {
+    wants_write_ = wants_read_ = false;
+    events_->on_shortage(err);
+    return;
+  }
+  if (wants_write_ && file_ != nullptr && !is_busy()) {
     wants_write_ = false;
     events_->on_writable();
   }
-  if (wants_read_ && file_ != nullptr && !file_->reading.busy) {
+  if (wants_read_ && file_ != nullptr && reading_.out == nullptr) {
     wants_read_ = false;
     events_->on_readable();
   }
 }
 
-void FileStream::on_read() {
+void FileStream::on_read() noexcept {
   if (std::exchange(wants_read_, false)) events_->on_readable();
   // A disconnect waits for both directions.
-  if (wants_write_ && file_ != nullptr && !file_->is_busy()) on_write();
+  if (wants_write_ && file_ != nullptr && !is_busy()) on_write();
 }
 
-void FileStream::on_write() {
+void FileStream::on_write() noexcept {
   if (std::exchange(wants_write_, false)) events_->on_writable();
 }
 
 std::size_t FileStream::pending_bytes(int& err) noexcept {
-  if (file_ == nullptr) return 0;
-  const Job& job = file_->reading;
-  if (job.busy) return 0;
-  if (!job.has_bytes()) err = job.err != 0 ? job.err : (file_->ended ? EPIPE : 0);
-  return job.end - job.begin;
+  if (file_ == nullptr || reading_.out != nullptr) return 0;
+  if (has_bytes()) return reading_.job->bytes().size();
+  err = reading_.err != 0 ? reading_.err : (ended_ ? EPIPE : 0);
+  return 0;
 }
 
 StreamTraits FileStream::traits() const noexcept { return {.read_ahead = true, .short_is_final = true}; }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <span>
 #include <tsock/stream_backend.hpp>
 #include <tsock/unique_fd.hpp>
@@ -10,7 +12,7 @@ namespace tsock::detail {
 
 class LoopImpl;
 
-/// A regular file, read and written at the descriptor's own place by libuv's worker threads.
+/// A regular file, read and written at the descriptor's own place by worker threads of the loop.
 class FileStream final : public StreamBackend, private ReadyTask {
  public:
   FileStream(LoopImpl& loop, UniqueFd fd);
@@ -27,21 +29,45 @@ class FileStream final : public StreamBackend, private ReadyTask {
   void want_writable() noexcept override;
   void want_broken() noexcept override {}
   std::size_t pending_bytes(int& err) noexcept override;
+  [[nodiscard]] std::size_t unsent_bytes() const noexcept override { return unsent_; }
   [[nodiscard]] StreamTraits traits() const noexcept override;
 
  private:
   struct File;
-  struct Job;
+  class Job;
+  /// What a worker thread does for the stream, one call at a time.
+  struct Work {
+    std::unique_ptr<Job> job;  // what has come of the last call, if that is still of use
+    Job* out = nullptr;        // the call that a thread works on
+    int err = 0;
+  };
 
   void run() override;
-  void come_back();
-  void on_read();
-  void on_write();
+  void come_back() noexcept;
+  /// A call that is not out yet; null, with an error, when there is no memory.
+  std::unique_ptr<Job> make_job(Work& work, std::size_t size) noexcept;
+  void submit(Work& work, std::unique_ptr<Job> job) noexcept;
+  void start_read() noexcept;
+  void returned(std::unique_ptr<Job> job) noexcept;
+  /// `job` has come of the call `out`.
+  void returned_as(const Job& out, std::unique_ptr<Job> job) noexcept;
+  void on_read() noexcept;
+  void on_write() noexcept;
   void let_go() noexcept;
+  [[nodiscard]] bool has_bytes() const noexcept;
+  [[nodiscard]] bool is_busy() const noexcept {
+    return reading_.out != nullptr || writing_.out != nullptr || closing_.out != nullptr;
+  }
 
   LoopImpl* loop_;
-  File* file_;
+  std::shared_ptr<File> file_;
   StreamEvents* events_ = nullptr;
+  Work reading_;
+  Work writing_;
+  Work closing_;
+  std::size_t unsent_ = 0;  // bytes that were taken and are not in the file
+  int shortage_ = 0;        // no thread is to be had
+  bool ended_ = false;
   bool wants_read_ = false;
   bool wants_write_ = false;
 };

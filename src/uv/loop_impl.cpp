@@ -3,11 +3,14 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <chrono>
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 
+#include "uv/os/process.hpp"
 #include "uv/signal_watch.hpp"
 
 namespace tsock::detail {
@@ -21,6 +24,23 @@ void check(int result, const char* what) {
 }
 
 }  // namespace
+
+/// Threads for what would block the loop, and how they wake it.
+struct LoopImpl::Workers {
+  uv_async_t async{};
+  WorkerThreads lookups{most_lookup_threads, async};
+  WorkerThreads files{most_file_threads, async};
+
+  [[nodiscard]] WorkerThreads& of(Work work) noexcept { return work == Work::lookup ? lookups : files; }
+  // What becomes of a file is waited for; a lookup that nobody asks about is not.
+  void keep_alive_while_busy() noexcept {
+    if (files.is_busy()) {
+      uv_ref(as_handle(async));
+    } else {
+      uv_unref(as_handle(async));
+    }
+  }
+};
 
 /// Marks the loop as running, for the guard against nesting.
 class LoopImpl::RunScope {
@@ -40,7 +60,12 @@ class LoopImpl::RunScope {
 
 LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
     : LoopCore(loop), uv_(borrowed != nullptr ? borrowed : &own_), owned_(borrowed == nullptr) {
+  // libuv asserts that it gets no standard descriptor.
+  const os::StandardDescriptorsTaken taken;
+  os::watch_forks();
   if (owned_) check(uv_loop_init(&own_), "uv_loop_init");
+  os::watch_forks_further();
+  forks_ = os::fork_count();
   const int err = uv_async_init(uv_, &async_, [](uv_async_t* handle) {
     auto* const self = static_cast<LoopImpl*>(handle->data);
     self->enter();
@@ -65,6 +90,13 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
 }
 
 LoopImpl::~LoopImpl() = default;
+
+// What libuv has in the kernel belongs to parent and child until the child has its own: taking a descriptor
+// out of the epoll set would take it away from the parent.
+void LoopImpl::notice_fork() noexcept {
+  if (forks_ == os::fork_count()) return;
+  if (after_fork_in_child() != 0) log_warning("a loop cannot be used in this child process");
+}
 
 void LoopImpl::destroy_posted() noexcept {
   while (PostedFunction* function = posted_.take()) {
@@ -133,6 +165,7 @@ void LoopImpl::throw_kept_exception() {
 
 void LoopImpl::run() {
   const RunScope scope(*this);
+  notice_fork();
   for (;;) {
     if (stop_requested_) {
       stop_requested_ = false;
@@ -148,6 +181,7 @@ void LoopImpl::run() {
 
 bool LoopImpl::run_once() {
   const RunScope scope(*this);
+  notice_fork();
   hold_for_posted();
   const bool alive = stop_requested_ ? false : uv_run(uv_, UV_RUN_ONCE) != 0;
   throw_kept_exception();
@@ -157,6 +191,7 @@ bool LoopImpl::run_once() {
 
 void LoopImpl::run_until_idle() {
   const RunScope scope(*this);
+  notice_fork();
   for (;;) {
     const std::uint64_t before = progress();
     hold_for_posted();
@@ -220,7 +255,17 @@ SignalWatch* LoopImpl::signal_watch(int signum, int& err) {
   return signal_watch(signum, err);
 }
 
-int LoopImpl::after_fork_in_child() noexcept { return -uv_loop_fork(uv_); }
+int LoopImpl::after_fork_in_child() noexcept {
+  forks_ = os::fork_count();
+  const os::StandardDescriptorsTaken taken;
+  const int err = -uv_loop_fork(uv_);
+  if (workers_ != nullptr) {
+    workers_->lookups.forked();
+    workers_->files.forked();
+    workers_->keep_alive_while_busy();
+  }
+  return err;
+}
 
 void LoopImpl::set_logger(std::shared_ptr<spdlog::logger> logger) noexcept {
   logger_ = std::move(logger);
@@ -244,27 +289,57 @@ void LoopImpl::handle_closed() noexcept {
   }
 }
 
-// Calls for files and names that are about to return would keep the loop's memory: they get a moment.
-void LoopImpl::wait_for_jobs() noexcept {
-  if (jobs_ == 0) return;
-  struct Grace {
-    uv_timer_t timer{};
-    bool over = false;
-  } grace;
-  uv_timer_init(uv_, &grace.timer);
-  grace.timer.data = &grace;
-  uv_timer_start(
-      &grace.timer, [](uv_timer_t* timer) { static_cast<Grace*>(timer->data)->over = true; }, 200, 0);
-  while (jobs_ != 0 && !grace.over) uv_run(uv_, UV_RUN_ONCE);
-  uv_close(as_handle(grace.timer), [](uv_handle_t* timer) { timer->data = nullptr; });
-  while (grace.timer.data != nullptr) uv_run(uv_, UV_RUN_NOWAIT);
+LoopImpl::Workers* LoopImpl::workers() noexcept {
+  if (workers_ != nullptr) return workers_.get();
+  std::unique_ptr<Workers> made(new (std::nothrow) Workers);
+  if (made == nullptr) return nullptr;
+  const int err = uv_async_init(uv_, &made->async, [](uv_async_t* handle) {
+    auto* const self = static_cast<LoopImpl*>(handle->data);
+    self->enter();
+    self->workers_->lookups.deliver();
+    self->workers_->files.deliver();
+    self->workers_->keep_alive_while_busy();
+    self->drain();
+  });
+  if (err != 0) return nullptr;
+  made->async.data = this;
+  uv_unref(as_handle(made->async));
+  ++open_handles_;
+  workers_ = std::move(made);
+  return workers_.get();
+}
+
+int LoopImpl::submit(Work work, std::unique_ptr<WorkerThreads::Job>& job) noexcept {
+  notice_fork();
+  Workers* const all = workers();
+  if (all == nullptr) return ENOMEM;
+  const int err = all->of(work).submit(job);
+  all->keep_alive_while_busy();
+  return err;
+}
+
+std::unique_ptr<WorkerThreads::Job> LoopImpl::take_back(Work work, WorkerThreads::Job& job) noexcept {
+  std::unique_ptr<WorkerThreads::Job> taken = workers_->of(work).take_back(job);
+  workers_->keep_alive_while_busy();
+  return taken;
+}
+
+// Calls for files that are about to return get a moment: what was written is in the file then, and what was
+// closed is closed.
+void LoopImpl::end_workers() noexcept {
+  if (workers_ == nullptr) return;
+  workers_->lookups.end();
+  workers_->files.wait(std::chrono::milliseconds(200));
+  workers_->files.end();
 }
 
 void LoopImpl::release() noexcept {
+  notice_fork();
   // What they captured may be requests of this loop, which keep its memory.
   destroy_posted();
   for (const auto& watch : signals_) watch->forget_waiters();
   close();
+  end_workers();
   const uv_close_cb closed = [](uv_handle_t* handle) {
     static_cast<LoopImpl*>(handle->data)->handle_closed();
   };
@@ -278,20 +353,18 @@ void LoopImpl::release() noexcept {
   uv_close(as_handle(look_check_), closed);
   uv_close(as_handle(timer_), closed);
   uv_close(as_handle(async_), closed);
+  if (workers_ != nullptr) uv_close(as_handle(workers_->async), closed);
   if (!owned_) return;
   // What is left to do is closing handles; none of it waits. The uv_loop_t is a part of this object, which
   // must not go with the last handle but after the loop.
   keep();
-  wait_for_jobs();
   int err = UV_EBUSY;
   for (int round = 0; err == UV_EBUSY && round < 8; ++round) {
     uv_run(uv_, UV_RUN_NOWAIT);
     err = uv_loop_close(uv_);
   }
   if (err != 0) {
-    log_warning(
-        "a loop was destroyed while handles of the application are open in it, or a worker thread is stuck; "
-        "its memory stays");
+    log_warning("a loop was destroyed while handles of the application are open in it; its memory stays");
     return;
   }
   stop_keeping();

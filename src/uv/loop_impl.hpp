@@ -2,12 +2,15 @@
 
 #include <uv.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <tsock/loop.hpp>
 #include <vector>
 
 #include "core/loop_core.hpp"
 #include "core/post_queue.hpp"
+#include "uv/worker_threads.hpp"
 
 namespace tsock::detail {
 
@@ -39,17 +42,28 @@ class LoopImpl final : public LoopCore {
   /// The Loop is gone; this object lives on until libuv has closed its handles and no block is out.
   void release() noexcept;
 
+  /// To be called before a handle of libuv's that has a descriptor is stopped, started or closed: in a forked
+  /// child that nobody has told of it, the loop first gets what it shares with the parent for itself.
+  void notice_fork() noexcept;
+
   /// To be called first in every libuv callback.
   void enter() noexcept { event(uv_now(uv_)); }
 
-  /// A worker thread of libuv's begins, or has ended, a call for this loop.
-  void job_started() noexcept { ++jobs_; }
-  void job_ended() noexcept { --jobs_; }
+  /// What worker threads are for; none waits for the other.
+  enum class Work : std::uint8_t { lookup, file };
+  /// As those of WorkerThreads.
+  int submit(Work work, std::unique_ptr<WorkerThreads::Job>& job) noexcept;
+  std::unique_ptr<WorkerThreads::Job> take_back(Work work, WorkerThreads::Job& job) noexcept;
 
  private:
   static constexpr unsigned posted_rounds = 16;
 
+  // A lookup that hangs costs a thread until the system gives it up, so there are more of them.
+  static constexpr std::size_t most_lookup_threads = 16;
+  static constexpr std::size_t most_file_threads = 4;
+
   class RunScope;
+  struct Workers;
   ~LoopImpl() override;
 
   void wake() noexcept override;
@@ -62,7 +76,8 @@ class LoopImpl final : public LoopCore {
   void take_posted();
   void destroy_posted() noexcept;
   void handle_closed() noexcept;
-  void wait_for_jobs() noexcept;
+  Workers* workers() noexcept;
+  void end_workers() noexcept;
 
   uv_loop_t own_{};
   uv_loop_t* uv_;
@@ -75,12 +90,13 @@ class LoopImpl final : public LoopCore {
   Clock::time_point looked_at_;
   uv_async_t async_{};
   unsigned open_handles_ = 0;
-  std::size_t jobs_ = 0;
+  unsigned forks_ = 0;  // when this process got the loop
   bool running_ = false;
   bool runs_posted_ = false;
   bool stop_requested_ = false;
   bool stop_seen_ = false;
   PostQueue posted_;
+  std::unique_ptr<Workers> workers_;  // made on demand
   std::vector<std::unique_ptr<SignalWatch>> signals_;
   std::shared_ptr<spdlog::logger> logger_;
   bool logger_set_ = false;

@@ -1,17 +1,19 @@
-#include <uv.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <memory>
+#include <new>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <tsock/loop.hpp>
 #include <tsock/resolver.hpp>
 #include <utility>
+#include <vector>
 
 #include "core/address_text.hpp"
 #include "uv/loop_impl.hpp"
+#include "uv/os/name_lookup.hpp"
 
 namespace tsock {
 
@@ -21,37 +23,6 @@ namespace {
 
 constexpr std::size_t longest_host = 255;
 constexpr std::size_t longest_service = 63;
-
-int errno_of(int status) {
-  switch (status) {
-    case 0:
-      return 0;
-    case UV_EAI_NONAME:
-    case UV_EAI_NODATA:
-    case UV_EAI_ADDRFAMILY:
-      return ENXIO;
-    case UV_EAI_AGAIN:
-      return EAGAIN;
-    case UV_EAI_FAIL:
-      return EIO;
-    case UV_EAI_SERVICE:
-    case UV_EAI_SOCKTYPE:
-    case UV_EAI_BADFLAGS:
-    case UV_EAI_BADHINTS:
-    case UV_EAI_PROTOCOL:
-      return EINVAL;
-    case UV_EAI_FAMILY:
-      return EAFNOSUPPORT;
-    case UV_EAI_OVERFLOW:
-      return ENAMETOOLONG;
-    case UV_EAI_MEMORY:
-      return ENOMEM;
-    case UV_EAI_CANCELED:
-      return ECANCELED;
-    default:
-      return -status;  // EAI_SYSTEM: libuv hands on errno
-  }
-}
 
 bool fits(const Address& address, AddressFamily family) {
   return family == AddressFamily::any ||
@@ -97,7 +68,12 @@ class ResolveState : public ResultState<std::vector<Address>> {
   [[nodiscard]] const char* name() const noexcept override { return "resolve"; }
 
   void start() {
-    const int err = begin_lookup();
+    int err = 0;
+    try {
+      err = begin_lookup();
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+    }
     if (err != 0) finish(err);
   }
 
@@ -109,12 +85,28 @@ class ResolveState : public ResultState<std::vector<Address>> {
   void describe(std::ostream& out) const override { out << ", of " << host_ << " port " << service_; }
 
  private:
-  /// libuv's request; it stays until the worker thread is done with it.
-  struct Lookup {
-    Lookup(LoopImpl& owner, ResolveState& user) noexcept : loop(&owner), state(&user) { request.data = this; }
-    uv_getaddrinfo_t request{};
-    LoopImpl* loop;
-    ResolveState* state;
+  /// What a worker thread asks the system; the thread keeps it for as long as that takes.
+  class Lookup final : public WorkerThreads::Job {
+   public:
+    explicit Lookup(ResolveState& user)
+        : host_(user.host_), service_(user.service_), options_(user.options_), state_(&user) {}
+    void work() noexcept override { addresses_ = os::look_up(host_, service_, options_, err_); }
+    void done(std::unique_ptr<Job> /*self*/) noexcept override {
+      if (state_ != nullptr) state_->complete(std::move(addresses_), err_);
+    }
+    void lost() noexcept override {
+      if (state_ != nullptr) std::exchange(state_, nullptr)->complete({}, ECANCELED);
+    }
+    /// Nobody waits for it any more.
+    void forget_state() noexcept { state_ = nullptr; }
+
+   private:
+    std::string host_;
+    std::string service_;
+    ResolveOptions options_;
+    ResolveState* state_;  // for the loop's thread
+    std::vector<Address> addresses_;
+    int err_ = 0;
   };
 
   // 0 also when the result is there already.
@@ -155,68 +147,29 @@ class ResolveState : public ResultState<std::vector<Address>> {
   }
 
   int ask() {
-    addrinfo hints{};
-    hints.ai_family = options_.family == AddressFamily::any    ? AF_UNSPEC
-                      : options_.family == AddressFamily::ipv4 ? AF_INET
-                                                               : AF_INET6;
-    hints.ai_socktype = options_.datagram ? SOCK_DGRAM : SOCK_STREAM;
-    hints.ai_flags = (options_.passive ? AI_PASSIVE : 0) | (options_.numeric_only ? AI_NUMERICHOST : 0);
-    LoopImpl& loop = impl_of(core());
-    auto* const lookup = make_pooled<Lookup>(loop, loop, *this);
-    const int status = uv_getaddrinfo(
-        loop.uv(), &lookup->request,
-        [](uv_getaddrinfo_t* request, int result, addrinfo* found) { returned(request, result, found); },
-        host_.empty() ? nullptr : host_.c_str(), service_.empty() ? nullptr : service_.c_str(), &hints);
-    if (status != 0) {
-      lookup->~Lookup();
-      loop.deallocate(lookup, sizeof(Lookup));
-      return errno_of(status);
-    }
-    loop.job_started();
-    lookup_ = lookup;
-    return 0;
+    auto made = std::make_unique<Lookup>(*this);
+    Lookup& lookup = *made;
+    std::unique_ptr<WorkerThreads::Job> job = std::move(made);
+    const int err = impl_of(core()).submit(LoopImpl::Work::lookup, job);
+    if (err == 0) lookup_ = &lookup;
+    return err;
   }
 
-  static void returned(uv_getaddrinfo_t* request, int status, addrinfo* found) {
-    auto* const lookup = static_cast<Lookup*>(request->data);
-    LoopImpl& loop = *lookup->loop;
-    ResolveState* const state = lookup->state;
-    if (state != nullptr) loop.enter();
-    loop.job_ended();
-    if (state != nullptr) state->complete(status, found);
-    uv_freeaddrinfo(found);
-    lookup->~Lookup();
-    loop.deallocate(static_cast<void*>(lookup), sizeof(Lookup));
-    if (state != nullptr) loop.drain();
-  }
-
-  void complete(int status, const addrinfo* found) {
+  void complete(std::vector<Address> addresses, int err) noexcept {
     lookup_ = nullptr;
-    if (status != 0) {
-      finish(errno_of(status));
-      return;
-    }
-    std::vector<Address> addresses;
-    for (; found != nullptr; found = found->ai_next) {
-      int err = 0;
-      Address address = Address::from_sockaddr(found->ai_addr, found->ai_addrlen, err);
-      if (err != 0 || !fits(address, options_.family)) continue;
-      if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
-        addresses.push_back(address);
-    }
-    if (addresses.empty()) {
-      finish(ENXIO);
+    if (err != 0) {
+      finish(err);
     } else {
       finish_with(std::move(addresses));
     }
   }
 
-  // A lookup that no worker thread has begun is taken back; one that runs cannot be stopped.
+  // A lookup that no thread has begun is taken back; one that runs cannot be stopped.
   void abandon_lookup() noexcept {
     Lookup* const lookup = std::exchange(lookup_, nullptr);
-    if (lookup == nullptr) return;
-    lookup->state = nullptr;
-    uv_cancel(reinterpret_cast<uv_req_t*>(&lookup->request));
+    if (lookup == nullptr || core().is_closed()) return;
+    lookup->forget_state();
+    impl_of(core()).take_back(LoopImpl::Work::lookup, *lookup);
   }
 
   void on_delivery() noexcept override { abandon_lookup(); }

@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <memory>
+#include <new>
 #include <tsock/loop.hpp>
 #include <tsock/stdio_stream.hpp>
 #include <utility>
@@ -13,8 +14,9 @@ namespace tsock {
 
 namespace {
 
-// Takes over `fd` on success.
-Stream stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool is_shared, int kept, int& err) {
+// Takes over `fd`.
+Stream make_stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool is_shared, int kept,
+                        int& err) {
   detail::LoopImpl& impl = detail::impl_of(loop.core());
   switch (kind) {
     case os::DescriptorKind::socket:
@@ -32,6 +34,15 @@ Stream stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool is_sh
   err = pipe->open();
   if (err != 0) return {};
   return Stream(loop, std::move(pipe));
+}
+
+Stream stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool is_shared, int kept, int& err) {
+  try {
+    return make_stream_over(loop, fd, kind, is_shared, kept, err);
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return {};
+  }
 }
 
 // A description of one's own where that is possible. O_NONBLOCK belongs to the description, and with it to

@@ -87,6 +87,7 @@ void UvStream::close() noexcept {
   watched_.reset();
   free_buffer();
   link->stream = nullptr;
+  link->loop->notice_fork();
   uv_stream_t* const stream = link->handle;
   if (!link->ownership.takes()) {
     if (reading_) uv_read_stop(stream);

@@ -1,10 +1,13 @@
 #include "tsock/resolver.hpp"
 
 #include <netdb.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -13,21 +16,20 @@
 
 #include "support/fake_getaddrinfo.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/thread_shortage.hpp"
 
 using namespace tsock;
 using namespace std::chrono_literals;
 using tsock::test::FakeNames;
 using tsock::test::LoopFixture;
+using tsock::test::ThreadShortage;
 
 namespace {
 
 struct ResolverFixture : LoopFixture {
   FakeNames names;
 
-  ~ResolverFixture() {
-    names.let_go();
-    loop.run();  // until the worker threads are back
-  }
+  ~ResolverFixture() { names.let_go(); }
 
   std::vector<std::string> resolved(std::string_view host, std::string_view service,
                                     const ResolveOptions& options, int& err) {
@@ -238,6 +240,102 @@ BOOST_AUTO_TEST_CASE(loop_destroyed_before_the_lookup_returns) {
   int err = 0;
   BOOST_TEST(request.recv(err).empty());
   BOOST_TEST(err == ECANCELED);
+}
+
+BOOST_AUTO_TEST_CASE(run_returns_while_an_abandoned_lookup_is_stuck) {
+  names.get_stuck("stuck.fake");
+  {
+    const auto request = resolve(loop, "stuck.fake", "80");
+    names.wait_for_stuck(1);
+  }
+  loop.run();  // or this test hangs
+  BOOST_TEST(names.lookups() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(loop_is_destroyed_while_a_lookup_is_stuck) {
+  names.get_stuck("stuck.fake");
+  auto own = std::make_unique<Loop>();
+  auto request = resolve(*own, "stuck.fake", "80");
+  names.wait_for_stuck(1);
+  own.reset();  // or this test hangs
+  int err = 0;
+  BOOST_TEST(request.recv(err).empty());
+  BOOST_TEST(err == ECANCELED);
+}
+
+BOOST_AUTO_TEST_CASE(process_exits_while_a_lookup_is_stuck) {
+  const pid_t child = ::fork();
+  BOOST_TEST_REQUIRE(child >= 0);
+  if (child == 0) {
+    ::alarm(20);  // kills a child that hangs
+    names.get_stuck("stuck.fake");
+    {
+      Loop own;
+      auto request = resolve(own, "stuck.fake", "80");
+      names.wait_for_stuck(1);
+      request.set_timeout(1ms);
+      int err = 0;
+      static_cast<void>(request.wait(err));
+      static_cast<void>(request.recv(err));
+      if (err != ETIMEDOUT) ::_exit(1);
+    }
+    ::quick_exit(0);
+  }
+  int status = 0;
+  BOOST_TEST(::waitpid(child, &status, 0) == child);
+  BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(files_do_not_wait_for_stuck_lookups) {
+  names.get_stuck("stuck.fake");
+  std::vector<Request<std::vector<Address>>> requests;
+  for (int i = 0; i < 16; ++i) requests.push_back(resolve(loop, "stuck.fake", "80"));
+  names.wait_for_stuck(16);
+  int err = 0;
+  Stream file = open_file(loop, "/proc/self/cmdline", FileMode::read, err);
+  std::byte byte{};
+  auto reading = file.read({&byte, 1});
+  BOOST_TEST(error_of(reading) == 0);
+  file = Stream();
+  requests.clear();
+  loop.run();
+}
+
+BOOST_AUTO_TEST_CASE(lookups_beyond_the_number_of_threads_wait_in_order_and_can_be_cancelled) {
+  names.get_stuck("stuck.fake");
+  names.add("www.fake", {"10.0.0.1"});
+  std::vector<Request<std::vector<Address>>> stuck;
+  for (int i = 0; i < 16; ++i) stuck.push_back(resolve(loop, "stuck.fake", "80"));
+  names.wait_for_stuck(16);
+  auto first = resolve(loop, "www.fake", "1");
+  auto cancelled = resolve(loop, "www.fake", "2");
+  auto late = resolve(loop, "www.fake", "3");
+  auto dropped = resolve(loop, "www.fake", "4");
+  auto last = resolve(loop, "www.fake", "5");
+  loop.run_until_idle();
+  BOOST_TEST(names.lookups() == 16);
+  BOOST_TEST(cancelled.cancel());
+  BOOST_TEST(error_of(cancelled) == ECANCELED);
+  late.set_timeout(1ms);
+  BOOST_TEST(error_of(late) == ETIMEDOUT);
+  dropped = {};
+  BOOST_TEST(first.is_in_progress());
+  names.let_go();
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(last) == 0);
+  for (auto& request : stuck) BOOST_TEST(error_of(request) == 0);
+  BOOST_TEST(names.lookups() == 18);
+}
+
+BOOST_AUTO_TEST_CASE(no_thread_to_be_had_is_eagain_and_the_next_lookup_tries_again) {
+  names.add("www.fake", {"10.0.0.1"});
+  {
+    const ThreadShortage shortage;
+    BOOST_TEST(error_for("www.fake", "80") == EAGAIN);
+    BOOST_TEST(error_for("127.0.0.1", "80") == 0);
+    BOOST_TEST(error_of(connect_to_host(loop, "www.fake", "80")) == EAGAIN);
+  }
+  BOOST_TEST(error_for("www.fake", "80") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(dump_names_what_is_looked_up) {

@@ -9,11 +9,13 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -22,6 +24,7 @@
 
 #include "core/loop_core.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/thread_shortage.hpp"
 
 using namespace tsock;
 using tsock::test::LoopFixture;
@@ -376,6 +379,32 @@ BOOST_AUTO_TEST_CASE(device_that_is_always_ready_does_not_hold_the_loop) {
   BOOST_TEST(endless.transferred() > 0U);
 }
 
+BOOST_AUTO_TEST_CASE(device_that_never_ends_takes_a_bounded_part_of_each_turn) {
+  Stream zero = open_path("/dev/zero", FileMode::read);
+  std::vector<std::byte> buffer(std::size_t{16} * 1024 * 1024);
+  std::size_t reads = 0;
+  std::function<void()> next;
+  Request<ssize_t> reading;
+  next = [&] {
+    reading = zero.read(std::span(buffer).first(std::size_t{64} * 1024));
+    reading.set_callback([&](auto&) {
+      ++reads;
+      next();
+    });
+  };
+  next();
+  loop.run_once();
+  loop.run_once();
+  BOOST_TEST(reads <= 64U);
+  reading = {};
+  // One read that is larger than what a turn gives.
+  auto large = zero.read(buffer);
+  loop.run_once();
+  loop.run_once();
+  BOOST_TEST(large.transferred() <= std::size_t{4} * 1024 * 1024);
+  BOOST_TEST(error_of(large) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(full_device_gives_its_error) {
   Stream full = open(::open("/dev/full", O_WRONLY | O_CLOEXEC));
   BOOST_TEST(error_of(full.write("x")) == ENOSPC);
@@ -448,6 +477,53 @@ BOOST_AUTO_TEST_CASE(full_disk_is_told_to_the_write_that_found_it_full) {
     ::setrlimit(RLIMIT_FSIZE, &before);
   }
   std::signal(SIGXFSZ, handler);
+}
+
+BOOST_AUTO_TEST_CASE(transferred_of_a_file_is_what_is_in_the_file_when_the_disk_is_full) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const std::vector<std::byte> bytes = pattern(400000);
+  // On a border of what a worker thread writes at once, beside it, in the first piece, and none at all.
+  for (const std::size_t room :
+       {std::size_t{262144}, std::size_t{262145}, std::size_t{100}, std::size_t{0}}) {
+    const std::string path = directory / "out";
+    const rlimit limit{room, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    Stream out = open_path(path, FileMode::write);
+    auto writing = out.write(bytes);
+    BOOST_TEST(error_of(writing) == EFBIG);  // and SIGXFSZ, whose default action kills, reaches nobody
+    BOOST_TEST(writing.transferred() == room);
+    BOOST_TEST(content_of(path).size() == room);
+    // Several writes that went to the thread together.
+    Stream again = open_path(path, FileMode::write);
+    const std::span<const std::byte> all(bytes);
+    Queue queue(loop);
+    auto first = again.write(queue, all.first(40));
+    auto second = again.write(queue, all.subspan(40, 50000));
+    BOOST_TEST(error_of(first) == (room < 40 ? EFBIG : 0));
+    BOOST_TEST(error_of(second) == (room < 50000 ? EFBIG : 0));
+    BOOST_TEST(first.transferred() + second.transferred() == std::min(room, std::size_t{50040}));
+    ::setrlimit(RLIMIT_FSIZE, &before);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_thread_to_be_had_is_eagain_and_what_comes_later_tries_again) {
+  const std::string path = make_file("file", "content");
+  Stream in = open_path(path, FileMode::read);
+  Stream out = open_path(directory / "out", FileMode::write);
+  {
+    const test::ThreadShortage shortage;
+    std::array<std::byte, 7> buffer{};
+    BOOST_TEST(error_of(in.read(buffer)) == EAGAIN);
+    auto writing = out.write("lost");
+    BOOST_TEST(error_of(writing) == EAGAIN);
+    BOOST_TEST(writing.transferred() == 0U);
+    Stream closed = open_path(path, FileMode::read);
+    BOOST_TEST(error_of(closed.disconnect()) == 0);
+  }
+  BOOST_TEST(read_text(in, 7) == "content");
+  write_text(out, "kept");
+  BOOST_TEST(content_of(directory / "out") == "kept");
 }
 
 BOOST_AUTO_TEST_CASE(file_modes_empty_append_and_keep) {

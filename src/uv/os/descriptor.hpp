@@ -22,6 +22,8 @@ struct AccessMode {
 };
 [[nodiscard]] AccessMode access_mode(int fd) noexcept;
 
+/// Closes, and tells what close(2) says, which is of use for files.
+int close(UniqueFd& fd) noexcept;
 UniqueFd duplicate(int fd, int& err) noexcept;
 /// Opens what is behind the descriptor once more, non-blocking: a file description of one's own, with flags
 /// that nobody else sees. Fails where that is not possible or would give something else.

@@ -67,6 +67,9 @@ AccessMode access_mode(int fd) noexcept {
   return {.readable = mode != O_WRONLY, .writable = mode != O_RDONLY};
 }
 
+// The number is free after EINTR, too, on Linux.
+int close(UniqueFd& fd) noexcept { return ::close(fd.release()) == 0 || errno == EINTR ? 0 : errno; }
+
 UniqueFd duplicate(int fd, int& err) noexcept {
   UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
   err = copy ? 0 : errno;
