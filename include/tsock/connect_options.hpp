@@ -15,9 +15,9 @@ struct ConnectOptions {
   StreamOptions stream = {};
   /// Ends the connect with ETIMEDOUT.
   std::optional<std::chrono::nanoseconds> timeout = std::nullopt;
-  /// A unix listener whose backlog is full refuses with EAGAIN at once. With this, connecting is tried again
-  /// every few milliseconds until it works or the timeout or a cancel ends it.
-  bool retry_full_backlog = false;
+  /// What a unix listener whose backlog is full means. Connecting is tried again every few milliseconds until
+  /// there is room, or the timeout or a cancel ends it. Without this it fails with EAGAIN at once.
+  bool retry_full_backlog = true;
 };
 
 }  // namespace tsock

@@ -11,6 +11,7 @@
 #include <tsock/call_site.hpp>
 #include <tsock/datagram_backend.hpp>
 #include <tsock/datagram_options.hpp>
+#include <tsock/detail/checked_loop.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/queue.hpp>
 #include <tsock/received_datagram.hpp>
@@ -57,8 +58,9 @@ class Datagram {
  public:
   /// No socket, and no loop to complete on: operations give an empty Request.
   Datagram() noexcept = default;
-  /// For implementers: puts a front on a backend.
-  Datagram(Loop& loop, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options = {});
+  /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
+  /// backend to the caller.
+  Datagram(Loop& loop, std::unique_ptr<DatagramBackend>&& backend, const DatagramOptions& options = {});
   Datagram(Datagram&& other) noexcept : core_(std::exchange(other.core_, nullptr)), loop_(other.loop_) {}
   Datagram& operator=(Datagram&& other) noexcept;
   Datagram(const Datagram&) = delete;
@@ -92,8 +94,8 @@ class Datagram {
   /// Not closed, not moved from.
   [[nodiscard]] bool is_open() const noexcept;
   explicit operator bool() const noexcept { return is_open(); }
-  /// The loop that it was made for; a default constructed one has none.
-  [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
+  /// The loop that it was made for. A default constructed one has none: it throws std::logic_error.
+  [[nodiscard]] Loop& loop() const { return detail::checked_loop(loop_); }
 
   /// Receives one datagram into memory of exactly its size; never cut off. Errors, in the order of the
   /// checks: EBUSY a recvfrom is in flight; ENOTCONN closed; the socket's waiting error, such as ECONNREFUSED

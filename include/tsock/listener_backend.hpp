@@ -29,6 +29,8 @@ class ListenerBackend {
   virtual void attach(ListenerEvents& events) noexcept = 0;
   /// Takes one connection. \return 0 with `stream` set, EAGAIN when none waits, or an errno value. EMFILE,
   /// ENFILE, ENOBUFS, ENOMEM and ENOSPC say that the connection still waits and another try may work later.
+  /// EBADF, ENOTSOCK, EINVAL, EFAULT and ENOTCONN say that the listener is broken. Any other value concerns
+  /// one connection, which is gone, as in accept(2).
   virtual int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept = 0;
   /// Asks for `on_acceptable()` once.
   virtual void want_acceptable() noexcept = 0;

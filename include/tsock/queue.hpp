@@ -85,7 +85,9 @@ class Queue {
   /// when it is taken or has failed.
   [[nodiscard]] std::size_t length() const noexcept;
   [[nodiscard]] std::string_view name() const noexcept;
-  [[nodiscard]] Loop& loop() const noexcept;
+  /// The queue's loop. A default constructed queue, or one that was moved from, has none: it throws
+  /// std::logic_error.
+  [[nodiscard]] Loop& loop() const;
 
   /// Takes a place in the order: entries that are added later wait until the QueueHold is released or
   /// destroyed, those that were added before go on. It keeps no loop from ending. An empty front gives an

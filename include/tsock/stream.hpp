@@ -9,6 +9,7 @@
 #include <tsock/buffer.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/connect_options.hpp>
+#include <tsock/detail/checked_loop.hpp>
 #include <tsock/detail/inline_function.hpp>
 #include <tsock/detail/stream_place.hpp>
 #include <tsock/framing.hpp>
@@ -67,8 +68,9 @@ class Stream {
   /// Connects to an ipv4, ipv6 or unix stream address. Nothing is resolved: see `connect_to_host()` for
   /// names.
   /// \return a request that gives the Stream. Errors: EINVAL for an address that cannot be connected to or a
-  /// local address of another family; what connect(2), bind(2) and socket(2) give; ETIMEDOUT, ECANCELED.
-  /// Cancelling and destroying close the socket.
+  /// local address of another family; what connect(2), bind(2) and socket(2) give; ECONNREFUSED also for a
+  /// TCP socket that met itself, where nobody listens; ETIMEDOUT, ECANCELED. A full unix backlog is waited
+  /// for. Cancelling and destroying close the socket.
   static Request<Stream> connect(Loop& loop, const Address& remote, const ConnectOptions& options = {},
                                  CallSite site = CallSite::current());
   /// As `connect()`, for inet addresses only (EINVAL otherwise); tsocket's tstream_inet_tcp_connect.
@@ -89,8 +91,9 @@ class Stream {
   /// Whether there is a stream that was not disconnected.
   [[nodiscard]] bool is_open() const noexcept;
   explicit operator bool() const noexcept { return is_open(); }
-  /// The stream's loop; undefined for a default constructed stream.
-  [[nodiscard]] Loop& loop() const noexcept { return *place_.loop(); }
+  /// The stream's loop, also of one that was closed or moved from. A default constructed stream has none: it
+  /// throws std::logic_error.
+  [[nodiscard]] Loop& loop() const { return detail::checked_loop(place_.loop()); }
 
   /// Reads until every byte of every vector is filled.
   /// \return a request for the total count. Errors, in the order of the checks: EMSGSIZE too many vectors or

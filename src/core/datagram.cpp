@@ -28,7 +28,7 @@ Request<T> begin_receive(detail::DatagramCore* core, State* state, int err) {
 
 }  // namespace
 
-Datagram::Datagram(Loop& loop, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options)
+Datagram::Datagram(Loop& loop, std::unique_ptr<DatagramBackend>&& backend, const DatagramOptions& options)
     : core_(detail::make_pooled<detail::DatagramCore>(loop.core(), loop.core(), std::move(backend), options)),
       loop_(&loop) {}
 

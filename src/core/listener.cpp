@@ -1,4 +1,5 @@
 #include <string>
+#include <tsock/detail/checked_loop.hpp>
 #include <tsock/error.hpp>
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
@@ -9,25 +10,16 @@ namespace tsock {
 
 namespace detail {
 
-Request<Stream> accept_again(const Request<Stream>& previous, CallSite site) {
-  const auto* const state = static_cast<const AcceptState*>(previous.state());
-  ListenerCore* const listener = state->listener();
-  if (listener == nullptr) return {};
-  auto* const next = make_state<AcceptState>(listener->core(), site);
-  Request<Stream> request(next);
-  listener->start_accept(*next);
-  return request;
-}
-
-LogAcceptError::LogAcceptError(const Listener& listener) : core_(&listener.loop().core()) {}
+LogAcceptError::LogAcceptError(const Listener& listener)
+    : core_(listener.core_ != nullptr ? &listener.core_->core() : nullptr) {}
 
 void LogAcceptError::operator()(int err) const {
-  core_->log_warning(("accepting ended: " + error_text(err)).c_str());
+  if (core_ != nullptr) core_->log_warning(("accepting ended: " + error_text(err)).c_str());
 }
 
 }  // namespace detail
 
-Listener::Listener(Loop& loop, std::unique_ptr<ListenerBackend> backend, const StreamOptions& accepted)
+Listener::Listener(Loop& loop, std::unique_ptr<ListenerBackend>&& backend, const StreamOptions& accepted)
     : core_(detail::make_pooled<detail::ListenerCore>(loop.core(), loop.core(), std::move(backend),
                                                       accepted)) {}
 
@@ -51,7 +43,9 @@ int Listener::native_handle() const noexcept {
   return core_ != nullptr && core_->backend() != nullptr ? core_->backend()->native_handle() : -1;
 }
 
-Loop& Listener::loop() const noexcept { return core_->core().loop(); }
+Loop& Listener::loop() const {
+  return detail::checked_loop(core_ != nullptr ? &core_->core().loop() : nullptr);
+}
 
 Request<Stream> Listener::accept(CallSite site) {
   if (core_ == nullptr) return {};

@@ -8,6 +8,7 @@
 #include <tsock/error.hpp>
 #include <tsock/loop.hpp>
 
+#include "core/accept_error.hpp"
 #include "core/shortage.hpp"
 #include "core/sleep_state.hpp"
 
@@ -16,6 +17,11 @@ namespace tsock::detail {
 namespace {
 
 constexpr std::chrono::milliseconds pause_length{100};
+constexpr std::chrono::seconds log_distance{1};
+// Of connections that cannot be taken: how many are tried in one turn, and how many before the listener
+// pauses.
+constexpr unsigned most_failed_in_turn = 64;
+constexpr unsigned most_failed_in_row = 1024;
 
 }  // namespace
 
@@ -73,6 +79,15 @@ void ListenerCore::end_accept(const AcceptState& accept) noexcept {
   if (accepting_ == &accept) accepting_ = nullptr;
 }
 
+void ListenerCore::cancel_accept(const AcceptState& accept) noexcept {
+  if (accepting_ == &accept && accepting_->is_unfinished()) accepting_->interrupt(ECANCELED);
+}
+
+std::shared_ptr<ListenerCore*> ListenerCore::handle() {
+  if (handle_ == nullptr) handle_ = std::make_shared<ListenerCore*>(this);
+  return handle_;
+}
+
 void ListenerCore::on_acceptable() noexcept {
   may_have_more_ = true;
   try_accept();
@@ -80,8 +95,17 @@ void ListenerCore::on_acceptable() noexcept {
 
 void ListenerCore::try_accept() noexcept {
   if (accepting_ == nullptr || !accepting_->is_unfinished() || is_paused()) return;
-  int err = accepted_backend_ != nullptr ? 0 : backend_->try_accept(accepted_backend_);
+  int err = 0;
+  int failed = 0;
+  for (unsigned tries = 0; tries < most_failed_in_turn; ++tries) {
+    err = accepted_backend_ != nullptr ? 0 : backend_->try_accept(accepted_backend_);
+    if (err == 0 || err == EAGAIN || is_shortage(err) || is_listener_broken(err)) break;
+    failed = err;
+    ++failed_in_row_;
+  }
+  if (failed != 0) log("cannot take a connection", failed);
   if (err == 0) {
+    failed_in_row_ = 0;
     try {
       accepting_->finish_with(Stream(core_->loop(), std::move(accepted_backend_), accepted_));
       return;
@@ -91,19 +115,37 @@ void ListenerCore::try_accept() noexcept {
   }
   may_have_more_ = false;
   if (err == EAGAIN) {
+    failed_in_row_ = 0;
     backend_->want_acceptable();
   } else if (is_shortage(err)) {
     pause(err);
-  } else {
+  } else if (is_listener_broken(err)) {
     accepting_->finish(err);
+  } else if (failed_in_row_ >= most_failed_in_row) {
+    // An error that stays, a rule that forbids every connection say, must not keep the loop busy.
+    failed_in_row_ = 0;
+    pause(err);
+  } else {
+    backend_->want_acceptable();
+  }
+}
+
+void ListenerCore::log(const char* what, int err) {
+  const Clock::time_point now = Clock::now();
+  if (now < next_log_) return;
+  next_log_ = now + log_distance;
+  try {
+    const std::string text =
+        "listener on " + backend_->local_address().string() + " " + what + ": " + error_text(err);
+    core_->log_warning(text.c_str());
+  } catch (const std::bad_alloc&) {
+    // It goes on without a word.
   }
 }
 
 void ListenerCore::pause(int err) {
+  log("pauses", err);
   try {
-    const std::string text =
-        "listener on " + backend_->local_address().string() + " pauses: " + error_text(err);
-    core_->log_warning(text.c_str());
     auto* const state = make_state<SleepState>(*core_, CallSite::current());
     pause_ = Request<void>(state);
     state->sleep_until(Clock::now() + pause_length);
@@ -144,6 +186,7 @@ void ListenerCore::loop_closed() noexcept {
 
 void ListenerCore::release_listener() noexcept {
   AcceptState* const accept = accepting_;
+  if (handle_ != nullptr) *handle_ = nullptr;
   loop_closed();
   if (accept != nullptr) accept->finish(ECANCELED);
   LoopCore& core = *core_;

@@ -37,6 +37,11 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
   [[nodiscard]] ListenerBackend* backend() const noexcept { return backend_.get(); }
   void start_accept(AcceptState& accept);
   void end_accept(const AcceptState& accept) noexcept;
+  /// Ends an accept with ECANCELED, when it is the one that waits.
+  void cancel_accept(const AcceptState& accept) noexcept;
+  [[nodiscard]] bool is_usable() const noexcept { return backend_ != nullptr && !core_->is_closed(); }
+  /// A pointer to this that becomes null with the listener.
+  [[nodiscard]] std::shared_ptr<ListenerCore*> handle();
   /// A connection that nobody took after all waits for the next accept.
   void give_back(Stream stream) { returned_ = std::move(stream); }
   void set_pause_callback(std::function<void(int)> function);
@@ -52,6 +57,7 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
   ~ListenerCore() = default;
   void try_accept() noexcept;
   void pause(int err);
+  void log(const char* what, int err);
 
   LoopCore* core_;
   std::unique_ptr<ListenerBackend> backend_;
@@ -61,6 +67,9 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
   Stream returned_;
   Request<void> pause_;
   int pause_error_ = 0;
+  unsigned failed_in_row_ = 0;  // connections that could not be taken
+  Clock::time_point next_log_;  // not before
+  std::shared_ptr<ListenerCore*> handle_;
   bool may_have_more_ = false;
   std::shared_ptr<std::function<void(int)>> pause_callback_;
 };

@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <tsock/detail/checked_loop.hpp>
 #include <tsock/queue.hpp>
 
 #include "core/queue_core.hpp"
@@ -100,7 +101,7 @@ std::string_view Queue::name() const noexcept {
   return core_ != nullptr ? core_->name() : std::string_view();
 }
 
-Loop& Queue::loop() const noexcept { return core_->core().loop(); }
+Loop& Queue::loop() const { return detail::checked_loop(core_ != nullptr ? &core_->core().loop() : nullptr); }
 
 Request<QueueHold> Queue::wait(CallSite site) {
   if (core_ == nullptr) return {};

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <tsock/unique_fd.hpp>
+#include <utility>
 
 namespace tsock::detail {
 
@@ -17,19 +18,66 @@ bool is_alive(os::SocketType type, const Address& address) {
   return err != ECONNREFUSED && err != ENOENT;
 }
 
+int listen_if_told(int fd, const UnixBinding& binding) {
+  return binding.backlog ? os::listen(fd, *binding.backlog) : 0;
+}
+
+class LockedFile {
+ public:
+  explicit LockedFile(os::SocketFile& file) noexcept : file_(file), locked_(file.lock()) {}
+  LockedFile(const LockedFile&) = delete;
+  LockedFile& operator=(const LockedFile&) = delete;
+  ~LockedFile() { file_.unlock(); }
+  explicit operator bool() const noexcept { return locked_; }
+
+ private:
+  os::SocketFile& file_;
+  bool locked_;
+};
+
+int make_way(os::SocketFile& file, bool locked, os::SocketType type, const Address& address,
+             StaleSocket stale) {
+  const int found = file.look();
+  if (found == ENOENT) return 0;
+  if (found != 0) return found == EEXIST ? EADDRINUSE : found;
+  if (stale == StaleSocket::probe_and_replace) {
+    // One that nobody finished while we have the lock is left from a crash.
+    const bool abandoned = file.is_unfinished() && locked;
+    if (!abandoned && is_alive(type, address)) return EADDRINUSE;
+  }
+  const int err = file.remove();
+  return err == ENOENT ? 0 : err;
+}
+
 }  // namespace
 
-int bind_unix(int fd, os::SocketType type, const Address& address, StaleSocket stale) {
-  const int err = os::bind(fd, address);
-  if (err != EADDRINUSE || address.is_abstract() || stale == StaleSocket::fail) return err;
-  os::FileIdentity identity;
-  const int identified = os::identify_socket_file(address, identity);
-  if (identified == EEXIST) return EADDRINUSE;
-  if (identified != 0 && identified != ENOENT) return identified;
-  if (stale == StaleSocket::probe_and_replace && is_alive(type, address)) return EADDRINUSE;
-  if (const int unlinked = os::unlink_socket_file(address); unlinked != 0 && unlinked != ENOENT)
-    return unlinked;
-  return os::bind(fd, address);
+int bind_unix(int fd, os::SocketType type, const Address& address, const UnixBinding& binding,
+              std::optional<os::SocketFile>& file) {
+  if (address.is_abstract()) {
+    const int err = os::bind(fd, address);
+    return err == 0 ? listen_if_told(fd, binding) : err;
+  }
+  os::SocketFile made;
+  int err = made.open(address);
+  if (err != 0) return err;
+  const LockedFile locked(made);
+  err = os::SocketFile::prepare(fd, binding.access);
+  if (err == 0) err = os::bind(fd, address);
+  if (err == EADDRINUSE && binding.stale != StaleSocket::fail) {
+    err = make_way(made, static_cast<bool>(locked), type, address, binding.stale);
+    if (err == 0) err = os::bind(fd, address);
+  }
+  if (err == 0) err = made.claim(binding.access);
+  if (err != 0) return err;
+  err = listen_if_told(fd, binding);
+  if (err == 0) err = made.finish(binding.access);
+  if (err != 0) {
+    made.remove();
+    return err;
+  }
+  made.unlock();
+  file = std::move(made);
+  return 0;
 }
 
 }  // namespace tsock::detail

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -19,7 +20,9 @@ namespace detail {
 
 namespace {
 
-constexpr std::chrono::milliseconds backlog_retry{5};
+// The kernel does not tell when a full backlog has room again.
+constexpr std::chrono::milliseconds first_backlog_retry{2};
+constexpr std::chrono::milliseconds last_backlog_retry{32};
 
 // The wildcard with port 0 and the unnamed unix address mean: do not bind.
 bool is_specific(const Address& local) {
@@ -37,6 +40,13 @@ int fit_local(Address& local, const Address& remote) {
   return err;
 }
 
+// Two ends may open at the same time (RFC 9293, section 3.5). When nobody listens on a port that the kernel
+// gives to the socket itself, those two are one: it would echo.
+bool is_connected_to_itself(int fd) {
+  const Address local = os::local_address(fd);
+  return local.is_inet() && local == os::remote_address(fd);
+}
+
 }  // namespace
 
 /// Waits for a connection to be made.
@@ -49,7 +59,18 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
   void start(const Address& remote, const ConnectOptions& options) {
     remote_ = remote;
     options_ = options;
-    try_connect();
+    int err = 0;
+    try {
+      err = prepare();
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+    }
+    if (err == 0) {
+      try_connect();
+    } else {
+      close();
+      finish(err);
+    }
   }
 
   // Trying a full backlog again has a timer of its own, which stands in for the caller's deadline.
@@ -63,18 +84,16 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
  private:
   friend class FdWatcher<ConnectState>;
   void try_connect() {
-    int err = 0;
-    try {
-      err = prepare();
-      if (err == 0) err = os::connect(fd_.get(), remote_);
-      if (err == EAGAIN && options_.retry_full_backlog) {
-        close();
-        retry_ = loop().sleep(backlog_retry);
+    int err = os::connect(fd_.get(), remote_);
+    if (err == EAGAIN && remote_.is_unix() && options_.retry_full_backlog) {
+      try {
+        retry_ = loop().sleep(backlog_retry_);
         retry_.set_callback([this](Request<void>&) { try_connect(); });
+        backlog_retry_ = std::min(backlog_retry_ * 2, last_backlog_retry);
         return;
+      } catch (const std::bad_alloc&) {
+        err = ENOMEM;
       }
-    } catch (const std::bad_alloc&) {
-      err = ENOMEM;
     }
     if (err == 0) {
       complete();
@@ -114,6 +133,13 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
   }
 
   void complete() {
+    if (is_connected_to_itself(fd_.get())) {
+      // Without a reset the port would linger, and whoever is expected to listen there could not.
+      os::reset_on_close(fd_.get());
+      close();
+      finish(ECONNREFUSED);
+      return;
+    }
     int err = 0;
     auto socket = SocketStream::make(loop_impl(), fd_, options_.stream, err, this);
     try {
@@ -140,6 +166,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
   ConnectOptions options_;
   UniqueFd fd_;
   Request<void> retry_;
+  std::chrono::milliseconds backlog_retry_ = first_backlog_retry;
 };
 
 }  // namespace detail

@@ -8,13 +8,17 @@ namespace tsock::detail {
 
 int FdWatch::start_watching(int fd) noexcept {
   loop_->notice_fork();
+  // libuv knows only the descriptors that somebody waits for.
+  if (const int err = loop_->claim_descriptor(fd); err != 0) return err;
   uv_poll_t* poll = nullptr;
   try {
     poll = make_pooled<uv_poll_t>(*loop_);
   } catch (const std::bad_alloc&) {
+    loop_->release_descriptor(fd);
     return ENOMEM;
   }
   if (const int err = uv_poll_init(loop_->uv(), poll, fd); err != 0) {
+    loop_->release_descriptor(fd);
     loop_->deallocate(poll, sizeof(uv_poll_t));
     return -err;
   }
@@ -76,6 +80,8 @@ void FdWatch::stop_watching() noexcept {
   if (poll == nullptr) return;
   loop_->notice_fork();
   interests_ = 0;
+  if (uv_os_fd_t fd = -1; uv_fileno(reinterpret_cast<uv_handle_t*>(poll), &fd) == 0)
+    loop_->release_descriptor(fd);
   poll->data = loop_;
   uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* closed) {
     auto* const loop = static_cast<LoopImpl*>(closed->data);

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <exception>
@@ -368,6 +369,25 @@ void LoopImpl::release() noexcept {
     return;
   }
   stop_keeping();
+}
+
+int LoopImpl::claim_descriptor(int fd) noexcept {
+  if (fd < 0) return EBADF;
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= watched_.size()) {
+    try {
+      watched_.resize(std::max(index + 1, 2 * watched_.size()));
+    } catch (const std::bad_alloc&) {
+      return ENOMEM;
+    }
+  }
+  if (watched_[index]) return EEXIST;
+  watched_[index] = true;
+  return 0;
+}
+
+void LoopImpl::release_descriptor(int fd) noexcept {
+  if (const auto index = static_cast<std::size_t>(fd); index < watched_.size()) watched_[index] = false;
 }
 
 }  // namespace tsock::detail

@@ -49,6 +49,11 @@ class LoopImpl final : public LoopCore {
   /// To be called first in every libuv callback.
   void enter() noexcept { event(uv_now(uv_)); }
 
+  /// Notes that a descriptor is watched, whether or not anybody waits for it. \return 0, EEXIST when it is
+  /// already, ENOMEM.
+  int claim_descriptor(int fd) noexcept;
+  void release_descriptor(int fd) noexcept;
+
   /// What worker threads are for; none waits for the other.
   enum class Work : std::uint8_t { lookup, file };
   /// As those of WorkerThreads.
@@ -95,6 +100,7 @@ class LoopImpl final : public LoopCore {
   bool runs_posted_ = false;
   bool stop_requested_ = false;
   bool stop_seen_ = false;
+  std::vector<bool> watched_;  // by descriptor
   PostQueue posted_;
   std::unique_ptr<Workers> workers_;  // made on demand
   std::vector<std::unique_ptr<SignalWatch>> signals_;

@@ -37,13 +37,11 @@ void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
   late_ = Request<void>();
   stop_watching();
+  // Before the socket is closed: until then no other file has the same identity.
+  if (file_) file_->remove();
+  file_.reset();
   if (was_blocking_ && fd_) os::make_blocking(fd_.get());
   fd_.reset();
-  if (!file_) return;
-  os::FileIdentity now;
-  if (os::identify_socket_file(file_->address, now) == 0 && now == file_->identity)
-    os::unlink_socket_file(file_->address);
-  file_.reset();
 }
 
 UniqueFd SocketDatagram::release() noexcept {
@@ -157,8 +155,9 @@ int SocketDatagram::leave(const Address& group, unsigned interface_index, const 
 
 namespace {
 
-Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool connected, bool adopted,
-                     const DatagramOptions& options, int& err, bool was_blocking = false) {
+// On failure `fd` keeps the descriptor and `file` the socket's file.
+Datagram wrap_socket(Loop& loop, UniqueFd& fd, std::optional<os::SocketFile>& file, bool connected,
+                     bool adopted, const DatagramOptions& options, int& err, bool was_blocking = false) {
   const int family = os::local_address(fd.get()).family();
   std::unique_ptr<SocketDatagram> socket;
   try {
@@ -170,15 +169,25 @@ Datagram wrap_socket(Loop& loop, UniqueFd& fd, const Address& bound_path, bool c
   socket->set_was_blocking(was_blocking);
   if (connected) socket->set_connected();
   err = socket->open();
-  if (err != 0) {
-    fd = socket->release();
-    return {};
+  SocketDatagram& made = *socket;
+  std::unique_ptr<DatagramBackend> backend = std::move(socket);
+  if (err == 0) {
+    try {
+      Datagram datagram(loop, std::move(backend), options);
+      if (file && options.unlink_on_close) made.own_file(*std::move(file));
+      return datagram;
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+    }
   }
-  os::FileIdentity identity;
-  if (!bound_path.is_empty() && options.unlink_on_close &&
-      os::identify_socket_file(bound_path, identity) == 0)
-    socket->own_file(bound_path, identity);
-  return Datagram(loop, std::move(socket), options);
+  fd = made.release();  // which is still there: the constructor has taken nothing
+  return {};
+}
+
+Datagram wrap_socket(Loop& loop, UniqueFd& fd, bool connected, bool adopted, const DatagramOptions& options,
+                     int& err, bool was_blocking = false) {
+  std::optional<os::SocketFile> no_file;
+  return wrap_socket(loop, fd, no_file, connected, adopted, options, err, was_blocking);
 }
 
 // Binds and connects a new socket; both addresses fit the family.
@@ -187,10 +196,11 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   UniqueFd fd = os::open_socket(family, os::SocketType::datagram, err);
   if (err == 0) err = os::apply_datagram(fd.get(), family, options, false);
   if (err != 0) return {};
-  const bool file = local.is_unix() && !local.is_unnamed() && !local.is_abstract();
+  std::optional<os::SocketFile> file;
   if (!local.is_empty() && !local.is_unnamed()) {
-    err = local.is_unix() ? bind_unix(fd.get(), os::SocketType::datagram, local, options.stale_socket)
-                          : os::bind(fd.get(), local);
+    err = local.is_unix()
+              ? bind_unix(fd.get(), os::SocketType::datagram, local, {.stale = options.stale_socket}, file)
+              : os::bind(fd.get(), local);
     if (err != 0) return {};
   }
   const bool connected = !remote.is_empty() && !remote.is_unnamed();
@@ -198,8 +208,8 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   // There is nobody to wait for: one that was interrupted is over.
   if (err == EINPROGRESS) err = 0;
   Datagram datagram;
-  if (err == 0) datagram = wrap_socket(loop, fd, file ? local : Address(), connected, false, options, err);
-  if (err != 0 && file) os::unlink_socket_file(local);
+  if (err == 0) datagram = wrap_socket(loop, fd, file, connected, false, options, err);
+  if (err != 0 && file) file->remove();
   return datagram;
 }
 
@@ -239,9 +249,9 @@ std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, const DatagramOpt
     if (err == 0) err = os::apply_datagram(fd->get(), os::local_address(fd->get()).family(), options, true);
   }
   if (err != 0) return {};
-  Datagram left = detail::wrap_socket(loop, first, {}, true, false, options, err);
+  Datagram left = detail::wrap_socket(loop, first, true, false, options, err);
   if (err != 0) return {};
-  Datagram right = detail::wrap_socket(loop, second, {}, true, false, options, err);
+  Datagram right = detail::wrap_socket(loop, second, true, false, options, err);
   if (err != 0) return {};
   return {std::move(left), std::move(right)};
 }
@@ -255,7 +265,7 @@ Datagram Datagram::adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& option
     if (was_blocking) os::make_blocking(fd.get());
     return {};
   }
-  return detail::wrap_socket(loop, fd, {}, !os::remote_address(fd.get()).is_empty(), true, options, err,
+  return detail::wrap_socket(loop, fd, !os::remote_address(fd.get()).is_empty(), true, options, err,
                              was_blocking);
 }
 

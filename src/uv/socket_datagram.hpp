@@ -8,11 +8,13 @@
 #include <tsock/datagram_options.hpp>
 #include <tsock/request.hpp>
 #include <tsock/unique_fd.hpp>
+#include <utility>
 #include <vector>
 
 #include "uv/fd_watcher.hpp"
 #include "uv/os/datagram_socket.hpp"
 #include "uv/os/socket.hpp"
+#include "uv/os/socket_file.hpp"
 
 namespace tsock::detail {
 
@@ -32,7 +34,9 @@ class SocketDatagram final : public DatagramBackend,
   /// As that of SocketStream.
   void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
   /// The socket file that is removed at the end.
-  void own_file(const Address& address, os::FileIdentity identity) { file_ = OwnedFile{address, identity}; }
+  void own_file(os::SocketFile file) noexcept { file_ = std::move(file); }
+  /// The socket file stays at the end.
+  void keep_file() noexcept { file_.reset(); }
 
   void attach(DatagramEvents& events) noexcept override { events_ = &events; }
   std::size_t try_receive(std::span<DatagramSlot> slots, int& err) noexcept override;
@@ -54,10 +58,6 @@ class SocketDatagram final : public DatagramBackend,
 
  private:
   friend class FdWatcher<SocketDatagram>;
-  struct OwnedFile {
-    Address address;
-    os::FileIdentity identity;
-  };
   void on_fd_event(FdEvent event);
   void close() noexcept;
   void take_queued_error(int& err) noexcept;
@@ -74,7 +74,7 @@ class SocketDatagram final : public DatagramBackend,
   os::DatagramCalls calls_;
   Request<void> retry_;
   Request<void> late_;
-  std::optional<OwnedFile> file_;
+  std::optional<os::SocketFile> file_;
   std::vector<std::byte> spill_;  // what exceeds the common room of a unix datagram
 };
 

@@ -1,6 +1,7 @@
 #include "uv/socket_listener.hpp"
 
 #include <cerrno>
+#include <new>
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
 #include <utility>
@@ -23,16 +24,9 @@ SocketListener::SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions&
 
 SocketListener::~SocketListener() {
   stop_watching();
+  // Before the socket is closed: until then no other file has the same identity.
+  if (file_) file_->remove();
   if (was_blocking_ && fd_) os::make_blocking(fd_.get());
-  if (!file_) return;
-  // Somebody may have put a socket of his own there since.
-  os::FileIdentity now;
-  if (os::identify_socket_file(file_->address, now) == 0 && now == file_->identity)
-    os::unlink_socket_file(file_->address);
-}
-
-void SocketListener::own_file(const Address& address, os::FileIdentity identity) {
-  file_ = OwnedFile{address, identity};
 }
 
 UniqueFd SocketListener::release() noexcept {
@@ -42,20 +36,18 @@ UniqueFd SocketListener::release() noexcept {
 }
 
 int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
-  for (;;) {
-    int err = 0;
-    UniqueFd fd = unmade_ ? std::move(unmade_) : os::accept(fd_.get(), err);
-    if (!fd) return err;
-    err = make_stream(fd, stream);
-    if (err == 0) return 0;
-    if (is_shortage(err)) {
-      unmade_ = std::move(fd);
-      return err;
-    }
-    // One that died since then takes no options: the next one. Otherwise the options are wrong, and whoever
-    // accepts has to hear of it.
-    if (!os::remote_address(fd.get()).is_empty()) return err;
+  int err = 0;
+  UniqueFd fd = unmade_ ? std::move(unmade_) : os::accept(fd_.get(), err);
+  if (!fd) return err;
+  err = make_stream(fd, stream);
+  if (err == 0) return 0;
+  if (is_shortage(err)) {
+    unmade_ = std::move(fd);
+    return err;
   }
+  // One that died since then takes no options. Otherwise the options are wrong, and whoever accepts has to
+  // hear of it.
+  return os::remote_address(fd.get()).is_empty() ? ECONNABORTED : EINVAL;
 }
 
 int SocketListener::make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& stream) {
@@ -68,26 +60,23 @@ int SocketListener::make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& st
 
 namespace {
 
-// On success `file` tells whether the path is ours now.
 int bind_and_listen(int fd, const Address& address, const ListenerOptions& options,
-                    std::optional<os::FileIdentity>& file) {
+                    std::optional<os::SocketFile>& file) {
   int err = os::apply_listener(fd, address.family(), options);
   if (err != 0) return err;
   if (!address.is_unix()) {
     err = os::bind(fd, address);
     return err != 0 ? err : os::listen(fd, options.backlog);
   }
-  err = bind_unix(fd, os::SocketType::stream, address, options.stale_socket);
-  if (err != 0) return err;
-  if (!address.is_abstract()) {
-    os::FileIdentity identity;
-    err = os::identify_socket_file(address, identity);
-    if (err == 0) file = identity;
-    if (err == 0) err = os::set_socket_file_access(address, options);
+  UnixBinding binding{
+      .stale = options.stale_socket, .access = {.mode = options.mode}, .backlog = options.backlog};
+  if (options.group && !address.is_abstract()) {
+    unsigned group = 0;
+    err = os::find_group(*options.group, group);
+    if (err != 0) return err;
+    binding.access.group = group;
   }
-  if (err == 0) err = os::listen(fd, options.backlog);
-  if (err != 0 && file) os::unlink_socket_file(address);
-  return err;
+  return bind_unix(fd, os::SocketType::stream, address, binding, file);
 }
 
 }  // namespace
@@ -100,15 +89,24 @@ Listener Listener::listen(Loop& loop, const Address& address, const ListenerOpti
   if (err != 0) return {};
   UniqueFd fd = os::open_socket(address.family(), os::SocketType::stream, err);
   if (err != 0) return {};
-  std::optional<os::FileIdentity> file;
-  err = detail::bind_and_listen(fd.get(), address, options, file);
-  if (err != 0) return {};
-  auto socket = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd),
-                                                         options.stream, true);
-  if (file && options.unlink_on_close) socket->own_file(address, *file);
-  err = socket->open();
-  if (err != 0) return {};
-  return Listener(loop, std::move(socket), options.stream);
+  try {
+    auto socket = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd),
+                                                           options.stream, true);
+    detail::SocketListener& made = *socket;
+    // From here on what fails takes the file along.
+    std::optional<os::SocketFile> file;
+    err = detail::bind_and_listen(made.native_handle(), address, options, file);
+    if (file) made.own_file(*std::move(file));
+    if (err == 0) err = made.open();
+    if (err != 0) return {};
+    std::unique_ptr<ListenerBackend> backend = std::move(socket);
+    Listener listener(loop, std::move(backend), options.stream);
+    if (!options.unlink_on_close) made.keep_file();
+    return listener;
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return {};
+  }
 }
 
 Listener Listener::tcp(Loop& loop, const Address& address, const ListenerOptions& options, int& err) {
@@ -124,15 +122,26 @@ Listener Listener::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& accepted
   bool was_blocking = false;
   if (err == 0) err = os::prepare_adopted(fd, was_blocking);
   if (err != 0) return {};
-  auto socket =
-      std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd), accepted, false);
-  socket->set_was_blocking(was_blocking);
-  err = socket->open();
-  if (err != 0) {
-    fd = socket->release();
-    return {};
+  try {
+    auto socket = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd),
+                                                           accepted, false);
+    detail::SocketListener& made = *socket;
+    made.set_was_blocking(was_blocking);
+    std::unique_ptr<ListenerBackend> backend = std::move(socket);
+    err = made.open();
+    if (err == 0) {
+      try {
+        return Listener(loop, std::move(backend), accepted);
+      } catch (const std::bad_alloc&) {
+        err = ENOMEM;
+      }
+    }
+    fd = made.release();  // which is still there: the constructor has taken nothing
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    if (was_blocking) os::make_blocking(fd.get());
   }
-  return Listener(loop, std::move(socket), accepted);
+  return {};
 }
 
 }  // namespace tsock

@@ -5,9 +5,11 @@
 #include <tsock/listener_backend.hpp>
 #include <tsock/listener_options.hpp>
 #include <tsock/unique_fd.hpp>
+#include <utility>
 
 #include "uv/fd_watcher.hpp"
 #include "uv/os/socket.hpp"
+#include "uv/os/socket_file.hpp"
 
 namespace tsock::detail {
 
@@ -20,7 +22,9 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
 
   int open() { return start_watching(fd_.get()); }
   /// The socket file that is removed at the end.
-  void own_file(const Address& address, os::FileIdentity identity);
+  void own_file(os::SocketFile file) noexcept { file_ = std::move(file); }
+  /// The socket file stays at the end.
+  void keep_file() noexcept { file_.reset(); }
   [[nodiscard]] UniqueFd release() noexcept;
   /// As that of SocketStream.
   void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
@@ -33,10 +37,6 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
 
  private:
   friend class FdWatcher<SocketListener>;
-  struct OwnedFile {
-    Address address;
-    os::FileIdentity identity;
-  };
   void on_fd_event(FdEvent /*event*/) { events_->on_acceptable(); }
   /// On failure the connection stays in `fd`.
   int make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& stream);
@@ -48,7 +48,7 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
   bool inherited_;   // accepted sockets have their options already
   UniqueFd unmade_;  // accepted when there was no memory or descriptor to make a stream with
   ListenerEvents* events_ = nullptr;
-  std::optional<OwnedFile> file_;
+  std::optional<os::SocketFile> file_;
 };
 
 }  // namespace tsock::detail

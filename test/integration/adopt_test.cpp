@@ -8,6 +8,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/syscall_injector.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -243,6 +244,51 @@ BOOST_AUTO_TEST_CASE(a_closed_descriptor_that_is_used_again_is_somebody_elses) {
   BOOST_TEST(::write(next.second.get(), "x", 1) == 1);
   BOOST_TEST(error_of(second) == 0);
   BOOST_TEST(text_of(buffer) == "x");
+}
+
+BOOST_AUTO_TEST_CASE(a_descriptor_that_an_idle_stream_or_datagram_socket_has_is_eexist) {
+  {
+    auto [fd, other] = raw_pair();
+    const int number = fd.get();
+    const Stream stream = adopt(std::move(fd));
+    UniqueFd same(number);
+    Stream::adopt(loop, same, {}, err);
+    BOOST_TEST(err == EEXIST);
+    BOOST_TEST(same.release() == number);
+  }
+  auto [fd, other] = raw_pair(SOCK_DGRAM);
+  const int number = fd.get();
+  {
+    const Datagram datagram = Datagram::adopt(loop, fd, {}, err);
+    BOOST_TEST(err == 0);
+    UniqueFd same(number);
+    Datagram::adopt(loop, same, {}, err);
+    BOOST_TEST(err == EEXIST);
+    BOOST_TEST(same.release() == number);
+  }
+  // The number is free again with its owner.
+  fd = UniqueFd(::fcntl(other.get(), F_DUPFD_CLOEXEC, number));
+  BOOST_TEST(fd.get() == number);
+  const Datagram again = Datagram::adopt(loop, fd, {}, err);
+  BOOST_TEST(err == 0);
+}
+
+BOOST_AUTO_TEST_CASE(without_memory_a_datagram_descriptor_stays_with_the_caller) {
+  for (std::size_t n = 0;; ++n) {
+    BOOST_TEST_REQUIRE(n < 50U);
+    auto [fd, other] = raw_pair(SOCK_DGRAM);
+    const int number = fd.get();
+    bool failed = false;
+    {
+      const FailNthAllocation failing(n);
+      const Datagram datagram = Datagram::adopt(loop, fd, {}, err);
+      failed = failing.was_injected();
+    }
+    if (!failed) break;
+    BOOST_TEST(err == ENOMEM);
+    BOOST_TEST(fd.get() == number);
+    BOOST_TEST(is_open(number));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -240,16 +240,42 @@ BOOST_AUTO_TEST_CASE(a_connection_that_nobody_takes_is_closed_with_its_request) 
   BOOST_TEST(error_of(accepted.read(buffer)) == EPIPE);
 }
 
-BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_eagain_at_once) {
+BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_eagain_only_for_who_asks_for_that) {
   const UniqueFd full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
-  BOOST_TEST(connect_error(unix_address()) == EAGAIN);
+  BOOST_TEST(connect_error(unix_address(), {.retry_full_backlog = false}) == EAGAIN);
 }
 
-BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_tried_again_when_asked) {
+BOOST_AUTO_TEST_CASE(a_socket_that_would_be_connected_to_itself_is_refused) {
+  for (const Address& any : {loopback_v4(), loopback_v6()}) {
+    if (any.is_ipv6() && !has_ipv6()) continue;
+    // A port that is free.
+    const Address self = listen(any).local_address();
+    BOOST_TEST(connect_error(self, {.local = self}) == ECONNREFUSED);
+    // Nothing lingers: whoever should have been there can still come.
+    const Listener late = Listener::listen(loop, self, {.reuse_address = false}, err);
+    BOOST_TEST(err == 0);
+    err = 0;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_waited_for_also_with_a_local_address) {
   const UniqueFd full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
-  Request<Stream> request = Stream::connect(loop, unix_address(), {.retry_full_backlog = true});
+  ConnectOptions options;
+  options.local = Address::unix_from_path(directory / "client", err);
+  Request<Stream> request = Stream::connect(loop, unix_address(), options);
+  Request<void> pause = loop.sleep(20ms);
+  wait_for(pause);
+  BOOST_TEST(request.is_in_progress());
+  const UniqueFd accepted(::accept(full.get(), nullptr, nullptr));
+  BOOST_TEST(error_of(request) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_waited_for) {
+  const UniqueFd full = raw_listener(unix_address(), 0);
+  const Stream first = connect(unix_address());
+  Request<Stream> request = Stream::connect(loop, unix_address());
   loop.run_until_idle();
   BOOST_TEST(request.is_in_progress());
   const UniqueFd accepted(::accept(full.get(), nullptr, nullptr));
@@ -261,12 +287,12 @@ BOOST_AUTO_TEST_CASE(trying_a_full_backlog_again_ends_by_timeout_cancel_or_destr
   const UniqueFd full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
   const DescriptorCheck descriptors;
-  BOOST_TEST(connect_error(unix_address(), {.timeout = 30ms, .retry_full_backlog = true}) == ETIMEDOUT);
-  Request<Stream> request = Stream::connect(loop, unix_address(), {.retry_full_backlog = true});
+  BOOST_TEST(connect_error(unix_address(), {.timeout = 30ms}) == ETIMEDOUT);
+  Request<Stream> request = Stream::connect(loop, unix_address());
   loop.run_until_idle();
   BOOST_TEST(request.cancel());
   BOOST_TEST(error_of(request) == ECANCELED);
-  request = Stream::connect(loop, unix_address(), {.retry_full_backlog = true});
+  request = Stream::connect(loop, unix_address());
   loop.run_until_idle();
   request = {};
   BOOST_TEST(descriptors.count() == 0U);
@@ -275,7 +301,7 @@ BOOST_AUTO_TEST_CASE(trying_a_full_backlog_again_ends_by_timeout_cancel_or_destr
 BOOST_AUTO_TEST_CASE(a_listener_that_goes_while_a_full_backlog_is_tried_again_is_told) {
   UniqueFd full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
-  Request<Stream> request = Stream::connect(loop, unix_address(), {.retry_full_backlog = true});
+  Request<Stream> request = Stream::connect(loop, unix_address());
   loop.run_until_idle();
   full.reset();
   BOOST_TEST(error_of(request) == ECONNREFUSED);

@@ -466,7 +466,7 @@ const std::vector<Scenario>& scenarios() {
       {"connect", true, true, [](Run& run) { return connect_to(run, false, {}); }},
       {"connect with stdin closed", true, true, [](Run& run) { return connect_to(run, true, {}); }},
       {"connect and try again", true, true,
-       [](Run& run) { return connect_to(run, false, {.timeout = 1h, .retry_full_backlog = true}); }},
+       [](Run& run) { return connect_to(run, false, {.timeout = 1h}); }},
       {"accept", true, true, [](Run& run) { return accept_from(run, false, 1); }, true},
       {"accept three", true, true, [](Run& run) { return accept_from(run, false, 3); }, true},
       {"accept with stdin closed", true, true, [](Run& run) { return accept_from(run, true, 1); }, true},

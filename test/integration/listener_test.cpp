@@ -1,16 +1,26 @@
 #include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <barrier>
 #include <cerrno>
 #include <chrono>
 #include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <tsock/error.hpp>
 
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/syscall_injector.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -61,6 +71,39 @@ struct ListenerFixture : LoopFixture {
 };
 
 constexpr std::array policies{StaleSocket::fail, StaleSocket::probe_and_replace, StaleSocket::replace};
+
+UniqueFd raw_connected(const Address& address) {
+  UniqueFd fd = raw_socket(address.family(), SOCK_STREAM);
+  BOOST_TEST_REQUIRE(::connect(fd.get(), address.sockaddr_pointer(),
+                               static_cast<socklen_t>(address.sockaddr_length())) == 0);
+  return fd;
+}
+
+/// Another umask for a while.
+class Umask {
+ public:
+  explicit Umask(mode_t mask) : saved_(::umask(mask)) {}
+  Umask(const Umask&) = delete;
+  Umask& operator=(const Umask&) = delete;
+  ~Umask() { ::umask(saved_); }
+
+ private:
+  mode_t saved_;
+};
+
+/// Another working directory for a while.
+class WorkingDirectory {
+ public:
+  explicit WorkingDirectory(const std::filesystem::path& path) : saved_(std::filesystem::current_path()) {
+    std::filesystem::current_path(path);
+  }
+  WorkingDirectory(const WorkingDirectory&) = delete;
+  WorkingDirectory& operator=(const WorkingDirectory&) = delete;
+  ~WorkingDirectory() { std::filesystem::current_path(saved_); }
+
+ private:
+  std::filesystem::path saved_;
+};
 
 ListenerOptions with(StaleSocket policy) {
   ListenerOptions options;
@@ -228,6 +271,164 @@ BOOST_AUTO_TEST_CASE(an_idle_listener_with_waiting_connections_costs_nothing) {
   Request<void> pause = loop.sleep(50ms);
   wait_for(pause);
   BOOST_TEST(loop.metrics().events - events <= 4U);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_listener_has_no_loop_and_accepts_nothing) {
+  Listener listener;
+  BOOST_CHECK_THROW(static_cast<void>(listener.loop()), std::logic_error);
+  Accepting accepting = for_each_accept(listener, [](const Stream&) {});
+  accepting.pause();
+  accepting.resume();
+  accepting.stop();
+  Listener full = listen(loopback_v4());
+  const Listener moved = std::move(full);
+  BOOST_CHECK_THROW(static_cast<void>(full.loop()), std::logic_error);
+  BOOST_TEST(&moved.loop() == &loop);
+}
+
+// ---- errors of one connection ----
+
+BOOST_AUTO_TEST_CASE(errors_of_one_connection_never_end_accepting) {
+  Listener listener = listen(loopback_v4());
+  std::vector<Stream> accepted;
+  for_each_accept(
+      listener, [&](Stream stream) { accepted.push_back(std::move(stream)); },
+      [](int error) { BOOST_ERROR("accepting ended with " << error); });
+  std::size_t expected = 0;
+  for (const int error : {ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH,
+                          EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT, ENOSR, ESOCKTNOSUPPORT}) {
+    BOOST_TEST_CONTEXT(error_text(error)) {
+      const UniqueFd client = raw_connected(listener.local_address());
+      {
+        const FailEveryCall failing(SystemCall::accept, error);
+        // More in a row than it tries in a turn.
+        BOOST_TEST(run_until([&] { return failing.calls() > 1000; }));
+        loop.run_until_idle();
+        // A turn does not go on for ever, and an error that stays makes it pause.
+        BOOST_TEST(run_until([&] { return listener.is_paused(); }));
+      }
+      ++expected;
+      BOOST_TEST(run_until([&] { return accepted.size() == expected; }));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(errors_of_connections_are_logged_once_a_second_at_most) {
+  Listener listener = listen(loopback_v4());
+  std::ostringstream log;
+  const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log);
+  loop.set_logger(std::make_shared<spdlog::logger>("test", sink));
+  const UniqueFd client = raw_connected(listener.local_address());
+  Request<Stream> accepting;
+  {
+    const FailEveryCall failing(SystemCall::accept, EPERM);
+    accepting = listener.accept();
+    BOOST_TEST(run_until([&] { return listener.is_paused(); }));
+  }
+  BOOST_TEST(error_of(accepting) == 0);
+  loop.set_logger(nullptr);
+  const std::string text = log.str();
+  BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 1);
+}
+
+// ---- limits and pauses ----
+
+BOOST_AUTO_TEST_CASE(a_limit_of_connections_leaves_the_others_in_the_backlog) {
+  struct Session {
+    Stream stream;
+    AcceptSlot slot;
+  };
+  Listener listener = listen(loopback_v4());
+  std::vector<Session> sessions;
+  Accepting accepting = for_each_accept(listener, {.most = 2}, [&](Stream stream, AcceptSlot slot) {
+    sessions.push_back({std::move(stream), std::move(slot)});
+  });
+  std::vector<Stream> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(connect(listener));
+  BOOST_TEST(run_until([&] { return sessions.size() == 2; }));
+  loop.run_until_idle();
+  BOOST_TEST(sessions.size() == 2U);
+  BOOST_TEST(accepting.connections() == 2U);
+  check_connected(clients[1], sessions[1].stream);
+  sessions.erase(sessions.begin());
+  BOOST_TEST(run_until([&] { return sessions.size() == 2; }));
+  check_connected(clients[2], sessions[1].stream);
+  // A slot may go before its stream.
+  for (Session& session : sessions) session.slot.release();
+  BOOST_TEST(run_until([&] { return sessions.size() == 4; }));
+  check_connected(clients[4], sessions[3].stream);
+  BOOST_TEST(accepting.connections() == 2U);
+  listener = {};
+  sessions.clear();
+  BOOST_TEST(accepting.connections() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(slots_may_outlive_the_loop) {
+  std::vector<AcceptSlot> slots;
+  Accepting accepting;
+  {
+    Loop own;
+    Listener listener = Listener::listen(own, loopback_v4(), {}, err);
+    accepting = for_each_accept(listener, {.most = 1},
+                                [&](const Stream&, AcceptSlot slot) { slots.push_back(std::move(slot)); });
+    const UniqueFd client = raw_connected(listener.local_address());
+    while (slots.empty()) own.run_once();
+  }
+  slots.clear();
+  accepting.pause();
+  accepting.resume();
+  BOOST_TEST(accepting.connections() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(accepting_pauses_and_goes_on_without_a_loss) {
+  Listener listener = listen(loopback_v4());
+  std::vector<Stream> accepted;
+  Accepting accepting =
+      for_each_accept(listener, [&](Stream stream) { accepted.push_back(std::move(stream)); });
+  std::vector<Stream> clients;
+  clients.push_back(connect(listener));
+  BOOST_TEST(run_until([&] { return accepted.size() == 1; }));
+  accepting.pause();
+  BOOST_TEST(accepting.is_paused());
+  for (int i = 0; i < 3; ++i) clients.push_back(connect(listener));
+  loop.run_until_idle();
+  BOOST_TEST(accepted.size() == 1U);
+  // Before the pause has come through.
+  accepting.resume();
+  accepting.pause();
+  accepting.resume();
+  BOOST_TEST(run_until([&] { return accepted.size() == 4; }));
+  for (std::size_t i = 0; i < 4; ++i) check_connected(clients[i], accepted[i]);
+}
+
+BOOST_AUTO_TEST_CASE(the_function_may_pause_and_the_next_connection_is_kept) {
+  Listener listener = listen(loopback_v4());
+  std::vector<Stream> accepted;
+  Accepting accepting;
+  std::vector<Stream> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(connect(listener));
+  accepting = for_each_accept(listener, [&](Stream stream) {
+    accepted.push_back(std::move(stream));
+    accepting.pause();
+  });
+  for (std::size_t i = 1; i <= 3; ++i) {
+    BOOST_TEST(run_until([&] { return accepted.size() == i; }));
+    loop.run_until_idle();
+    BOOST_TEST(accepted.size() == i);
+    check_connected(clients[i - 1], accepted[i - 1]);
+    accepting.resume();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_whose_accepting_was_stopped_can_accept_again) {
+  Listener listener = listen(loopback_v4());
+  Accepting accepting =
+      for_each_accept(listener, [](const Stream&) { BOOST_ERROR("called although it was stopped"); });
+  Stream client = connect(listener);
+  accepting.stop();
+  loop.run_until_idle();
+  Stream accepted = accept(listener);
+  check_connected(client, accepted);
 }
 
 // ---- what a listener may be opened on ----
@@ -401,6 +602,96 @@ BOOST_AUTO_TEST_CASE(an_unknown_group_is_einval_and_leaves_no_file) {
   BOOST_TEST(!exists("socket"));
 }
 
+BOOST_AUTO_TEST_CASE(the_umask_does_not_narrow_the_mode_that_was_asked_for) {
+  for (const mode_t mask : {0777U, 0077U, 0022U, 0U}) {
+    const Umask umask(mask);
+    for (const unsigned mode : {0666U, 0777U, 0600U, 0U}) {
+      const Listener listener = listen(path(), {.mode = mode});
+      BOOST_TEST((status_of("socket").st_mode & 07777U) == mode);
+    }
+    const Listener listener = listen(path(), {.group = std::to_string(::getgid())});
+    BOOST_TEST((status_of("socket").st_mode & 07777U) == (0777U & ~mask));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(of_many_who_listen_on_a_path_one_wins) {
+  constexpr std::ptrdiff_t contenders = 3;
+  for (const bool stale : {true, false}) {
+    for (int round = 0; round < 150; ++round) {
+      if (stale) leave_stale_socket();
+      std::atomic<int> winners = 0;
+      std::atomic<int> losers = 0;
+      std::barrier begin(contenders);
+      std::barrier end(contenders);
+      const Address address = path();
+      std::vector<std::thread> threads;
+      for (std::ptrdiff_t i = 0; i < contenders; ++i) {
+        threads.emplace_back([&] {
+          Loop own;
+          int error = 0;
+          begin.arrive_and_wait();
+          const Listener listener = Listener::listen(own, address, {.mode = 0600}, error);
+          if (error == 0) ++winners;
+          if (error == EADDRINUSE) ++losers;
+          end.arrive_and_wait();
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      BOOST_TEST_REQUIRE(winners == 1);
+      BOOST_TEST_REQUIRE(losers == contenders - 1);
+      BOOST_TEST_REQUIRE(std::filesystem::is_empty(directory.path()));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_that_a_crash_left_unfinished_is_taken_over) {
+  leave_stale_socket();
+  BOOST_TEST_REQUIRE(::chmod((directory / "socket").c_str(), S_ISVTX) == 0);
+  Listener listener = listen(path(), {.mode = 0600});
+  Stream client = connect(listener);
+  Stream accepted = accept(listener);
+  check_connected(client, accepted);
+}
+
+BOOST_AUTO_TEST_CASE(a_link_that_is_put_in_the_place_of_the_socket_is_not_followed) {
+  std::ofstream(directory / "secret") << "precious";
+  BOOST_TEST_REQUIRE(::chmod((directory / "secret").c_str(), 0600) == 0);
+  const Address address = path();
+  std::atomic<bool> done = false;
+  std::thread attacker([&] {
+    const std::string link = directory / "link";
+    const std::string target = directory / "secret";
+    const std::string place = directory / "socket";
+    while (!done) {
+      static_cast<void>(::symlink(target.c_str(), link.c_str()));
+      static_cast<void>(::rename(link.c_str(), place.c_str()));
+      ::unlink(place.c_str());
+    }
+  });
+  for (int i = 0; i < 1500; ++i) {
+    int error = 0;
+    const Listener listener = Listener::listen(loop, address, {.mode = 0666, .group = "65534"}, error);
+  }
+  done = true;
+  attacker.join();
+  const struct stat status = status_of("secret");
+  BOOST_TEST((status.st_mode & 07777U) == 0600U);
+  BOOST_TEST(status.st_gid == ::getegid());
+}
+
+BOOST_AUTO_TEST_CASE(a_relative_path_is_removed_from_its_own_directory) {
+  std::filesystem::create_directory(directory / "elsewhere");
+  const WorkingDirectory here(directory.path());
+  Listener listener = listen(Address::unix_from_path("socket", err));
+  BOOST_TEST(exists("socket"));
+  const WorkingDirectory elsewhere(directory / "elsewhere");
+  // The same name in the directory of then is another file.
+  const UniqueFd other = raw_bound(path("elsewhere/socket"));
+  listener = {};
+  BOOST_TEST(!exists("socket"));
+  BOOST_TEST(exists("elsewhere/socket"));
+}
+
 // ---- shortage of descriptors ----
 
 BOOST_AUTO_TEST_CASE(without_descriptors_a_listener_pauses_says_so_and_goes_on) {
@@ -509,6 +800,32 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_adopted_stays_with_the_caller) {
   check(UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)), ENOTSOCK);
   check(raw_socket(AF_INET, SOCK_DGRAM), EPROTOTYPE);
   check(raw_bound(loopback_v4()), EINVAL);
+}
+
+BOOST_AUTO_TEST_CASE(a_descriptor_that_the_loop_watches_already_is_eexist_also_when_it_is_idle) {
+  const Listener listener = listen(loopback_v4());
+  UniqueFd same(listener.native_handle());
+  Listener::adopt(loop, same, {}, err);
+  BOOST_TEST(err == EEXIST);
+  BOOST_TEST(same.release() == listener.native_handle());
+}
+
+BOOST_AUTO_TEST_CASE(without_memory_an_adopted_descriptor_stays_with_the_caller) {
+  for (std::size_t n = 0;; ++n) {
+    BOOST_TEST_REQUIRE(n < 50U);
+    UniqueFd fd = raw_listener(loopback_v4(), 5);
+    const int number = fd.get();
+    bool failed = false;
+    {
+      const FailNthAllocation failing(n);
+      const Listener listener = Listener::adopt(loop, fd, {}, err);
+      failed = failing.was_injected();
+    }
+    if (!failed) break;
+    BOOST_TEST(err == ENOMEM);
+    BOOST_TEST(fd.get() == number);
+    BOOST_TEST(is_open(number));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -38,7 +38,7 @@ struct ConnectFixture : LoopFixture {
     return Listener::tcp(other, loopback_v4(), {}, err).local_address();
   }
 
-  /// Attempts that wait until they are destroyed: with retry_full_backlog, connecting to a full backlog.
+  /// Attempts that wait until they are destroyed: connecting to a full backlog.
   struct Silent {
     Listener listener;
     std::vector<Stream> fillers;
@@ -51,7 +51,7 @@ struct ConnectFixture : LoopFixture {
     made.listener = Listener::unix_stream(loop, made.address, {.backlog = 0}, err);
     BOOST_TEST_REQUIRE(err == 0);
     for (;;) {
-      auto filler = Stream::connect(loop, made.address);
+      auto filler = Stream::connect(loop, made.address, {.retry_full_backlog = false});
       Stream stream = fetch(filler, err);
       if (err != 0) break;
       made.fillers.push_back(std::move(stream));

@@ -77,7 +77,6 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
   tsock::ConnectHostOptions options;
   options.connect.local = source_address();
   options.connect.timeout = time_left();
-  options.connect.retry_full_backlog = true;
   connecting_ = endpoint_.kind == Endpoint::Kind::unix_stream
                     ? tsock::Stream::connect(services_.loop, addresses.front(), options.connect)
                     : tsock::connect_to_host(services_.loop, std::move(addresses), options);

@@ -1,17 +1,13 @@
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <limits>
 
@@ -75,10 +71,6 @@ int first_fd(const cmsghdr& header) noexcept {
   int fd = -1;
   if (header.cmsg_len >= CMSG_LEN(sizeof(fd))) std::memcpy(&fd, CMSG_DATA(&header), sizeof(fd));
   return fd;
-}
-
-const char* path_of(const Address& address) noexcept {
-  return reinterpret_cast<const sockaddr_un*>(address.sockaddr_pointer())->sun_path;
 }
 
 }  // namespace
@@ -158,29 +150,10 @@ int connect(int fd, const Address& address) noexcept {
 }
 
 UniqueFd accept(int fd, int& err) noexcept {
-  // An error that stays, a rule that forbids every connection say, must not hold the loop.
-  constexpr unsigned most_tries = 64;
-  for (unsigned tries = 0;; ++tries) {
-    UniqueFd accepted(::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (accepted) return accepted;
-    switch (errno) {
-      // The connection at the head is dead already, the next one may be well (accept(2)).
-      case EINTR:
-      case ECONNABORTED:
-      case EPROTO:
-      case ENETDOWN:
-      case ENOPROTOOPT:
-      case EHOSTDOWN:
-      case EHOSTUNREACH:
-      case ENETUNREACH:
-      case EPERM:
-        if (tries < most_tries) continue;
-        [[fallthrough]];
-      default:
-        err = errno == EWOULDBLOCK ? EAGAIN : errno;
-        return accepted;
-    }
-  }
+  UniqueFd accepted(
+      retry([fd]() noexcept { return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
+  if (!accepted) err = errno == EWOULDBLOCK ? EAGAIN : errno;
+  return accepted;
 }
 
 int take_error(int fd) noexcept {
@@ -343,42 +316,6 @@ bool accepted_inherit_options(int family) noexcept {
   static_cast<void>(family);
   return false;
 #endif
-}
-
-int identify_socket_file(const Address& address, FileIdentity& identity) noexcept {
-  struct stat status {};
-  if (::lstat(path_of(address), &status) != 0) return errno;
-  if (!S_ISSOCK(status.st_mode)) return EEXIST;
-  identity.device = static_cast<std::uint64_t>(status.st_dev);
-  identity.inode = static_cast<std::uint64_t>(status.st_ino);
-  return 0;
-}
-
-int unlink_socket_file(const Address& address) noexcept {
-  return ::unlink(path_of(address)) == 0 ? 0 : errno;
-}
-
-int set_socket_file_access(const Address& address, const ListenerOptions& options) {
-  const char* const path = path_of(address);
-  if (options.group) {
-    gid_t group = 0;
-    const char* const begin = options.group->data();
-    const char* const end = begin + options.group->size();
-    if (const auto [stop, problem] = std::from_chars(begin, end, group);
-        problem != std::errc() || stop != end) {
-      std::array<char, 4096> buffer{};
-      struct group entry {};
-      struct group* found = nullptr;
-      if (const int err = ::getgrnam_r(options.group->c_str(), &entry, buffer.data(), buffer.size(), &found);
-          err != 0)
-        return err;
-      if (found == nullptr) return EINVAL;
-      group = found->gr_gid;
-    }
-    if (::chown(path, static_cast<uid_t>(-1), group) != 0) return errno;
-  }
-  if (options.mode && ::chmod(path, static_cast<mode_t>(*options.mode)) != 0) return errno;
-  return 0;
 }
 
 }  // namespace tsock::os

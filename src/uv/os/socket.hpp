@@ -72,17 +72,4 @@ int apply_listener(int fd, int family, const ListenerOptions& options) noexcept;
 /// Whether accepted sockets have the options of the listening one from birth.
 [[nodiscard]] bool accepted_inherit_options(int family) noexcept;
 
-/// Identity of a file, to know one's own socket file again.
-struct FileIdentity {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
-};
-/// \return 0, ENOENT, or what lstat(2) gives; EEXIST when the path is not a socket.
-int identify_socket_file(const Address& address, FileIdentity& identity) noexcept;
-int unlink_socket_file(const Address& address) noexcept;
-/// Gives the socket file the group and permission bits of the options. Before listen(2) nobody can connect
-/// yet. EINVAL for an unknown group.
-int set_socket_file_access(const Address& address, const ListenerOptions& options);
-
 }  // namespace tsock::os

@@ -1,0 +1,20 @@
+#pragma once
+
+namespace tsock {
+
+class Loop;
+
+namespace detail {
+
+/// Throws std::logic_error.
+[[noreturn]] void throw_without_loop();
+
+/// The loop of a front that may have none.
+[[nodiscard]] inline Loop& checked_loop(Loop* loop) {
+  if (loop == nullptr) throw_without_loop();
+  return *loop;
+}
+
+}  // namespace detail
+
+}  // namespace tsock

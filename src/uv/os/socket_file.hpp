@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tsock/address.hpp>
+#include <tsock/unique_fd.hpp>
+
+/// The files of unix sockets. The directory is held by a descriptor and nothing follows a symbolic link in
+/// the last component, so that nobody who can write to the directory turns a call to another file.
+namespace tsock::os {
+
+/// Who may connect.
+struct FileAccess {
+  std::optional<unsigned> mode = std::nullopt;   ///< permission bits
+  std::optional<unsigned> group = std::nullopt;  ///< owner group
+  [[nodiscard]] bool is_given() const noexcept { return mode || group; }
+};
+
+/// The number of a group that is given by name or by number. \return 0, EINVAL when there is no such group,
+/// or an error of the group database.
+int find_group(const std::string& text, unsigned& group);
+
+/// Identity of a file, to know one's own socket file again. The system gives an inode's number to another
+/// file only when the socket that is bound to it is closed.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+/// One name in one directory, under which a socket is or will be. It stays the same when the process changes
+/// its working directory.
+class SocketFile {
+ public:
+  /// Opens the directory of the path. \return 0 or an errno value.
+  int open(const Address& address) noexcept;
+
+  /// Keeps out others who bind, replace or prepare sockets in the directory; whoever ends lets go. Waits 1 s
+  /// at most: a stranger who may only read the directory can hold its lock. \return whether we have it.
+  bool lock() noexcept;
+  void unlock() noexcept;
+
+  /// Prepares an unbound socket: its file will open for nobody until `finish()`, when access is given.
+  static int prepare(int fd, const FileAccess& access) noexcept;
+  /// Looks what has the name. \return 0, ENOENT, EEXIST for what is no socket, or what fstatat(2) gives.
+  int look() noexcept;
+  /// Whether what was looked at is prepared and not finished, by a process of the same user.
+  [[nodiscard]] bool is_unfinished() const noexcept { return unfinished_; }
+  /// After bind(2) of a prepared socket: takes the file for ours. EADDRINUSE when it is not there any more.
+  int claim(const FileAccess& access) noexcept;
+  /// Gives the file that was claimed its group and permission bits.
+  int finish(const FileAccess& access) noexcept;
+  /// Removes the file that was looked at last or claimed, as long as the name is still its own; something
+  /// else that has the name is left, or put back. \return 0, ENOENT, EADDRINUSE or an errno value.
+  int remove() noexcept;
+
+ private:
+  UniqueFd directory_;
+  UniqueFd claimed_;
+  std::array<char, 112> name_{};  // longer than sun_path
+  FileIdentity identity_;
+  bool unfinished_ = false;
+  bool locked_ = false;
+};
+
+}  // namespace tsock::os

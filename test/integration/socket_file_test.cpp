@@ -1,0 +1,129 @@
+// What listener_test.cpp cannot reach: the group database, and directories of others.
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "support/descriptors.hpp"
+#include "support/loop_fixture.hpp"
+
+using namespace tsock;
+using namespace tsock::test;
+
+namespace {
+
+/// A group database in the place of the system's, while it lives.
+struct GroupDatabase {
+  GroupDatabase() { current = this; }
+  GroupDatabase(const GroupDatabase&) = delete;
+  GroupDatabase& operator=(const GroupDatabase&) = delete;
+  ~GroupDatabase() { current = nullptr; }
+
+  static inline GroupDatabase* current = nullptr;
+  std::size_t needed = 0;  // room for an entry
+  int unknown = 0;         // what a name that does not exist gives
+  gid_t gid = 0;
+};
+
+}  // namespace
+
+// In libc's place.
+extern "C" int getgrnam_r(const char* name, struct group* entry, char* buffer, std::size_t size,
+                          struct group** result) {
+  *result = nullptr;
+  const GroupDatabase* const database = GroupDatabase::current;
+  if (database == nullptr) return 0;
+  if (size < database->needed) return ERANGE;
+  if (std::strcmp(name, "large") != 0) return database->unknown;
+  std::memset(buffer, 0, size);
+  entry->gr_gid = database->gid;
+  *result = entry;
+  return 0;
+}
+
+namespace {
+
+struct SocketFileFixture : LoopFixture {
+  int err = 0;
+  TempDirectory directory;
+  GroupDatabase database;
+
+  Address path(const char* name = "socket") { return Address::unix_from_path(directory / name, err); }
+  int listen_error(const std::string& group) {
+    ListenerOptions options;
+    options.group = group;
+    const Listener listener = Listener::listen(loop, path(), options, err);
+    return err;
+  }
+  [[nodiscard]] bool is_empty() const { return std::filesystem::is_empty(directory.path()); }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(socket_file, SocketFileFixture)
+
+BOOST_AUTO_TEST_CASE(a_group_with_thousands_of_members_is_found) {
+  database.gid = ::getgid();
+  for (const std::size_t needed :
+       {std::size_t{1}, std::size_t{5000}, std::size_t{40'000}, std::size_t{2'000'000}}) {
+    database.needed = needed;
+    BOOST_TEST(listen_error("large") == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_group_that_does_not_exist_is_einval_whatever_the_database_says) {
+  for (const std::size_t needed : {std::size_t{1}, std::size_t{40'000}}) {
+    database.needed = needed;
+    for (const int unknown : {0, ENOENT, ESRCH, EBADF, EPERM}) {
+      database.unknown = unknown;
+      for (const char* name : {"small", "", " ", "-1", "4294967295", "99999999999", "0x10", "10 "})
+        BOOST_TEST(listen_error(name) == EINVAL);
+    }
+  }
+  database.unknown = EIO;
+  BOOST_TEST(listen_error("small") == EIO);
+  BOOST_TEST(is_empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_group_may_be_given_by_its_number) {
+  BOOST_TEST(listen_error(std::to_string(::getgid())) == 0);
+  BOOST_TEST(is_empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_stranger_who_locks_the_directory_delays_and_prevents_nothing) {
+  const UniqueFd lock(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  BOOST_TEST_REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
+  BOOST_TEST(listen_error(std::to_string(::getgid())) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_datagram_socket_is_removed_from_its_own_directory) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(directory.path());
+  {
+    const Datagram datagram =
+        Datagram::unix_datagram(loop, Address::unix_from_path("socket", err), {}, {}, err);
+    BOOST_TEST(err == 0);
+    std::filesystem::current_path(before);
+    BOOST_TEST(!is_empty());
+  }
+  BOOST_TEST(is_empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_in_the_place_of_a_datagram_socket_is_left_alone) {
+  {
+    const Datagram datagram = Datagram::unix_datagram(loop, path(), {}, {}, err);
+    BOOST_TEST(err == 0);
+    std::filesystem::remove(directory / "socket");
+    std::ofstream(directory / "socket") << "mine";
+  }
+  BOOST_TEST(std::filesystem::is_regular_file(directory / "socket"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
