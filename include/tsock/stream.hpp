@@ -12,6 +12,7 @@
 #include <tsock/detail/checked_loop.hpp>
 #include <tsock/detail/inline_function.hpp>
 #include <tsock/detail/stream_place.hpp>
+#include <tsock/disconnect_options.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/pdu.hpp>
@@ -204,10 +205,23 @@ class Stream {
   /// (tsocket: tstream_pending_bytes)
   [[nodiscard]] std::size_t pending_bytes(int& err);
 
-  /// Ends the stream in order: the layer's goodbye, then close, also of what is below. Errors: EBUSY when a
-  /// read or write is in flight or waits in a queue, EALREADY, ENOTCONN. A monitor completes with
-  /// ECONNABORTED. Cancelling or destroying closes at once. (tsocket: tstream_disconnect)
-  Request<void> disconnect(CallSite site = CallSite::current());
+  /// Ends the stream in order: the layer's goodbye, then close, also of what is below. What was written
+  /// arrives while the peer lives: when bytes of the peer are unread or some of ours are unsent, the stream
+  /// lingers, that is, it ends its sending side, and reads and discards until the peer ends its own. Otherwise
+  /// nothing waits. `transferred()` tells the bytes discarded. Errors: EBUSY when a read or write is in flight
+  /// or waits in a queue, EALREADY, ENOTCONN; closed, but something may have been cut off: ETIMEDOUT the
+  /// linger time was over, ENOBUFS more came than may be discarded, ECONNRESET and the like when the
+  /// connection broke meanwhile. A monitor completes with ECONNABORTED. Until the completion is delivered
+  /// other operations give ECONNABORTED. Cancelling or destroying closes at once. (tsocket:
+  /// tstream_disconnect)
+  Request<void> disconnect(const DisconnectOptions& options = {}, CallSite site = CallSite::current()) &;
+  /// The same with a stream that its owner needs no more: the request owns it until it is over. Writes that
+  /// were started go out first, for as long as the linger time allows (ETIMEDOUT); everything else in flight
+  /// on it completes with ECANCELED. `std::move(stream).disconnect().detach()` finishes, closes and forgets.
+  Request<void> disconnect(const DisconnectOptions& options = {}, CallSite site = CallSite::current()) &&;
+  /// As above, and what waits in the queue goes out first, too.
+  Request<void> disconnect(Queue&& queue, const DisconnectOptions& options = {},
+                           CallSite site = CallSite::current()) &&;
   /// Completes when the connection breaks, never with success: EPIPE when the peer ended its side, ECONNRESET
   /// and the like when it is gone, ECONNABORTED for a disconnect of one's own. Unread bytes can still be
   /// read. EALREADY when one is in flight. Streams without a way to see a break report it when another
@@ -241,8 +255,9 @@ class Stream {
   /// The socket below, still owned by the stream; -1 for streams that have none or hide it.
   [[nodiscard]] int native_handle() const noexcept;
   /// Gives the socket away and closes this stream. `unread` becomes the bytes that were read ahead of the
-  /// caller: they come before what the socket gives next. Errors: EBUSY when anything is in flight, ENOTCONN,
-  /// ENOTSUP for streams without a socket.
+  /// caller: they come before what the socket gives next. A monitor completes with ECONNABORTED, as for
+  /// `disconnect()`. Errors: EBUSY when a read, write or half-close is in flight or waits in a queue,
+  /// ECONNABORTED, ENOTCONN, ENOTSUP for streams without a socket.
   UniqueFd release_fd(std::vector<std::byte>& unread, int& err);
 
  private:

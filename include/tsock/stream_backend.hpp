@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
@@ -14,7 +16,8 @@ struct StreamOptions;
 /// completions are delivered later by the loop.
 class StreamEvents {
  public:
-  /// `try_readv()` is worth a call: bytes, the end or an error are there. May come without need.
+  /// `try_readv()` is worth a call: bytes, the end or an error are there. A `try_disconnect()` that gave
+  /// EAGAIN is, too. May come without need.
   virtual void on_readable() noexcept = 0;
   /// What gave EAGAIN (`try_writev()`, `try_flush()`, `try_shutdown_write()`, `try_disconnect()`) is worth
   /// another call.
@@ -36,15 +39,39 @@ struct StreamTraits {
   bool short_is_final = false;  ///< a read or write that moved less than was offered would give EAGAIN next
 };
 
+/// How far a disconnect has come. It belongs to the Stream in front, and a layer hands it on to the backend
+/// below. A socket that is closed while input is unread, or comes later, resets the connection, and the
+/// reset drops what the peer has not read yet. So the backend that owns the connection lingers: it ends its
+/// sending side, and reads and discards until the peer's end or a limit.
+struct Linger {
+  // Of the front.
+  std::size_t most_discarded = std::numeric_limits<std::size_t>::max();
+  bool is_over = false;  ///< the time is over: close now, ETIMEDOUT if that may cut something off
+  // Of all: who holds bytes that nobody has taken adds them when the disconnect begins.
+  std::size_t discarded = 0;  ///< bytes thrown away so far
+  // Of the backend that lingers.
+  bool has_begun = false;
+  bool awaits_end = false;   ///< the peer talks, or has not taken everything: only its end is enough
+  bool peer_talks = false;   ///< bytes came after the sending side had ended
+  std::chrono::milliseconds try_again{};  ///< with EAGAIN: worth another call after that time, without an event
+
+  /// Counts bytes as thrown away. \return whether that is within the limit.
+  bool discard(std::size_t bytes) noexcept {
+    discarded += bytes;
+    awaits_end = awaits_end || bytes != 0;
+    return discarded <= most_discarded;
+  }
+};
+
 /// The interface behind a Stream. Whoever implements it has made a stream that is as good as a socket: exact
 /// reads, PDU readers, queues, deadlines, cancelling without loss and error latches are all made by the
 /// front, once.
 ///
 /// It is a non-blocking file description in shape: each `try_` function does what can be done at once and
 /// otherwise gives EAGAIN; the backend then calls the matching event once it is worth trying again. The front
-/// calls with valid arguments only, never after the first `try_disconnect()` that ended, and never from two
-/// threads. No function throws: what needs memory and gets none says ENOMEM, and nothing is lost by it. A
-/// backend must not call an event from inside a `try_` or `want_` function of its own; a
+/// calls with valid arguments only, never again once `try_disconnect()` has returned anything but EAGAIN, and
+/// never from two threads. No function throws: what needs memory and gets none says ENOMEM, and nothing is
+/// lost by it. A backend must not call an event from inside a `try_` or `want_` function of its own; a
 /// `Loop::sleep()` of zero is the way to come back later.
 class StreamBackend {
  public:
@@ -71,9 +98,12 @@ class StreamBackend {
   /// Ends the sending side; reading goes on. \return 0, EAGAIN, or an errno value: ENOTSUP where there is no
   /// half-close.
   virtual int try_shutdown_write() noexcept = 0;
-  /// Says the layer's goodbye and closes, also what is below. \return 0, EAGAIN, or an errno value. Only
-  /// EAGAIN leaves the backend open.
-  virtual int try_disconnect() noexcept = 0;
+  /// Says the layer's goodbye, lingers where closing could cut off what was written, and closes, also what is
+  /// below; a layer adds what it has read ahead to `linger` and hands it on. After EAGAIN the front calls
+  /// `want_writable()` and waits for either event. \return 0, EAGAIN, or an errno value: ETIMEDOUT when
+  /// `linger.is_over`, ENOBUFS for more than `linger.most_discarded`, what broke the connection meanwhile.
+  /// Only EAGAIN leaves the backend open.
+  virtual int try_disconnect(Linger& linger) noexcept = 0;
   /// Closes so that the peer sees a reset where the transport has one. Never waits.
   virtual void abort() noexcept = 0;
 

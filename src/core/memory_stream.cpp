@@ -15,6 +15,9 @@ namespace {
 using detail::LoopCore;
 using detail::ReadyTask;
 
+// How often a disconnect takes from a peer that still writes before others have their turn.
+constexpr unsigned skips_per_call = 16;
+
 class MemoryEnd final : public StreamBackend, public ReadyTask {
  public:
   MemoryEnd(LoopCore& core, const MemoryStreamOptions& options) : core_(&core), options_(options) {}
@@ -66,9 +69,28 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     return 0;
   }
 
-  int try_disconnect() noexcept override {
-    close(EPIPE);
-    return 0;
+  // What was written has been read, so none of it can be lost. A peer that still writes is to see its bytes
+  // taken and then the end, as over a socket.
+  int try_disconnect(Linger& linger) noexcept override {
+    const bool had_begun = linger.has_begun;
+    linger.has_begun = had_begun || linger.discarded != 0 || (peer_ != nullptr && peer_->offered_ != 0);
+    if (!linger.has_begun) return finish(0);
+    if (linger.discarded > linger.most_discarded) return finish(ENOBUFS);
+    lingers_ = true;
+    if (peer_ != nullptr && !shut_) peer_->end(EPIPE);
+    shut_ = true;
+    for (unsigned calls = 0; peer_ != nullptr && peer_->offered_ != 0; ++calls) {
+      if (calls == skips_per_call) return EAGAIN;
+      // One more than may be discarded: behind the last byte of these there may be the end.
+      const std::size_t rest = linger.most_discarded - std::min(linger.discarded, linger.most_discarded);
+      const std::size_t got = skip(std::max(rest, rest + 1));
+      linger.peer_talks = linger.peer_talks || (had_begun && got != 0);
+      if (!linger.discard(got)) return finish(ENOBUFS);
+      if (got == 0) break;
+    }
+    if (ended_ != 0) return finish(ended_ == EPIPE ? 0 : ended_);
+    if (!linger.is_over) return EAGAIN;
+    return finish(linger.peer_talks ? ETIMEDOUT : 0);
   }
 
   void abort() noexcept override { close(ECONNRESET); }
@@ -79,6 +101,10 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   }
   // A reader that comes pulls; only the end of the peer has to be told.
   void want_writable() noexcept override {
+    if (lingers_) {
+      want_readable();
+      return;
+    }
     wants_write_ = true;
     if (peer_ == nullptr) tell();
   }
@@ -127,6 +153,12 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     target_ = nullptr;
     return start - room_;
   }
+  // Reads what nobody wants.
+  std::size_t skip(std::size_t most) {
+    std::array<std::byte, std::size_t{16} * 1024> scratch;
+    const iovec vector = make_vector(std::span<std::byte>(scratch).first(std::min(most, scratch.size())));
+    return pull({&vector, 1});
+  }
   void put(std::span<const std::byte> bytes) {
     target_->fill(bytes);
     room_ -= bytes.size();
@@ -143,6 +175,10 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   void end(int err) noexcept {
     if (ended_ == 0) ended_ = err;
     tell();
+  }
+  int finish(int err) noexcept {
+    close(EPIPE);
+    return err;
   }
   void close(int err) noexcept {
     MemoryEnd* const peer = std::exchange(peer_, nullptr);
@@ -161,6 +197,7 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   std::size_t room_ = 0;
   int ended_ = 0;
   bool shut_ = false;
+  bool lingers_ = false;
   bool wants_read_ = false;
   bool wants_write_ = false;
   bool wants_broken_ = false;

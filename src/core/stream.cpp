@@ -323,9 +323,8 @@ std::size_t Stream::pending_bytes(int& err) {
   return 0;
 }
 
-Request<void> Stream::disconnect(CallSite site) {
-  auto* const state =
-      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::disconnect, site);
+Request<void> Stream::disconnect(const DisconnectOptions& options, CallSite site) & {
+  auto* const state = make_operation<detail::StreamDisconnect>(place_, options, site);
   if (state == nullptr) return {};
   Request<void> request(state);
   if (core() != nullptr) {
@@ -334,6 +333,10 @@ Request<void> Stream::disconnect(CallSite site) {
     state->finish(ENOTCONN);
   }
   return request;
+}
+
+Request<void> Stream::disconnect(const DisconnectOptions& options, CallSite site) && {
+  return std::move(*this).disconnect(Queue(), options, site);
 }
 
 Request<void> Stream::monitor(CallSite site) {
@@ -422,7 +425,7 @@ int Stream::native_handle() const noexcept {
 UniqueFd Stream::release_fd(std::vector<std::byte>& unread, int& err) {
   err = 0;
   if (!is_open()) {
-    err = ENOTCONN;
+    err = core() != nullptr && core()->is_disconnecting() ? ECONNABORTED : ENOTCONN;
     return {};
   }
   SocketControl* const control = core()->backend()->socket_control();

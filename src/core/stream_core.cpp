@@ -1,6 +1,7 @@
 #include "core/stream_core.hpp"
 
 #include <cerrno>
+#include <new>
 
 #include "core/stream_control.hpp"
 #include "core/stream_extras.hpp"
@@ -39,7 +40,8 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
 }
 
 void StreamCore::release_stream() noexcept {
-  flags_.state = State::closed;
+  const bool undelivered = flags_.state == State::disconnected;
+  if (!undelivered) flags_.state = State::closed;
   detach_operations(ECANCELED);
   while (extras_ != nullptr && !extras_->followers.empty()) {
     auto& follower = static_cast<StreamFollower&>(extras_->followers.front());
@@ -47,6 +49,14 @@ void StreamCore::release_stream() noexcept {
     follower.stream_gone();
   }
   backend_.reset();
+  if (undelivered) {
+    released_ = true;
+  } else {
+    destroy();
+  }
+}
+
+void StreamCore::destroy() noexcept {
   LoopCore& core = *core_;
   this->~StreamCore();
   core.deallocate(static_cast<void*>(this), sizeof(StreamCore));
@@ -90,7 +100,7 @@ void StreamCore::for_each_request(void (*visit)(void* context, RequestState& sta
 }
 
 void StreamCore::loop_closed() noexcept {
-  flags_.state = State::closed;
+  if (flags_.state != State::disconnected) flags_.state = State::closed;
   detach_operations(0);
   if (extras_ != nullptr) extras_->queued_bytes = 0;
   free_unread();
@@ -113,7 +123,7 @@ void StreamCore::cancel_flush() noexcept {
 }
 
 void StreamCore::abort() noexcept {
-  if (flags_.state == State::closed) return;
+  if (flags_.state == State::closed || flags_.state == State::disconnected) return;
   flags_.state = State::closed;
   detach_operations(ECONNABORTED);
   free_unread();
@@ -134,7 +144,10 @@ void StreamCore::remove_control(StreamControl& control) noexcept {
   control.unmark(RequestState::controlling);
   control.set_stream(nullptr);
   control.unlink();
-  if (control.kind() == StreamControlKind::shutdown_write) flags_.is_shutting_down = false;
+  if (flags_.is_shutting_down) {
+    flags_.is_shutting_down = find_control(StreamControlKind::shutdown_write) != nullptr ||
+                              find_control(StreamControlKind::drain) != nullptr;
+  }
 }
 
 StreamControl* StreamCore::find_control(StreamControlKind kind) noexcept {
@@ -158,11 +171,11 @@ bool StreamCore::has_waiting() const noexcept {
          !static_cast<const StreamOperation*>(others_.last())->has(RequestState::controlling);
 }
 
-void StreamCore::start_disconnect(StreamControl& control) {
+void StreamCore::start_disconnect(StreamDisconnect& control) {
   int err = 0;
   if (flags_.state == State::open && is_busy()) {
     err = EBUSY;
-  } else if (flags_.state == State::disconnecting) {
+  } else if (is_disconnecting()) {
     err = EALREADY;
   } else if (flags_.state == State::closed) {
     err = ENOTCONN;
@@ -175,29 +188,55 @@ void StreamCore::start_disconnect(StreamControl& control) {
   add_control(control);
   break_monitor(ECONNABORTED);
   finish_control(StreamControlKind::shutdown_write, ECONNABORTED);
+  finish_control(StreamControlKind::drain, ECONNABORTED);
+  control.linger().discard(unread_size());
   free_unread();
-  try_disconnect();
+  resume_disconnect();
 }
 
-void StreamCore::try_disconnect() noexcept {
-  const int err = backend_->try_disconnect();
-  if (err == EAGAIN) {
-    backend_->want_writable();
-    return;
+void StreamCore::resume_disconnect() noexcept {
+  if (flags_.state != State::disconnecting) return;
+  auto& control = static_cast<StreamDisconnect&>(*find_control(StreamControlKind::disconnect));
+  Linger& linger = control.linger();
+  int err = backend_->try_disconnect(linger);
+  if (err == EAGAIN && !linger.is_over) {
+    try {
+      control.wait();
+      control.take_discarded();
+      backend_->want_writable();
+      return;
+    } catch (const std::bad_alloc&) {
+      // Nothing could end the wait.
+      linger.is_over = true;
+      err = backend_->try_disconnect(linger);
+    }
   }
-  flags_.state = State::closed;
-  finish_control(StreamControlKind::disconnect, err);
+  if (err == EAGAIN) {
+    backend_->abort();
+    err = ETIMEDOUT;
+  }
+  control.take_discarded();
+  finish_disconnect(control, err);
+}
+
+// The control still knows this stream, which stays as it is until the completion is delivered.
+void StreamCore::finish_disconnect(StreamDisconnect& control, int err) noexcept {
+  remove_control(control);
+  control.set_stream(this);
+  flags_.state = State::disconnected;
+  control.finish(err);
 }
 
 void StreamCore::start_shutdown(StreamControl& control) {
+  const bool drains = control.kind() == StreamControlKind::drain;
   int err = 0;
-  if (flags_.state == State::disconnecting) {
+  if (is_disconnecting()) {
     err = ECONNABORTED;
   } else if (flags_.state == State::closed) {
     err = ENOTCONN;
   } else if (is_claimed_by_another(control)) {
     err = EBUSY;
-  } else if (flags_.shut_down || flags_.is_shutting_down) {
+  } else if (!drains && (flags_.shut_down || find_control(control.kind()) != nullptr)) {
     err = EALREADY;
   } else if (flags_.write_error != 0) {
     err = flags_.write_error;
@@ -214,26 +253,28 @@ void StreamCore::start_shutdown(StreamControl& control) {
   if (!flags_.write_blocked) schedule_flush();
 }
 
-void StreamCore::try_shutdown() {
-  const int err = backend_->try_shutdown_write();
-  if (err == EAGAIN) {
-    flags_.write_blocked = true;
-    backend_->want_writable();
-    return;
+void StreamCore::writes_are_out() {
+  if (StreamControl* const control = find_control(StreamControlKind::shutdown_write); control != nullptr) {
+    const int err = backend_->try_shutdown_write();
+    if (err == EAGAIN) {
+      flags_.write_blocked = true;
+      backend_->want_writable();
+      return;
+    }
+    remove_control(*control);
+    if (err == 0) {
+      flags_.shut_down = true;
+    } else if (err != ENOTSUP) {
+      latch_write(err);
+    }
+    control->finish(err);
   }
-  StreamControl& control = *find_control(StreamControlKind::shutdown_write);
-  remove_control(control);
-  if (err == 0) {
-    flags_.shut_down = true;
-  } else if (err != ENOTSUP) {
-    latch_write(err);
-  }
-  control.finish(err);
+  finish_control(StreamControlKind::drain, 0);
 }
 
 void StreamCore::start_monitor(StreamControl& control) {
   int err = 0;
-  if (flags_.state == State::disconnecting) {
+  if (is_disconnecting()) {
     err = ECONNABORTED;
   } else if (find_control(StreamControlKind::monitor) != nullptr) {
     err = EALREADY;
@@ -254,12 +295,41 @@ void StreamCore::start_monitor(StreamControl& control) {
 
 void StreamCore::break_monitor(int err) noexcept { finish_control(StreamControlKind::monitor, err); }
 
+void StreamCore::interrupt_control(StreamControl& control, int err) noexcept {
+  if (control.kind() != StreamControlKind::disconnect) {
+    remove_control(control);
+    control.finish(err);
+    return;
+  }
+  // Nobody waits for the goodbye any more.
+  backend_.reset();
+  finish_disconnect(static_cast<StreamDisconnect&>(control), err);
+}
+
 void StreamCore::end_control(StreamControl& control) noexcept {
+  if (flags_.state == State::disconnected && control.kind() == StreamControlKind::disconnect) {
+    control.set_stream(nullptr);
+    flags_.state = State::closed;
+    if (released_) destroy();
+    return;
+  }
   remove_control(control);
   if (control.kind() != StreamControlKind::disconnect) return;
-  // Nobody waits for the goodbye any more.
   flags_.state = State::closed;
   backend_.reset();
+}
+
+void StreamCore::cancel_all_but_writes(const QueueCore* kept) {
+  const auto remaining = [this, kept]() -> StreamOperation* {
+    if (reading_ != nullptr && reading_->is_unfinished()) return reading_;
+    for (ListNode* node = others_.first(); node != others_.end(); node = node->next) {
+      auto& operation = static_cast<StreamOperation&>(*node);
+      if (!operation.has(RequestState::controlling) && operation.queue() != kept) return &operation;
+    }
+    return nullptr;
+  };
+  // One that ends may start the entry behind it.
+  while (StreamOperation* const operation = remaining()) operation->cancel();
 }
 
 void StreamCore::on_broken(int err) noexcept {

@@ -18,6 +18,7 @@ class PrefixFormat;
 class PrefixedPduState;
 class StreamWrite;
 class StreamControl;
+class StreamDisconnect;
 enum class StreamControlKind : std::uint8_t;
 class WatermarkWatch;
 class WriteGather;
@@ -136,9 +137,15 @@ class StreamCore final : public StreamEvents, public LoopResource {
   [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
 
   // Control.
-  void start_disconnect(StreamControl& control);
+  void start_disconnect(StreamDisconnect& control);
+  /// Tries again what gave EAGAIN.
+  void resume_disconnect() noexcept;
+  /// Of shutdown_write and drain.
   void start_shutdown(StreamControl& control);
   void start_monitor(StreamControl& control);
+  /// The control is interrupted with `err`.
+  void interrupt_control(StreamControl& control, int err) noexcept;
+  /// It is delivered or abandoned.
   void end_control(StreamControl& control) noexcept;
   void abort() noexcept;
   /// Whether operations are outstanding, so that the stream cannot be closed or given away.
@@ -146,6 +153,12 @@ class StreamCore final : public StreamEvents, public LoopResource {
     return reading_ != nullptr || !writes_.empty() || has_waiting() || is_claimed();
   }
   [[nodiscard]] bool is_shutting_down() const noexcept { return flags_.is_shutting_down; }
+  /// From the call on until the completion is delivered.
+  [[nodiscard]] bool is_disconnecting() const noexcept {
+    return flags_.state == State::disconnecting || flags_.state == State::disconnected;
+  }
+  /// Ends, with ECANCELED, all but the writes that were started and what waits in `kept`.
+  void cancel_all_but_writes(const QueueCore* kept);
   /// The stream gives its descriptor away.
   void detach_backend() noexcept;
   void set_behaviour(const StreamOptions& options);
@@ -161,10 +174,11 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void for_each_request(void (*visit)(void* context, RequestState& state), void* context) override;
 
  private:
-  enum class State : std::uint8_t { open, disconnecting, closed };
+  /// A disconnected one is closed, but the completion was not delivered yet.
+  enum class State : std::uint8_t { open, disconnecting, closed, disconnected };
   struct Extras;
 
-  static constexpr unsigned error_bits = 24;
+  static constexpr unsigned error_bits = 16;
   static constexpr unsigned largest_error = (1U << error_bits) - 1;
   /// What a write looks at, in one word, so that one look is enough.
   struct Flags {
@@ -227,8 +241,9 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool finish_taken();
   void account_written(std::size_t bytes);
   void finish_written(std::size_t bytes);
-  void try_shutdown();
-  void try_disconnect() noexcept;
+  void writes_are_out();
+  void finish_disconnect(StreamDisconnect& control, int err) noexcept;
+  void destroy() noexcept;
   void consume_unread(std::size_t bytes) noexcept;
   void free_unread() noexcept;
   UnreadBlock* allocate_unread(std::size_t bytes) noexcept;
@@ -250,6 +265,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool reads_ahead_ : 1 = false;
   bool short_is_final_ : 1 = false;
   bool has_watermarks_ : 1 = false;
+  bool released_ : 1 = false;  // the front is gone; only a disconnect that is not delivered knows this object
   Flags flags_;
 };
 

@@ -31,7 +31,7 @@ void StreamCore::check_fault() {
 }
 
 void StreamCore::refuse_read(StreamRead& read) {
-  const int err = flags_.state == State::disconnecting ? ECONNABORTED
+  const int err = is_disconnecting()    ? ECONNABORTED
                   : reading_ != nullptr                ? EBUSY
                                                        : ENOTCONN;
   read.set_stream(nullptr);
@@ -59,7 +59,13 @@ void StreamCore::serve_reader(bool may_read) {
   }
 }
 
-void StreamCore::on_readable() noexcept { serve_reader(true); }
+void StreamCore::on_readable() noexcept {
+  if (reading_ == nullptr) [[unlikely]] {
+    resume_disconnect();
+    return;
+  }
+  serve_reader(true);
+}
 
 void StreamCore::reserve_read(StreamRead& read) {
   if (!is_open() || reading_ != nullptr) {
@@ -227,8 +233,8 @@ void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
 
 std::size_t StreamCore::pending_bytes(int& err) noexcept {
   err = 0;
-  if (flags_.state == State::closed) {
-    err = ENOTCONN;
+  if (flags_.state != State::open) {
+    err = is_disconnecting() ? ECONNABORTED : ENOTCONN;
     return 0;
   }
   std::size_t bytes = unread_size();

@@ -20,7 +20,7 @@ constexpr unsigned calls_per_flush = 4;
 
 void StreamCore::refuse_write(StreamWrite& write, bool busy) {
   int err = EPIPE;
-  if (flags_.state == State::disconnecting) {
+  if (is_disconnecting()) {
     err = ECONNABORTED;
   } else if (busy) {
     err = EBUSY;
@@ -159,7 +159,7 @@ bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
     await_writable();
     return false;
   }
-  if (flags_.is_shutting_down && writes_.empty()) try_shutdown();
+  if (flags_.is_shutting_down && writes_.empty()) writes_are_out();
   return false;
 }
 
@@ -263,6 +263,7 @@ void StreamCore::fail_writes(int err) noexcept {
     write.fail(err);
   }
   finish_control(StreamControlKind::shutdown_write, err);
+  finish_control(StreamControlKind::drain, err);
 }
 
 void StreamCore::count_queued_bytes(std::size_t more, std::size_t less) noexcept {
@@ -318,7 +319,7 @@ bool StreamCore::finish_taken() {
 void StreamCore::on_writable() noexcept {
   flags_.write_blocked = false;
   if (flags_.state == State::disconnecting) {
-    try_disconnect();
+    resume_disconnect();
   } else if (flags_.state == State::open && finish_taken()) {
     flush();
   }

@@ -233,15 +233,22 @@ int FileStream::try_flush() noexcept {
 
 int FileStream::try_shutdown_write() noexcept { return ENOTSUP; }
 
-int FileStream::try_disconnect() noexcept {
+int FileStream::try_disconnect(Linger& linger) noexcept {
   if (file_ == nullptr) return EBADF;
-  if (is_busy()) return EAGAIN;
-  if (file_->fd) {
+  bool busy = is_busy();
+  if (!busy && file_->fd) {
     if (std::unique_ptr<Job> job = make_job(closing_, 0)) submit(closing_, std::move(job));
-    if (closing_.out != nullptr) return EAGAIN;
-    shortage_ = 0;
-    closing_.err = os::close(file_->fd);
+    busy = closing_.out != nullptr;
+    if (!busy) {
+      shortage_ = 0;
+      closing_.err = os::close(file_->fd);
+    }
   }
+  if (busy && linger.is_over) {
+    let_go();
+    return ETIMEDOUT;
+  }
+  if (busy) return EAGAIN;
   const int err = closing_.err;
   let_go();
   return err;

@@ -23,7 +23,7 @@ class FileStream final : public StreamBackend, private ReadyTask {
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
   int try_flush() noexcept override;
   int try_shutdown_write() noexcept override;
-  int try_disconnect() noexcept override;
+  int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override { let_go(); }
   void want_readable() noexcept override;
   void want_writable() noexcept override;

@@ -74,7 +74,8 @@ int PipeStream::try_shutdown_write() noexcept {
   return source_.kept >= 0 ? os::redirect_to_null(source_.kept) : 0;
 }
 
-int PipeStream::try_disconnect() noexcept {
+// What was written stays in the pipe.
+int PipeStream::try_disconnect(Linger& /*linger*/) noexcept {
   close();
   return 0;
 }

@@ -32,7 +32,7 @@ class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, pr
   ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override;
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
   int try_shutdown_write() noexcept override;
-  int try_disconnect() noexcept override;
+  int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override { close(); }
   void want_readable() noexcept override;
   void want_writable() noexcept override;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "uv/connection_error.hpp"
+#include "uv/linger.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/socket.hpp"
 
@@ -119,9 +120,17 @@ int SocketStream::try_shutdown_write() noexcept {
   return connection_error_ != 0 ? connection_error_ : EPIPE;
 }
 
-int SocketStream::try_disconnect() noexcept {
-  close();
-  return 0;
+// What broke the connection before is no news; there is nothing to wait for then.
+int SocketStream::try_disconnect(Linger& linger) noexcept {
+  int err = 0;
+  if (connection_error_ != 0) {
+    err = linger.has_begun ? connection_error_ : 0;
+  } else {
+    err = try_linger(fd_.get(), linger);
+  }
+  lingers_ = err == EAGAIN;
+  if (!lingers_) close();
+  return err;
 }
 
 void SocketStream::abort() noexcept {
@@ -135,6 +144,10 @@ void SocketStream::want_readable() noexcept {
 }
 
 void SocketStream::want_writable() noexcept {
+  if (lingers_) {
+    await_readable();
+    return;
+  }
   await_writable();
   if (watches_breaks_) await_hang_up();
 }

@@ -30,7 +30,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override;
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
   int try_shutdown_write() noexcept override;
-  int try_disconnect() noexcept override;
+  int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override;
   void want_readable() noexcept override;
   void want_writable() noexcept override;
@@ -78,6 +78,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   bool wants_broken_ : 1 = false;
   bool watches_breaks_ : 1 = false;
   bool was_blocking_ : 1 = false;      // and is to be again, for others who have the socket
+  bool lingers_ : 1 = false;
   std::int16_t connection_error_ = 0;  // what broke the connection; the kernel tells it only once
   UniqueFd fd_;
   StreamEvents* events_ = nullptr;

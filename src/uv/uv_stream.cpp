@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "uv/connection_error.hpp"
+#include "uv/linger.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/descriptor.hpp"
 #include "uv/os/socket.hpp"
@@ -318,6 +319,10 @@ int UvStream::try_flush() noexcept {
 }
 
 void UvStream::want_writable() noexcept {
+  if (lingers_) {
+    await_readable();
+    return;
+  }
   wants_write_ = true;
   if (write_deferred_ || shutdown_ == Shutdown::running) return;
   if (!is_watching()) {
@@ -354,10 +359,26 @@ void UvStream::on_shutdown(uv_shutdown_t* request, int status) {
   let_go(link);
 }
 
-int UvStream::try_disconnect() noexcept {
-  if (write_deferred_ && write_error_ == 0) return EAGAIN;
-  close();
-  return 0;
+// A handle that is the application's only goes back to it. libuv does not read while this does.
+int UvStream::try_disconnect(Linger& linger) noexcept {
+  if (write_deferred_ && write_error_ == 0 && !linger.is_over) return EAGAIN;
+  int err = write_deferred_ && write_error_ == 0 ? ETIMEDOUT : 0;
+  if (err == 0 && link_->ownership.takes() && os::is_stream_socket(descriptor())) err = linger_on(linger);
+  lingers_ = err == EAGAIN;
+  if (!lingers_) close();
+  return err;
+}
+
+int UvStream::linger_on(Linger& linger) {
+  if (connection_error_ != 0) return linger.has_begun ? connection_error_ : 0;
+  if (reading_) uv_read_stop(handle());
+  reading_ = false;
+  linger.discard(end_ - begin_);
+  free_buffer();
+  const int err = try_linger(descriptor(), linger);
+  if (err != EAGAIN) return err;
+  // Without memory nothing would tell that there is something to read.
+  return watch() ? EAGAIN : ENOMEM;
 }
 
 void UvStream::abort() noexcept {
@@ -391,6 +412,7 @@ void UvStream::on_fd_event(FdEvent event) {
   if (event.writable && !write_deferred_ && shutdown_ != Shutdown::running &&
       std::exchange(wants_write_, false))
     events_->on_writable();
+  if (event.readable && lingers_) events_->on_readable();
   if (broken && wants_broken_ && link_ != nullptr) report_break(event);
 }
 

@@ -28,7 +28,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
   int try_flush() noexcept override;
   int try_shutdown_write() noexcept override;
-  int try_disconnect() noexcept override;
+  int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override;
   void want_readable() noexcept override;
   void want_writable() noexcept override;
@@ -58,6 +58,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   void stop_unless_wanted() noexcept;
   void free_buffer() noexcept;
   bool watch();
+  int linger_on(Linger& linger);
   ssize_t defer_write(std::span<const iovec> vectors, int& err);
   ssize_t fail_write(int status, int& err) noexcept;
   void note_connection_error(int err) noexcept;
@@ -87,6 +88,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   bool wants_write_ = false;
   bool wants_broken_ = false;
   bool watches_breaks_ = false;
+  bool lingers_ = false;
 };
 
 }  // namespace tsock::detail

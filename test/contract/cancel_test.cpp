@@ -315,7 +315,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_half_way_fails_the_dir
       Request<ssize_t> back = peer.write("abc");
       BOOST_TEST(take_text(ours, 3) == "abc");
       BOOST_TEST(error_of(back) == 0);
-      BOOST_TEST(error_of(ours.disconnect()) == 0);
+      ours = Stream();  // a disconnect would wait until the peer has what went out
     }
   }
 }

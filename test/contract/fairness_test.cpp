@@ -36,7 +36,7 @@ class FloodBackend final : public StreamBackend {
     return static_cast<ssize_t>(std::min(counts_->step, vectors[0].iov_len));
   }
   int try_shutdown_write() noexcept override { return 0; }
-  int try_disconnect() noexcept override { return 0; }
+  int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
   void abort() noexcept override {}
   void want_readable() noexcept override { ++counts_->asked_for_readable; }
   void want_writable() noexcept override {}

@@ -82,7 +82,7 @@ struct FaultFixture : StreamFixture {
   void cause(Event event) {
     switch (event) {
       case Event::close:
-        BOOST_TEST(error_of(peer.disconnect()) == 0);
+        peer = Stream();  // a disconnect would read what comes
         break;
       case Event::reset:
         peer.abort();

@@ -71,7 +71,7 @@ class ScriptedBackend final : public StreamBackend {
 
   int try_flush() noexcept override { return script_->flush_result; }
   int try_shutdown_write() noexcept override { return script_->shutdown_result; }
-  int try_disconnect() noexcept override {
+  int try_disconnect(Linger& /*linger*/) noexcept override {
     ++script_->disconnect_calls;
     return script_->disconnect_result;
   }

@@ -205,7 +205,7 @@ BOOST_FIXTURE_TEST_CASE(small_writes_of_a_turn_leave_in_one_call, StreamFixture)
       return static_cast<ssize_t>(sum);
     }
     int try_shutdown_write() noexcept override { return 0; }
-    int try_disconnect() noexcept override { return 0; }
+    int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
     void abort() noexcept override {}
     void want_readable() noexcept override {}
     void want_writable() noexcept override {}

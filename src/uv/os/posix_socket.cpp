@@ -4,6 +4,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <linux/sockios.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -218,6 +221,32 @@ ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, ma
   count = 0;
   err = EMFILE;
   return -1;
+}
+
+ssize_t discard(int fd, std::size_t most, int& err) noexcept {
+  std::array<std::byte, std::size_t{16} * 1024> scratch;
+  const ssize_t got = retry([&]() noexcept -> ssize_t {
+    return ::recv(fd, scratch.data(), std::min(most, scratch.size()), 0);
+  });
+  return got >= 0 ? got : fail(err);
+}
+
+UnsentBytes unsent_bytes(int fd) noexcept {
+  UnsentBytes bytes;
+  sockaddr_storage name{};
+  socklen_t size = sizeof(name);
+  bytes.is_lost_by_reset =
+      ::getsockname(fd, reinterpret_cast<::sockaddr*>(&name), &size) != 0 || name.ss_family != AF_UNIX;
+#if defined(SIOCOUTQ)
+  int value = 0;
+  if (::ioctl(fd, SIOCOUTQ, &value) == 0) bytes.unacknowledged = static_cast<std::size_t>(std::max(value, 0));
+#endif
+#if defined(SIOCOUTQNSD)
+  value = 0;
+  if (bytes.is_lost_by_reset && ::ioctl(fd, SIOCOUTQNSD, &value) == 0)
+    bytes.held_back = static_cast<std::size_t>(std::max(value, 0));
+#endif
+  return bytes;
 }
 
 std::size_t readable_bytes(int fd, int& err) noexcept {

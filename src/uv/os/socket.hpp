@@ -50,6 +50,16 @@ inline constexpr std::size_t max_passed_fds = 253;
 /// gone.
 ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, max_passed_fds> fds,
                        std::size_t& count, int& err) noexcept;
+/// Reads up to `most` bytes and throws them away. \return bytes, 0 at the end, -1 with `err`.
+ssize_t discard(int fd, std::size_t most, int& err) noexcept;
+/// What was written and is still here. Of a unix socket it lies in the peer's queue, where closing does no
+/// harm.
+struct UnsentBytes {
+  std::size_t unacknowledged = 0;  ///< all of it
+  std::size_t held_back = 0;       ///< what the peer has no room for yet
+  bool is_lost_by_reset = true;
+};
+[[nodiscard]] UnsentBytes unsent_bytes(int fd) noexcept;
 /// Bytes in the receive queue.
 std::size_t readable_bytes(int fd, int& err) noexcept;
 /// What a read of an empty receive queue would give: 0 while bytes may still come, EPIPE at the end, or the

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace tsock {
+
+/// How long `Stream::disconnect()` lingers for a peer that has not taken everything, and how much of what the
+/// peer still sends it throws away meanwhile. Nothing waits where nothing is unread or unsent.
+struct DisconnectOptions {
+  static constexpr std::chrono::seconds default_linger_time{30};
+  static constexpr std::size_t default_most_discarded = std::size_t{64} * 1024 * 1024;
+
+  std::chrono::nanoseconds linger_time = default_linger_time;  ///< 0: closes at once
+  std::size_t most_discarded = default_most_discarded;         ///< bytes, those read ahead included
+};
+
+}  // namespace tsock

@@ -1,0 +1,430 @@
+#include <algorithm>
+#include <memory>
+
+#include "contract/scripted_backend.hpp"
+#include "contract/stream_fixture.hpp"
+
+// What a disconnect waits for, and how it ends.
+
+using namespace tsock;
+using namespace tsock::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+auto buffering() {
+  return backends_with([](const BackendTraits& traits) { return traits.buffers; });
+}
+auto with_reset() {
+  return backends_with([](const BackendTraits& traits) { return traits.reset; });
+}
+
+struct LingerFixture : StreamFixture {
+  /// Bytes of the peer that nobody on this side reads.
+  Request<ssize_t> talking;
+  Bytes written;
+
+  void leave_unread() {
+    talking = peer.write("unread");
+    loop.run_until_idle();
+  }
+
+  /// Fills what lies between the two, so that some of it has no room on the other side.
+  void fill(const Backend& backend) {
+    if (!backend.traits.buffers) return;
+    std::size_t size = 0;
+    Bytes sink(std::size_t{64} * 1024);
+    Request<ssize_t> writing = block_writing(ours);
+    size = blocked_bytes().size();
+    std::size_t taken = 0;
+    while (writing.is_in_progress()) {
+      Request<ssize_t> reading = peer.read_some(sink);
+      taken += static_cast<std::size_t>(value_of(reading));
+    }
+    BOOST_TEST(error_of(writing) == 0);
+    BOOST_TEST_REQUIRE(taken < size);
+    written.assign(blocked_bytes().begin() + static_cast<std::ptrdiff_t>(taken), blocked_bytes().end());
+  }
+
+  /// A peer that takes its time, and talks on meanwhile.
+  Bytes read_slowly(int& err) {
+    Bytes all;
+    Bytes buffer(std::size_t{16} * 1024);
+    std::size_t more = 0;
+    for (;;) {
+      Request<ssize_t> reading = peer.read_some(buffer);
+      const ssize_t got = fetch(reading, err);
+      if (err != 0) return all;
+      all.insert(all.end(), buffer.begin(), buffer.begin() + got);
+      if (++more < 10) BOOST_TEST(error_of(peer.write("and more")) == 0);
+      loop.run_until_idle();
+    }
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(linger)
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_written_arrives_although_input_is_unread,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  fill(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect();
+  int err = 0;
+  BOOST_TEST((read_slowly(err) == written));
+  BOOST_TEST(err == EPIPE);
+  BOOST_TEST(error_of(talking) == 0);
+  BOOST_TEST(closing.is_in_progress());
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+  BOOST_TEST(closing.transferred() >= 6U);
+  BOOST_TEST(!ours.is_open());
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, six_unread_bytes_behind_a_write_that_is_out_cost_nothing,
+                       data::make(buffering()), backend) {
+  open(backend);
+  // One of them was read ahead.
+  BOOST_TEST(error_of(peer.write("!unread")) == 0);
+  Bytes first(1);
+  BOOST_TEST(error_of(ours.read(first)) == 0);
+  fill(backend);
+  Request<void> closing = ours.disconnect();
+  int err = 0;
+  BOOST_TEST((take_all(peer, err) == written));
+  BOOST_TEST(err == EPIPE);
+  BOOST_TEST(error_of(peer.disconnect()) == 0);
+  BOOST_TEST(error_of(closing) == 0);
+  BOOST_TEST(closing.transferred() == 6U);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_silent_peer_that_has_everything_is_not_waited_for,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  // In a conversation the kernel puts acknowledgements off.
+  for (int i = 0; i < 20; ++i) {
+    Request<ssize_t> asking = peer.write("ask");
+    BOOST_TEST(take_text(ours, 3) == "ask");
+    Request<ssize_t> answering = ours.write("answer");
+    BOOST_TEST(take_text(peer, 6) == "answer");
+    BOOST_TEST(error_of(asking) == 0);
+    BOOST_TEST(error_of(answering) == 0);
+  }
+  Request<void> closing = ours.disconnect({.linger_time = 1h});
+  BOOST_TEST(error_of(closing) == 0);
+  Bytes buffer(1);
+  BOOST_TEST(error_of(peer.read(buffer)) == EPIPE);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_waited_for,
+                       data::make(all_backends()), backend) {
+  if (!backend.traits.half_close) return;
+  open(backend);
+  fill(backend);
+  Request<ssize_t> last = peer.write("unread");
+  Request<void> ending = peer.shutdown_write();
+  loop.run_until_idle();
+  BOOST_TEST(error_of(ours.disconnect({.linger_time = 1h})) == 0);
+  BOOST_TEST(error_of(last) == 0);
+  BOOST_TEST(error_of(ending) == 0);
+  int err = 0;
+  BOOST_TEST((take_all(peer, err) == written));
+  BOOST_TEST(err == EPIPE);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_stops_talking_meets_the_limit_of_bytes,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Request<ssize_t> endless = block_writing(peer);
+  const std::size_t most = backend.traits.buffers ? std::size_t{1} << 20 : 50;
+  Request<void> closing = ours.disconnect({.most_discarded = most});
+  BOOST_TEST(error_of(closing) == ENOBUFS);
+  BOOST_TEST(closing.transferred() > most);
+  BOOST_TEST(!ours.is_open());
+  BOOST_TEST(error_of(endless) != 0);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, as_many_bytes_as_may_be_discarded_are_within_the_limit,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect({.most_discarded = 6});
+  BOOST_TEST(error_of(talking) == 0);
+  BOOST_TEST(closing.is_in_progress());
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+  BOOST_TEST(closing.transferred() == 6U);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_reads_meets_the_limit_of_time,
+                       data::make(buffering()), backend) {
+  open(backend);
+  fill(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect({.linger_time = 20ms});
+  BOOST_TEST(error_of(closing) == ETIMEDOUT);
+  BOOST_TEST(!ours.is_open());
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_time, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect({.linger_time = 100ms});
+  loop.run_until_idle();
+  std::vector<Request<ssize_t>> talk;
+  talk.push_back(peer.write("still here"));
+  BOOST_TEST(error_of(closing) == ETIMEDOUT);
+  BOOST_TEST(closing.transferred() == 16U);
+  BOOST_TEST(error_of(talking) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, nothing_is_cut_off_when_the_time_ends_for_a_peer_that_has_everything,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  leave_unread();
+  BOOST_TEST(error_of(ours.disconnect({.linger_time = 20ms})) == 0);
+  BOOST_TEST(error_of(talking) == 0);
+  Bytes buffer(1);
+  BOOST_TEST(error_of(peer.read(buffer)) == EPIPE);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, without_linger_time_the_stream_is_closed_at_once,
+                       data::make(buffering()), backend) {
+  open(backend);
+  fill(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect({.linger_time = 0s});
+  BOOST_TEST(ours.native_handle() == -1);
+  BOOST_TEST(error_of(closing) == ETIMEDOUT);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_connection_that_breaks_meanwhile_is_told, data::make(with_reset()),
+                       backend) {
+  open(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect();
+  loop.run_until_idle();
+  BOOST_TEST(closing.is_in_progress());
+  peer.abort();
+  BOOST_TEST(error_of(closing) == ECONNRESET);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_lingering_disconnect_that_is_interrupted_closes_at_once,
+                       data::make(all_backends()) * data::make({0, 1, 2, 3, 4}), backend, how) {
+  open(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect();
+  loop.run_until_idle();
+  BOOST_TEST(closing.is_in_progress());
+  switch (how) {
+    case 0:
+      closing.cancel();
+      BOOST_TEST(error_of(ours.disconnect()) == EALREADY);
+      BOOST_TEST(error_of(closing) == ECANCELED);
+      break;
+    case 1:
+      closing.set_timeout(1ms);
+      BOOST_TEST(error_of(closing) == ETIMEDOUT);
+      break;
+    case 2:
+      closing = {};
+      break;
+    case 3:
+      ours.abort();
+      BOOST_TEST(error_of(closing) == ECONNABORTED);
+      break;
+    default:
+      ours = Stream();
+      BOOST_TEST(error_of(closing) == ECANCELED);
+  }
+  BOOST_TEST(!ours.is_open());
+  if (how != 4) BOOST_TEST(error_of(ours.disconnect()) == ENOTCONN);
+  Bytes buffer(1);
+  const int err = error_of(peer.read(buffer));
+  BOOST_TEST((err == EPIPE || err == ECONNRESET));
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(all_backends()), backend) {
+  open(backend);
+  leave_unread();
+  Request<void> closing = ours.disconnect();
+  check_quiet();
+  BOOST_TEST(closing.is_in_progress());
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+}
+
+// ---- until it is delivered ----
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, until_a_disconnect_is_delivered_others_are_told_that_it_runs,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Request<void> closing = ours.disconnect();
+  Request<void> second = ours.disconnect();
+  Bytes buffer(1);
+  Request<ssize_t> reading = ours.read(buffer);
+  Request<ssize_t> some = ours.read_some(buffer);
+  Request<Pdu> message = ours.readv_pdu(framing::u32be{});
+  Request<ssize_t> writing = ours.write("x");
+  Request<void> ending = ours.shutdown_write();
+  Request<void> watching = ours.monitor();
+  int err = 0;
+  BOOST_TEST(ours.pending_bytes(err) == 0U);
+  BOOST_TEST(err == ECONNABORTED);
+  std::vector<std::byte> unread;
+  BOOST_TEST(!ours.release_fd(unread, err));
+  BOOST_TEST(err == ECONNABORTED);
+  BOOST_TEST(error_of(second) == EALREADY);
+  BOOST_TEST(error_of(reading) == ECONNABORTED);
+  BOOST_TEST(error_of(some) == ECONNABORTED);
+  BOOST_TEST(error_of(message) == ECONNABORTED);
+  BOOST_TEST(error_of(writing) == ECONNABORTED);
+  BOOST_TEST(error_of(ending) == ECONNABORTED);
+  BOOST_TEST(error_of(watching) == ECONNABORTED);
+  BOOST_TEST(error_of(closing) == 0);
+  BOOST_TEST(error_of(ours.disconnect()) == ENOTCONN);
+  BOOST_TEST(error_of(ours.read(buffer)) == ENOTCONN);
+  BOOST_TEST(error_of(ours.write("x")) == ENOTCONN);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_may_go_before_its_disconnect_is_delivered,
+                       data::make(all_backends()) * data::make({0, 1, 2}), backend, how) {
+  open(backend);
+  Request<void> closing = ours.disconnect({.linger_time = 0s});
+  switch (how) {
+    case 0:
+      ours = Stream();
+      BOOST_TEST(error_of(closing) == 0);
+      break;
+    case 1:
+      ours = Stream();
+      closing = {};
+      break;
+    default:
+      closing = {};
+      BOOST_TEST(error_of(ours.disconnect()) == ENOTCONN);
+      ours = Stream();
+  }
+}
+
+// ---- with the stream ----
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_given_to_its_disconnect_finishes_its_writes,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  leave_unread();
+  Request<ssize_t> writing = block_writing(ours);
+  Bytes buffer(100);
+  Request<ssize_t> reading = ours.read(buffer);
+  std::move(ours).disconnect().detach();
+  int err = 0;
+  BOOST_TEST((take_all(peer, err) == blocked_bytes()));
+  BOOST_TEST(err == EPIPE);
+  BOOST_TEST(error_of(writing) == 0);
+  BOOST_TEST(error_of(reading) == ECANCELED);
+  BOOST_TEST(error_of(talking) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::make(all_backends()), backend) {
+  open(backend);
+  Queue replies(loop, "replies");
+  Queue reads(loop, "reads");
+  Request<Pdu> reading = ours.readv_pdu(reads, framing::u32be{});
+  Request<Pdu> behind = ours.readv_pdu(reads, framing::u32be{});
+  Request<QueueHold> holding = replies.wait();
+  Request<ssize_t> first = ours.write(replies, "one ");
+  Request<ssize_t> second = ours.write(replies, "two");
+  Request<void> closing = std::move(ours).disconnect(std::move(replies));
+  wait_for(holding);
+  loop.run_until_idle();
+  BOOST_TEST(first.is_in_progress());
+  holding = {};
+  int err = 0;
+  BOOST_TEST(text_of(take_all(peer, err)) == "one two");
+  BOOST_TEST(err == EPIPE);
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(second) == 0);
+  BOOST_TEST(error_of(reading) == ECANCELED);
+  BOOST_TEST(error_of(behind) == ECANCELED);
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, writes_that_nobody_takes_meet_the_limit_of_time,
+                       data::make(all_backends()), backend) {
+  open(backend);
+  Request<ssize_t> writing = block_writing(ours);
+  BOOST_TEST(error_of(std::move(ours).disconnect({.linger_time = 20ms})) == ETIMEDOUT);
+  BOOST_TEST(error_of(writing) == ECANCELED);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_closes_when_it_is_interrupted,
+                       data::make(all_backends()) * data::make({false, true}) * data::make({false, true}),
+                       backend, is_blocked, destroyed) {
+  open(backend);
+  leave_unread();
+  Request<ssize_t> writing;
+  if (is_blocked) writing = block_writing(ours);
+  Request<void> closing = std::move(ours).disconnect();
+  loop.run_until_idle();
+  BOOST_TEST(closing.is_in_progress());
+  if (destroyed) {
+    closing = {};
+  } else {
+    closing.cancel();
+    BOOST_TEST(error_of(closing) == ECANCELED);
+  }
+  if (is_blocked) BOOST_TEST(error_of(writing) == ECANCELED);
+  int err = 0;
+  take_all(peer, err);
+  BOOST_TEST((err == EPIPE || err == ECONNRESET));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_that_fails_before_the_disconnect_is_told, LingerFixture) {
+  const auto script = make_script({.room = 0});
+  ours = scripted_stream(loop, script);
+  Request<ssize_t> writing = ours.write("lost");
+  Request<void> closing = std::move(ours).disconnect();
+  loop.run_until_idle();
+  script->write_error = EIO;
+  script->events->on_writable();
+  BOOST_TEST(error_of(writing) == EIO);
+  BOOST_TEST(error_of(closing) == EIO);
+  BOOST_TEST(script->disconnect_calls == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_disconnect_that_owns_its_stream_follows_a_half_close, LingerFixture) {
+  const auto script = make_script({.room = 0});
+  ours = scripted_stream(loop, script);
+  Request<ssize_t> writing = ours.write("late");
+  Request<void> ending = ours.shutdown_write();
+  Request<void> closing = std::move(ours).disconnect();
+  loop.run_until_idle();
+  BOOST_TEST(script->disconnect_calls == 0U);
+  script->room = 4;
+  script->events->on_writable();
+  BOOST_TEST(error_of(writing) == 0);
+  BOOST_TEST(error_of(ending) == 0);
+  BOOST_TEST(error_of(closing) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_that_is_closed_or_none_gives_its_disconnect_an_error, LingerFixture) {
+  BOOST_TEST(!std::move(ours).disconnect());
+  ours = scripted_stream(loop, make_script({}));
+  Stream moved = std::move(ours);
+  BOOST_TEST(error_of(std::move(ours).disconnect()) == ENOTCONN);
+  BOOST_TEST(error_of(moved.disconnect()) == 0);
+  BOOST_TEST(error_of(std::move(moved).disconnect()) == ENOTCONN);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_goodbye_that_never_ends_meets_the_limit_of_time, LingerFixture) {
+  const auto script = make_script({.disconnect_result = EAGAIN});
+  ours = scripted_stream(loop, script);
+  BOOST_TEST(error_of(ours.disconnect({.linger_time = 5ms})) == ETIMEDOUT);
+  BOOST_TEST(script->aborted);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
