@@ -20,7 +20,7 @@ namespace {
 struct Config {
   tsock::Address address;
   std::chrono::seconds idle{300};
-  std::chrono::seconds grace{5};  // for the last replies of a session that ends
+  std::chrono::seconds grace{30};  // for the last replies of a session that ends, and for a slow client
   std::size_t max_line = 4096;
 };
 
@@ -38,13 +38,11 @@ class Session {
   void on_line(tsock::Request<tsock::Pdu>& request);
   [[nodiscard]] std::string answer(std::string_view line);
   void reply(std::string text);
-  void disconnect();
 
   Server& server_;
   tsock::Stream stream_;
   tsock::Queue replies_{stream_.loop(), "replies"};
   tsock::Request<tsock::Pdu> reading_;
-  tsock::Request<tsock::QueueHold> draining_;
   tsock::Request<void> disconnecting_;
   bool paused_ = false;
   bool finishing_ = false;
@@ -169,14 +167,9 @@ void Session::reply(std::string text) {
 void Session::finish() {
   if (std::exchange(finishing_, true)) return;
   reading_ = {};
-  draining_ = replies_.wait();
-  draining_.set_timeout(server_.config().grace);
-  draining_.set_callback([this](auto&) { disconnect(); });
-}
-
-void Session::disconnect() {
-  disconnecting_ = stream_.disconnect();
-  disconnecting_.set_timeout(server_.config().grace);
+  // What the client still sends is read and dropped: a socket that is closed with it resets the connection.
+  const tsock::DisconnectOptions options{.linger_time = server_.config().grace};
+  disconnecting_ = std::move(stream_).disconnect(std::move(replies_), options);
   disconnecting_.set_callback([this](auto&) { server_.remove(*this); });
 }
 

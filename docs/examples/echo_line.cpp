@@ -1,6 +1,5 @@
 // Sends every line back, however many a client sends before it reads. Try: printf 'a\nb\n' | nc -N localhost
 // 7000
-#include <chrono>
 #include <cstdio>
 #include <tsock/tsock.hpp>
 #include <utility>
@@ -24,17 +23,15 @@ class Session {
   }
 
  private:
-  // The replies that still wait go out first, then the peer sees the end.
+  // The replies that still wait go out first, then the peer sees the end; the loop sees to that.
   void end() {
-    ending_ = stream_.shutdown_write(replies_);
-    ending_.set_timeout(std::chrono::seconds(10));
-    ending_.set_callback([this](auto&) { delete this; });
+    std::move(stream_).disconnect(std::move(replies_)).detach();
+    delete this;
   }
 
   tsock::Stream stream_;
   tsock::Queue replies_{stream_.loop(), "replies"};
   tsock::Request<tsock::Pdu> reading_;
-  tsock::Request<void> ending_;
 };
 
 }  // namespace

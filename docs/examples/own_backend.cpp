@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -72,14 +73,25 @@ class XorBackend final : public tsock::StreamBackend {
   int try_shutdown_write() noexcept override {
     return forward(shutting_down_, [this] { return below_.shutdown_write(); });
   }
-  int try_disconnect() noexcept override {
+  // What was taken goes out first. The stream below lingers, for as long as the one in front allows.
+  int try_disconnect(tsock::Linger& linger) noexcept override {
     reading_ = {};
     monitoring_ = {};
-    return forward(disconnecting_, [this] { return below_.disconnect(); });
+    linger.discarded += std::exchange(end_, 0) - std::exchange(begin_, 0);
+    if (linger.is_over) {
+      below_.abort();
+      return ETIMEDOUT;
+    }
+    if (try_flush() == EAGAIN) return EAGAIN;
+    return forward(disconnecting_, [this, &linger] {
+      const std::size_t rest = linger.most_discarded - std::min(linger.most_discarded, linger.discarded);
+      return below_.disconnect({.linger_time = std::chrono::hours(24), .most_discarded = rest});
+    });
   }
   void abort() noexcept override { below_.abort(); }
 
   void want_broken() noexcept override {
+    if (monitoring_.is_in_progress()) return;  // of a monitor that was given up
     monitoring_ = below_.monitor();
     monitoring_.set_callback([this](auto& request) {
       int err = 0;

@@ -14,7 +14,10 @@ struct Session {  // sends every line back; deleting it is safe at any time
     reading.set_callback([this](auto& request) {
       int err = 0;
       line = request.recv(err);
-      if (err != 0) return delete this;  // EPIPE: the client has ended; ETIMEDOUT: it is silent
+      if (err != 0) {  // EPIPE: the client has ended; ETIMEDOUT: it is silent
+        std::move(stream).disconnect().detach();
+        return delete this;
+      }
       writing = stream.writev(line.vector());
       writing.set_callback([this](auto&) { next(); });  // a broken connection shows there
     });

@@ -207,12 +207,12 @@ class Stream {
 
   /// Ends the stream in order: the layer's goodbye, then close, also of what is below. What was written
   /// arrives while the peer lives: when bytes of the peer are unread or some of ours are unsent, the stream
-  /// lingers, that is, it ends its sending side, and reads and discards until the peer ends its own. Otherwise
-  /// nothing waits. `transferred()` tells the bytes discarded. Errors: EBUSY when a read or write is in flight
-  /// or waits in a queue, EALREADY, ENOTCONN; closed, but something may have been cut off: ETIMEDOUT the
-  /// linger time was over, ENOBUFS more came than may be discarded, ECONNRESET and the like when the
-  /// connection broke meanwhile. A monitor completes with ECONNABORTED. Until the completion is delivered
-  /// other operations give ECONNABORTED. Cancelling or destroying closes at once. (tsocket:
+  /// lingers, that is, it ends its sending side, and reads and discards until the peer ends its own.
+  /// Otherwise nothing waits. `transferred()` tells the bytes discarded. Errors: EBUSY when a read or write
+  /// is in flight or waits in a queue, EALREADY, ENOTCONN; closed, but something may have been cut off:
+  /// ETIMEDOUT the linger time was over, ENOBUFS more came than may be discarded, ECONNRESET and the like
+  /// when the connection broke meanwhile. A monitor completes with ECONNABORTED. Until the completion is
+  /// delivered other operations give ECONNABORTED. Cancelling or destroying closes at once. (tsocket:
   /// tstream_disconnect)
   Request<void> disconnect(const DisconnectOptions& options = {}, CallSite site = CallSite::current()) &;
   /// The same with a stream that its owner needs no more: the request owns it until it is over. Writes that

@@ -51,9 +51,10 @@ struct Linger {
   std::size_t discarded = 0;  ///< bytes thrown away so far
   // Of the backend that lingers.
   bool has_begun = false;
-  bool awaits_end = false;   ///< the peer talks, or has not taken everything: only its end is enough
-  bool peer_talks = false;   ///< bytes came after the sending side had ended
-  std::chrono::milliseconds try_again{};  ///< with EAGAIN: worth another call after that time, without an event
+  bool awaits_end = false;  ///< the peer talks, or has not taken everything: only its end is enough
+  bool peer_talks = false;  ///< bytes came after the sending side had ended
+  std::chrono::milliseconds
+      try_again{};  ///< with EAGAIN: worth another call after that time, without an event
 
   /// Counts bytes as thrown away. \return whether that is within the limit.
   bool discard(std::size_t bytes) noexcept {

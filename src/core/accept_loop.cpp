@@ -33,7 +33,10 @@ void AcceptLoop::on_accepted(Request<Stream>& accepted) {
   Stream stream = accepted.recv(err);
   accepting_ = nullptr;
   // Without a listener, what the function captured may be gone as well: the connection is closed.
-  if (*listener_ == nullptr) return;
+  if (*listener_ == nullptr) {
+    if (err == 0) std::move(stream).disconnect().detach();
+    return;
+  }
   if (err == ECANCELED) {
     accept_next();  // paused and resumed since
   } else if (err != 0) {

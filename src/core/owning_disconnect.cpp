@@ -51,8 +51,9 @@ class OwningDisconnect : public ResultState<void> {
  private:
   void writes_are_out(Request<void>& step) {
     step.recv(write_error_);
-    if (write_error_ == ETIMEDOUT) {
-      close(ETIMEDOUT);
+    if (write_error_ == ETIMEDOUT ||
+        write_error_ == EBUSY) {  // EBUSY: a pump writes, and ends with the stream
+      close(write_error_);
     } else {
       begin();
     }

@@ -44,7 +44,8 @@ class StreamDisconnect : public StreamControl {
   StreamDisconnect(LoopCore& core, const DisconnectOptions& options, CallSite site);
 
   [[nodiscard]] Linger& linger() noexcept { return linger_; }
-  /// Waits for the next try: for an event, the time that the backend has given, or the end of the linger time.
+  /// Waits for the next try: for an event, the time that the backend has given, or the end of the linger
+  /// time.
   void wait();
   void take_discarded() noexcept { add_transferred(linger_.discarded - transferred()); }
 

@@ -31,9 +31,7 @@ void StreamCore::check_fault() {
 }
 
 void StreamCore::refuse_read(StreamRead& read) {
-  const int err = is_disconnecting()    ? ECONNABORTED
-                  : reading_ != nullptr                ? EBUSY
-                                                       : ENOTCONN;
+  const int err = is_disconnecting() ? ECONNABORTED : reading_ != nullptr ? EBUSY : ENOTCONN;
   read.set_stream(nullptr);
   read.finish(err);
 }

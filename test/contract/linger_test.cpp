@@ -168,8 +168,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_reads_meets_the_limit_of
   BOOST_TEST(!ours.is_open());
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_time, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_time,
+                       data::make(all_backends()), backend) {
   open(backend);
   leave_unread();
   Request<void> closing = ours.disconnect({.linger_time = 100ms});
@@ -328,7 +328,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_given_to_its_disconnect_finishes_
   BOOST_TEST(error_of(talking) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::make(all_backends()),
+                       backend) {
   open(backend);
   Queue replies(loop, "replies");
   Queue reads(loop, "reads");

@@ -120,6 +120,19 @@ BOOST_AUTO_TEST_CASE(send_only_ends_when_everything_is_sent) {
   BOOST_TEST(client.output() == "");
 }
 
+BOOST_AUTO_TEST_CASE(send_only_to_a_peer_that_talks_loses_nothing) {
+  const std::string text(1500000, 'x');
+  Cat server({"-l", "127.0.0.1", "0", "--announce"});
+  Cat client({"--send-only", server.listening()});
+  server.write(std::string(300000, 'y'));
+  client.write(text);
+  client.close_input();
+  server.wait_for_output(text);
+  BOOST_TEST(server.finish() == 0);
+  BOOST_TEST(client.wait() == 0);
+  BOOST_TEST((server.output() == text));
+}
+
 BOOST_AUTO_TEST_CASE(receive_only_reads_no_input_and_ends_with_the_peer) {
   Cat server({"-l", "127.0.0.1", "0", "--announce"});
   Cat client({"--recv-only", server.listening()});

@@ -296,7 +296,15 @@ void Relay::disconnect(tsock::Stream& stream, const Channel& channel) {
   request.set_callback([this, &channel](tsock::Request<void>& done) {
     int err = 0;
     done.recv(err);
-    if (err != 0 && !channel.is_network && !failure_) failure_ = failure_of(channel, Place::writing, err, 0);
+    if (err != 0 && !failure_) {
+      failure_ = failure_of(channel, Place::writing, err, 0);
+      if (channel.is_network) failure_.code = ExitCode::reset;
+      // The limits of the linger: what was written last may not have arrived.
+      if (channel.is_network && err == ETIMEDOUT)
+        failure_.text = "the peer has not taken everything in time; the rest may be lost";
+      if (channel.is_network && err == ENOBUFS)
+        failure_.text = "the peer goes on sending; what it has not read yet may be lost";
+    }
     if (--disconnects_left_ == 0) finish();
   });
 }

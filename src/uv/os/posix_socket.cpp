@@ -225,9 +225,8 @@ ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, ma
 
 ssize_t discard(int fd, std::size_t most, int& err) noexcept {
   std::array<std::byte, std::size_t{16} * 1024> scratch;
-  const ssize_t got = retry([&]() noexcept -> ssize_t {
-    return ::recv(fd, scratch.data(), std::min(most, scratch.size()), 0);
-  });
+  const ssize_t got = retry(
+      [&]() noexcept -> ssize_t { return ::recv(fd, scratch.data(), std::min(most, scratch.size()), 0); });
   return got >= 0 ? got : fail(err);
 }
 
