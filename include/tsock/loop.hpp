@@ -34,7 +34,8 @@ struct LoopRelease {
 /// on a Loop completes on the thread that runs it; only `post()` may be called from another thread.
 ///
 /// The Loop may go before the objects that were made on it: their requests then end with ECANCELED without a
-/// callback, streams and listeners are closed.
+/// callback, streams and listeners are closed. A callback may destroy it, too: `run()`, `run_once()`,
+/// `run_until_idle()` and `wait()` return when the callback has, without calling anything else.
 class Loop {
  public:
   /// A loop of its own. \throws std::system_error when the system gives none.

@@ -279,6 +279,13 @@ class LoopCore {
   /// Every request in progress, as a tree.
   void dump(std::ostream& out);
 
+  /// Keeps the core although it is orphaned and no block is out, until as many calls of `stop_keeping()`.
+  void keep() noexcept { ++kept_; }
+  void stop_keeping() noexcept {
+    --kept_;
+    if (orphaned_) delete_if_unused();
+  }
+
   virtual bool run_once() = 0;
   [[nodiscard]] virtual bool is_running() const noexcept = 0;
   [[nodiscard]] virtual bool is_stopped() const noexcept = 0;
@@ -294,12 +301,6 @@ class LoopCore {
   void orphan() noexcept {
     orphaned_ = true;
     delete_if_unused();
-  }
-  /// Keeps the core although it is orphaned and no block is out.
-  void keep() noexcept { kept_ = true; }
-  void stop_keeping() noexcept {
-    kept_ = false;
-    if (orphaned_) delete_if_unused();
   }
   /// As if a request were in progress, until the next `drain()` ends.
   void hold_alive() noexcept {
@@ -321,7 +322,7 @@ class LoopCore {
     if (orphaned_) delete_if_unused();
   }
   [[gnu::noinline]] void delete_if_unused() noexcept {
-    if (!kept_ && live_blocks() == 0) delete this;
+    if (kept_ == 0 && live_blocks() == 0) delete this;
   }
   [[nodiscard]] std::uint64_t completions() const noexcept { return ended_ - dropped_; }
   void keep_alive_while_busy() noexcept {
@@ -370,7 +371,7 @@ class LoopCore {
   std::uint64_t now_ms_ = 0;
   RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
   bool orphaned_ = false;
-  bool kept_ = false;
+  std::uint16_t kept_ = 0;
   bool is_kept_alive_ = false;  // as the event library was told last
   Attention attention_ = none;
   // The events whose output leaves together.

@@ -132,6 +132,23 @@ void RequestState::leave_loop() noexcept {
   }
 }
 
+namespace {
+
+// A callback may destroy the Loop and the state. Whether the wait goes on.
+bool run_once_for(LoopCore& core, const RequestState& state) {
+  struct Keeper {
+    explicit Keeper(LoopCore& kept) noexcept : core(kept) { core.keep(); }
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+    ~Keeper() { core.stop_keeping(); }
+    LoopCore& core;
+  } const keeper(core);
+  core.run_once();
+  return core.is_waited_for(&state) && !(core.is_stopped() && state.is_in_progress());
+}
+
+}  // namespace
+
 bool RequestState::wait(int& err) {
   err = 0;
   LoopCore& core = *core_;
@@ -146,8 +163,7 @@ bool RequestState::wait(int& err) {
     }
     mark(awaited);
     core.set_waited_for(this);
-    core.run_once();
-    if (!core.is_waited_for(this) || (core.is_stopped() && is_in_progress())) {
+    if (!run_once_for(core, *this)) {
       err = ECANCELED;
       return false;
     }

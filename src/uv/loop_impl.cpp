@@ -50,10 +50,16 @@ class LoopImpl::RunScope {
     if (loop.is_running()) throw std::logic_error("tsock::Loop is run from inside one of its own callbacks");
     loop_.running_ = true;
     loop_.stop_seen_ = false;
+    loop_.keep();
   }
   RunScope(const RunScope&) = delete;
   RunScope& operator=(const RunScope&) = delete;
-  ~RunScope() { loop_.running_ = false; }
+  // A callback may have destroyed the Loop.
+  ~RunScope() {
+    loop_.running_ = false;
+    if (loop_.is_closed() && loop_.owned_) loop_.close_own_loop();
+    loop_.stop_keeping();
+  }
 
  private:
   LoopImpl& loop_;
@@ -176,6 +182,7 @@ void LoopImpl::run() {
     hold_for_posted();
     uv_run(uv_, UV_RUN_DEFAULT);
     throw_kept_exception();
+    if (is_closed()) return;
     if (!stop_requested_ && in_progress() == 0 && !has_work() && !posted_.has_functions()) return;
   }
 }
@@ -186,6 +193,7 @@ bool LoopImpl::run_once() {
   hold_for_posted();
   const bool alive = stop_requested_ ? false : uv_run(uv_, UV_RUN_ONCE) != 0;
   throw_kept_exception();
+  if (is_closed()) return false;
   if (std::exchange(stop_requested_, false)) stop_seen_ = true;
   return alive || in_progress() != 0 || has_work();
 }
@@ -198,6 +206,7 @@ void LoopImpl::run_until_idle() {
     hold_for_posted();
     uv_run(uv_, UV_RUN_NOWAIT);
     throw_kept_exception();
+    if (is_closed()) return;
     if (std::exchange(stop_requested_, false)) {
       stop_seen_ = true;
       return;
@@ -229,14 +238,18 @@ void LoopImpl::take_posted() {
     PostedFunction* next = posted_.take();
     while (next != nullptr) {
       PostedFunction& function = *std::exchange(next, next->next);
-      count_posted();
-      try {
-        function.run();
-      } catch (...) {
-        keep_exception(std::current_exception());
+      // Those that come behind one that destroyed the Loop are not called.
+      if (!is_closed()) {
+        count_posted();
+        try {
+          function.run();
+        } catch (...) {
+          keep_exception(std::current_exception());
+        }
       }
       posted_.dispose(function);
     }
+    if (is_closed()) break;
     if (++rounds == posted_rounds || stop_requested_) {
       if (!posted_.sleep()) uv_async_send(&async_);
       break;
@@ -355,7 +368,20 @@ void LoopImpl::release() noexcept {
   uv_close(as_handle(timer_), closed);
   uv_close(as_handle(async_), closed);
   if (workers_ != nullptr) uv_close(as_handle(workers_->async), closed);
+  if (running_) {
+    uv_stop(uv_);
+    return;
+  }
   if (!owned_) return;
+  if (is_running()) {
+    keep();
+    log_warning("a loop was destroyed in a callback of a uv_run() of the application; its memory stays");
+    return;
+  }
+  close_own_loop();
+}
+
+void LoopImpl::close_own_loop() noexcept {
   // What is left to do is closing handles; none of it waits. The uv_loop_t is a part of this object, which
   // must not go with the last handle but after the loop.
   keep();

@@ -39,7 +39,8 @@ class LoopImpl final : public LoopCore {
   void set_logger(std::shared_ptr<spdlog::logger> logger) noexcept;
   void log_warning(const char* text) noexcept override;
   void log_debug(const char* text) noexcept override;
-  /// The Loop is gone; this object lives on until libuv has closed its handles and no block is out.
+  /// The Loop is gone; this object lives on until libuv has closed its handles and no block is out. In a
+  /// callback everything of the Loop ends now, and the uv_loop_t of its own when `run()` returns.
   void release() noexcept;
 
   /// To be called before a handle of libuv's that has a descriptor is stopped, started or closed: in a forked
@@ -83,6 +84,7 @@ class LoopImpl final : public LoopCore {
   void handle_closed() noexcept;
   Workers* workers() noexcept;
   void end_workers() noexcept;
+  void close_own_loop() noexcept;
 
   uv_loop_t own_{};
   uv_loop_t* uv_;

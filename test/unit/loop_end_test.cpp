@@ -1,10 +1,15 @@
 // A Loop that goes before what was made on it.
+#include <uv.h>
+
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/loop_fixture.hpp"
@@ -33,6 +38,13 @@ int error_of(Request<T>& request) {
   int err = 0;
   BOOST_TEST(!request.is_in_progress());
   static_cast<void>(request.recv(err));
+  return err;
+}
+
+int error_of_sleep(Request<void>& request) {
+  int err = 0;
+  BOOST_TEST(!request.is_in_progress());
+  request.recv(err);
   return err;
 }
 
@@ -249,6 +261,143 @@ BOOST_FIXTURE_TEST_CASE(a_loop_ends_with_exceptions_and_a_trace_left_in_it, EndF
   loop.reset();
   BOOST_TEST(shared.use_count() == 1);
   BOOST_TEST(*shared >= 1);
+}
+
+namespace {
+
+/// A Loop that goes in a callback of its own.
+struct EndInCallback {
+  explicit EndInCallback(uv_loop_t* borrowed) : loop(make(borrowed)) { loop->set_logger(nullptr); }
+  static std::unique_ptr<Loop> make(uv_loop_t* borrowed) {
+    return borrowed == nullptr ? std::make_unique<Loop>() : std::make_unique<Loop>(borrowed);
+  }
+  [[nodiscard]] std::function<void()> end() {
+    return [this] {
+      BOOST_TEST(loop != nullptr);
+      loop.reset();
+    };
+  }
+  std::unique_ptr<Loop> loop;
+};
+
+/// Runs `body` for each way to run, with a loop of its own and with a borrowed one.
+template <class F>
+void for_each_way(F body) {
+  const std::vector<std::pair<std::string, std::function<void(Loop&)>>> ways{
+      {"run", [](Loop& loop) { loop.run(); }},
+      {"run_once",
+       [](Loop& loop) {
+         while (loop.run_once()) {
+         }
+       }},
+      {"wait", [](Loop& loop) {
+         int err = 0;
+         auto waiting = loop.sleep(1h);
+         static_cast<void>(waiting.wait(err));
+         waiting.recv(err);
+         BOOST_TEST(err == ECANCELED);
+       }}};
+  for (const auto& [name, way] : ways) {
+    BOOST_TEST_CONTEXT(name << " with a loop of its own") {
+      EndInCallback owner(nullptr);
+      body(owner, way);
+      BOOST_TEST(owner.loop == nullptr);
+    }
+    BOOST_TEST_CONTEXT(name << " with a borrowed loop") {
+      uv_loop_t borrowed;
+      BOOST_TEST_REQUIRE(uv_loop_init(&borrowed) == 0);
+      {
+        EndInCallback owner(&borrowed);
+        body(owner, way);
+        BOOST_TEST(owner.loop == nullptr);
+      }
+      uv_run(&borrowed, UV_RUN_DEFAULT);
+      BOOST_TEST(uv_loop_close(&borrowed) == 0);
+    }
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_timer_destroys_the_loop) {
+  for_each_way([](EndInCallback& owner, const auto& run) {
+    auto other = owner.loop->sleep(1h);
+    other.set_callback([](auto&) { BOOST_ERROR("called after the loop went"); });
+    owner.loop->sleep(1ms).detach([end = owner.end()](auto&) { end(); });
+    run(*owner.loop);
+    BOOST_TEST(error_of_sleep(other) == ECANCELED);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_turn_without_waiting_destroys_the_loop) {
+  EndInCallback owner(nullptr);
+  owner.loop->sleep(0ns).detach([end = owner.end()](auto&) { end(); });
+  owner.loop->sleep(0ns).detach([](auto&) { BOOST_ERROR("called after the loop went"); });
+  owner.loop->run_until_idle();
+  BOOST_TEST(owner.loop == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_posted_function_destroys_the_loop) {
+  for_each_way([](EndInCallback& owner, const auto& run) {
+    const auto shared = std::make_shared<int>(0);
+    owner.loop->post([end = owner.end()] { end(); });
+    owner.loop->post([shared] { BOOST_ERROR("called after the loop went"); });
+    run(*owner.loop);
+    BOOST_TEST(shared.use_count() == 1);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_signal_destroys_the_loop) {
+  for_each_way([](EndInCallback& owner, const auto& run) {
+    owner.loop->signal(SIGUSR1).detach([end = owner.end()](auto&) { end(); });
+    owner.loop->post([] { ::raise(SIGUSR1); });
+    run(*owner.loop);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_read_a_write_and_an_accept_destroy_the_loop) {
+  for (const char* const step : {"read", "write", "accept", "next vector", "message"}) {
+    BOOST_TEST_CONTEXT(step) {
+      for_each_way([step = std::string_view(step)](EndInCallback& owner, const auto& run) {
+        int err = 0;
+        Listener listener =
+            Listener::listen(*owner.loop, Address::inet_from_strings("ipv4", "127.0.0.1", 0, err), {}, err);
+        BOOST_TEST_REQUIRE(err == 0);
+        Stream accepted;
+        std::array<std::byte, 4> bytes{};
+        const auto end = owner.end();
+        Request<ssize_t> reading;
+        Request<Pdu> message;
+        Request<Stream> accepting = listener.accept();
+        accepting.set_callback([&](auto& request) {
+          if (step == "accept") return end();
+          accepted = request.recv(err);
+          if (step == "next vector") {
+            reading = accepted.readv_pdu([&](VectorList&) {
+              end();
+              return EIO;
+            });
+          } else if (step == "message") {
+            message = accepted.readv_pdu(framing::u8{});
+            message.set_callback([&](auto&) { end(); });
+          } else {
+            reading = accepted.read(bytes);
+            reading.set_callback([&](auto&) { end(); });
+          }
+        });
+        Request<Stream> connecting = Stream::connect(*owner.loop, listener.local_address());
+        Stream client;
+        Request<ssize_t> writing;
+        connecting.set_callback([&](auto& request) {
+          client = request.recv(err);
+          writing = client.write(std::string_view("\3abc"));
+          if (step == "write") writing.set_callback([&](auto&) { end(); });
+        });
+        if (step == "write") accepting = {};
+        run(*owner.loop);
+      });
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
