@@ -9,12 +9,13 @@
 namespace tsock {
 
 /// How messages are cut out of a stream of bytes, for `Stream::readv_pdu()`. A value; made from one of the
-/// structs in `tsock::framing`. Every framing has a hard maximum: a longer message gives EMSGSIZE, and
-/// nothing is taken from the stream.
+/// structs in `tsock::framing`; one that was filled by hand and does not fit gives EINVAL. Every framing has
+/// a hard maximum: a longer message gives EMSGSIZE, and nothing is taken from the stream.
 class Framing {
  public:
   enum class Kind : std::uint8_t { length_prefix, delimiter };
   static constexpr std::size_t longest_delimiter = 16;
+  static constexpr std::size_t largest_delimited_body = 0x7fffffff;
 
   Kind kind = Kind::length_prefix;
   std::uint8_t length_bytes = 4;       ///< width of the length prefix: 1, 2, 4
@@ -152,7 +153,8 @@ struct delimiter {
     Framing result;
     result.kind = Framing::Kind::delimiter;
     result.max_body = max_body;
-    result.valid = !end.empty() && end.size() <= Framing::longest_delimiter && max_body <= 0x7fffffffU;
+    result.valid = !end.empty() && end.size() <= Framing::longest_delimiter &&
+                   max_body <= Framing::largest_delimited_body;
     if (result.valid) {
       result.delimiter_size = static_cast<std::uint8_t>(end.size());
       for (std::size_t i = 0; i < end.size(); ++i) result.delimiter[i] = end[i];

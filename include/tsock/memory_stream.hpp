@@ -12,7 +12,7 @@ class Loop;
 /// How `memory_stream_pair()` behaves; the limits are there to try every way in which bytes can be split.
 struct MemoryStreamOptions {
   std::size_t max_transfer =
-      std::numeric_limits<std::size_t>::max();  ///< bytes that one hand-over moves at most
+      std::numeric_limits<std::size_t>::max();  ///< bytes that one hand-over moves at most; 0 counts as 1
   bool half_close = true;   ///< false: `shutdown_write()` gives ENOTSUP, as on streams that cannot
   bool read_ahead = false;  ///< true: a reader may take more than it asked for, as from a socket
 };

@@ -2,11 +2,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <tsock/loop.hpp>
 #include <tsock/memory_stream.hpp>
 
 #include "core/loop_core.hpp"
-#include "core/vector_cursor.hpp"
 
 namespace tsock {
 
@@ -20,7 +20,9 @@ constexpr unsigned skips_per_call = 16;
 
 class MemoryEnd final : public StreamBackend, public ReadyTask {
  public:
-  MemoryEnd(LoopCore& core, const MemoryStreamOptions& options) : core_(&core), options_(options) {}
+  MemoryEnd(LoopCore& core, const MemoryStreamOptions& options) : core_(&core), options_(options) {
+    options_.max_transfer = std::max(options_.max_transfer, std::size_t{1});
+  }
   ~MemoryEnd() override {
     if (is_linked()) unlink();
     close(EPIPE);
@@ -47,7 +49,7 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     std::size_t taken = 0;
     std::size_t total = 0;
     for (const iovec& vector : vectors) total += vector.iov_len;
-    if (peer_->target_ != nullptr) {
+    if (peer_->is_pulling_) {
       for (const iovec& vector : vectors) {
         const std::size_t step = std::min(vector.iov_len, peer_->room_);
         if (step == 0) break;
@@ -140,17 +142,17 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   }
 
  private:
-  // Has the peer's front write straight into the vectors.
-  std::size_t pull(std::span<const iovec> vectors) {
-    detail::VectorCursor target;
-    target.assign(*core_, vectors);
-    target_ = &target;
+  // Has the peer's front write straight into the vectors, which stay where they are meanwhile.
+  std::size_t pull(std::span<const iovec> vectors) noexcept {
     std::size_t total = 0;
     for (const iovec& vector : vectors) total += vector.iov_len;
     room_ = std::min(total, options_.max_transfer);
     const std::size_t start = room_;
+    target_ = vectors;
+    offset_ = 0;
+    is_pulling_ = true;
     peer_->renew_offer();
-    target_ = nullptr;
+    is_pulling_ = false;
     return start - room_;
   }
   // Reads what nobody wants.
@@ -159,9 +161,20 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     const iovec vector = make_vector(std::span<std::byte>(scratch).first(std::min(most, scratch.size())));
     return pull({&vector, 1});
   }
-  void put(std::span<const std::byte> bytes) {
-    target_->fill(bytes);
+  // Not more than there is room for.
+  void put(std::span<const std::byte> bytes) noexcept {
     room_ -= bytes.size();
+    while (!bytes.empty()) {
+      const iovec& vector = target_.front();
+      const std::size_t step = std::min(bytes.size(), vector.iov_len - offset_);
+      if (step != 0) std::memcpy(static_cast<std::byte*>(vector.iov_base) + offset_, bytes.data(), step);
+      bytes = bytes.subspan(step);
+      offset_ += step;
+      if (offset_ == vector.iov_len) {
+        target_ = target_.subspan(1);
+        offset_ = 0;
+      }
+    }
   }
   // A write that was cancelled leaves no word here: let the writer say again what it has.
   void renew_offer() {
@@ -192,10 +205,12 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   MemoryStreamOptions options_;
   StreamEvents* events_ = nullptr;
   MemoryEnd* peer_ = nullptr;
-  std::size_t offered_ = 0;  // what this end's writer has and could not hand over
-  detail::VectorCursor* target_ = nullptr;
+  std::size_t offered_ = 0;        // what this end's writer has and could not hand over
+  std::span<const iovec> target_;  // of the read that is being served, what is ahead
+  std::size_t offset_ = 0;         // in its first vector
   std::size_t room_ = 0;
   int ended_ = 0;
+  bool is_pulling_ = false;
   bool shut_ = false;
   bool lingers_ = false;
   bool wants_read_ = false;

@@ -181,9 +181,11 @@ detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSi
 Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {
   using detail::PrefixFormat;
   const bool is_prefix = framing.kind == Framing::Kind::length_prefix;
-  const bool is_usable =
-      framing.valid &&
-      (!is_prefix || PrefixFormat::fits(framing.length_bytes, framing.min_body, framing.max_body));
+  const bool fits = is_prefix ? PrefixFormat::fits(framing.length_bytes, framing.min_body, framing.max_body)
+                              : framing.kind == Framing::Kind::delimiter && framing.delimiter_size != 0 &&
+                                    framing.delimiter_size <= Framing::longest_delimiter &&
+                                    framing.max_body <= Framing::largest_delimited_body;
+  const bool is_usable = framing.valid && fits;
   if (is_prefix && is_usable) {
     const PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
                               framing.min_body, framing.max_body);

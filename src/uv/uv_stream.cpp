@@ -23,6 +23,8 @@ namespace {
 
 constexpr std::size_t read_buffer_size = std::size_t{64} * 1024;
 constexpr std::size_t vectors_per_write = 256;
+// A uv_buf_t counts in 32 bits, and uv_try_write() tells an int.
+constexpr std::size_t largest_buffer = std::size_t{1} << 30;
 
 uv_handle_t* as_handle(uv_stream_t* stream) noexcept { return reinterpret_cast<uv_handle_t*>(stream); }
 
@@ -252,9 +254,11 @@ ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) noexcept 
   if (err != 0) return -1;
   std::array<uv_buf_t, vectors_per_write> buffers;
   unsigned count = 0;
-  for (const iovec& vector : vectors.first(std::min(vectors.size(), buffers.size())))
-    buffers[count++] =
-        uv_buf_init(static_cast<char*>(vector.iov_base), static_cast<unsigned>(vector.iov_len));
+  for (const iovec& vector : vectors.first(std::min(vectors.size(), buffers.size()))) {
+    const std::size_t size = std::min(vector.iov_len, largest_buffer);
+    buffers[count++] = uv_buf_init(static_cast<char*>(vector.iov_base), static_cast<unsigned>(size));
+    if (size != vector.iov_len) break;  // the rest of it comes before the next vector
+  }
   int status = 0;
   {
     os::SigpipeGuard guard;
@@ -268,8 +272,14 @@ ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) noexcept 
   return -1;
 }
 
-ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) {
-  auto* const slice = make_pooled<DeferredWrite>(loop_impl(), *link_);
+ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) noexcept {
+  DeferredWrite* slice = nullptr;
+  try {
+    slice = make_pooled<DeferredWrite>(loop_impl(), *link_);
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return -1;
+  }
   std::size_t size = 0;
   for (const iovec& vector : vectors) {
     const std::size_t step = std::min(vector.iov_len, slice->bytes.size() - size);

@@ -59,7 +59,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   void free_buffer() noexcept;
   bool watch();
   int linger_on(Linger& linger);
-  ssize_t defer_write(std::span<const iovec> vectors, int& err);
+  ssize_t defer_write(std::span<const iovec> vectors, int& err) noexcept;
   ssize_t fail_write(int status, int& err) noexcept;
   void note_connection_error(int err) noexcept;
   [[nodiscard]] int take_socket_error() const noexcept;

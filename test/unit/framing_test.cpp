@@ -113,6 +113,29 @@ BOOST_FIXTURE_TEST_CASE(lines_lose_their_end_and_a_carriage_return_before_it, Fr
   BOOST_TEST(cut("no end in sight"sv, tsock::framing::line{.max_body = 5}).starts_with("EMSGSIZE"));
 }
 
+BOOST_FIXTURE_TEST_CASE(framing_filled_by_hand_that_does_not_fit_is_refused, FramingFixture) {
+  Framing filled = tsock::framing::line{};
+  for (const unsigned size : {0U, 17U, 200U, 255U}) {
+    filled.delimiter_size = static_cast<std::uint8_t>(size);
+    BOOST_TEST(cut("line\n", filled) == "EINVAL");
+  }
+  filled = tsock::framing::line{};
+  filled.max_body = Framing::largest_delimited_body + 1;
+  BOOST_TEST(cut("line\n", filled) == "EINVAL");
+  filled = tsock::framing::line{};
+  filled.kind = static_cast<Framing::Kind>(7);
+  BOOST_TEST(cut("line\n", filled) == "EINVAL");
+  for (const unsigned width : {0U, 3U, 5U, 200U}) {
+    filled = tsock::framing::u32be{};
+    filled.length_bytes = static_cast<std::uint8_t>(width);
+    BOOST_TEST(cut("\x00\x00\x00\x01x"sv, filled) == "EINVAL");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(memory_pair_that_may_hand_over_nothing_hands_over_single_bytes, FramingFixture) {
+  BOOST_TEST(cut("\x02hi\x01!"sv, tsock::framing::u8{}, 0) == "02|hi 01|! EPIPE");
+}
+
 BOOST_FIXTURE_TEST_CASE(delimiters_are_found_also_when_they_begin_twice, FramingFixture) {
   for (const std::size_t piece : {1U, 2U, 3U, 1000U}) {
     BOOST_TEST_CONTEXT("in pieces of " << piece) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pty.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -295,6 +296,24 @@ BOOST_AUTO_TEST_CASE(writes_go_out_also_when_no_descriptor_is_left) {
     BOOST_TEST(error_of(closing) == 0);
   }
   BOOST_TEST((received == sent));
+}
+
+BOOST_AUTO_TEST_CASE(vector_whose_size_does_not_fit_32_bits_is_written_on) {
+  auto [wrapped, plain] = wrapped_pair();
+  // Address space; only what is read ever gets memory.
+  constexpr std::size_t size = std::size_t{1} << 32U;
+  void* const place = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  BOOST_TEST_REQUIRE((place != MAP_FAILED));
+  {
+    auto writing = wrapped.write(std::span(static_cast<const std::byte*>(place), size));
+    loop.run_until_idle();
+    std::vector<std::byte> received(1000000);
+    auto reading = plain.read(received);
+    BOOST_TEST(error_of(reading) == 0);
+    BOOST_TEST(writing.is_in_progress());
+    BOOST_TEST(writing.transferred() >= received.size());
+  }
+  BOOST_TEST(::munmap(place, size) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(stream_destroyed_while_libuv_has_a_slice_of_it) {
