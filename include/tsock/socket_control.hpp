@@ -23,9 +23,9 @@ class SocketControl : public StreamBackend {
   /// As `StreamBackend::try_writev()`, with descriptors attached to the first byte.
   virtual ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                                       int& err) noexcept = 0;
-  /// Descriptors that came with the bytes that `try_readv()` has given, but for the last `unread` of them.
-  /// Without memory none, and they are still there.
-  virtual std::vector<UniqueFd> take_received_fds(std::size_t unread) noexcept = 0;
+  /// Puts descriptors into `taken`, which is empty: those that came with the bytes that `try_readv()` has
+  /// given, but for the last `unread` of them. \return 0, or ENOMEM: none is taken then.
+  virtual int take_received_fds(std::size_t unread, std::vector<UniqueFd>& taken) noexcept = 0;
 };
 
 }  // namespace tsock

@@ -198,6 +198,7 @@ class Stream {
   /// None of them is missing without a word: reading ends, before the bytes that they came with, with
   /// ETOOMANYREFS when more than StreamOptions::max_received_fds wait here, and with EMFILE when the system
   /// dropped some because the process has no descriptor left. Those of earlier bytes can still be taken.
+  /// Without memory it throws std::bad_alloc, and they are still there.
   std::vector<UniqueFd> take_received_fds();
 
   /// Bytes that can be read without waiting. When 0, `err` tells the error that the next read would give:

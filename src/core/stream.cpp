@@ -1,5 +1,6 @@
 #include <array>
 #include <cerrno>
+#include <new>
 #include <tsock/loop.hpp>
 #include <tsock/socket_control.hpp>
 #include <tsock/stream.hpp>
@@ -316,7 +317,10 @@ Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::sp
 
 std::vector<UniqueFd> Stream::take_received_fds() {
   SocketControl* const control = is_open() ? core()->backend()->socket_control() : nullptr;
-  return control != nullptr ? control->take_received_fds(core()->unread_size()) : std::vector<UniqueFd>();
+  std::vector<UniqueFd> taken;
+  if (control != nullptr && control->take_received_fds(core()->unread_size(), taken) != 0)
+    throw std::bad_alloc();
+  return taken;
 }
 
 std::size_t Stream::pending_bytes(int& err) {

@@ -221,9 +221,8 @@ int SocketStream::peer_credentials(PeerCredentials& credentials) const noexcept 
   return os::peer_credentials(fd_.get(), credentials);
 }
 
-std::vector<UniqueFd> SocketStream::take_received_fds(std::size_t unread) noexcept {
-  std::vector<UniqueFd> taken;
-  if (reception_ == nullptr) return taken;
+int SocketStream::take_received_fds(std::size_t unread, std::vector<UniqueFd>& taken) noexcept {
+  if (reception_ == nullptr) return 0;
   auto& received = reception_->received;
   const std::uint64_t position = reception_->position - std::min<std::uint64_t>(unread, reception_->position);
   const auto end = std::find_if(received.begin(), received.end(),
@@ -231,11 +230,11 @@ std::vector<UniqueFd> SocketStream::take_received_fds(std::size_t unread) noexce
   try {
     taken.reserve(static_cast<std::size_t>(end - received.begin()));
   } catch (const std::bad_alloc&) {
-    return taken;
+    return ENOMEM;
   }
   for (auto place = received.begin(); place != end; ++place) taken.push_back(std::move(place->fd));
   received.erase(received.begin(), end);
-  return taken;
+  return 0;
 }
 
 }  // namespace tsock::detail

@@ -47,7 +47,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   int peer_credentials(PeerCredentials& credentials) const noexcept override;
   ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                               int& err) noexcept override;
-  std::vector<UniqueFd> take_received_fds(std::size_t unread) noexcept override;
+  int take_received_fds(std::size_t unread, std::vector<UniqueFd>& taken) noexcept override;
 
  private:
   friend class FdWatcher<SocketStream>;
@@ -77,7 +77,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   // Small, and the small ones first: many of these are idle.
   bool wants_broken_ : 1 = false;
   bool watches_breaks_ : 1 = false;
-  bool was_blocking_ : 1 = false;      // and is to be again, for others who have the socket
+  bool was_blocking_ : 1 = false;  // and is to be again, for others who have the socket
   bool lingers_ : 1 = false;
   std::int16_t connection_error_ = 0;  // what broke the connection; the kernel tells it only once
   UniqueFd fd_;

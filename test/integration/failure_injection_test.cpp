@@ -241,7 +241,12 @@ Body write_to(Run& run, std::size_t size, std::size_t vectors, bool with_fd) {
       if (request->is_error(err)) now.report(err);
     }
     if (now.error != 0) return;
-    const std::vector<UniqueFd> passed = streams->right.take_received_fds();
+    std::vector<UniqueFd> passed;
+    try {
+      passed = streams->right.take_received_fds();
+    } catch (const std::bad_alloc&) {
+      passed = streams->right.take_received_fds();  // they are still there
+    }
     now.done = got == bytes && passed.size() == (with_fd ? 1U : 0U);
   };
 }
@@ -465,8 +470,7 @@ const std::vector<Scenario>& scenarios() {
       {"listen where a stale socket is", false, true, listen_over_stale_socket},
       {"connect", true, true, [](Run& run) { return connect_to(run, false, {}); }},
       {"connect with stdin closed", true, true, [](Run& run) { return connect_to(run, true, {}); }},
-      {"connect and try again", true, true,
-       [](Run& run) { return connect_to(run, false, {.timeout = 1h}); }},
+      {"connect and try again", true, true, [](Run& run) { return connect_to(run, false, {.timeout = 1h}); }},
       {"accept", true, true, [](Run& run) { return accept_from(run, false, 1); }, true},
       {"accept three", true, true, [](Run& run) { return accept_from(run, false, 3); }, true},
       {"accept with stdin closed", true, true, [](Run& run) { return accept_from(run, true, 1); }, true},
@@ -617,6 +621,7 @@ BOOST_AUTO_TEST_CASE(a_loop_that_cannot_be_made_says_so) {
   warm_up();
   const std::size_t open_before = open_descriptor_count();
   bool injected = true;
+  unsigned reported = 0;
   for (std::size_t n = 0; injected; ++n) {
     const FailNthCall injection(n, 0);
     int error = 0;
@@ -624,11 +629,14 @@ BOOST_AUTO_TEST_CASE(a_loop_that_cannot_be_made_says_so) {
       const Loop loop;
     } catch (const std::system_error& failure) {
       error = failure.code().value();
+      ++reported;
     }
     injected = injection.was_injected();
-    BOOST_TEST((error != 0) == injected);
+    // The look at descriptors 0 to 2 may fail: the loop then takes them for closed and does not use them.
+    BOOST_TEST((error == 0 || injected));
     BOOST_TEST_REQUIRE(open_descriptor_count() == open_before);
   }
+  BOOST_TEST(reported != 0U);
   injected = true;
   for (std::size_t n = 0; injected; ++n) {
     bool thrown = false;
@@ -682,9 +690,8 @@ BOOST_AUTO_TEST_CASE(an_error_of_accept_that_stays_is_reported_and_does_not_hold
   BOOST_TEST(err == 0);
   auto accepting = listener.accept();
   {
-    const FailEveryCall injection(SystemCall::accept, EPERM);
-    BOOST_TEST(fixture.error_of(accepting) == EPERM);
-    BOOST_TEST(injection.calls() > 1U);  // what is wrong with one connection is not told
+    const FailEveryCall injection(SystemCall::accept, EINVAL);
+    BOOST_TEST(fixture.error_of(accepting) == EINVAL);
     BOOST_TEST(injection.calls() < 1000U);
   }
   auto next = listener.accept();

@@ -424,8 +424,8 @@ BOOST_AUTO_TEST_CASE(a_listener_whose_accepting_was_stopped_can_accept_again) {
   Listener listener = listen(loopback_v4());
   Accepting accepting =
       for_each_accept(listener, [](const Stream&) { BOOST_ERROR("called although it was stopped"); });
-  Stream client = connect(listener);
   accepting.stop();
+  Stream client = connect(listener);
   loop.run_until_idle();
   Stream accepted = accept(listener);
   check_connected(client, accepted);
