@@ -185,14 +185,6 @@ LoopMetrics LoopCore::metrics() const noexcept {
   return metrics;
 }
 
-void LoopCore::set_deadline(RequestState& state, Clock::time_point when) {
-  deadlines_.set(state, when);
-  if (when < armed_ && !is_closed()) {
-    armed_ = when;
-    arm_timer(when);
-  }
-}
-
 void LoopCore::expire(Clock::time_point now) {
   armed_ = Clock::time_point::max();
   while (!deadlines_.empty() && deadlines_.earliest() <= now) {

@@ -232,7 +232,14 @@ class LoopCore {
   void keep_exception(std::exception_ptr exception) noexcept;
 
   // Deadlines.
-  void set_deadline(RequestState& state, Clock::time_point when);
+  // Compiled into its callers: most deadlines are set and cleared.
+  [[gnu::always_inline]] void set_deadline(RequestState& state, Clock::time_point when) {
+    deadlines_.set(state, when);
+    if (when < armed_ && !is_closed()) {
+      armed_ = when;
+      arm_timer(when);
+    }
+  }
   void clear_deadline(RequestState& state) noexcept { deadlines_.remove(state); }
   /// To be called when the timer fires. A deadline does not beat what the kernel has already: the events that
   /// are there come first, also when the loop was held up past the deadline; `expire()` is to be called

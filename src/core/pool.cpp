@@ -37,7 +37,7 @@ void* Pool::allocate_slowly(std::size_t size) {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) {
       const std::size_t block = block_size(size);
-      slabs_.push_back(std::make_unique<std::byte[]>(slab_size));
+      slabs_.push_back(std::make_unique_for_overwrite<std::byte[]>(slab_size));
       std::byte* const slab = slabs_.back().get();
       FreeBlock*& head = small_[small_class(size)];
       for (std::size_t offset = slab_size / block * block; offset > block;) {

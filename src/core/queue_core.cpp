@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
-#include <utility>
 
 namespace tsock::detail {
 
@@ -49,7 +48,7 @@ void QueueCore::remove(QueueableState& entry) noexcept {
     go_on();
     return;
   }
-  if (to_begin_ == &entry) to_begin_ = nullptr;
+  if (begins_) end_begin();
   leave(1);
 }
 
@@ -67,14 +66,44 @@ void QueueCore::advance() {
   advancing_ = false;
 }
 
-// Not at once: what runs before has time to stop the queue.
-void QueueCore::schedule_begin_of(QueueableState& entry) noexcept {
-  to_begin_ = &entry;
-  if (!is_linked()) core_->make_ready(*this);
+class QueueCore::Begin final : public ReadyTask {
+ public:
+  Begin(QueueCore& queue, QueueableState& entry) noexcept : queue_(&queue), entry_(&entry) {}
+  ~Begin() {
+    if (is_linked()) unlink();
+  }
+  [[nodiscard]] QueueableState& entry() const noexcept { return *entry_; }
+  void run() override { queue_->end_begin().begin_in_queue(); }
+
+ private:
+  QueueCore* queue_;
+  QueueableState* entry_;
+};
+
+QueueCore::Begin* QueueCore::begin() const noexcept { return static_cast<Begin*>(ahead_); }
+
+// Not at once: what runs before has time to stop the queue. Without memory it has none.
+bool QueueCore::schedule_begin_of(QueueableState& entry) noexcept {
+  try {
+    auto* const task = make_pooled<Begin>(*core_, *this, entry);
+    ahead_ = task;
+    begins_ = true;
+    core_->make_ready(*task);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
-void QueueCore::run() {
-  if (to_begin_ != nullptr) std::exchange(to_begin_, nullptr)->begin_in_queue();
+// The task goes. \return the entry that it was for.
+QueueableState& QueueCore::end_begin() noexcept {
+  Begin* const task = begin();
+  QueueableState& entry = task->entry();
+  ahead_ = nullptr;
+  begins_ = false;
+  task->~Begin();
+  core_->deallocate(static_cast<void*>(task), sizeof(Begin));
+  return entry;
 }
 
 void QueueCore::put_back(QueueableState& entry) noexcept {
@@ -89,11 +118,11 @@ void QueueCore::put_back(QueueableState& entry) noexcept {
 }
 
 void QueueCore::put_back_started(bool but_the_first) noexcept {
-  if (to_begin_ != nullptr) {
-    if (but_the_first || !to_begin_->undo_start()) return;
-    put_back(*std::exchange(to_begin_, nullptr));
-  } else if (started_ != 0 && pipeline_ != nullptr) {
-    pipeline_->undo_starts(*this, but_the_first);
+  if (begins_) {
+    if (but_the_first || !begin()->entry().undo_start()) return;
+    put_back(end_begin());
+  } else if (started_ != 0 && ahead_ != nullptr) {
+    static_cast<LoopResource*>(ahead_)->undo_starts(*this, but_the_first);
   }
 }
 
@@ -129,7 +158,6 @@ void QueueCore::release_queue() noexcept {
 
 void QueueCore::delete_if_unused() noexcept {
   if (users_ != 0 || started_ != 0 || advancing_) return;
-  if (is_linked()) unlink();
   LoopCore& core = *core_;
   const std::size_t size = sizeof(QueueCore) + name_size_;
   this->~QueueCore();

@@ -49,9 +49,9 @@ class QueueableState : public RequestState {
 };
 
 /// What is behind a Queue; shared by the Queue, a QueueHold and the entries that were started. Of these it
-/// knows the number and the pipeline only: they follow one another with one, or it is one entry alone. As a
-/// task it begins the work of an entry that is alone.
-class QueueCore final : public ReadyTask {
+/// knows the number and the pipeline only: they follow one another with one, or it is one entry alone, whose
+/// work a task of the loop begins. Small: many streams have one.
+class QueueCore {
  public:
   /// Makes one in the loop's pool, with a copy of the name behind it.
   static QueueCore* make(LoopCore& core, std::string_view name);
@@ -65,7 +65,7 @@ class QueueCore final : public ReadyTask {
   /// Whether an entry would start at once because it follows others with its pipeline, not null. Not of a
   /// loop that was closed.
   [[nodiscard, gnu::always_inline]] bool goes_on_with(const LoopResource* pipeline) const noexcept {
-    return pipeline_ == pipeline && head_ == nullptr && may_go_on_;
+    return ahead_ == pipeline && head_ == nullptr && may_go_on_;
   }
   /// `add()` of such an entry, which is marked as started, and whose work is begun by the caller.
   void add_following(QueueableState& entry) noexcept {
@@ -87,8 +87,9 @@ class QueueCore final : public ReadyTask {
   /// For the pipeline, see `LoopResource::undo_starts()`: the entry waits again, ahead of all others.
   void put_back(QueueableState& entry) noexcept;
   /// The pipeline no longer knows the entries that were started.
-  void pipeline_gone() noexcept { pipeline_ = nullptr; }
-  void run() override;
+  void pipeline_gone() noexcept {
+    if (!begins_) ahead_ = nullptr;
+  }
   [[nodiscard]] bool running() const noexcept { return running_; }
   [[nodiscard]] std::size_t length() const noexcept {
     return std::size_t{started_} + waiting_ + (held_ ? 1 : 0);
@@ -121,11 +122,15 @@ class QueueCore final : public ReadyTask {
   /// Whether an entry with that pipeline may start when none waits ahead of it.
   [[nodiscard, gnu::always_inline]] bool may_start(const LoopResource* pipeline) const noexcept {
     if (!may_go_on_ || core_->is_closed()) return false;
-    return started_ == 0 || (pipeline != nullptr && pipeline_ == pipeline);
+    return started_ == 0 || (pipeline != nullptr && ahead_ == pipeline);
   }
   template <class Entry>
   void start_entry(Entry& entry, LoopResource* pipeline);
-  [[gnu::noinline]] void schedule_begin_of(QueueableState& entry) noexcept;
+  /// Begins the work of an entry that is alone.
+  class Begin;
+  [[nodiscard]] Begin* begin() const noexcept;
+  [[gnu::noinline]] bool schedule_begin_of(QueueableState& entry) noexcept;
+  QueueableState& end_begin() noexcept;
   void wait(QueueableState& entry) noexcept;
   void take_out(QueueableState& entry) noexcept;
   void advance();
@@ -133,9 +138,8 @@ class QueueCore final : public ReadyTask {
   void delete_if_unused() noexcept;
 
   LoopCore* core_;
-  QueueableState* head_ = nullptr;      // of those that wait
-  LoopResource* pipeline_ = nullptr;    // of those that were started; good while there are any
-  QueueableState* to_begin_ = nullptr;  // of one that is alone: started, its work has not begun
+  QueueableState* head_ = nullptr;  // of those that wait
+  void* ahead_ = nullptr;           // of those that were started: their pipeline or, `begins_`, a Begin
   std::uint32_t started_ = 0;
   std::uint32_t waiting_ = 0;
   std::uint32_t users_ = 1;
@@ -143,16 +147,21 @@ class QueueCore final : public ReadyTask {
   bool held_ : 1 = false;
   bool may_go_on_ : 1 = true;  // running and not held
   bool advancing_ : 1 = false;
+  bool begins_ : 1 = false;  // one that is alone was started, and its work has not begun
   std::uint32_t name_size_ : name_size_bits;
 };
 
 template <class Entry>
 [[gnu::always_inline]] inline void QueueCore::start_entry(Entry& entry, LoopResource* pipeline) {
   ++started_;
-  pipeline_ = pipeline;
+  ahead_ = pipeline;
   entry.mark(RequestState::started);
-  if (pipeline == nullptr) schedule_begin_of(entry);
-  entry.start_in_queue();
+  if (pipeline != nullptr || schedule_begin_of(entry)) [[likely]] {
+    entry.start_in_queue();
+  } else {
+    entry.start_in_queue();
+    entry.begin_in_queue();
+  }
 }
 
 template <class Entry>

@@ -10,7 +10,7 @@ namespace tsock::detail {
 namespace {
 
 // How often one stream may go to the kernel before others have their turn.
-constexpr unsigned calls_per_event = 16;
+constexpr unsigned discards_per_event = 16;
 // No event tells that the peer has acknowledged; it may wait with that for 40 ms (RFC 1122 allows 500).
 constexpr std::chrono::milliseconds acknowledgement_interval{20};
 
@@ -46,7 +46,7 @@ int try_linger(int fd, Linger& linger) noexcept {
     if (got < 0) break;
     linger.peer_talks = linger.peer_talks || had_begun;
     if (!linger.discard(static_cast<std::size_t>(got))) return ENOBUFS;
-    if (calls == calls_per_event) return linger.is_over ? ETIMEDOUT : EAGAIN;
+    if (calls == discards_per_event) return linger.is_over ? ETIMEDOUT : EAGAIN;
   }
   const bool has_arrived = os::unsent_bytes(fd).unacknowledged == 0;
   if (has_arrived && !linger.awaits_end) return 0;

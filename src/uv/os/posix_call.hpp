@@ -6,6 +6,8 @@
 
 namespace tsock::os {
 
+inline constexpr int scm_pidfd = 4;  // SCM_PIDFD of newer headers
+
 /// Calls again while a signal interrupts.
 template <class F>
 auto retry(F call) noexcept {

@@ -29,7 +29,6 @@ constexpr std::size_t most_received = 32;
 constexpr std::size_t most_sent = 64;
 constexpr std::size_t most_vectors = 256;
 constexpr std::size_t control_size = 512;
-constexpr int scm_pidfd = 4;  // SCM_PIDFD of newer headers
 constexpr std::size_t any_segment = 65535;
 // The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
 constexpr std::size_t most_segments = 64;

@@ -68,7 +68,6 @@ Address ask_address(int fd, F call) {
 // label, a descriptor of the peer's process.
 constexpr std::size_t beside_fds =
     CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(std::size_t{1024}) + CMSG_SPACE(sizeof(int));
-constexpr int scm_pidfd = 4;  // SCM_PIDFD of newer headers
 
 int first_fd(const cmsghdr& header) noexcept {
   int fd = -1;
