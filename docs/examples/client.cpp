@@ -31,7 +31,7 @@ class Client {
 
     for (std::size_t i = 0; i < 4; ++i)
       header_[i] = static_cast<std::byte>(message_.size() >> (24 - 8 * i) & 0xffU);
-    const std::array vectors = {tsock::make_vector(std::span<const std::byte>(header_)),
+    const std::array vectors = {tsock::make_vector(header_),
                                 tsock::make_vector(std::as_bytes(std::span(message_)))};
     writing_ = stream_.writev(vectors);
     writing_.set_callback([this](auto& request) {
