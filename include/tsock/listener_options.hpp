@@ -18,8 +18,9 @@ struct ListenerOptions {
   std::optional<unsigned> mode =
       std::nullopt;  ///< permission bits of the socket file, set before anybody can connect
   std::optional<std::string> group = std::nullopt;  ///< owner group of the socket file, a name or a number
-  bool unlink_on_close = true;  ///< remove the socket file at the end, if it is still ours
-  StreamOptions stream = {};    ///< for every accepted stream
+  /// Remove the socket file at the end, if it is still ours. A forked child leaves it to its parent.
+  bool unlink_on_close = true;
+  StreamOptions stream = {};  ///< for every accepted stream
 };
 
 }  // namespace tsock

@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <tsock/tsock.hpp>
 #include <vector>
 
@@ -179,7 +181,7 @@ BOOST_AUTO_TEST_CASE(child_goes_on_with_a_loop_that_nobody_told_of_the_fork) {
   BOOST_TEST(test::text_of(buffer) == "after");
 }
 
-BOOST_AUTO_TEST_CASE(child_without_worker_threads_is_told_that_their_work_is_lost) {
+BOOST_AUTO_TEST_CASE(child_reads_files_with_threads_of_its_own) {
   LoopFixture fixture;
   int err = 0;
   Stream file = open_file(fixture.loop, "/proc/self/cmdline", FileMode::read, err);
@@ -192,6 +194,50 @@ BOOST_AUTO_TEST_CASE(child_without_worker_threads_is_told_that_their_work_is_los
   BOOST_TEST(in_child(body) == 0);
   file = Stream();
   fixture.loop.run();
+}
+
+BOOST_AUTO_TEST_CASE(child_that_destroys_its_listener_or_datagram_leaves_the_parent_the_socket_file) {
+  LoopFixture fixture;
+  const test::TempDirectory directory;
+  int err = 0;
+  const std::string stream_path = directory / "stream";
+  const std::string datagram_path = directory / "datagram";
+  auto listener = std::make_unique<Listener>(
+      Listener::listen(fixture.loop, Address::unix_from_path(stream_path, err), {}, err));
+  BOOST_TEST_REQUIRE(err == 0);
+  auto datagram = std::make_unique<Datagram>(
+      Datagram::unix_datagram(fixture.loop, Address::unix_from_path(datagram_path, err), {}, {}, err));
+  BOOST_TEST_REQUIRE(err == 0);
+  for (const bool is_told : {false, true}) {
+    const auto body = [&] {
+      if (is_told && fixture.loop.after_fork_in_child() != 0) return false;
+      listener.reset();
+      datagram.reset();
+      return true;
+    };
+    BOOST_TEST(in_child(body) == 0);
+    BOOST_TEST(std::filesystem::exists(stream_path));
+    BOOST_TEST(std::filesystem::exists(datagram_path));
+  }
+  listener.reset();
+  datagram.reset();
+  BOOST_TEST(!std::filesystem::exists(stream_path));
+  BOOST_TEST(!std::filesystem::exists(datagram_path));
+}
+
+BOOST_AUTO_TEST_CASE(device_that_is_always_ready_is_never_made_non_blocking) {
+  LoopFixture fixture;
+  int err = 0;
+  UniqueFd zero(::open("/dev/zero", O_RDWR | O_CLOEXEC));
+  const UniqueFd shared(::fcntl(zero.get(), F_DUPFD_CLOEXEC, 3));
+  {
+    Stream stream = open_stdio(fixture.loop, zero.release(), err);
+    BOOST_TEST_REQUIRE(err == 0);
+    std::byte byte{};
+    BOOST_TEST(fixture.error_of(stream.read({&byte, 1})) == 0);
+    BOOST_TEST(is_blocking(shared.get()));
+  }
+  BOOST_TEST(is_blocking(shared.get()));
 }
 
 BOOST_AUTO_TEST_CASE(adopted_socket_is_blocking_again_when_it_was) {

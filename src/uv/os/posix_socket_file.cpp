@@ -146,6 +146,7 @@ int SocketFile::open(const Address& address) noexcept {
     fd.reset(moved);
   }
   directory_ = std::move(fd);
+  process_ = ::getpid();
   return 0;
 }
 
@@ -210,6 +211,7 @@ int SocketFile::finish(const FileAccess& access) noexcept {
 }
 
 int SocketFile::remove() noexcept {
+  if (::getpid() != process_) return EPERM;
   const int directory = directory_.get();
   struct stat status {};
   if (::fstatat(directory, name_.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;

@@ -53,12 +53,14 @@ class SocketFile {
   /// Gives the file that was claimed its group and permission bits.
   int finish(const FileAccess& access) noexcept;
   /// Removes the file that was looked at last or claimed, as long as the name is still its own; something
-  /// else that has the name is left, or put back. \return 0, ENOENT, EADDRINUSE or an errno value.
+  /// else that has the name is left, or put back. \return 0, ENOENT, EADDRINUSE or an errno value; EPERM in a
+  /// forked child, whose parent has the socket too.
   int remove() noexcept;
 
  private:
   UniqueFd directory_;
   UniqueFd claimed_;
+  int process_ = 0;               // that opened it
   std::array<char, 112> name_{};  // longer than sun_path
   FileIdentity identity_;
   bool unfinished_ = false;
