@@ -33,7 +33,8 @@ struct Plans {
 };
 
 Plans& plans() {
-  static Plans instance;
+  // Never destroyed: a thread may be stuck in it when the program ends.
+  static Plans& instance = *new Plans;
   return instance;
 }
 
