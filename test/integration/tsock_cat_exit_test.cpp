@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -333,6 +334,64 @@ BOOST_AUTO_TEST_CASE(interrupt_is_130_also_while_it_waits_for_a_client) {
   server.kill(SIGINT);
   BOOST_TEST(server.wait() == 130);
   BOOST_TEST(contains(server.error(), "out 0 bytes"), server.error());
+}
+
+// ---- what it inherits ------------------------------------------------------------------------------------
+
+const std::vector<std::vector<int>> missing_descriptors{{0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {0, 1, 2}};
+
+BOOST_DATA_TEST_CASE(a_transfer_goes_well_without_standard_descriptors,
+                     boost::unit_test::data::xrange(missing_descriptors.size()), index) {
+  const std::vector<int>& missing = missing_descriptors[index];
+  const auto is_missing = [&missing](int fd) { return std::count(missing.begin(), missing.end(), fd) != 0; };
+  Cat server({"--announce", "-l", "127.0.0.1", "0"});
+  Cat client({server.listening()}, {.closed = missing});
+  client.write("from client");
+  server.write("from server");
+  client.close_input();
+  server.close_input();
+  BOOST_TEST(client.wait() == 0);
+  BOOST_TEST(server.wait() == 0);
+  BOOST_TEST(server.output() == (is_missing(0) ? "" : "from client"));
+  BOOST_TEST(client.output() == (is_missing(1) ? "" : "from server"));
+  BOOST_TEST(client.error() == "");
+}
+
+// With standard error: nothing else tells where it listens, and when.
+BOOST_DATA_TEST_CASE(a_server_without_standard_input_or_output_serves, boost::unit_test::data::xrange(3U),
+                     index) {
+  const std::vector<std::vector<int>> missing{{0}, {1}, {0, 1}};
+  Cat server({"--announce", "-l", "127.0.0.1", "0"}, {.closed = missing[index]});
+  Cat client({server.listening()});
+  client.write("from client");
+  server.close_input();
+  BOOST_TEST(client.finish() == 0);
+  BOOST_TEST(server.wait() == 0);
+  BOOST_TEST(server.output() == (index == 0 ? "from client" : ""));
+}
+
+BOOST_DATA_TEST_CASE(an_error_has_its_exit_code_without_standard_descriptors,
+                     boost::unit_test::data::xrange(missing_descriptors.size()), index) {
+  const TemporaryFolder folder;
+  Cat refused({"-U", folder.file("nobody")}, {.closed = missing_descriptors[index]});
+  BOOST_TEST(refused.finish() == 2);
+  Cat wrong({"--no-such-option"}, {.closed = missing_descriptors[index]});
+  BOOST_TEST(wrong.finish() == 1);
+}
+
+BOOST_DATA_TEST_CASE(a_signal_that_was_ignored_at_the_start_stays_ignored,
+                     boost::unit_test::data::make({SIGINT, SIGTERM}), signum) {
+  Cat server({"--announce", "-l", "127.0.0.1", "0"}, {.ignored = {signum}});
+  Cat client({server.listening()});
+  client.write("before ");
+  server.wait_for_output("before ");
+  server.kill(signum);
+  client.write("after");
+  client.close_input();
+  server.close_input();
+  BOOST_TEST(client.wait() == 0);
+  BOOST_TEST(server.wait() == 0);
+  BOOST_TEST(server.output() == "before after");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

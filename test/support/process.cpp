@@ -25,6 +25,8 @@ std::pair<UniqueFd, UniqueFd> make_pipe() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+using Disposition = void (*)(int);
+
 void set_nonblocking(const UniqueFd& fd) { ::fcntl(fd.get(), F_SETFL, O_NONBLOCK); }
 
 }  // namespace
@@ -35,7 +37,7 @@ std::vector<Process*>& Process::running() {
   return processes;
 }
 
-Process::Process(std::vector<std::string> words) : name_(words.front()) {
+Process::Process(std::vector<std::string> words, const Inherited& inherited) : name_(words.front()) {
   // Writing to a child that is gone is an error to look at, not the end of the test program.
   std::signal(SIGPIPE, SIG_IGN);
   auto [child_input, input] = make_pipe();
@@ -57,7 +59,11 @@ Process::Process(std::vector<std::string> words) : name_(words.front()) {
   ::posix_spawn_file_actions_adddup2(&actions, child_input.get(), 0);
   ::posix_spawn_file_actions_adddup2(&actions, child_output.get(), 1);
   ::posix_spawn_file_actions_adddup2(&actions, child_error.get(), 2);
+  for (const int fd : inherited.closed) ::posix_spawn_file_actions_addclose(&actions, fd);
+  std::vector<Disposition> before;
+  for (const int signum : inherited.ignored) before.push_back(std::signal(signum, SIG_IGN));
   const int err = ::posix_spawnp(&pid_, argv[0], &actions, &attributes, argv.data(), environ);
+  for (std::size_t i = 0; i < before.size(); ++i) std::signal(inherited.ignored[i], before[i]);
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   BOOST_TEST_REQUIRE(err == 0, name_ << ": " << error_text(err));

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <tsock/unique_fd.hpp>
+#include <utility>
 #include <vector>
 
 namespace tsock::test {
@@ -17,8 +18,15 @@ class Process {
  public:
   static constexpr int patience = 30;
 
+  /// What the child inherits.
+  struct Inherited {
+    std::vector<int> closed = {};   ///< standard descriptors that are not there
+    std::vector<int> ignored = {};  ///< signals
+  };
+
   /// The first word is the program, found in PATH.
-  explicit Process(std::vector<std::string> words);
+  explicit Process(std::vector<std::string> words) : Process(std::move(words), {}) {}
+  Process(std::vector<std::string> words, const Inherited& inherited);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   ~Process();

@@ -40,7 +40,8 @@ inline std::vector<std::string> command(std::vector<std::string> words) {
 // A tsock-cat that runs.
 class Cat : public Process {
  public:
-  explicit Cat(std::vector<std::string> words) : Process(command(std::move(words))) {}
+  explicit Cat(std::vector<std::string> words, const Inherited& inherited = {})
+      : Process(command(std::move(words)), inherited) {}
   // Where it listens, in the form that tsock-cat takes as an ADDRESS.
   std::string listening() { return error_line("listening "); }
 };
