@@ -212,9 +212,9 @@ class Stream {
   /// Otherwise nothing waits. `transferred()` tells the bytes discarded. Errors: EBUSY when a read or write
   /// is in flight or waits in a queue, EALREADY, ENOTCONN; closed, but something may have been cut off:
   /// ETIMEDOUT the linger time was over, ENOBUFS more came than may be discarded, ECONNRESET and the like
-  /// when the connection broke meanwhile. A monitor completes with ECONNABORTED. Until the completion is
-  /// delivered other operations give ECONNABORTED. Cancelling or destroying closes at once. (tsocket:
-  /// tstream_disconnect)
+  /// when the connection broke meanwhile, ENOMEM there was none to wait with. A monitor completes with
+  /// ECONNABORTED. Until the completion is delivered other operations give ECONNABORTED. Cancelling or
+  /// destroying closes at once. (tsocket: tstream_disconnect)
   Request<void> disconnect(const DisconnectOptions& options = {}, CallSite site = CallSite::current()) &;
   /// The same with a stream that its owner needs no more: the request owns it until it is over. Writes that
   /// were started go out first, for as long as the linger time allows (ETIMEDOUT); everything else in flight

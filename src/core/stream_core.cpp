@@ -209,6 +209,8 @@ void StreamCore::resume_disconnect() noexcept {
       // Nothing could end the wait.
       linger.is_over = true;
       err = backend_->try_disconnect(linger);
+      if (err == EAGAIN) backend_->abort();
+      if (err == EAGAIN || err == ETIMEDOUT) err = ENOMEM;
     }
   }
   if (err == EAGAIN) {

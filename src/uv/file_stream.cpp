@@ -131,10 +131,10 @@ void FileStream::let_go() noexcept {
   file_ = nullptr;
 }
 
-std::unique_ptr<FileStream::Job> FileStream::make_job(Work& work, std::size_t size) noexcept {
+std::unique_ptr<FileStream::Job> FileStream::make_job(std::size_t size) noexcept {
   std::unique_ptr<Job> job(new (std::nothrow) Job(file_, this));
   if (job == nullptr || (size != 0 && !job->make_buffer(size))) {
-    work.err = ENOMEM;
+    shortage_ = ENOMEM;
     return nullptr;
   }
   return job;
@@ -146,15 +146,13 @@ void FileStream::submit(Work& work, std::unique_ptr<Job> job) noexcept {
   const int err = loop_->submit(LoopImpl::Work::file, handed);
   if (err == 0) {
     work.out = &out;
-  } else if (err == EAGAIN) {
-    shortage_ = err;
   } else {
-    work.err = err;
+    shortage_ = err;
   }
 }
 
 void FileStream::start_read() noexcept {
-  if (std::unique_ptr<Job> job = make_job(reading_, buffer_size)) submit(reading_, std::move(job));
+  if (std::unique_ptr<Job> job = make_job(buffer_size)) submit(reading_, std::move(job));
 }
 
 void FileStream::returned(std::unique_ptr<Job> job) noexcept {
@@ -206,9 +204,9 @@ ssize_t FileStream::try_readv(std::span<const iovec> vectors, int& err) noexcept
 ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
   err = try_flush();
   if (err != 0) return -1;
-  std::unique_ptr<Job> job = make_job(writing_, buffer_size);
+  std::unique_ptr<Job> job = make_job(buffer_size);
   if (job == nullptr) {
-    err = ENOMEM;
+    err = EAGAIN;  // `run()` tells of the shortage
     return -1;
   }
   job->set_to_write();
@@ -221,7 +219,7 @@ ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcep
   const auto taken = static_cast<ssize_t>(job->bytes().size());
   submit(writing_, std::move(job));
   if (writing_.out != nullptr) return taken;
-  err = writing_.err != 0 ? writing_.err : EAGAIN;  // EAGAIN: `run()` tells of the shortage
+  err = EAGAIN;
   return -1;
 }
 
@@ -237,7 +235,7 @@ int FileStream::try_disconnect(Linger& linger) noexcept {
   if (file_ == nullptr) return EBADF;
   bool busy = is_busy();
   if (!busy && file_->fd) {
-    if (std::unique_ptr<Job> job = make_job(closing_, 0)) submit(closing_, std::move(job));
+    if (std::unique_ptr<Job> job = make_job(0)) submit(closing_, std::move(job));
     busy = closing_.out != nullptr;
     if (!busy) {
       shortage_ = 0;

@@ -44,8 +44,8 @@ class FileStream final : public StreamBackend, private ReadyTask {
 
   void run() override;
   void come_back() noexcept;
-  /// A call that is not out yet; null, with an error, when there is no memory.
-  std::unique_ptr<Job> make_job(Work& work, std::size_t size) noexcept;
+  /// A call that is not out yet; null, with a shortage, when there is no memory.
+  std::unique_ptr<Job> make_job(std::size_t size) noexcept;
   void submit(Work& work, std::unique_ptr<Job> job) noexcept;
   void start_read() noexcept;
   void returned(std::unique_ptr<Job> job) noexcept;
@@ -66,7 +66,7 @@ class FileStream final : public StreamBackend, private ReadyTask {
   Work writing_;
   Work closing_;
   std::size_t unsent_ = 0;  // bytes that were taken and are not in the file
-  int shortage_ = 0;        // no thread is to be had
+  int shortage_ = 0;        // no thread or no memory is to be had
   bool ended_ = false;
   bool wants_read_ = false;
   bool wants_write_ = false;

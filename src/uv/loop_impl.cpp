@@ -258,13 +258,18 @@ void LoopImpl::take_posted() {
   runs_posted_ = false;
 }
 
-SignalWatch* LoopImpl::signal_watch(int signum, int& err) {
+SignalWatch* LoopImpl::signal_watch(int signum, int& err) noexcept {
   for (const auto& watch : signals_) {
     if (watch->signum() != signum) continue;
     err = watch->error();
     return err == 0 ? watch.get() : nullptr;
   }
-  signals_.push_back(std::make_unique<SignalWatch>(*this, signum));
+  try {
+    signals_.push_back(std::make_unique<SignalWatch>(*this, signum));
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return nullptr;
+  }
   signals_.back()->start();
   return signal_watch(signum, err);
 }

@@ -34,7 +34,7 @@ class LoopImpl final : public LoopCore {
   /// Memory for a function to be posted; from any thread, as `post()`.
   [[nodiscard]] void* post_block() { return posted_.take_block(); }
   void post(PostedFunction& function) noexcept;
-  SignalWatch* signal_watch(int signum, int& err);
+  SignalWatch* signal_watch(int signum, int& err) noexcept;
   int after_fork_in_child() noexcept;
   void set_logger(std::shared_ptr<spdlog::logger> logger) noexcept;
   void log_warning(const char* text) noexcept override;

@@ -261,12 +261,13 @@ Datagram Datagram::adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& option
   bool was_blocking = false;
   if (err == 0) err = os::prepare_adopted(fd, was_blocking);
   if (err == 0) err = os::apply_datagram(fd.get(), os::local_address(fd.get()).family(), options, true);
-  if (err != 0) {
-    if (was_blocking) os::make_blocking(fd.get());
-    return {};
+  Datagram datagram;
+  if (err == 0) {
+    const bool connected = !os::remote_address(fd.get()).is_empty();
+    datagram = detail::wrap_socket(loop, fd, connected, true, options, err, was_blocking);
   }
-  return detail::wrap_socket(loop, fd, !os::remote_address(fd.get()).is_empty(), true, options, err,
-                             was_blocking);
+  if (err != 0 && was_blocking) os::make_blocking(fd.get());
+  return datagram;
 }
 
 DatagramCapabilities Datagram::capabilities() noexcept { return os::datagram_capabilities(); }
