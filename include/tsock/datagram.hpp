@@ -160,13 +160,13 @@ class Datagram {
   template <OwnedBytes Bytes>
   Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},
                           CallSite site = CallSite::current()) {
-    return send_owned(nullptr, std::move(bytes), destination, site);
+    return send_owned(nullptr, std::forward<Bytes>(bytes), destination, site);
   }
   /// As above, when its turn comes in the queue.
   template <OwnedBytes Bytes>
   Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination = {},
                           CallSite site = CallSite::current()) {
-    return send_owned(&queue, std::move(bytes), destination, site);
+    return send_owned(&queue, std::forward<Bytes>(bytes), destination, site);
   }
   template <DanglingBytes Bytes>
   Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},

@@ -178,12 +178,12 @@ class Stream {
   /// other temporaries that own their bytes there is no `write()`.
   template <OwnedBytes Bytes>
   Request<ssize_t> write(Bytes&& bytes, CallSite site = CallSite::current()) {
-    return write_owned(nullptr, std::move(bytes), site);
+    return write_owned(nullptr, std::forward<Bytes>(bytes), site);
   }
   /// As above, when its turn comes in the queue.
   template <OwnedBytes Bytes>
   Request<ssize_t> write(Queue& queue, Bytes&& bytes, CallSite site = CallSite::current()) {
-    return write_owned(&queue, std::move(bytes), site);
+    return write_owned(&queue, std::forward<Bytes>(bytes), site);
   }
   template <DanglingBytes Bytes>
   Request<ssize_t> write(Bytes&& bytes, CallSite site = CallSite::current()) = delete;

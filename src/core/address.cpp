@@ -205,45 +205,44 @@ Address Address::inet_from_strings(OptionalText family, OptionalText address, st
   return parse_ip(family.text(), address.has_value() ? address.text() : wildcard, port, err);
 }
 
-Address Address::inet_from_hostport_strings(OptionalText wanted_name, OptionalText text,
+Address Address::inet_from_hostport_strings(OptionalText family, OptionalText host_port,
                                             std::uint16_t default_port, int& err) {
-  const std::string_view family = wanted_name.text();
-  std::string_view host_port = text.text();
-  const Wanted wanted = wanted_family(family);
+  std::string_view host = host_port.text();
+  const Wanted wanted = wanted_family(family.text());
   if (wanted == Wanted::unknown) return failed(err, EAFNOSUPPORT);
   std::uint16_t port = default_port;
-  if (host_port.starts_with('[')) {
-    const std::size_t close = host_port.find(']');
+  if (host.starts_with('[')) {
+    const std::size_t close = host.find(']');
     if (close == std::string_view::npos || wanted == Wanted::ipv4) return failed(err, EINVAL);
-    const std::string_view rest = host_port.substr(close + 1);
+    const std::string_view rest = host.substr(close + 1);
     if (!rest.empty() && (rest[0] != ':' || !parse_port(rest.substr(1), port))) return failed(err, EINVAL);
-    return parse_ip("ipv6", host_port.substr(1, close - 1), port, err);
+    return parse_ip("ipv6", host.substr(1, close - 1), port, err);
   }
-  const std::size_t colon = host_port.find(':');
-  if (colon != std::string_view::npos && colon == host_port.rfind(':')) {
-    if (!parse_port(host_port.substr(colon + 1), port)) return failed(err, EINVAL);
-    host_port = host_port.substr(0, colon);
+  const std::size_t colon = host.find(':');
+  if (colon != std::string_view::npos && colon == host.rfind(':')) {
+    if (!parse_port(host.substr(colon + 1), port)) return failed(err, EINVAL);
+    host = host.substr(0, colon);
   }
-  if (host_port.empty()) return inet_from_strings(family, nullptr, port, err);
-  return parse_ip(family, host_port, port, err);
+  if (host.empty()) return inet_from_strings(family, nullptr, port, err);
+  return parse_ip(family.text(), host, port, err);
 }
 
-Address Address::unix_from_path(OptionalText text, int& err) {
-  const std::string_view path = text.text();
-  if (path.find('\0') != std::string_view::npos) return failed(err, EINVAL);
-  if (path.size() >= path_capacity) return failed(err, ENAMETOOLONG);
+Address Address::unix_from_path(OptionalText path, int& err) {
+  const std::string_view text = path.text();
+  if (text.find('\0') != std::string_view::npos) return failed(err, EINVAL);
+  if (text.size() >= path_capacity) return failed(err, ENAMETOOLONG);
   err = 0;
-  return path.empty() ? unix_unnamed() : make_unix(Kind::path, path);
+  return text.empty() ? unix_unnamed() : make_unix(Kind::path, text);
 }
 
-Address Address::unix_abstract(OptionalText text, int& err) {
-  const std::string_view name = text.text();
+Address Address::unix_abstract(OptionalText name, int& err) {
+  const std::string_view text = name.text();
   if (!have_abstract) return failed(err, EAFNOSUPPORT);
-  if (name.size() >= path_capacity) return failed(err, ENAMETOOLONG);
+  if (text.size() >= path_capacity) return failed(err, ENAMETOOLONG);
   err = 0;
   std::array<char, path_capacity> bytes{};
-  name.copy(bytes.data() + 1, name.size());
-  return make_unix(Kind::abstract_name, {bytes.data(), name.size() + 1});
+  text.copy(bytes.data() + 1, text.size());
+  return make_unix(Kind::abstract_name, {bytes.data(), text.size() + 1});
 }
 
 Address Address::unix_unnamed() noexcept { return make_unix(Kind::unnamed, {}); }
@@ -317,14 +316,14 @@ Address Address::parse_unix(std::string_view text, bool abstract, int& err) {
   return unix_from_path(bytes, err);
 }
 
-Address Address::parse(OptionalText whole, int& err) {
-  std::string_view text = whole.text();
-  if (take_prefix(text, "ipv4:")) return parse_host_port("ipv4", text, err);
-  if (take_prefix(text, "ipv6:")) return parse_tsocket_ipv6(text, err);
-  if (take_prefix(text, "unix-abstract:")) return parse_unix(text, true, err);
-  if (take_prefix(text, "unix:")) return parse_unix(text, false, err);
-  if (text.starts_with('/')) return unix_from_path(text, err);
-  return parse_host_port("ip", text, err);
+Address Address::parse(OptionalText text, int& err) {
+  std::string_view rest = text.text();
+  if (take_prefix(rest, "ipv4:")) return parse_host_port("ipv4", rest, err);
+  if (take_prefix(rest, "ipv6:")) return parse_tsocket_ipv6(rest, err);
+  if (take_prefix(rest, "unix-abstract:")) return parse_unix(rest, true, err);
+  if (take_prefix(rest, "unix:")) return parse_unix(rest, false, err);
+  if (rest.starts_with('/')) return unix_from_path(rest, err);
+  return parse_host_port("ip", rest, err);
 }
 
 std::span<const std::byte> Address::ip_bytes() const noexcept {

@@ -146,35 +146,35 @@ std::string url_error(std::string_view text) {
 
 }  // namespace
 
-std::string Address::parse_error_text(OptionalText whole) {
+std::string Address::parse_error_text(OptionalText text) {
   int err = 0;
-  const std::string_view text = whole.text();
-  static_cast<void>(parse(text, err));
+  const std::string_view whole = text.text();
+  static_cast<void>(parse(whole, err));
   if (err == 0) return {};
   constexpr std::string_view path_prefix = "unix:";
   constexpr std::string_view abstract_prefix = "unix-abstract:";
-  if (text.starts_with(path_prefix)) return unix_error(text.substr(path_prefix.size()), false, true, err);
-  if (text.starts_with(abstract_prefix))
-    return unix_error(text.substr(abstract_prefix.size()), true, true, err);
-  if (text.starts_with('/')) return unix_error(text, false, false, err);
-  if (text.empty()) return "the address is missing";
-  if (detail::has_blank(text)) return "there is a space or a control character in it";
-  if (text[0] == '@') return "an abstract name is written with unix-abstract: in front instead of @";
-  if (text.find("://") != std::string_view::npos) return url_error(text);
-  if (text.find('/') != std::string_view::npos) return slash_error(text);
-  if (text.starts_with("ipv4:")) {
-    const std::string_view rest = text.substr(5);
+  if (whole.starts_with(path_prefix)) return unix_error(whole.substr(path_prefix.size()), false, true, err);
+  if (whole.starts_with(abstract_prefix))
+    return unix_error(whole.substr(abstract_prefix.size()), true, true, err);
+  if (whole.starts_with('/')) return unix_error(whole, false, false, err);
+  if (whole.empty()) return "the address is missing";
+  if (detail::has_blank(whole)) return "there is a space or a control character in it";
+  if (whole[0] == '@') return "an abstract name is written with unix-abstract: in front instead of @";
+  if (whole.find("://") != std::string_view::npos) return url_error(whole);
+  if (whole.find('/') != std::string_view::npos) return slash_error(whole);
+  if (whole.starts_with("ipv4:")) {
+    const std::string_view rest = whole.substr(5);
     if (is_ip(rest)) return quoted(rest) + " is no IPv4 address";
     const std::string error = inet_error(rest);
     return error.empty() ? quoted(rest) + " is no IPv4 address" : error;
   }
-  if (text.starts_with("ipv6:")) {
-    const std::string_view rest = text.substr(5);
+  if (whole.starts_with("ipv6:")) {
+    const std::string_view rest = whole.substr(5);
     if (is_ip(rest) && rest.find(':') != std::string_view::npos)
       return "the port could be a part of the address: with a port it is written [::1]:7000";
     return rest.find(':') == rest.rfind(':') ? quoted(rest) + " is no IPv6 address" : inet_error(rest);
   }
-  return inet_error(text);
+  return inet_error(whole);
 }
 
 }  // namespace tsock
