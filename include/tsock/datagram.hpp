@@ -160,19 +160,35 @@ class Datagram {
   template <OwnedBytes Bytes>
   Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},
                           CallSite site = CallSite::current()) {
-    return send_owned(nullptr, std::forward<Bytes>(bytes), destination, site);
+    return send_owned(nullptr, std::forward<Bytes>(bytes), destination, nullptr, site);
+  }
+  template <OwnedBytes Bytes>
+  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current()) {
+    return send_owned(nullptr, std::forward<Bytes>(bytes), destination, &from, site);
   }
   /// As above, when its turn comes in the queue.
   template <OwnedBytes Bytes>
   Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination = {},
                           CallSite site = CallSite::current()) {
-    return send_owned(&queue, std::forward<Bytes>(bytes), destination, site);
+    return send_owned(&queue, std::forward<Bytes>(bytes), destination, nullptr, site);
+  }
+  template <OwnedBytes Bytes>
+  Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current()) {
+    return send_owned(&queue, std::forward<Bytes>(bytes), destination, &from, site);
   }
   template <DanglingBytes Bytes>
   Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},
                           CallSite site = CallSite::current()) = delete;
   template <DanglingBytes Bytes>
   Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination = {},
+                          CallSite site = CallSite::current()) = delete;
+  template <DanglingBytes Bytes>
+  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current()) = delete;
+  template <DanglingBytes Bytes>
+  Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination, const SendFrom& from,
                           CallSite site = CallSite::current()) = delete;
   /// Sends several datagrams in as few system calls as can be. \return a request for how many left. It ends
   /// at the first one that fails, with its error; `transferred()` is the number before it then, also after
@@ -215,10 +231,12 @@ class Datagram {
                               const SendFrom* from, CallSite site);
   Request<ssize_t> start_send(detail::SendtoState& state, Queue* queue, std::span<const iovec> vectors,
                               const Address& destination, const SendFrom* from);
-  Request<ssize_t> send_owned(Queue* queue, std::string&& text, const Address& destination, CallSite site);
+  Request<ssize_t> send_owned(Queue* queue, std::string&& text, const Address& destination,
+                              const SendFrom* from, CallSite site);
   Request<ssize_t> send_owned(Queue* queue, std::vector<std::byte>&& bytes, const Address& destination,
+                              const SendFrom* from, CallSite site);
+  Request<ssize_t> send_owned(Queue* queue, Pdu&& pdu, const Address& destination, const SendFrom* from,
                               CallSite site);
-  Request<ssize_t> send_owned(Queue* queue, Pdu&& pdu, const Address& destination, CallSite site);
 
   detail::DatagramCore* core_ = nullptr;
   Loop* loop_ = nullptr;

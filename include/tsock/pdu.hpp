@@ -6,6 +6,7 @@
 #include <span>
 #include <tsock/buffer.hpp>
 #include <tsock/detail/pdu_block.hpp>
+#include <tsock/temporary_bytes.hpp>
 #include <utility>
 #include <vector>
 
@@ -32,15 +33,19 @@ class Pdu {
   ~Pdu() { free(); }
 
   /// The whole message.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_or_0()}; }
-  [[nodiscard]] std::span<std::byte> bytes() noexcept { return {data_, size_or_0()}; }
+  [[nodiscard]] std::span<const std::byte> bytes() const& noexcept { return {data_, size_or_0()}; }
+  [[nodiscard]] std::span<std::byte> bytes() & noexcept { return {data_, size_or_0()}; }
+  /// Of a temporary: to look at before it goes; no write takes them.
+  [[nodiscard]] TemporaryBytes bytes() && noexcept { return TemporaryBytes{bytes()}; }
   /// The length prefix; empty for lines.
-  [[nodiscard]] std::span<const std::byte> header() const noexcept { return bytes().first(body_begin()); }
+  [[nodiscard]] std::span<const std::byte> header() const& noexcept { return bytes().first(body_begin()); }
+  [[nodiscard]] TemporaryBytes header() && noexcept { return TemporaryBytes{bytes().first(body_begin())}; }
   /// What lies between length prefix and end, without a line's delimiter.
-  [[nodiscard]] std::span<const std::byte> body() const noexcept {
+  [[nodiscard]] std::span<const std::byte> body() const& noexcept {
     return bytes().subspan(body_begin(), body_size());
   }
-  [[nodiscard]] std::span<std::byte> body() noexcept { return bytes().subspan(body_begin(), body_size()); }
+  [[nodiscard]] std::span<std::byte> body() & noexcept { return bytes().subspan(body_begin(), body_size()); }
+  [[nodiscard]] TemporaryBytes body() && noexcept { return TemporaryBytes{body()}; }
   /// Bytes of the whole message.
   [[nodiscard]] std::size_t size() const noexcept { return size_or_0(); }
   [[nodiscard]] bool empty() const noexcept { return size_or_0() == 0; }

@@ -6,6 +6,7 @@
 #include <tsock/address.hpp>
 #include <tsock/datagram_info.hpp>
 #include <tsock/detail/datagram_block.hpp>
+#include <tsock/temporary_bytes.hpp>
 #include <utility>
 #include <vector>
 
@@ -30,8 +31,10 @@ class ReceivedDatagram {
   ~ReceivedDatagram() { free(); }
 
   /// May be empty: zero-length datagrams are legal.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return all(); }
-  [[nodiscard]] std::span<std::byte> bytes() noexcept { return all(); }
+  [[nodiscard]] std::span<const std::byte> bytes() const& noexcept { return all(); }
+  [[nodiscard]] std::span<std::byte> bytes() & noexcept { return all(); }
+  /// Of a temporary: to look at before it goes; no sendto takes them.
+  [[nodiscard]] TemporaryBytes bytes() && noexcept { return TemporaryBytes{all()}; }
   [[nodiscard]] std::size_t size() const noexcept { return block_ != nullptr ? block_->size : 0; }
   /// Who sent it; the unnamed address for a unix socket that was not bound. Lives as long as the bytes.
   [[nodiscard]] const Address& source() const noexcept {

@@ -131,26 +131,27 @@ class OwningSend : public detail::SendtoState {
 }  // namespace
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Address& destination,
-                                      CallSite site) {
+                                      const SendFrom* from, CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state = make<OwningSend<std::string>>(*loop_, site, std::move(text));
   const iovec vector = state->vector();
-  return start_send(*state, queue, {&vector, 1}, destination, nullptr);
+  return start_send(*state, queue, {&vector, 1}, destination, from);
 }
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& bytes,
-                                      const Address& destination, CallSite site) {
+                                      const Address& destination, const SendFrom* from, CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state = make<OwningSend<std::vector<std::byte>>>(*loop_, site, std::move(bytes));
   const iovec vector = state->vector();
-  return start_send(*state, queue, {&vector, 1}, destination, nullptr);
+  return start_send(*state, queue, {&vector, 1}, destination, from);
 }
 
-Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& destination, CallSite site) {
+Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& destination,
+                                      const SendFrom* from, CallSite site) {
   if (loop_ == nullptr) return {};
   auto* const state = make<OwningSend<Pdu>>(*loop_, site, std::move(pdu));
   const iovec vector = state->vector();
-  return start_send(*state, queue, {&vector, 1}, destination, nullptr);
+  return start_send(*state, queue, {&vector, 1}, destination, from);
 }
 
 Request<ssize_t> Datagram::sendto(std::span<const iovec> vectors, const Address& destination, CallSite site) {

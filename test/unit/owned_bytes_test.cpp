@@ -49,7 +49,10 @@ constexpr bool is_right =
     !CanWrite<const T> && CanWrite<Queue&, T> == may_be_given_away && !CanWrite<Queue&, const T> &&
     CanSend<T&> && CanSend<Queue&, T&> && CanSend<T> == may_be_given_away &&
     CanSend<Queue&, T> == may_be_given_away && !CanSend<const T> &&
-    CanSend<T, const Address&> == may_be_given_away;
+    CanSend<T, const Address&> == may_be_given_away && CanSend<T&, const Address&, const SendFrom&> &&
+    CanSend<T, const Address&, const SendFrom&> == may_be_given_away &&
+    CanSend<Queue&, T, const Address&, const SendFrom&> == may_be_given_away &&
+    !CanSend<const T, const Address&, const SendFrom&>;
 static_assert(is_right<std::string, true>);
 static_assert(is_right<Bytes, true>);
 static_assert(is_right<Array, false>);
@@ -61,6 +64,16 @@ static_assert(CanWrite<const char (&)[4]> && CanWrite<const char*> && CanSend<co
 static_assert(CanWritev<std::array<iovec, 1>> && CanWritev<Queue&, std::array<iovec, 1>>);
 
 static_assert(GivesVector<Pdu&> && GivesVector<const Pdu&> && !GivesVector<Pdu> && !GivesVector<const Pdu>);
+
+// Bytes of a temporary message can be looked at, and not be written.
+using MessageBytes = decltype(std::declval<Pdu>().bytes());
+static_assert(!CanWrite<MessageBytes> && !CanWrite<Queue&, MessageBytes> && !CanSend<MessageBytes> &&
+              !CanSend<Queue&, MessageBytes, const Address&, const SendFrom&> && !CanBeVector<MessageBytes>);
+static_assert(std::same_as<decltype(std::declval<Pdu>().body()), MessageBytes> &&
+              std::same_as<decltype(std::declval<Pdu>().header()), MessageBytes> &&
+              std::same_as<decltype(std::declval<ReceivedDatagram>().bytes()), MessageBytes>);
+static_assert(CanWrite<decltype(std::declval<Pdu&>().body())> &&
+              CanSend<decltype(std::declval<const ReceivedDatagram&>().bytes())>);
 
 static_assert(CanBeVector<Bytes&> && CanBeVector<const Bytes&> && !CanBeVector<Bytes> &&
               !CanBeVector<const Bytes>);
@@ -141,6 +154,9 @@ BOOST_FIXTURE_TEST_CASE(a_sendto_keeps_a_temporary_that_it_was_given, LoopFixtur
     auto receiving = peer.recvfrom();
     BOOST_TEST(text_of(fetch(receiving, err).bytes()) == text);
   }
+  // With a local address it is kept, too, though a unix socket has none to send from.
+  auto from_there = ours.sendto(std::string("from"), {}, SendFrom({}, 1));
+  BOOST_TEST(error_of(from_there) == ENOTSUP);
   auto sending = ours.sendto(std::string("alone"));
   BOOST_TEST(error_of(sending) == 0);
 }
