@@ -55,9 +55,11 @@ std::string port_error(std::string_view port) {
 
 // Which addresses a port without one may have meant.
 std::string with_port(std::string_view port) {
-  const std::string tail = ":" + (port_error(port).empty() ? std::string(port) : std::string("7000"));
-  return "127.0.0.1" + tail + " is this host for itself, 0.0.0.0" + tail + " all its IPv4 addresses, [::]" +
-         tail + " its IPv6 addresses";
+  const std::string number = port_error(port).empty() ? std::string(port) : "7000";
+  std::string text = "127.0.0.1:";
+  text.append(number).append(" is this host for itself, 0.0.0.0:").append(number);
+  text.append(" all its IPv4 addresses, [::]:").append(number).append(" its IPv6 addresses");
+  return text;
 }
 
 std::string ipv6_error(std::string_view text) {
