@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <tsock/stale_socket.hpp>
 
 namespace tsock {
@@ -27,6 +28,10 @@ struct DatagramOptions {
   StaleSocket stale_socket = StaleSocket::probe_and_replace;
   /// Remove the socket file at the end, if it is still ours.
   bool unlink_on_close = true;
+  /// Permission bits of the socket file, set before anybody can send to it, whatever the umask is.
+  std::optional<unsigned> mode = std::nullopt;
+  /// Owner group of the socket file, a name or a number; EINVAL for one that does not exist.
+  std::optional<std::string> group = std::nullopt;
 
   /// Fill in ReceivedDatagram::info(): destination address and interface, ttl, ECN, the kernel's receive
   /// time; on unix sockets the sender's credentials. Costs a little for every datagram.

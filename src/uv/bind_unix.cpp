@@ -51,6 +51,16 @@ int make_way(os::SocketFile& file, bool locked, os::SocketType type, const Addre
 
 }  // namespace
 
+int find_access(const std::optional<unsigned>& mode, const std::optional<std::string>& group,
+                os::FileAccess& access) {
+  access = {.mode = mode};
+  if (!group) return 0;
+  unsigned number = 0;
+  const int err = os::find_group(*group, number);
+  if (err == 0) access.group = number;
+  return err;
+}
+
 int bind_unix(int fd, os::SocketType type, const Address& address, const UnixBinding& binding,
               std::optional<os::SocketFile>& file) {
   if (address.is_abstract()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <tsock/address.hpp>
 #include <tsock/stale_socket.hpp>
 
@@ -15,6 +16,11 @@ struct UnixBinding {
   os::FileAccess access = {};
   std::optional<int> backlog = std::nullopt;  ///< listens, too
 };
+
+/// What `mode` and `group`, a name or a number, ask for. \return 0, or EINVAL for a group that does not
+/// exist.
+int find_access(const std::optional<unsigned>& mode, const std::optional<std::string>& group,
+                os::FileAccess& access);
 
 /// Binds to a unix address, and listens. For others who do the same this is one step: one of them wins, and
 /// who loses gets EADDRINUSE. The file has its permissions before anybody can connect. On success `file` is

@@ -198,9 +198,13 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   if (err != 0) return {};
   std::optional<os::SocketFile> file;
   if (!local.is_empty() && !local.is_unnamed()) {
-    err = local.is_unix()
-              ? bind_unix(fd.get(), os::SocketType::datagram, local, {.stale = options.stale_socket}, file)
-              : os::bind(fd.get(), local);
+    UnixBinding binding{.stale = options.stale_socket};
+    if (local.is_unix() && !local.is_abstract())
+      err = find_access(options.mode, options.group, binding.access);
+    if (err == 0) {
+      err = local.is_unix() ? bind_unix(fd.get(), os::SocketType::datagram, local, binding, file)
+                            : os::bind(fd.get(), local);
+    }
     if (err != 0) return {};
   }
   const bool connected = !remote.is_empty() && !remote.is_unnamed();

@@ -68,14 +68,9 @@ int bind_and_listen(int fd, const Address& address, const ListenerOptions& optio
     err = os::bind(fd, address);
     return err != 0 ? err : os::listen(fd, options.backlog);
   }
-  UnixBinding binding{
-      .stale = options.stale_socket, .access = {.mode = options.mode}, .backlog = options.backlog};
-  if (options.group && !address.is_abstract()) {
-    unsigned group = 0;
-    err = os::find_group(*options.group, group);
-    if (err != 0) return err;
-    binding.access.group = group;
-  }
+  UnixBinding binding{.stale = options.stale_socket, .backlog = options.backlog};
+  if (!address.is_abstract()) err = find_access(options.mode, options.group, binding.access);
+  if (err != 0) return err;
   return bind_unix(fd, os::SocketType::stream, address, binding, file);
 }
 

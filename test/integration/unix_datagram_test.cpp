@@ -188,6 +188,24 @@ BOOST_AUTO_TEST_CASE(what_is_no_socket_is_never_replaced) {
   BOOST_TEST(content == "precious");
 }
 
+BOOST_AUTO_TEST_CASE(the_socket_file_has_the_mode_and_group_that_were_asked_for) {
+  const auto status = [this] {
+    struct stat found {};
+    BOOST_TEST(::lstat((directory / "socket").c_str(), &found) == 0);
+    return found;
+  };
+  for (const unsigned mode : {0600U, 0666U, 0620U}) {
+    const Datagram ours = open_unix(path(), {}, {.mode = mode});
+    BOOST_TEST((status().st_mode & 07777U) == mode);
+  }
+  {
+    const Datagram ours = open_unix(path(), {}, {.group = std::to_string(::getgid())});
+    BOOST_TEST(status().st_gid == ::getgid());
+  }
+  BOOST_TEST(unix_error(path(), {}, {.group = "no such group"}) == EINVAL);
+  BOOST_TEST(!exists());
+}
+
 BOOST_AUTO_TEST_CASE(the_socket_file_goes_with_the_socket) {
   {
     Datagram ours = open_unix(path());

@@ -122,7 +122,9 @@ BOOST_AUTO_TEST_CASE(signal_that_the_application_has_changed_meanwhile_is_left_a
 
 BOOST_AUTO_TEST_CASE(child_that_lets_its_copies_go_leaves_the_parent_its_events) {
   LoopFixture fixture;
-  auto [left, right] = fixture.unix_pair();
+  auto streams = fixture.unix_pair();
+  Stream& left = streams.first;
+  Stream& right = streams.second;
   int err = 0;
   Listener listener = Listener::tcp(fixture.loop, test::loopback_v4(), {}, err);
   BOOST_TEST_REQUIRE(err == 0);

@@ -1,7 +1,5 @@
 #include "datagram_socket.hpp"
 
-#include <grp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -44,24 +42,6 @@ tsock::Address private_name(int& err) {
   const std::string name =
       "tsock-cat-" + std::to_string(::getpid()) + "-" + std::to_string(random()) + std::to_string(random());
   return tsock::Address::unix_abstract(name, err);
-}
-
-std::optional<gid_t> group_id(const std::string& name) {
-  if (const auto number = parse_number(name, static_cast<gid_t>(-2))) return static_cast<gid_t>(*number);
-  const group* const entry = ::getgrnam(name.c_str());  // NOLINT(concurrency-mt-unsafe): one thread asks
-  if (entry == nullptr) return std::nullopt;
-  return entry->gr_gid;
-}
-
-// Nobody but the owner can send before mode and group are right.
-int set_owner(const std::string& path, const tsock::ListenerOptions& options, mode_t usual_mode) {
-  if (options.group) {
-    const auto id = group_id(*options.group);
-    if (!id) return EINVAL;
-    if (::chown(path.c_str(), static_cast<uid_t>(-1), *id) != 0) return errno;
-  }
-  return ::chmod(path.c_str(), options.mode ? static_cast<mode_t>(*options.mode) : usual_mode) == 0 ? 0
-                                                                                                    : errno;
 }
 
 }  // namespace
@@ -143,17 +123,9 @@ tsock::Datagram bind_unix_datagram(const Services& services, const tsock::Addres
   if (local.is_abstract()) return tsock::Datagram::unix_datagram(services.loop, local, {}, options, err);
 
   options.stale_socket = wanted.stale_socket;
-  const bool has_owner = wanted.mode.has_value() || wanted.group.has_value();
-  const mode_t usual_mask = has_owner ? ::umask(0177) : 0;
-  tsock::Datagram socket = tsock::Datagram::unix_datagram(services.loop, local, {}, options, err);
-  if (has_owner) ::umask(usual_mask);
-  if (err != 0) return {};
-  if (has_owner) {
-    int ignored = 0;  // it is a unix address
-    err = set_owner(std::string(local.unix_path(ignored)), wanted, 0777 & ~usual_mask);
-  }
-  if (err != 0) return {};
-  return socket;
+  options.mode = wanted.mode;
+  options.group = wanted.group;
+  return tsock::Datagram::unix_datagram(services.loop, local, {}, options, err);
 }
 
 }  // namespace tsock_cat
