@@ -91,8 +91,8 @@ struct StreamFixture : LoopFixture {
     BOOST_TEST(error_of(writing) == 0);
   }
 
-  /// More bytes than all buffers hold. (A small receive buffer would let the window of a TCP connection shrink,
-  /// and that makes it crawl.)
+  /// More bytes than all buffers hold. (A small receive buffer would let the window of a TCP connection
+  /// shrink, and that makes it crawl.)
   [[nodiscard]] Bytes blocking_bytes() const { return pattern(buffers_ ? std::size_t{16} << 20 : 100, 7); }
   /// Starts a write that cannot complete before somebody reads.
   Request<ssize_t> block_writing(Stream& from) {
