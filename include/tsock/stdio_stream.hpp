@@ -18,7 +18,7 @@ enum class FileMode : std::uint8_t {
 /// A Stream over a descriptor that the process was started with, of any kind: terminal, pipe or fifo, stream
 /// socket, regular file, device.
 ///
-/// Nothing blocks: regular files are read and written by libuv's worker threads, at the descriptor's own
+/// Nothing blocks: regular files are read and written by worker threads of the loop, at the descriptor's own
 /// place in the file, so others that share it go on where the Stream stopped; up to 64 KiB are read ahead.
 /// `disconnect()` gives the error of close(2), where file systems report what did not reach the disk.
 ///
