@@ -90,7 +90,8 @@ std::string host_error(std::string_view host, std::string_view port) {
   if (const std::size_t percent = host.find('%'); percent != std::string_view::npos) {
     return "only IPv6 addresses have an interface behind %: [fe80::1%eth0]:7000";
   }
-  const std::string tail = port.empty() ? std::string() : ":" + std::string(port);
+  std::string tail;
+  if (!port.empty()) tail.append(1, ':').append(port);
   return quoted(host) + " is no numeric address, and names are not looked up here: write 127.0.0.1" + tail +
          " or [::1]" + tail + " for this host";
 }

@@ -3,19 +3,13 @@
 #include <algorithm>
 #include <deque>
 
+#include "support/sanitizer.hpp"
+
 namespace tsock::test {
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool keeps_buffers = false;
-#elif !defined(__has_feature)
-constexpr bool keeps_buffers = true;
-#elif __has_feature(address_sanitizer)
-constexpr bool keeps_buffers = false;
-#else
-constexpr bool keeps_buffers = true;
-#endif
+constexpr bool keeps_buffers = TSOCK_TEST_ADDRESS_SANITIZER == 0;
 
 constexpr std::byte mark{0xdb};
 constexpr std::size_t kept_buffers = 64;

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "support/sanitizer.hpp"
+
 namespace tsock::test {
 
 namespace {
@@ -22,20 +24,17 @@ ThreadShortage::~ThreadShortage() { no_threads = false; }
 
 }  // namespace tsock::test
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TSOCK_THREADS_ARE_WATCHED 1
+#if TSOCK_TEST_THREAD_SANITIZER
 // What the sanitizer has in the C library's place: it has to know each thread.
 extern "C" int __interceptor_pthread_create(  // NOLINT(bugprone-reserved-identifier)
     pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument);
-#endif
 #endif
 
 // Stands in front of the C library's for this program, and so for the C++ library in it.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*),
                               void* argument) noexcept {
   if (tsock::test::no_threads) return EAGAIN;
-#if defined(TSOCK_THREADS_ARE_WATCHED)
+#if TSOCK_TEST_THREAD_SANITIZER
   const tsock::test::Create next = &__interceptor_pthread_create;
 #else
   const auto next = reinterpret_cast<tsock::test::Create>(::dlsym(RTLD_NEXT, "pthread_create"));

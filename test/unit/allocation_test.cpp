@@ -9,6 +9,7 @@
 
 #include "core/pool.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/sanitizer.hpp"
 
 using namespace std::chrono_literals;
 using namespace tsock;
@@ -19,12 +20,8 @@ std::atomic<std::size_t> allocations{0};
 }  // namespace
 
 // Sanitizers have operators of their own.
-#if defined(TSOCK_ADDRESS_SANITIZER) || defined(TSOCK_POOL_PASSES_THROUGH) || defined(__SANITIZE_THREAD__)
+#if TSOCK_TEST_ADDRESS_SANITIZER || TSOCK_TEST_THREAD_SANITIZER || defined(TSOCK_POOL_PASSES_THROUGH)
 #define TSOCK_ALLOCATIONS_NOT_COUNTED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TSOCK_ALLOCATIONS_NOT_COUNTED 1
-#endif
 #endif
 
 #if !defined(TSOCK_ALLOCATIONS_NOT_COUNTED)

@@ -14,22 +14,12 @@
 #include <vector>
 
 #include "support/loop_fixture.hpp"
+#include "support/sanitizer.hpp"
 
 namespace tsock::test {
 namespace {
 
 constexpr std::size_t mebibyte = std::size_t{1} << 20;
-
-/// Sanitizers map memory of their own without end, and end the program where there is none.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool can_limit_memory = false;
-#elif !defined(__has_feature)
-constexpr bool can_limit_memory = true;
-#elif __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool can_limit_memory = false;
-#else
-constexpr bool can_limit_memory = true;
-#endif
 
 /// Lets the process have so much more address space than it has now, for a while.
 class AddressSpaceLimit {
@@ -92,7 +82,7 @@ const Framing large_messages = framing::u32be{.max_body = std::size_t{1} << 30};
 BOOST_FIXTURE_TEST_SUITE(announced_size, AnnouncedSizeFixture)
 
 BOOST_AUTO_TEST_CASE(messages_that_are_announced_and_do_not_come_take_no_address_space,
-                     *boost::unit_test::enable_if<can_limit_memory>()) {
+                     *boost::unit_test::precondition(can_limit_memory)) {
   for (const StreamKind kind : {StreamKind::unix_socket, StreamKind::memory}) {
     BOOST_TEST_CONTEXT(kind) {
       std::vector<Connection> connections(64);
@@ -117,7 +107,7 @@ BOOST_AUTO_TEST_CASE(messages_that_are_announced_and_do_not_come_take_no_address
 }
 
 BOOST_AUTO_TEST_CASE(lines_that_may_be_long_and_do_not_come_take_no_address_space,
-                     *boost::unit_test::enable_if<can_limit_memory>()) {
+                     *boost::unit_test::precondition(can_limit_memory)) {
   const Framing lines = framing::line{.max_body = std::size_t{1} << 30};
   std::vector<Connection> connections(64);
   for (auto& connection : connections) connection.ends = memory_pair();
@@ -176,7 +166,7 @@ BOOST_AUTO_TEST_CASE(an_interrupted_message_gives_every_byte_back_at_each_size_i
 }
 
 BOOST_AUTO_TEST_CASE(a_message_that_there_is_no_memory_for_in_its_middle_is_still_unread,
-                     *boost::unit_test::enable_if<can_limit_memory>()) {
+                     *boost::unit_test::precondition(can_limit_memory)) {
   auto pair = memory_pair();
   const std::vector<std::byte> sent = message(200 * mebibyte);
   const std::size_t part = 100 * mebibyte;

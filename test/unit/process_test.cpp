@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "support/loop_fixture.hpp"
+#include "support/sanitizer.hpp"
 
 using namespace std::chrono_literals;
 using namespace tsock;
@@ -183,14 +184,8 @@ BOOST_AUTO_TEST_CASE(child_goes_on_with_a_loop_that_nobody_told_of_the_fork) {
   BOOST_TEST(test::text_of(buffer) == "after");
 }
 
-// ThreadSanitizer ends a child of a program with threads that makes one itself.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TSOCK_CHILD_HAS_NO_THREADS 1
-#endif
-#endif
-#if !defined(TSOCK_CHILD_HAS_NO_THREADS)
-BOOST_AUTO_TEST_CASE(child_reads_files_with_threads_of_its_own) {
+BOOST_AUTO_TEST_CASE(child_reads_files_with_threads_of_its_own,
+                     *boost::unit_test::precondition(test::children_may_have_threads)) {
   LoopFixture fixture;
   int err = 0;
   Stream file = open_file(fixture.loop, "/proc/self/cmdline", FileMode::read, err);
@@ -204,7 +199,6 @@ BOOST_AUTO_TEST_CASE(child_reads_files_with_threads_of_its_own) {
   file = Stream();
   fixture.loop.run();
 }
-#endif
 
 BOOST_AUTO_TEST_CASE(child_that_destroys_its_listener_or_datagram_leaves_the_parent_the_socket_file) {
   LoopFixture fixture;
