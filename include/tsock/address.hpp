@@ -11,11 +11,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tsock/export.hpp>
 #include <tsock/optional_text.hpp>
 
 struct sockaddr;  // the system's; named here so that this header drags in no socket header
 
 namespace tsock {
+
+// The friends that are not inline: the class's export is not theirs.
+class Address;
+TSOCK_EXPORT std::strong_ordering operator<=>(const Address& a, const Address& b) noexcept;
+TSOCK_EXPORT std::ostream& operator<<(std::ostream& out, const Address& address);
 
 /// One socket endpoint as a value: IPv4, IPv6 (with scope), a unix path, an abstract or an unnamed unix
 /// socket. A default constructed Address is "no address".
@@ -26,7 +32,7 @@ namespace tsock {
 ///
 /// The bytes are kept in one normal form (padding and the IPv6 flow label zero, unix paths terminated), so
 /// addresses that mean the same endpoint compare equal wherever they came from.
-class Address {
+class TSOCK_EXPORT Address {
  public:
   /// Bytes of sockaddr that fit: the size of sockaddr_storage.
   static constexpr std::size_t storage_size = 128;

@@ -4,6 +4,7 @@
 #include <tsock/address.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/connect_options.hpp>
+#include <tsock/export.hpp>
 #include <tsock/optional_text.hpp>
 #include <tsock/request.hpp>
 #include <tsock/resolver.hpp>
@@ -36,12 +37,14 @@ struct ConnectHostOptions {
 /// (ECONNREFUSED, ...) before ETIMEDOUT, and that before the lack of a route (ENETUNREACH, EHOSTUNREACH,
 /// EADDRNOTAVAIL, EAFNOSUPPORT); among equals the first. ETIMEDOUT is also connect.timeout. Cancelling and
 /// destroying close every attempt.
-Request<Stream> connect_to_host(Loop& loop, OptionalText host, OptionalText service,
-                                const ConnectHostOptions& options = {}, CallSite site = CallSite::current());
+TSOCK_EXPORT Request<Stream> connect_to_host(Loop& loop, OptionalText host, OptionalText service,
+                                             const ConnectHostOptions& options = {},
+                                             CallSite site = CallSite::current());
 
 /// As above with addresses that are known already. ENXIO when none is left to try: the list is empty, or
 /// `options.family` or the local address excludes all of them.
-Request<Stream> connect_to_host(Loop& loop, std::vector<Address> addresses,
-                                const ConnectHostOptions& options = {}, CallSite site = CallSite::current());
+TSOCK_EXPORT Request<Stream> connect_to_host(Loop& loop, std::vector<Address> addresses,
+                                             const ConnectHostOptions& options = {},
+                                             CallSite site = CallSite::current());
 
 }  // namespace tsock

@@ -12,6 +12,7 @@
 #include <tsock/datagram_backend.hpp>
 #include <tsock/datagram_options.hpp>
 #include <tsock/detail/checked_loop.hpp>
+#include <tsock/export.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/queue.hpp>
 #include <tsock/received_datagram.hpp>
@@ -54,7 +55,7 @@ struct OutgoingDatagram {
 ///
 /// A Datagram may be moved and destroyed at any time, also in callbacks; requests in progress then complete
 /// with ECANCELED on the next turn.
-class Datagram {
+class TSOCK_EXPORT Datagram {
  public:
   /// No socket, and no loop to complete on: operations give an empty Request.
   Datagram() noexcept = default;

@@ -7,6 +7,7 @@
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
 #include <tsock/datagram_info.hpp>
+#include <tsock/export.hpp>
 #include <tsock/send_from.hpp>
 #include <tsock/unique_fd.hpp>
 
@@ -15,7 +16,7 @@ namespace tsock {
 class DatagramControl;
 
 /// What a DatagramBackend tells the Datagram in front of it.
-class DatagramEvents {
+class TSOCK_EXPORT DatagramEvents {
  public:
   /// `try_receive()` is worth a call. May come without need.
   virtual void on_readable() noexcept = 0;
@@ -46,7 +47,7 @@ struct DatagramMessage {
 };
 
 /// The interface behind a Datagram; the rules are those of StreamBackend.
-class DatagramBackend {
+class TSOCK_EXPORT DatagramBackend {
  public:
   DatagramBackend() = default;
   DatagramBackend(const DatagramBackend&) = delete;
@@ -87,7 +88,7 @@ class DatagramBackend {
 };
 
 /// What a datagram backend offers when a socket is right below it. Functions return 0 or an errno value.
-class DatagramControl {
+class TSOCK_EXPORT DatagramControl {
  public:
   /// The descriptor, still owned by the socket; -1 once closed.
   [[nodiscard]] virtual int native_handle() const noexcept = 0;

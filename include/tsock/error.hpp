@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <tsock/export.hpp>
 
 namespace tsock {
 
@@ -9,12 +10,12 @@ namespace tsock {
 ///
 /// The text is static and never goes away. Where two names share a number the more usual one is given
 /// (EAGAIN, EOPNOTSUPP). A number that no system uses, negative or above 4095, gives "E?".
-[[nodiscard]] std::string_view error_name(int err) noexcept;
+[[nodiscard]] TSOCK_EXPORT std::string_view error_name(int err) noexcept;
 
 /// Name and meaning for a log line: "ECONNRESET: connection reset by peer", "OK" for 0.
 ///
 /// The errors that tsock itself gives have a wording of their own, the same on every system and in every
 /// locale; the rest has the system's. May be called from any thread.
-[[nodiscard]] std::string error_text(int err);
+[[nodiscard]] TSOCK_EXPORT std::string error_text(int err);
 
 }  // namespace tsock

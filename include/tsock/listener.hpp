@@ -6,6 +6,7 @@
 #include <memory>
 #include <tsock/address.hpp>
 #include <tsock/call_site.hpp>
+#include <tsock/export.hpp>
 #include <tsock/listener_backend.hpp>
 #include <tsock/listener_options.hpp>
 #include <tsock/request.hpp>
@@ -28,8 +29,8 @@ class LoopCore;
 /// Says in the log that a listener accepts no more.
 class LogAcceptError {
  public:
-  explicit LogAcceptError(const Listener& listener);
-  void operator()(int err) const;
+  TSOCK_EXPORT explicit LogAcceptError(const Listener& listener);
+  TSOCK_EXPORT void operator()(int err) const;
 
  private:
   LoopCore* core_;
@@ -48,7 +49,7 @@ class LogAcceptError {
 /// Of those who open the same unix path at the same time one gets it, and the others EADDRINUSE. The
 /// directory is locked meanwhile (flock(2)), where it can be read. The listener keeps it open, so that
 /// `unlink_on_close` works in another working directory.
-class Listener {
+class TSOCK_EXPORT Listener {
  public:
   /// No listener: `accept()` gives an empty request.
   Listener() noexcept = default;
@@ -109,7 +110,7 @@ struct AcceptOptions {
 
 /// The place of one connection among `AcceptOptions::most`; to be kept for as long as the connection counts,
 /// beside its stream as a rule. May outlive listener and loop.
-class AcceptSlot {
+class TSOCK_EXPORT AcceptSlot {
  public:
   AcceptSlot() noexcept = default;
   AcceptSlot(AcceptSlot&&) noexcept = default;
@@ -129,7 +130,7 @@ class AcceptSlot {
 
 /// Pauses, resumes and stops a `for_each_accept()`. It goes on when this is destroyed, but one that is paused
 /// then ends. May outlive the listener, and does nothing from then on.
-class Accepting {
+class TSOCK_EXPORT Accepting {
  public:
   Accepting() noexcept = default;
   /// For implementers.
@@ -155,13 +156,13 @@ class AcceptState;
 /// Accepts again before it hands a stream out: the function may destroy the listener.
 class AcceptLoop : public std::enable_shared_from_this<AcceptLoop> {
  public:
-  AcceptLoop(Listener& listener, const AcceptOptions& options, CallSite site);
+  TSOCK_EXPORT AcceptLoop(Listener& listener, const AcceptOptions& options, CallSite site);
   AcceptLoop(const AcceptLoop&) = delete;
   AcceptLoop& operator=(const AcceptLoop&) = delete;
   virtual ~AcceptLoop() = default;
 
   /// Accepts, unless it does so already or must not.
-  void accept_next();
+  TSOCK_EXPORT void accept_next();
   void release_slot() noexcept;
   void pause() noexcept;
   void resume();

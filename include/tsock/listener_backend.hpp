@@ -2,12 +2,13 @@
 
 #include <memory>
 #include <tsock/address.hpp>
+#include <tsock/export.hpp>
 #include <tsock/stream_backend.hpp>
 
 namespace tsock {
 
 /// What a ListenerBackend tells the Listener in front of it.
-class ListenerEvents {
+class TSOCK_EXPORT ListenerEvents {
  public:
   /// `try_accept()` is worth a call. May come without need.
   virtual void on_acceptable() noexcept = 0;
@@ -17,7 +18,7 @@ class ListenerEvents {
 };
 
 /// The interface behind a Listener; the rules are those of StreamBackend.
-class ListenerBackend {
+class TSOCK_EXPORT ListenerBackend {
  public:
   ListenerBackend() = default;
   ListenerBackend(const ListenerBackend&) = delete;

@@ -6,6 +6,7 @@
 #include <new>
 #include <tsock/call_site.hpp>
 #include <tsock/detail/posted_function.hpp>
+#include <tsock/export.hpp>
 #include <tsock/loop_metrics.hpp>
 #include <tsock/request.hpp>
 #include <tsock/trace.hpp>
@@ -36,7 +37,7 @@ struct LoopRelease {
 /// The Loop may go before the objects that were made on it: their requests then end with ECANCELED without a
 /// callback, streams and listeners are closed. A callback may destroy it, too: `run()`, `run_once()`,
 /// `run_until_idle()` and `wait()` return when the callback has, without calling anything else.
-class Loop {
+class TSOCK_EXPORT Loop {
  public:
   /// A loop of its own. \throws std::system_error when the system gives none.
   Loop();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <tsock/address.hpp>
 #include <tsock/datagram.hpp>
+#include <tsock/export.hpp>
 #include <utility>
 
 namespace tsock {
@@ -36,6 +37,7 @@ struct MemoryDatagramOptions {
 /// the other end is gone, sending gives ECONNREFUSED. What a full queue drops is counted by the receiver's
 /// `Datagram::dropped()`; what chance loses is counted by nobody. Made for tests of protocols: no kernel, no
 /// clock, and the same seed gives the same run.
-std::pair<Datagram, Datagram> memory_datagram_pair(Loop& loop, const MemoryDatagramOptions& options = {});
+TSOCK_EXPORT std::pair<Datagram, Datagram> memory_datagram_pair(Loop& loop,
+                                                                const MemoryDatagramOptions& options = {});
 
 }  // namespace tsock

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <tsock/export.hpp>
 #include <tsock/stream.hpp>
 #include <utility>
 
@@ -20,6 +21,7 @@ struct MemoryStreamOptions {
 /// Two connected streams in this process, without a buffer: a write completes when the other side has read
 /// its bytes, and nothing moves before both sides want it. Made for tests of protocols: the order of events
 /// is exact and no kernel is involved.
-std::pair<Stream, Stream> memory_stream_pair(Loop& loop, const MemoryStreamOptions& options = {});
+TSOCK_EXPORT std::pair<Stream, Stream> memory_stream_pair(Loop& loop,
+                                                          const MemoryStreamOptions& options = {});
 
 }  // namespace tsock

@@ -6,6 +6,7 @@
 #include <optional>
 #include <tsock/call_site.hpp>
 #include <tsock/detail/request_state.hpp>
+#include <tsock/export.hpp>
 #include <tsock/request.hpp>
 #include <type_traits>
 #include <utility>
@@ -81,17 +82,17 @@ namespace detail {
 
 class ParentScope {
  public:
-  explicit ParentScope(RequestState& parent) noexcept;
+  TSOCK_EXPORT explicit ParentScope(RequestState& parent) noexcept;
   ParentScope(const ParentScope&) = delete;
   ParentScope& operator=(const ParentScope&) = delete;
-  ~ParentScope();
+  TSOCK_EXPORT ~ParentScope();
 
  private:
   LoopCore* core_;
   std::uint64_t previous_;
 };
 
-LoopCore& core_of(Loop& loop) noexcept;
+TSOCK_EXPORT LoopCore& core_of(Loop& loop) noexcept;
 
 }  // namespace detail
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <tsock/export.hpp>
 #include <type_traits>
 
 namespace tsock {
@@ -10,7 +11,7 @@ namespace tsock {
 /// Text that may be absent, as a parameter: from any string, from a C string that may be null, from
 /// `nullptr` or `std::nullopt`. What null means is said by the function; it reads nothing through it. Refers
 /// to the caller's text, as std::string_view does.
-class OptionalText {
+class TSOCK_EXPORT OptionalText {
  public:
   /// Absent.
   constexpr OptionalText() noexcept = default;

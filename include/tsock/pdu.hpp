@@ -6,6 +6,7 @@
 #include <span>
 #include <tsock/buffer.hpp>
 #include <tsock/detail/pdu_block.hpp>
+#include <tsock/export.hpp>
 #include <tsock/temporary_bytes.hpp>
 #include <utility>
 #include <vector>
@@ -16,7 +17,7 @@ namespace tsock {
 /// vector over them stays good while the Pdu lives, also when the Pdu itself is moved. A message may lie in
 /// the 128 KiB that it was received with and keep all of them; a loop lets that happen four times, for
 /// messages of 8 KiB or more eight times, and copies messages out beyond that. Belongs to its loop's thread.
-class Pdu {
+class TSOCK_EXPORT Pdu {
  public:
   Pdu() noexcept = default;
   Pdu(Pdu&& other) noexcept : data_(std::exchange(other.data_, nullptr)), extent_(other.extent_) {}

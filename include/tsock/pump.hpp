@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <tsock/call_site.hpp>
+#include <tsock/export.hpp>
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
@@ -55,7 +56,7 @@ struct PumpOptions {
 /// on directly behind the last byte that it took, and another pump goes on there; a half-close that is out
 /// already counts as done for it. (A layer below may have taken bytes that it has not sent yet; they count as
 /// taken.) When it is the source that was destroyed, such bytes go with it.
-Request<PumpResult> pump(Stream& source, Stream& target, PumpOptions options = {},
-                         CallSite site = CallSite::current());
+TSOCK_EXPORT Request<PumpResult> pump(Stream& source, Stream& target, PumpOptions options = {},
+                                      CallSite site = CallSite::current());
 
 }  // namespace tsock

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <tsock/export.hpp>
 #include <tsock/operation.hpp>
 #include <tsock/request.hpp>
 #include <type_traits>
@@ -20,7 +21,7 @@ class QueueBlock;
 
 /// Holds a Queue while it lives: the entries behind it wait. Given by `Queue::block()` and `Queue::wait()`.
 /// To be kept, as a member or in the callback that goes on: one that nobody keeps holds nothing.
-class [[nodiscard]] QueueHold {
+class [[nodiscard]] TSOCK_EXPORT QueueHold {
  public:
   QueueHold() noexcept = default;
   QueueHold(QueueHold&& other) noexcept
@@ -59,7 +60,7 @@ class [[nodiscard]] QueueHold {
 /// call. A failed entry does not stop the queue; as errors latch in a stream, the writes behind a failed
 /// write fail too. tsocket's counterpart (tevent_queue) keeps an entry until its request is freed; here a
 /// completion is enough. The queue forms of a stream give EINVAL for an empty Queue or one of another loop.
-class Queue {
+class TSOCK_EXPORT Queue {
  public:
   /// An empty front, for assignment: its own functions give empty requests.
   Queue() noexcept = default;

@@ -6,6 +6,7 @@
 #include <tsock/address.hpp>
 #include <tsock/datagram_info.hpp>
 #include <tsock/detail/datagram_block.hpp>
+#include <tsock/export.hpp>
 #include <tsock/temporary_bytes.hpp>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@ namespace tsock {
 
 /// One received datagram in memory of exactly its size. Owns its bytes, which never move: a span over them
 /// stays good while the ReceivedDatagram lives, also when that itself is moved. Belongs to its loop's thread.
-class ReceivedDatagram {
+class TSOCK_EXPORT ReceivedDatagram {
  public:
   /// No datagram: no bytes, the empty address.
   ReceivedDatagram() noexcept = default;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <tsock/address.hpp>
 #include <tsock/call_site.hpp>
+#include <tsock/export.hpp>
 #include <tsock/optional_text.hpp>
 #include <tsock/request.hpp>
 #include <vector>
@@ -46,13 +47,13 @@ struct ResolveOptions {
 /// lookup. The thread cannot be called back, but nobody waits for it: neither `Loop::run()` nor the end of
 /// the Loop nor that of the process, and files have threads of their own. A loop has at most 16 such threads;
 /// a lookup beyond them waits, in order, until one is free.
-Request<std::vector<Address>> resolve(Loop& loop, OptionalText host, OptionalText service,
-                                      const ResolveOptions& options = {},
-                                      CallSite site = CallSite::current());
+TSOCK_EXPORT Request<std::vector<Address>> resolve(Loop& loop, OptionalText host, OptionalText service,
+                                                   const ResolveOptions& options = {},
+                                                   CallSite site = CallSite::current());
 
 /// Whether `resolve()` takes `host` for a name or a numeric address, as far as the text tells. False for
 /// spaces and control characters, for numbers that are no address ("127.1"), for text with a colon that is no
 /// IPv6 address, and above 255 bytes. `Address::parse_error_text()` has words for that. Nothing is asked.
-[[nodiscard]] bool is_host_text(OptionalText host);
+[[nodiscard]] TSOCK_EXPORT bool is_host_text(OptionalText host);
 
 }  // namespace tsock

@@ -4,12 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <tsock/address.hpp>
+#include <tsock/export.hpp>
 
 namespace tsock {
 
 /// Where a datagram leaves from, on a socket that is bound to the wildcard: a local address, an interface, or
 /// both (IP_PKTINFO, IPV6_PKTINFO). Small, so that each datagram can carry one.
-class SendFrom {
+class TSOCK_EXPORT SendFrom {
  public:
   /// Nothing is asked for: the route decides.
   SendFrom() noexcept = default;

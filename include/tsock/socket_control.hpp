@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <tsock/buffer.hpp>
+#include <tsock/export.hpp>
 #include <tsock/peer_credentials.hpp>
 #include <tsock/stream_backend.hpp>
 #include <tsock/unique_fd.hpp>
@@ -11,7 +12,7 @@
 namespace tsock {
 
 /// A stream backend that is a socket, and what it offers beyond bytes.
-class SocketControl : public StreamBackend {
+class TSOCK_EXPORT SocketControl : public StreamBackend {
  public:
   [[nodiscard]] SocketControl* socket_control() noexcept final { return this; }
   /// The descriptor, still owned by the stream; -1 once closed.

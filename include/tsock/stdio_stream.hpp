@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <tsock/export.hpp>
 #include <tsock/stream.hpp>
 
 namespace tsock {
@@ -37,12 +38,12 @@ enum class FileMode : std::uint8_t {
 ///
 /// \param err 0, or: EBADF; EISDIR; for sockets what `Stream::adopt()` gives; EMFILE and the like. EBADF
 /// comes from a read or write that the descriptor was not opened for.
-[[nodiscard]] Stream open_stdio(Loop& loop, int fd, int& err);
+[[nodiscard]] TSOCK_EXPORT Stream open_stdio(Loop& loop, int fd, int& err);
 
 /// A Stream over a file, opened (open(2)) before this returns; see `open_stdio()` for what it does. The path
 /// may also be a fifo, a terminal or a device; a fifo needs its other end open: reading ends at once and
 /// writing gives ENXIO otherwise.
 /// \param err 0, or what open(2) gives; EISDIR.
-[[nodiscard]] Stream open_file(Loop& loop, const char* path, FileMode mode, int& err);
+[[nodiscard]] TSOCK_EXPORT Stream open_file(Loop& loop, const char* path, FileMode mode, int& err);
 
 }  // namespace tsock

@@ -13,6 +13,7 @@
 #include <tsock/detail/inline_function.hpp>
 #include <tsock/detail/stream_place.hpp>
 #include <tsock/disconnect_options.hpp>
+#include <tsock/export.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/pdu.hpp>
@@ -52,7 +53,7 @@ class StreamWrite;
 /// A Stream may be moved and destroyed at any time, also in callbacks; requests in progress then complete
 /// with ECANCELED on the next turn, and the connection is closed at once without a goodbye. Use
 /// `disconnect()` for an orderly end.
-class Stream {
+class TSOCK_EXPORT Stream {
  public:
   /// No stream, and no loop to complete on: operations give an empty Request. (A moved-from stream gives
   /// ENOTCONN.)
@@ -295,7 +296,7 @@ class Stream {
 };
 
 namespace detail {
-LoopCore& core_of(Loop& loop) noexcept;
+TSOCK_EXPORT LoopCore& core_of(Loop& loop) noexcept;
 
 /// A call of the user's next-vector function.
 struct NextVectorCall {

@@ -6,6 +6,7 @@
 #include <span>
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
+#include <tsock/export.hpp>
 
 namespace tsock {
 
@@ -14,7 +15,7 @@ struct StreamOptions;
 
 /// What a StreamBackend tells the Stream in front of it. None of these runs a callback of the user:
 /// completions are delivered later by the loop.
-class StreamEvents {
+class TSOCK_EXPORT StreamEvents {
  public:
   /// `try_readv()` is worth a call: bytes, the end or an error are there. A `try_disconnect()` that gave
   /// EAGAIN is, too. May come without need.
@@ -74,7 +75,7 @@ struct Linger {
 /// never from two threads. No function throws: what needs memory and gets none says ENOMEM, and nothing is
 /// lost by it. A backend must not call an event from inside a `try_` or `want_` function of its own; a
 /// `Loop::sleep()` of zero is the way to come back later.
-class StreamBackend {
+class TSOCK_EXPORT StreamBackend {
  public:
   StreamBackend() = default;
   StreamBackend(const StreamBackend&) = delete;

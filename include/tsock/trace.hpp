@@ -5,6 +5,7 @@
 #include <functional>
 #include <string_view>
 #include <tsock/call_site.hpp>
+#include <tsock/export.hpp>
 
 namespace tsock {
 
@@ -34,6 +35,6 @@ struct TraceEvent {
 using TraceFunction = std::function<void(const TraceEvent&)>;
 
 /// "started", "finished" and so on.
-[[nodiscard]] std::string_view trace_kind_name(TraceKind kind) noexcept;
+[[nodiscard]] TSOCK_EXPORT std::string_view trace_kind_name(TraceKind kind) noexcept;
 
 }  // namespace tsock

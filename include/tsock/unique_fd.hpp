@@ -1,11 +1,12 @@
 #pragma once
 
+#include <tsock/export.hpp>
 #include <utility>
 
 namespace tsock {
 
 /// Owns a file descriptor and closes it.
-class UniqueFd {
+class TSOCK_EXPORT UniqueFd {
  public:
   UniqueFd() noexcept = default;
   explicit UniqueFd(int fd) noexcept : fd_(fd) {}

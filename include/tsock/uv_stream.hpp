@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tsock/export.hpp>
 #include <tsock/stream.hpp>
 #include <tsock/stream_options.hpp>
 
@@ -54,7 +55,7 @@ class UvStreamOwnership {
 /// \param err 0, or: EINVAL for a null or closing handle, a handle of another loop or of another kind;
 /// ENOTCONN when it can be neither read nor written; EBUSY when the application reads or writes it right now;
 /// ENOMEM; what setsockopt(2) gives. On failure the Stream is empty and the handle untouched.
-[[nodiscard]] Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownership,
-                                    const StreamOptions& options, int& err);
+[[nodiscard]] TSOCK_EXPORT Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownership,
+                                                 const StreamOptions& options, int& err);
 
 }  // namespace tsock

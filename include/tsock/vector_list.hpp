@@ -4,13 +4,14 @@
 #include <cstddef>
 #include <span>
 #include <tsock/buffer.hpp>
+#include <tsock/export.hpp>
 #include <vector>
 
 namespace tsock {
 
 /// Where the next bytes of a message go; filled by the function given to `Stream::readv_pdu()`. Up to four
 /// vectors need no heap allocation.
-class VectorList {
+class TSOCK_EXPORT VectorList {
  public:
   /// Adds a buffer to fill completely. It stays the caller's and must live until the next call of the
   /// function, the completion, or the destruction of the Request.

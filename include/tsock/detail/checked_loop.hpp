@@ -1,5 +1,7 @@
 #pragma once
 
+#include <tsock/export.hpp>
+
 namespace tsock {
 
 class Loop;
@@ -7,7 +9,7 @@ class Loop;
 namespace detail {
 
 /// Throws std::logic_error.
-[[noreturn]] void throw_without_loop();
+[[noreturn]] TSOCK_EXPORT void throw_without_loop();
 
 /// The loop of a front that may have none.
 [[nodiscard]] inline Loop& checked_loop(Loop* loop) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <tsock/address.hpp>
 #include <tsock/datagram_info.hpp>
+#include <tsock/export.hpp>
 
 namespace tsock::detail {
 
@@ -28,7 +29,7 @@ struct DatagramBlock {
 static_assert(alignof(DatagramInfo) <= alignof(DatagramBlock));
 
 /// Gives the block back to the pool of its loop.
-void free_datagram_block(DatagramBlock& block) noexcept;
+TSOCK_EXPORT void free_datagram_block(DatagramBlock& block) noexcept;
 
 inline const Address no_address;
 

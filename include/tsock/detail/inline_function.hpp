@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <tsock/export.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -11,8 +12,8 @@ namespace tsock::detail {
 
 class LoopCore;
 
-void* allocate_block(LoopCore& core, std::size_t size);
-void free_block(LoopCore& core, void* block, std::size_t size) noexcept;
+TSOCK_EXPORT void* allocate_block(LoopCore& core, std::size_t size);
+TSOCK_EXPORT void free_block(LoopCore& core, void* block, std::size_t size) noexcept;
 
 /// A move-only `void(void*)` whose callable lives inside the object when it fits, else in a block of the
 /// loop's pool, so that a completion needs no heap.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <tsock/export.hpp>
 
 namespace tsock::detail {
 
@@ -18,6 +19,6 @@ struct PduBlock {
 };
 
 /// Gives the memory of a message back, to the chunk that it was received in or to the pool of its loop.
-void free_pdu(std::byte* data, bool in_chunk) noexcept;
+TSOCK_EXPORT void free_pdu(std::byte* data, bool in_chunk) noexcept;
 
 }  // namespace tsock::detail

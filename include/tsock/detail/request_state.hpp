@@ -6,6 +6,7 @@
 #include <iosfwd>
 #include <tsock/call_site.hpp>
 #include <tsock/detail/inline_function.hpp>
+#include <tsock/export.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -81,7 +82,7 @@ inline Clock::time_point time_after(std::chrono::nanoseconds duration) noexcept 
 ///
 /// Life: in_progress -> finished (stands in the ready list) -> delivered (the callback may run) -> received.
 /// A Request destroyed before delivery takes the state with it; no callback runs then.
-class RequestState : public ReadyNode {
+class TSOCK_EXPORT RequestState : public ReadyNode {
  public:
   static constexpr std::uint32_t no_deadline = 0xffffffffU;
   /// What is true of a state beside its phase: a set of bits. Not of a character type, which may alias

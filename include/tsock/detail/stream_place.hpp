@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <tsock/export.hpp>
 
 namespace tsock {
 class Loop;
@@ -23,10 +24,10 @@ class StreamPlace {
     return (bits_ & no_core) == 0 ? reinterpret_cast<StreamCore*>(bits_) : nullptr;
   }
   /// Null when there is none.
-  [[nodiscard]] Loop* loop() const noexcept;
+  [[nodiscard]] TSOCK_EXPORT Loop* loop() const noexcept;
   [[nodiscard]] LoopCore* loop_core() const noexcept;
   /// Gives it away and keeps the loop.
-  [[nodiscard]] StreamPlace take() noexcept;
+  [[nodiscard]] TSOCK_EXPORT StreamPlace take() noexcept;
 
  private:
   static constexpr std::uintptr_t no_core = 1;
