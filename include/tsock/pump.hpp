@@ -49,7 +49,7 @@ struct PumpOptions {
 /// Errors: those of reading the source, after what had been read was written (the target is aborted then, see
 /// `PumpOptions::reset_on_failure`); those of writing and of `Stream::shutdown_write()`; EBUSY when the
 /// source has a reader or another pump writes to the target; ENOMEM; ECANCELED with its side when one of the
-/// streams was destroyed.
+/// streams was destroyed, or given to its disconnect (`std::move(stream).disconnect()`).
 ///
 /// Cancelling, a deadline, destroying the request, a failing target and ENOMEM lose no byte: what was read
 /// and not taken by the target goes back to the source, and its next read gets it. The target can be written

@@ -219,7 +219,8 @@ class TSOCK_EXPORT Stream {
   Request<void> disconnect(const DisconnectOptions& options = {}, CallSite site = CallSite::current()) &;
   /// The same with a stream that its owner needs no more: the request owns it until it is over. Writes that
   /// were started go out first, for as long as the linger time allows (ETIMEDOUT); everything else in flight
-  /// on it completes with ECANCELED. `std::move(stream).disconnect().detach()` finishes, closes and forgets.
+  /// on it completes with ECANCELED, also a pump; what that held goes back to its source.
+  /// `std::move(stream).disconnect().detach()` finishes, closes and forgets.
   Request<void> disconnect(const DisconnectOptions& options = {}, CallSite site = CallSite::current()) &&;
   /// As above, and what waits in the queue goes out first, too.
   Request<void> disconnect(Queue&& queue, const DisconnectOptions& options = {},

@@ -32,6 +32,7 @@ class OwningDisconnect : public ResultState<void> {
       close(err);
       return;
     }
+    target->dismiss_followers();
     target->cancel_all_but_writes(order);
     auto* const drain = make_state<StreamControl>(core(), StreamControl::Kind::drain, site());
     step_ = Request<void>(drain);
@@ -51,8 +52,7 @@ class OwningDisconnect : public ResultState<void> {
  private:
   void writes_are_out(Request<void>& step) {
     step.recv(write_error_);
-    if (write_error_ == ETIMEDOUT ||
-        write_error_ == EBUSY) {  // EBUSY: a pump writes, and ends with the stream
+    if (write_error_ == ETIMEDOUT) {
       close(write_error_);
     } else {
       begin();

@@ -238,6 +238,7 @@ class PumpState : public ResultState<PumpResult> {
       stream_ = nullptr;
       pump_->fail(ECANCELED, side_);
     }
+    void stream_given_away() noexcept override { pump_->let_go(side_); }
 
    private:
     PumpState* pump_;
@@ -250,6 +251,12 @@ class PumpState : public ResultState<PumpResult> {
     if (!is_unfinished()) return;
     value_.side = side;
     finish(err);
+  }
+
+  // Bytes on their way back to a stream that is given away are among its unread ones.
+  void let_go(PumpSide side) noexcept {
+    stop();
+    fail(ECANCELED, side);
   }
 
   void advance() {

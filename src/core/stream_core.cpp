@@ -20,6 +20,11 @@ StreamCore::Extras& StreamCore::extras() {
 
 void StreamCore::add_follower(StreamFollower& follower) { extras().followers.push_back(follower); }
 
+void StreamCore::dismiss_followers() noexcept {
+  while (extras_ != nullptr && !extras_->followers.empty())
+    static_cast<StreamFollower&>(extras_->followers.front()).stream_given_away();
+}
+
 StreamCore::StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, const StreamOptions& options)
     : core_(&core), backend_(std::move(backend)) {
   backend_->attach(*this);

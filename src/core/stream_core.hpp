@@ -31,6 +31,8 @@ class StreamFollower : public ListNode {
   StreamFollower& operator=(const StreamFollower&) = delete;
   /// The Stream is destroyed. No code of the user may run in it.
   virtual void stream_gone() noexcept = 0;
+  /// The stream is given to its disconnect: let go of it at once. No code of the user may run in it.
+  virtual void stream_given_away() noexcept = 0;
 
  protected:
   ~StreamFollower() {
@@ -54,6 +56,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// The front goes: requests in progress end with ECANCELED on the next turn, then this object is gone.
   void release_stream() noexcept;
   void add_follower(StreamFollower& follower);
+  /// Nobody works on the stream any more: it is given to its disconnect.
+  void dismiss_followers() noexcept;
 
   // Reads.
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.

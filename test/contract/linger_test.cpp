@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <limits>
 #include <memory>
+#include <tuple>
 
 #include "contract/scripted_backend.hpp"
 #include "contract/stream_fixture.hpp"
@@ -14,6 +16,13 @@ namespace {
 
 auto buffering() {
   return backends_with([](const BackendTraits& traits) { return traits.buffers; });
+}
+// Where a reset drops what the peer has not read yet.
+auto over_tcp() {
+  return backends_with([](const BackendTraits& traits) { return traits.socket && traits.reset; });
+}
+auto buffering_without_loss() {
+  return backends_with([](const BackendTraits& traits) { return traits.buffers && !traits.reset; });
 }
 auto with_reset() {
   return backends_with([](const BackendTraits& traits) { return traits.reset; });
@@ -100,6 +109,22 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, six_unread_bytes_behind_a_write_that_is_ou
   BOOST_TEST(closing.transferred() == 6U);
 }
 
+BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too, data::make(all_backends()),
+                       backend) {
+  open(backend);
+  talking = peer.write("!unread");
+  Bytes first(1);
+  BOOST_TEST(error_of(ours.read(first)) == 0);
+  loop.run_until_idle();
+  Request<void> closing = ours.disconnect({.linger_time = 1h});
+  loop.run_until_idle();
+  BOOST_TEST(closing.is_in_progress());
+  BOOST_TEST(error_of(talking) == 0);
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+  BOOST_TEST(closing.transferred() == 6U);
+}
+
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_silent_peer_that_has_everything_is_not_waited_for,
                        data::make(all_backends()), backend) {
   open(backend);
@@ -116,6 +141,45 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_silent_peer_that_has_everything_is_not_w
   BOOST_TEST(error_of(closing) == 0);
   Bytes buffer(1);
   BOOST_TEST(error_of(peer.read(buffer)) == EPIPE);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_sent_arrives_although_input_comes_later,
+                       data::make(over_tcp()), backend) {
+  open(backend);
+  fill(backend);
+  Request<void> closing = ours.disconnect({.linger_time = 1h});
+  loop.run_until_idle();
+  BOOST_TEST(closing.is_in_progress());
+  int err = 0;
+  BOOST_TEST((read_slowly(err) == written));
+  BOOST_TEST(err == EPIPE);
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_silent_peer_that_had_no_room_is_waited_for_until_its_end,
+                       data::make(over_tcp()), backend) {
+  open(backend);
+  fill(backend);
+  Request<void> closing = ours.disconnect({.linger_time = 1h});
+  int err = 0;
+  BOOST_TEST((take_all(peer, err) == written));
+  BOOST_TEST(err == EPIPE);
+  check_quiet();
+  BOOST_TEST(closing.is_in_progress());
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+  BOOST_TEST(closing.transferred() == 0U);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, what_the_other_end_of_a_unix_socket_has_not_read_is_not_waited_for,
+                       data::make(buffering_without_loss()), backend) {
+  open(backend);
+  fill(backend);
+  BOOST_TEST(error_of(ours.disconnect({.linger_time = 1h})) == 0);
+  int err = 0;
+  BOOST_TEST((take_all(peer, err) == written));
+  BOOST_TEST(err == EPIPE);
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_waited_for,
@@ -142,20 +206,44 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_stops_talking_meets_the_
   Request<void> closing = ours.disconnect({.most_discarded = most});
   BOOST_TEST(error_of(closing) == ENOBUFS);
   BOOST_TEST(closing.transferred() > most);
+  if (backend.traits.buffers) BOOST_TEST(closing.transferred() == most + 1);
   BOOST_TEST(!ours.is_open());
   BOOST_TEST(error_of(endless) != 0);
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, as_many_bytes_as_may_be_discarded_are_within_the_limit,
-                       data::make(all_backends()), backend) {
+                       data::make(all_backends()) * data::make({false, true}), backend, without_limit) {
   open(backend);
   leave_unread();
-  Request<void> closing = ours.disconnect({.most_discarded = 6});
+  const std::size_t most = without_limit ? std::numeric_limits<std::size_t>::max() : 6;
+  Request<void> closing = ours.disconnect({.most_discarded = most});
   BOOST_TEST(error_of(talking) == 0);
   BOOST_TEST(closing.is_in_progress());
   peer = Stream();
   BOOST_TEST(error_of(closing) == 0);
   BOOST_TEST(closing.transferred() == 6U);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_within_the_limit_too,
+                       data::make(buffering()), backend) {
+  open(backend);
+  BOOST_TEST(error_of(peer.write("!unread")) == 0);
+  Bytes first(1);
+  BOOST_TEST(error_of(ours.read(first)) == 0);
+  BOOST_TEST(error_of(ours.disconnect({.linger_time = 1h, .most_discarded = 5})) == ENOBUFS);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, one_turn_discards_a_bounded_number_of_bytes, data::make(over_tcp()),
+                       backend) {
+  open(backend);
+  const Request<ssize_t> endless = block_writing(peer);
+  const Request<void> closing = ours.disconnect();
+  std::size_t before = 0;
+  while (closing.transferred() < std::size_t{8} << 20) {
+    BOOST_TEST_REQUIRE(closing.transferred() - before <= std::size_t{1} << 20);
+    before = closing.transferred();
+    loop.run_once();
+  }
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_reads_meets_the_limit_of_time,
@@ -382,6 +470,141 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_closes_w
   int err = 0;
   take_all(peer, err);
   BOOST_TEST((err == EPIPE || err == ECONNRESET));
+}
+
+// ---- with the stream, under a pump ----
+
+namespace {
+
+struct PumpedFixture : LingerFixture {
+  Stream there;
+  Stream far;
+  Request<ssize_t> feeding;
+  Request<PumpResult> pumping;
+
+  /// A pump from or to `ours`, full of bytes that nobody takes at the other end.
+  void pump_until_full(const Backend& backend, PumpSide side, PumpOptions options = {}) {
+    open(backend);
+    std::tie(there, far) = backend.make(*this);
+    feeding = (side == PumpSide::source ? peer : far).write(blocking_bytes_kept());
+    pumping = side == PumpSide::source ? pump(ours, there, std::move(options))
+                                       : pump(there, ours, std::move(options));
+    loop.run_until_idle();
+  }
+  /// What the pump moved, and nothing else, is at the other end, which lives.
+  void check_result(PumpSide side) {
+    int err = 0;
+    const PumpResult result = fetch(pumping, err);
+    BOOST_TEST(err == ECANCELED);
+    BOOST_TEST((result.side == side));
+    const auto moved = std::span(kept_).first(static_cast<std::size_t>(result.bytes));
+    if (side == PumpSide::source) {
+      if (!moved.empty()) BOOST_TEST((take(far, moved.size()) == Bytes(moved.begin(), moved.end())));
+      Request<ssize_t> writing = there.write("goes on");
+      BOOST_TEST(take_text(far, 7) == "goes on");
+      BOOST_TEST(error_of(writing) == 0);
+      return;
+    }
+    BOOST_TEST((take_all(peer, err) == Bytes(moved.begin(), moved.end())));
+    BOOST_TEST(err == EPIPE);
+    const auto rest = std::span(kept_).subspan(moved.size());
+    BOOST_TEST((take(there, rest.size()) == Bytes(rest.begin(), rest.end())));
+    BOOST_TEST(error_of(feeding) == 0);
+  }
+
+ private:
+  const Bytes& blocking_bytes_kept() {
+    kept_ = blocking_bytes();
+    return kept_;
+  }
+
+  Bytes kept_;
+};
+
+const std::vector<PumpSide> pump_sides{PumpSide::source, PumpSide::target};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_over_a_stream_given_to_its_disconnect_ends_and_loses_nothing,
+                       data::make(all_backends()) * data::make({0, 1}), backend, index) {
+  const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
+  pump_until_full(backend, side);
+  Request<void> closing = std::move(ours).disconnect({.linger_time = 1h});
+  check_result(side);
+  peer.disconnect().detach();
+  feeding = {};
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_that_shows_bytes_may_give_its_stream_to_a_disconnect,
+                       data::make(all_backends()) * data::make({0, 1}), backend, index) {
+  const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
+  Request<void> closing;
+  pump_until_full(backend, side, {.on_data = [&](std::span<const std::byte>) {
+                    if (!closing) closing = std::move(ours).disconnect({.linger_time = 1h});
+                  }});
+  check_result(side);
+  feeding = {};
+  peer = Stream();
+  BOOST_TEST(error_of(closing) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_disconnect_and_forget_both,
+                       data::make(all_backends()) * data::make({0, 1}) * data::make({false, true}), backend,
+                       index, dropped) {
+  const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
+  pump_until_full(backend, side);
+  bool called = false;
+  loop.post([&] {
+    Request<void> closing = std::move(ours).disconnect({.linger_time = 1h});
+    if (!dropped) std::move(closing).detach();
+    pumping = {};
+    called = true;
+  });
+  BOOST_TEST(run_until([&] { return called; }));
+  feeding = {};
+  int err = 0;
+  take_all(peer, err);
+  BOOST_TEST((err == EPIPE || (dropped && err == ECONNRESET)));
+}
+
+BOOST_DATA_TEST_CASE_F(PumpedFixture, bytes_that_a_pump_held_count_as_discarded, data::make(all_backends()),
+                       backend) {
+  pump_until_full(backend, PumpSide::source);
+  BOOST_TEST(error_of(std::move(ours).disconnect({.most_discarded = 1})) == ENOBUFS);
+  BOOST_TEST(error_of(pumping) == ECANCELED);
+}
+
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_ends_with_its_loop,
+                       data::make(all_backends()) * data::make({0, 1, 2, 3}), backend, what) {
+  auto other = std::make_unique<LoopFixture>();
+  auto [left, right] = backend.make(*other);
+  auto [from, to] = backend.make(*other);
+  const Bytes bytes = pattern(backend.traits.buffers ? std::size_t{16} << 20 : 100);
+  Request<ssize_t> feeding = right.write(bytes);
+  Request<ssize_t> writing;
+  Request<PumpResult> pumping;
+  if (what == 1) writing = left.write(bytes);
+  if (what == 2) pumping = pump(left, to);
+  if (what == 3) pumping = pump(from, left);
+  other->loop.run_until_idle();
+  Request<void> closing = std::move(left).disconnect();
+  other->loop.run_until_idle();
+  BOOST_TEST(closing.is_in_progress());
+  other->expects_leftovers = true;
+  other.reset();
+  int err = 0;
+  closing.recv(err);
+  BOOST_TEST(err == ECANCELED);
+  for (Request<ssize_t>* request : {&feeding, &writing}) {
+    if (!*request) continue;
+    request->recv(err);
+    BOOST_TEST((err == ECANCELED || err == 0));
+  }
+  if (!pumping) return;
+  pumping.recv(err);
+  BOOST_TEST(err == ECANCELED);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_write_that_fails_before_the_disconnect_is_told, LingerFixture) {
