@@ -42,7 +42,10 @@ class Session {
     reading_.set_callback([this, on_end](tsock::Request<tsock::Pdu>& request) {
       int err = 0;
       tsock::Pdu pdu = request.recv(err);
-      if (err != 0) return on_end();
+      if (err != 0) {  // the replies that still wait go out first; the loop sees to that
+        std::move(stream_).disconnect(std::move(replies_)).detach();
+        return on_end();
+      }
       // The reply takes the place of the message.
       const std::span<std::byte> reply = pdu.bytes().first(12);
       std::uint64_t value = digest(pdu.body());

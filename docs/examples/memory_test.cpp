@@ -16,7 +16,7 @@ class Responder {
       int err = 0;
       const tsock::Pdu line = request.recv(err);
       if (err != 0 || text(line) != "ping") {
-        stream_ = tsock::Stream();
+        std::move(stream_).disconnect().detach();
         return;
       }
       writing_ = stream_.write("pong\n");

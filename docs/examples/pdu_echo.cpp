@@ -4,7 +4,8 @@
 //   pdu_echo [--announce] [--max-body BYTES] [ADDRESS...]
 //
 // ADDRESS is 127.0.0.1:7000 (the default), [::1]:7000, unix:/path or unix-abstract:name. --announce prints
-// "listening ADDRESS" for each of them, with the port that was really bound. SIGTERM or SIGINT end it.
+// "listening ADDRESS" for each of them, with the port that was really bound. SIGTERM or SIGINT end it at
+// once.
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -57,13 +58,15 @@ class Session {
     });
   }
 
-  // The end of the peer's messages is not the end of ours: what is queued goes out first.
+  // The end of the peer's messages is not the end of ours: what is queued goes out first, also to a peer that
+  // sends on behind a message that is refused.
   void end(int err, std::size_t bytes_of_cut_message) {
     if (err != EPIPE || bytes_of_cut_message != 0) {
       std::cerr << "pdu_echo: " << stream_.remote_address() << ": " << tsock::error_text(err) << '\n';
     }
-    ending_ = stream_.shutdown_write(replies_);
-    ending_.set_callback([this](tsock::Request<void>&) {
+    ending_ = true;
+    disconnecting_ = std::move(stream_).disconnect(std::move(replies_));
+    disconnecting_.set_callback([this](tsock::Request<void>&) {
       const auto on_end = std::move(on_end_);
       on_end();
     });
@@ -73,8 +76,9 @@ class Session {
   tsock::Stream stream_;
   tsock::Queue replies_;
   tsock::Request<tsock::Pdu> reading_;
-  tsock::Request<void> ending_;
+  tsock::Request<void> disconnecting_;
   bool full_ = false;
+  bool ending_ = false;
   std::function<void()> on_end_;
 };
 

@@ -24,7 +24,7 @@ class Connection {
     reading_.set_callback([this](auto& request) {
       int err = 0;
       request.recv(err);
-      if (err != 0) return delete this;
+      if (err != 0) return end();
       send_reply(std::make_unique<Message>(std::move(call_)));
       read_call();
     });
@@ -55,6 +55,12 @@ class Connection {
       if (request.is_error(err) && err != ECANCELED)
         std::fprintf(stderr, "%s\n", tsock::error_text(err).c_str());
     });
+  }
+
+  // The replies that still wait go out first, then the peer sees the end; the loop sees to that.
+  void end() {
+    std::move(stream_).disconnect(std::move(replies_)).detach();
+    delete this;
   }
 
   static constexpr std::size_t header_size = 4;

@@ -83,10 +83,10 @@ class Program {
   // The address that a server says it listens on.
   Address address() {
     const std::string text = line();
-    constexpr std::string_view intro = "listening on ";
+    constexpr std::string_view intro = "listening ";
     BOOST_TEST_REQUIRE(text.substr(0, intro.size()) == intro, "the server says: " << text);
     int err = 0;
-    Address address = Address::parse(text.substr(intro.size()), err);
+    Address address = Address::parse(text.substr(text.rfind(' ') + 1), err);
     BOOST_TEST_REQUIRE(err == 0);
     return address;
   }
@@ -111,8 +111,8 @@ struct ExamplesFixture : LoopFixture {
     BOOST_TEST(program.rest() == expected);
     BOOST_TEST(program.exit_status() == 0);
   }
-  Stream connect(const Address& address) {
-    auto connecting = Stream::connect(loop, address);
+  Stream connect(const Address& address, const ConnectOptions& options = {}) {
+    auto connecting = Stream::connect(loop, address, options);
     int err = 0;
     Stream stream = fetch(connecting, err);
     BOOST_TEST_REQUIRE(err == 0);
@@ -125,7 +125,33 @@ struct ExamplesFixture : LoopFixture {
     const Pdu pdu = fetch(reading, err);
     return err == 0 ? text_of(pdu.body()) : std::string(error_name(err));
   }
+  // A client whose kernel takes little, so that what it does not read stays with the server.
+  Stream connect_small(const Address& address) {
+    return connect(address, {.stream = {.receive_buffer = 4096}});
+  }
+  // Everything that comes, in small pieces, and how it ended.
+  std::string read_slowly(Stream& stream, std::string& end) {
+    std::string text;
+    std::vector<std::byte> buffer(4096);
+    for (;;) {
+      loop.run_until_idle();
+      auto reading = stream.read_some(buffer);
+      int err = 0;
+      const ssize_t count = fetch(reading, err);
+      end = error_name(err);
+      if (err != 0) return text;
+      text += text_of(std::span(buffer).first(static_cast<std::size_t>(count)));
+    }
+  }
 };
+
+// Four bytes of length, big-endian, and the body.
+std::string message(std::string_view body) {
+  std::string text;
+  for (unsigned shift = 32; shift > 0; shift -= 8)
+    text += static_cast<char>(body.size() >> (shift - 8) & 0xffU);
+  return text.append(body);
+}
 
 }  // namespace
 
@@ -254,6 +280,48 @@ BOOST_AUTO_TEST_CASE(client_and_pdu_echo_understand_each_other) {
   BOOST_TEST(server.exit_status() == 0);
 }
 
+// What follows a message that is refused stays unread: a plain close would reset the connection.
+BOOST_AUTO_TEST_CASE(servers_of_messages_answer_what_came_before_one_that_they_refuse) {
+  const test::TempDirectory directory;
+  for (const std::string name : {"ported_server", "pdu_echo"}) {
+    BOOST_TEST_CONTEXT(name) {
+      std::vector<std::string> arguments{"127.0.0.1:0"};
+      if (name == "pdu_echo") arguments.insert(arguments.begin(), {"--announce", "--max-body", "65536"});
+      Program server(*this, name, arguments);
+      Stream stream = connect_small(server.address());
+      std::string answers;
+      for (int i = 0; i < 20; ++i) answers += message(std::string(10000, static_cast<char>('a' + i)));
+      const std::string all = answers + message(std::string(1000000, 'x'));
+      auto writing = stream.write(all);
+      std::string end;
+      BOOST_TEST((read_slowly(stream, end) == answers));
+      BOOST_TEST(end == "EPIPE");
+      BOOST_TEST(error_of(writing) == 0);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(servers_of_messages_answer_everything_after_the_client_has_ended) {
+  for (const bool is_ported : {true, false}) {
+    BOOST_TEST_CONTEXT((is_ported ? "ported_server" : "pdu_echo")) {
+      std::vector<std::string> arguments{"127.0.0.1:0"};
+      if (!is_ported) arguments.insert(arguments.begin(), "--announce");
+      Program server(*this, is_ported ? "ported_server" : "pdu_echo", arguments);
+      Stream stream = connect_small(server.address());
+      std::string all;
+      for (int i = 0; i < 200; ++i) all += message(std::string(60000, static_cast<char>('a' + i % 26)));
+      auto writing = stream.write(all);
+      auto ending = stream.shutdown_write();
+      // It reads on although nobody reads its answers, for which the kernel has no room.
+      if (is_ported) BOOST_TEST(error_of(ending) == 0);
+      std::string end;
+      BOOST_TEST((read_slowly(stream, end) == all));
+      BOOST_TEST(end == "EPIPE");
+      BOOST_TEST(error_of(writing) == 0);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(many_loops_answers_every_connection_whichever_loop_has_it) {
   Program server(*this, "many_loops", {"3", "127.0.0.1:0"});
   const Address address = server.address();
@@ -352,6 +420,27 @@ BOOST_AUTO_TEST_CASE(daemon_goes_on_with_a_client_that_reads_late) {
   for (std::size_t i = 0; i < calls; ++i) questions += "get big\n";
   auto writing = stream.write(questions);
   for (std::size_t i = 0; i < calls; ++i) BOOST_TEST_REQUIRE(line(stream).size() == value.size() + 6);
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(daemon_ends_a_session_in_order_with_requests_behind_quit) {
+  Program daemon(*this, "daemon", {"127.0.0.1:0"});
+  Stream stream = connect_small(daemon.address());
+  const std::string value(4000, 'x');
+  send(stream, "set big " + value + "\n");
+  BOOST_TEST(line(stream) == "ok");
+
+  // 200 KB of answers; what is behind "quit" is more than the daemon reads ahead.
+  std::string questions;
+  for (int i = 0; i < 50; ++i) questions += "get big\n";
+  questions += "quit\n";
+  for (int i = 0; i < 100000; ++i) questions += "get big\n";
+  auto writing = stream.write(questions);
+  std::string expected;
+  for (int i = 0; i < 50; ++i) expected += "value " + value + "\n";
+  std::string end;
+  BOOST_TEST((read_slowly(stream, end) == expected));
+  BOOST_TEST(end == "EPIPE");
   BOOST_TEST(error_of(writing) == 0);
 }
 
