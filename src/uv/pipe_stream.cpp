@@ -123,9 +123,14 @@ void PipeStream::on_fd_event(FdEvent event) {
   if (broken && std::exchange(wants_broken_, false) && source_.fd) events_->on_broken(EPIPE);
 }
 
-std::size_t PipeStream::pending_bytes(int& /*err*/) noexcept {
+std::size_t PipeStream::pending_bytes(int& err) noexcept {
+  if (!access_.readable || !source_.fd) return 0;
+  // Asked first: what was written before the other side hung up is counted below.
+  const bool hung_up = os::is_hung_up(source_.fd.get());
   int ignored = 0;  // a device has no count
-  return access_.readable && source_.fd ? os::readable_bytes(source_.fd.get(), ignored) : 0;
+  const std::size_t bytes = os::readable_bytes(source_.fd.get(), ignored);
+  if (bytes == 0 && hung_up) err = EPIPE;
+  return bytes;
 }
 
 StreamTraits PipeStream::traits() const noexcept { return {.read_ahead = true, .short_is_final = true}; }

@@ -1,16 +1,20 @@
 #include "contract/backends.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <array>
 #include <cerrno>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/memory_stream.hpp>
+#include <tsock/stdio_stream.hpp>
 #include <tsock/uv_stream.hpp>
 #include <type_traits>
 
@@ -115,12 +119,58 @@ std::pair<Stream, Stream> uv_pipe(LoopFixture& fixture) {
   return {std::move(left), over_uv<uv_pipe_t>(fixture, std::move(second))};
 }
 
+Stream over_descriptor(LoopFixture& fixture, UniqueFd fd) {
+  int err = 0;
+  Stream stream = open_stdio(fixture.loop, fd.get(), err);
+  BOOST_TEST_REQUIRE(err == 0);
+  static_cast<void>(fd.release());  // it is the stream's now
+  return stream;
+}
+
+std::pair<Stream, Stream> reader_of_pipe(LoopFixture& fixture) {
+  std::array<int, 2> fds{};
+  BOOST_TEST_REQUIRE(::pipe2(fds.data(), O_CLOEXEC) == 0);
+  UniqueFd reading(fds[0]);
+  UniqueFd writing(fds[1]);
+  Stream reader = over_descriptor(fixture, std::move(reading));
+  return {std::move(reader), over_descriptor(fixture, std::move(writing))};
+}
+
+std::pair<Stream, Stream> reader_of_fifo(LoopFixture& fixture) {
+  const TempDirectory directory;
+  const std::string path = directory / "fifo";
+  BOOST_TEST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  // Open on both sides, so that neither open ends at once.
+  const UniqueFd both(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  int err = 0;
+  Stream reader = open_file(fixture.loop, path.c_str(), FileMode::read, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  Stream writer = open_file(fixture.loop, path.c_str(), FileMode::write, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  return {std::move(reader), std::move(writer)};
+}
+
+template <class Make>
+auto other_way_round(Make make) {
+  return [make](LoopFixture& fixture) {
+    auto pair = make(fixture);
+    return std::pair(std::move(pair.second), std::move(pair.first));
+  };
+}
+
+std::vector<Backend> all_backends_and(std::initializer_list<Backend> more) {
+  std::vector<Backend> backends = all_backends();
+  backends.insert(backends.end(), more);
+  return backends;
+}
+
 auto memory(const MemoryStreamOptions& options) {
   return [options](LoopFixture& fixture) { return memory_stream_pair(fixture.loop, options); };
 }
 
 constexpr BackendTraits tcp{.late_reset = true};
 constexpr BackendTraits unix_socket{.reset = false};
+constexpr BackendTraits one_way_pipe{.reset = false, .socket = false};
 constexpr BackendTraits unbuffered{.buffers = false, .socket = false, .read_ahead = false};
 
 BackendTraits at_most(std::size_t max_transfer) {
@@ -155,6 +205,22 @@ const std::vector<Backend>& all_backends() {
       {"memory, no half-close", memory({.half_close = false}),
        with(unbuffered, &BackendTraits::half_close, false)},
   };
+  return backends;
+}
+
+const std::vector<Backend>& reading_backends() {
+  static const std::vector<Backend> backends = all_backends_and({
+      {"pipe, read", reader_of_pipe, one_way_pipe},
+      {"fifo, read", reader_of_fifo, one_way_pipe},
+  });
+  return backends;
+}
+
+const std::vector<Backend>& writing_backends() {
+  static const std::vector<Backend> backends = all_backends_and({
+      {"pipe, written", other_way_round(reader_of_pipe), one_way_pipe},
+      {"fifo, written", other_way_round(reader_of_fifo), one_way_pipe},
+  });
   return backends;
 }
 

@@ -24,7 +24,8 @@ struct BackendTraits {
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
 };
 
-/// One way to have two connected streams. The contract is tested over each of them.
+/// One way to have two connected streams, of which the first is tested. The contract is tested over each of
+/// them.
 struct Backend {
   const char* name;
   std::function<std::pair<Stream, Stream>(LoopFixture&)> make;
@@ -33,14 +34,19 @@ struct Backend {
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
 
-/// Every backend there is; add a new one here, in a line of its own.
+/// Every backend that goes both ways; add a new one here, in a line of its own.
 [[nodiscard]] const std::vector<Backend>& all_backends();
+/// Those, and the ones whose first stream can only be read and whose second can only be written.
+[[nodiscard]] const std::vector<Backend>& reading_backends();
+/// The other way round.
+[[nodiscard]] const std::vector<Backend>& writing_backends();
 
 /// The backends whose traits please the predicate.
 template <class Predicate>
-[[nodiscard]] std::vector<Backend> backends_with(Predicate predicate) {
+[[nodiscard]] std::vector<Backend> backends_with(Predicate predicate,
+                                                 const std::vector<Backend>& backends = all_backends()) {
   std::vector<Backend> result;
-  for (const Backend& backend : all_backends()) {
+  for (const Backend& backend : backends) {
     if (predicate(backend.traits)) result.push_back(backend);
   }
   return result;

@@ -7,8 +7,8 @@ using namespace tsock::test;
 
 BOOST_AUTO_TEST_SUITE(stream_read)
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, readv_completes_when_every_vector_is_full, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, readv_completes_when_every_vector_is_full,
+                       data::make(reading_backends()), backend) {
   open(backend);
   const Bytes sent = pattern(4 + 5 + 6 + 7);
   std::array<Bytes, 4> parts{Bytes(4), Bytes(5), Bytes(6), Bytes(7)};
@@ -27,7 +27,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, readv_completes_when_every_vector_is_full,
   BOOST_TEST((received == sent));
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(reading_backends()),
                        backend) {
   open(backend);
   std::array<Bytes, 3> parts{Bytes(1), Bytes(2), Bytes(3)};
@@ -42,7 +42,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, da
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, readv_takes_as_many_vectors_as_a_call_may_have,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   const Bytes sent = pattern(max_vectors);
   Bytes received(max_vectors);
@@ -56,8 +56,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, readv_takes_as_many_vectors_as_a_call_may_
 }
 
 // Every split of a message by the writer meets every size of read.
-BOOST_DATA_TEST_CASE_F(StreamFixture, bytes_arrive_in_order_however_they_were_cut, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, bytes_arrive_in_order_however_they_were_cut,
+                       data::make(reading_backends()), backend) {
   open(backend);
   constexpr std::size_t size = 12;
   const Bytes sent = pattern(size);
@@ -92,7 +92,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, bytes_arrive_in_order_however_they_were_cu
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_message_that_comes_byte_by_byte_fills_all_vectors,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   const Bytes sent = pattern(9);
   Bytes received(9);
@@ -111,7 +111,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_message_that_comes_byte_by_byte_fills_al
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, large_reads_go_through_buffers_of_every_size,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   // Around the sizes at which reading in place and reading ahead begin and end.
   const std::size_t unit = backend.traits.max_transfer < 100 ? 64 : 4096;
@@ -125,7 +125,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, large_reads_go_through_buffers_of_every_si
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_small_read_behind_a_large_one_gets_what_follows,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   const Bytes sent = pattern(5000 + 3 + 5000);
   Request<ssize_t> writing = peer.write(sent);
@@ -139,7 +139,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_small_read_behind_a_large_one_gets_what_
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, two_streams_of_a_loop_do_not_mix_what_was_read_ahead,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   auto second = backend.make(*this);
   const Bytes one = pattern(3000, 1);
@@ -161,7 +161,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, two_streams_of_a_loop_do_not_mix_what_was_
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_in_the_callback_of_a_read_goes_on_where_it_ended,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   const Bytes sent = pattern(64);
   Bytes received(64);
@@ -184,7 +184,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_in_the_callback_of_a_read_goes_on_w
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_never_completes_inside_the_call_that_starts_it,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abc"));
   Bytes buffer(3);
@@ -197,7 +197,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_never_completes_inside_the_call_tha
   BOOST_TEST(called);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_gives_what_is_there, data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_gives_what_is_there, data::make(reading_backends()),
+                       backend) {
   open(backend);
   Bytes buffer(100);
   Request<ssize_t> reading = ours.read_some(buffer);
@@ -214,7 +215,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_gives_what_is_there, data::make(
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_gives_at_most_the_buffer_and_keeps_the_rest,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("hello");
   std::string all;
@@ -231,7 +232,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_gives_at_most_the_buffer_and_kee
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_after_bytes_were_given_back_gives_those,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abc"));
   Bytes buffer(10);
@@ -241,7 +242,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_after_bytes_were_given_back_give
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_counts_what_can_be_read_without_waiting,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   int err = -1;
   BOOST_TEST(ours.pending_bytes(err) == 0U);
@@ -259,7 +260,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_counts_what_can_be_read_with
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_counts_bytes_that_were_given_back,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abcd"));
   int err = -1;
@@ -269,7 +270,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_counts_bytes_that_were_given
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_tells_the_end_when_nothing_is_left,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("x");
   BOOST_TEST(take_text(ours, 1) == "x");
@@ -283,7 +284,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_tells_the_end_when_nothing_i
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_tells_a_reset_once_and_for_all,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.reset; })),
+                       data::make(backends_with([](const BackendTraits& traits) { return traits.reset; },
+                                                reading_backends())),
                        backend) {
   open(backend);
   peer.abort();
@@ -297,7 +299,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_tells_a_reset_once_and_for_a
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_of_a_closed_stream_is_enotconn,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abcd"));
   static_cast<void>(error_of(ours.disconnect({.linger_time = std::chrono::seconds(0)})));
@@ -307,7 +309,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, pending_bytes_of_a_closed_stream_is_enotco
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, the_end_between_messages_is_epipe_with_no_byte_moved,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("abcd");
   BOOST_TEST(take_text(ours, 4) == "abcd");
@@ -322,7 +324,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, the_end_between_messages_is_epipe_with_no_
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, the_end_in_a_message_is_epipe_with_the_bytes_that_came,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   Bytes buffer(4);
   Request<ssize_t> reading = ours.read(buffer);
@@ -336,7 +338,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, the_end_in_a_message_is_epipe_with_the_byt
   BOOST_TEST(text_of(std::span(buffer).first(2)) == "ab");
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, the_end_stays_the_end, data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, the_end_stays_the_end, data::make(reading_backends()), backend) {
   open(backend);
   BOOST_TEST(error_of(peer.disconnect()) == 0);
   Bytes buffer(1);

@@ -8,7 +8,7 @@ using namespace tsock::test;
 
 BOOST_AUTO_TEST_SUITE(stream_write)
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::make(writing_backends()),
                        backend) {
   open(backend);
   const std::string big(3000, 'x');
@@ -20,7 +20,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::m
   BOOST_TEST(writing.transferred() == expected.size());
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(writing_backends()),
                        backend) {
   open(backend);
   std::vector<iovec> vectors;
@@ -32,7 +32,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, da
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, writev_takes_as_many_vectors_as_a_call_may_have,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   // Small and large vectors alternate, so that some are copied together and others are not.
   const std::size_t large = backend.traits.max_transfer < 100 ? 8 : 1100;
@@ -48,11 +48,11 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writev_takes_as_many_vectors_as_a_call_may
   BOOST_TEST(value_of(writing) == static_cast<ssize_t>(sent.size()));
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_larger_than_all_buffers_goes_on_as_the_peer_reads,
-                       data::make(backends_with([](const BackendTraits& traits) {
-                         return traits.max_transfer > 100;
-                       })),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, a_write_larger_than_all_buffers_goes_on_as_the_peer_reads,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.max_transfer > 100; },
+                             writing_backends())),
+    backend) {
   open(backend);
   Request<ssize_t> writing = block_writing(ours);
   const std::size_t first = writing.transferred();
@@ -86,7 +86,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, both_directions_can_be_busy_at_once,
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_never_completes_inside_the_call_that_starts_it,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   bool called = false;
   Request<ssize_t> writing = ours.write("x");
@@ -99,7 +99,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_never_completes_inside_the_call_th
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_second_write_while_one_is_in_flight_is_ebusy_and_harms_nothing,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   Request<ssize_t> first = ours.write("first");
   BOOST_TEST(error_of(ours.write("second")) == EBUSY);
@@ -225,7 +225,7 @@ BOOST_FIXTURE_TEST_CASE(small_writes_of_a_turn_leave_in_one_call, StreamFixture)
 // ---- queued bytes and watermarks ----
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_what_has_not_left_queues_included,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   queue.stop();
@@ -246,7 +246,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_what_has_not_left_queu
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_also_what_was_written_before_anybody_asked,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> blocked = block_writing(ours);
@@ -259,7 +259,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_also_what_was_written_
   BOOST_TEST(ours.queued_bytes() == 3U);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, data::make(writing_backends()),
                        backend) {
   open(backend);
   std::string told;
@@ -286,7 +286,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, da
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, the_low_mark_is_told_also_when_the_writes_were_cancelled,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   std::string told;
   ours.set_watermarks({.high = 10, .low = 4},
@@ -301,7 +301,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, the_low_mark_is_told_also_when_the_writes_
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_above_the_cap_is_enobufs_and_nothing_of_it_is_sent,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   ours.set_watermarks({.high = 5, .low = 1, .cap = 10}, {});
   Queue queue(loop);
@@ -318,8 +318,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_above_the_cap_is_enobufs_and_nothi
   BOOST_TEST(error_of(again) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_watermark_function_may_destroy_the_stream, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_watermark_function_may_destroy_the_stream,
+                       data::make(writing_backends()), backend) {
   open(backend);
   bool called = false;
   ours.set_watermarks({.high = 1, .low = 0}, [&](Watermark) {
@@ -358,9 +358,10 @@ BOOST_DATA_TEST_CASE_F(
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(
-    StreamFixture, a_write_after_shutdown_write_is_epipe,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_after_shutdown_write_is_epipe,
+                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
+                                                writing_backends())),
+                       backend) {
   open(backend);
   Request<void> ending = ours.shutdown_write();
   BOOST_TEST(error_of(ours.write("x")) == EPIPE);
@@ -368,9 +369,10 @@ BOOST_DATA_TEST_CASE_F(
   BOOST_TEST(error_of(ours.write("x")) == EPIPE);
 }
 
-BOOST_DATA_TEST_CASE_F(
-    StreamFixture, shutdown_write_waits_for_the_write_in_flight,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, shutdown_write_waits_for_the_write_in_flight,
+                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
+                                                writing_backends())),
+                       backend) {
   open(backend);
   const Bytes sent = pattern(backend.traits.max_transfer < 100 ? 100 : 2000000);
   Request<ssize_t> writing = ours.write(sent);
@@ -382,9 +384,10 @@ BOOST_DATA_TEST_CASE_F(
   BOOST_TEST(error_of(ending) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(
-    StreamFixture, shutdown_write_in_a_queue_waits_for_its_turn,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, shutdown_write_in_a_queue_waits_for_its_turn,
+                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
+                                                writing_backends())),
+                       backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> one = ours.write(queue, "one");
@@ -400,9 +403,10 @@ BOOST_DATA_TEST_CASE_F(
   BOOST_TEST(error_of(late) == EPIPE);
 }
 
-BOOST_DATA_TEST_CASE_F(
-    StreamFixture, a_shutdown_write_that_was_cancelled_leaves_the_side_open,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_shutdown_write_that_was_cancelled_leaves_the_side_open,
+                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
+                                                writing_backends())),
+                       backend) {
   open(backend);
   Request<void> ending = ours.shutdown_write();
   BOOST_TEST(ending.cancel());
@@ -417,7 +421,9 @@ BOOST_DATA_TEST_CASE_F(
 
 BOOST_DATA_TEST_CASE_F(
     StreamFixture, shutdown_write_where_there_is_no_half_close_is_enotsup_and_harms_nothing,
-    data::make(backends_with([](const BackendTraits& traits) { return !traits.half_close; })), backend) {
+    data::make(backends_with([](const BackendTraits& traits) { return !traits.half_close; },
+                             writing_backends())),
+    backend) {
   open(backend);
   BOOST_TEST(error_of(ours.shutdown_write()) == ENOTSUP);
   Request<ssize_t> writing = ours.write("abc");

@@ -36,6 +36,9 @@ int redirect_to_null(int fd) noexcept;
 [[nodiscard]] bool is_nonblocking(int fd) noexcept;
 void clear_nonblocking(int fd) noexcept;
 
+/// Whether the other side hung up; bytes may still be there.
+[[nodiscard]] bool is_hung_up(int fd) noexcept;
+
 /// \return bytes, 0 at the end, -1 with `err`. No SIGPIPE is raised.
 ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;
 ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;

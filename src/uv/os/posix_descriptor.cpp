@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -127,6 +128,12 @@ int redirect_to_null(int fd) noexcept {
   if (retry([&]() noexcept { return ::dup2(null.get(), fd); }) < 0) return errno;
   ::fcntl(fd, F_SETFD, flags);
   return 0;
+}
+
+bool is_hung_up(int fd) noexcept {
+  pollfd descriptor{.fd = fd, .events = 0, .revents = 0};
+  return retry([&]() noexcept { return ::poll(&descriptor, 1, 0); }) > 0 &&
+         (descriptor.revents & POLLHUP) != 0;
 }
 
 bool is_nonblocking(int fd) noexcept {
