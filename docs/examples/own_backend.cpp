@@ -35,9 +35,9 @@ class XorBackend final : public tsock::StreamBackend {
     return static_cast<tsock::ssize_t>(given);
   }
 
-  void want_readable() noexcept override {
-    if (begin_ != end_ || read_error_ != 0) return come_back();
-    if (reading_.is_in_progress()) return;
+  tsock::Readiness want_readable() noexcept override {
+    if (begin_ != end_ || read_error_ != 0) return tsock::Readiness::now;
+    if (reading_.is_in_progress()) return tsock::Readiness::later;
     reading_ = below_.read_some(incoming_);
     reading_.set_callback([this](auto& request) {
       const tsock::ssize_t count = request.recv(read_error_);
@@ -45,6 +45,7 @@ class XorBackend final : public tsock::StreamBackend {
       end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
       events_->on_readable();
     });
+    return tsock::Readiness::later;
   }
 
   // Takes bytes into a buffer of its own and writes that; EAGAIN until it is out.
@@ -68,7 +69,7 @@ class XorBackend final : public tsock::StreamBackend {
 
   int try_flush() noexcept override { return writing_.is_in_progress() ? EAGAIN : write_error_; }
   // on_writable() comes from whatever is under way below; there is always something when this is called.
-  void want_writable() noexcept override {}
+  tsock::Readiness want_writable() noexcept override { return tsock::Readiness::later; }
 
   int try_shutdown_write() noexcept override {
     return forward(shutting_down_, [this] { return below_.shutdown_write(); });
@@ -121,12 +122,6 @@ class XorBackend final : public tsock::StreamBackend {
     return request.is_error(err) ? err : 0;
   }
 
-  // An event may not come from inside the call that asks for it.
-  void come_back() {
-    soon_ = below_.loop().sleep({});
-    soon_.set_callback([this](auto&) { events_->on_readable(); });
-  }
-
   tsock::Stream below_;
   std::byte key_;
   tsock::StreamEvents* events_ = nullptr;
@@ -141,7 +136,6 @@ class XorBackend final : public tsock::StreamBackend {
   tsock::Request<void> shutting_down_;
   tsock::Request<void> disconnecting_;
   tsock::Request<void> monitoring_;
-  tsock::Request<void> soon_;
 };
 
 tsock::Stream xor_stream(tsock::Stream below, std::byte key) {

@@ -34,6 +34,13 @@ class TSOCK_EXPORT StreamEvents {
   ~StreamEvents() = default;
 };
 
+/// What a `want_` function of a backend answers.
+enum class Readiness : unsigned char {
+  later,     ///< the event will come
+  now,       ///< another call is worth it already; no event comes
+  next_turn  ///< the same of what never waits, such as a device: others have their turn before the next call
+};
+
 /// What a Stream may assume of its backend.
 struct StreamTraits {
   bool read_ahead = true;  ///< more may be taken than was asked for, to serve following reads from memory
@@ -73,8 +80,8 @@ struct Linger {
 /// otherwise gives EAGAIN; the backend then calls the matching event once it is worth trying again. The front
 /// calls with valid arguments only, never again once `try_disconnect()` has returned anything but EAGAIN, and
 /// never from two threads. No function throws: what needs memory and gets none says ENOMEM, and nothing is
-/// lost by it. A backend must not call an event from inside a `try_` or `want_` function of its own; a
-/// `Loop::sleep()` of zero is the way to come back later.
+/// lost by it. A backend must not call an event from inside a `try_` or `want_` function of its own; where
+/// nothing has to be waited for, the `want_` function answers Readiness::now.
 class TSOCK_EXPORT StreamBackend {
  public:
   StreamBackend() = default;
@@ -109,10 +116,10 @@ class TSOCK_EXPORT StreamBackend {
   /// Closes so that the peer sees a reset where the transport has one. Never waits.
   virtual void abort() noexcept = 0;
 
-  /// Asks for `on_readable()` once.
-  virtual void want_readable() noexcept = 0;
-  /// Asks for `on_writable()` once.
-  virtual void want_writable() noexcept = 0;
+  /// Asks for `on_readable()` once, unless another call is worth it already.
+  [[nodiscard]] virtual Readiness want_readable() noexcept = 0;
+  /// Asks for `on_writable()` once, unless another call is worth it already.
+  [[nodiscard]] virtual Readiness want_writable() noexcept = 0;
   /// Asks for `on_broken()` once, without reading.
   virtual void want_broken() noexcept = 0;
 

@@ -139,6 +139,21 @@ void LoopCore::end_turn() noexcept {
   if (has_work()) drain();
 }
 
+// What asks again while it runs has to wait for another turn.
+void LoopCore::begin_turn(std::uint64_t now_ms) noexcept {
+  neglect(awake);
+  now_ms_ = now_ms;
+  if (next_turn_resources_.empty()) return;
+  attend(in_event);
+  NodeList due;
+  due.take_front(next_turn_resources_, *next_turn_resources_.last());
+  while (!due.empty()) {
+    auto& resource = static_cast<LoopResource&>(due.front());
+    cancel_flush(resource);
+    resource.on_next_turn();
+  }
+}
+
 void LoopCore::drain(bool output_may_wait) noexcept {
   if (is_draining()) return;
   attend(draining);
@@ -225,7 +240,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 void LoopCore::close() noexcept {
   first_marks_ = RequestState::loop_gone;
   state_cache_.turn(false);
-  for (NodeList* list : {&flushes_, &resources_}) {
+  for (NodeList* list : {&flushes_, &next_turn_resources_, &resources_}) {
     while (!list->empty()) {
       auto& resource = static_cast<LoopResource&>(list->front());
       resource.unlink();
@@ -234,7 +249,7 @@ void LoopCore::close() noexcept {
   }
   lease_ = nullptr;
   batch_lease_ = nullptr;
-  for (NodeList* list : {&live_, &ready_, &next_turn_}) {
+  for (NodeList* list : {&live_, &ready_}) {
     while (!list->empty()) {
       auto& node = static_cast<ReadyNode&>(list->front());
       node.unlink();
@@ -266,7 +281,7 @@ void LoopCore::dump(std::ostream& out) {
       if (node.is_request()) states.push_back(&static_cast<const RequestState&>(node));
     }
   }
-  for (NodeList* list : {&flushes_, &resources_}) {
+  for (NodeList* list : {&flushes_, &next_turn_resources_, &resources_}) {
     for (ListNode* node = list->first(); node != list->end(); node = node->next) {
       static_cast<LoopResource*>(node)->for_each_request(
           [](void* found, RequestState& state) {

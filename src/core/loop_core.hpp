@@ -65,9 +65,9 @@ class NodeList {
   ListNode head_;
 };
 
-/// Something that is bound to the loop and must let go when the loop ends: streams, sockets, listeners. It
-/// stands in one of two lists: of those with output that leaves at the end of an event, or with that of a few
-/// others, and of the rest.
+/// An object that is bound to the loop and must let go when the loop ends: a stream, a socket, a listener.
+/// Always in exactly one of three lists: resources with output that is to be flushed, those that go on in the
+/// next turn, and all others.
 class LoopResource : public ListNode {
  public:
   LoopResource() noexcept = default;
@@ -79,6 +79,8 @@ class LoopResource : public ListNode {
   virtual void for_each_request(void (* /*visit*/)(void* context, RequestState& state), void* /*context*/) {}
   /// Output leaves, see `LoopCore::schedule_flush()`. Runs no code of the user.
   virtual void on_flush() {}
+  /// The next turn has come, see `LoopCore::schedule_next_turn()`. Runs no code of the user.
+  virtual void on_next_turn() {}
   /// A queue whose entries have this as their pipeline is stopped: has `QueueCore::put_back()` called, the
   /// last one first, for each entry of it that was started and of which nothing has left.
   virtual void undo_starts(QueueCore& /*queue*/, bool /*but_the_first*/) noexcept {}
@@ -147,11 +149,6 @@ class LoopCore {
     ready_.push_back(node);
     ensure_drain();
   }
-  /// The same in the next turn, when others have had theirs.
-  void make_ready_next_turn(ReadyNode& node) noexcept {
-    next_turn_.push_back(node);
-    wake_up();
-  }
   /// The same while `is_attentive()`.
   void list_ready(ReadyNode& node) noexcept { ready_.push_back(node); }
   /// The same for the front of another list, up to and including `last`.
@@ -174,6 +171,14 @@ class LoopCore {
     resource.unlink();
     flushes_.push_back(resource);
   }
+  /// Has `on_next_turn()` called once the loop has looked for events, unless the resource is put into another
+  /// list before.
+  void schedule_next_turn(LoopResource& resource) noexcept {
+    resource.unlink();
+    next_turn_resources_.push_back(resource);
+    wake_up();
+  }
+  /// Takes the resource out of the other two lists.
   void cancel_flush(LoopResource& resource) noexcept {
     resource.unlink();
     resources_.push_back(resource);
@@ -189,18 +194,15 @@ class LoopCore {
   void end_turn() noexcept;
   [[nodiscard]] bool is_draining() const noexcept { return (attention_ & draining) != 0; }
   [[nodiscard]] bool has_work() const noexcept {
-    return !ready_.empty() || !flushes_.empty() || !next_turn_.empty();
+    return !ready_.empty() || !flushes_.empty() || !next_turn_resources_.empty();
   }
   void wake_up() noexcept {
     if (is_closed()) return;
     attend(awake);
     wake();
   }
-  /// The event library took the wake-up.
-  void slept() noexcept {
-    neglect(awake);
-    if (!next_turn_.empty()) ready_.take_front(next_turn_, *next_turn_.last());
-  }
+  /// The wake-up has come: a turn begins, and `drain()` comes next.
+  void begin_turn(std::uint64_t now_ms) noexcept;
   /// An event begins; `drain()` comes at its end.
   void event(std::uint64_t now_ms) noexcept {
     now_ms_ = now_ms;
@@ -364,7 +366,7 @@ class LoopCore {
   Pool pool_;
   NodeList live_;
   NodeList ready_;
-  NodeList next_turn_;
+  NodeList next_turn_resources_;
   NodeList flushes_;
   NodeList resources_;
   StateCache state_cache_;

@@ -97,18 +97,19 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
 
   void abort() noexcept override { close(ECONNRESET); }
 
-  void want_readable() noexcept override {
+  // The call that is worth it would have the peer's front write. That is left to the loop: the peer may be
+  // what this call comes from.
+  Readiness want_readable() noexcept override {
     wants_read_ = true;
     if ((peer_ != nullptr && peer_->offered_ != 0) || ended_ != 0) tell();
+    return Readiness::later;
   }
   // A reader that comes pulls; only the end of the peer has to be told.
-  void want_writable() noexcept override {
-    if (lingers_) {
-      want_readable();
-      return;
-    }
+  Readiness want_writable() noexcept override {
+    if (lingers_) return want_readable();
     wants_write_ = true;
     if (peer_ == nullptr) tell();
+    return Readiness::later;
   }
   void want_broken() noexcept override {
     wants_broken_ = true;

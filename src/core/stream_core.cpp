@@ -208,7 +208,7 @@ void StreamCore::resume_disconnect() noexcept {
     try {
       control.wait();
       control.take_discarded();
-      backend_->want_writable();
+      await_writable();
       return;
     } catch (const std::bad_alloc&) {
       // Nothing could end the wait.
@@ -264,8 +264,7 @@ void StreamCore::writes_are_out() {
   if (StreamControl* const control = find_control(StreamControlKind::shutdown_write); control != nullptr) {
     const int err = backend_->try_shutdown_write();
     if (err == EAGAIN) {
-      flags_.write_blocked = true;
-      backend_->want_writable();
+      await_writable();
       return;
     }
     remove_control(*control);

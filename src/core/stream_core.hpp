@@ -70,7 +70,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// that was kept: it is finished at once. \return null when it is not so; nothing has happened then.
   template <bool u32be>
   PrefixedPduState* begin_placed_read(PrefixFormat format, CallSite site) noexcept;
-  /// The same of a read that has to wait for its first byte; the caller goes on with `want_readable()`.
+  /// The same of a read that has to wait for its first byte; the caller goes on with `await_readable()`.
   PrefixedPduState* begin_waiting_read(PrefixFormat format, CallSite site) noexcept;
   /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept {
@@ -82,6 +82,11 @@ class StreamCore final : public StreamEvents, public LoopResource {
     if (!operation.has(RequestState::waiting)) return;
     operation.unmark(RequestState::waiting);
     operation.unlink();
+  }
+  /// Has the reader served when the backend has something for it.
+  void await_readable() noexcept {
+    if (const Readiness readiness = backend_->want_readable(); readiness != Readiness::later) [[unlikely]]
+      readable_already(readiness);
   }
   [[nodiscard]] bool is_reader(const StreamRead& read) const noexcept { return reading_ == &read; }
   void end_read(StreamRead& read) noexcept {
@@ -126,6 +131,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void on_flush() override;
+  void on_next_turn() override;
   void undo_starts(QueueCore& queue, bool but_the_first) noexcept override;
   /// They are counted from the first time that somebody asks.
   [[nodiscard]] std::size_t queued_bytes() noexcept;
@@ -208,11 +214,14 @@ class StreamCore final : public StreamEvents, public LoopResource {
     flags_.flush_scheduled = true;
   }
   void cancel_flush() noexcept;
+  void ask_for_next_turn() noexcept;
   void flush();
   void refuse_read(StreamRead& read);
   void refuse_write(StreamWrite& write, bool busy);
   [[nodiscard]] bool is_claimed() const noexcept;
   [[nodiscard]] bool is_claimed_by_another(const StreamOperation& operation) const noexcept;
+  void readable_already(Readiness readiness) noexcept;
+  void read_in_next_turn() noexcept;
   void check_fault();
   bool read_from_backend();
   bool read_in_place();
@@ -239,7 +248,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool write_batch();
   ssize_t write_gathered(std::size_t& offered, int& err);
   bool after_write(ssize_t result, std::size_t offered, int err);
-  void await_writable();
+  void await_writable() noexcept;
   void write_failed(int err);
   void discount_unsent(std::size_t bytes) noexcept;
   bool finish_taken();
@@ -269,6 +278,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool reads_ahead_ : 1 = false;
   bool short_is_final_ : 1 = false;
   bool has_watermarks_ : 1 = false;
+  bool reads_in_next_turn_ : 1 = false;
+  bool writes_in_next_turn_ : 1 = false;
   bool released_ : 1 = false;  // the front is gone; only a disconnect that is not delivered knows this object
   Flags flags_;
 };
@@ -292,7 +303,7 @@ template <class Read>
   read.on_reading();
   // A new reader waits for the event instead of asking the kernel in vain.
   if (read_error_ == 0 && unread_ == nullptr && read.can_take()) [[likely]] {
-    backend_->want_readable();
+    await_readable();
   } else {
     serve_reader(false);
   }

@@ -49,12 +49,29 @@ void StreamCore::serve_reader(bool may_read) {
       return;
     }
     if (!may_read || calls == calls_per_event) {
-      backend_->want_readable();
-      return;
+      const Readiness readiness = backend_->want_readable();
+      if (readiness == Readiness::later) return;
+      if (readiness == Readiness::next_turn || calls == calls_per_event) {
+        read_in_next_turn();
+        return;
+      }
     }
     ++calls;
     may_read = read_from_backend();
   }
+}
+
+void StreamCore::readable_already(Readiness readiness) noexcept {
+  if (readiness == Readiness::now) {
+    serve_reader(true);
+  } else {
+    read_in_next_turn();
+  }
+}
+
+void StreamCore::read_in_next_turn() noexcept {
+  reads_in_next_turn_ = true;
+  ask_for_next_turn();
 }
 
 void StreamCore::on_readable() noexcept {

@@ -76,6 +76,26 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
 void StreamCore::on_flush() {
   flags_.flush_scheduled = false;
   flush();
+  if (!reads_in_next_turn_ && !writes_in_next_turn_) return;
+  if (flags_.flush_scheduled) {
+    on_next_turn();  // writes that go on for many turns hold up no reader
+  } else {
+    ask_for_next_turn();
+  }
+}
+
+// A resource is in one list: one that is scheduled to flush asks when it has flushed.
+void StreamCore::ask_for_next_turn() noexcept {
+  if (!flags_.flush_scheduled) core_->schedule_next_turn(*this);
+}
+
+// As if the events of the backend had come.
+void StreamCore::on_next_turn() {
+  const bool reads = reads_in_next_turn_;
+  const bool writes = writes_in_next_turn_;
+  reads_in_next_turn_ = writes_in_next_turn_ = false;
+  if (writes) on_writable();
+  if (reads) on_readable();
 }
 
 void StreamCore::flush() {
@@ -163,9 +183,11 @@ bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
   return false;
 }
 
-void StreamCore::await_writable() {
+void StreamCore::await_writable() noexcept {
   flags_.write_blocked = true;
-  backend_->want_writable();
+  if (backend_->want_writable() == Readiness::later) return;
+  writes_in_next_turn_ = true;
+  ask_for_next_turn();
 }
 
 // Of `try_writev()` or `try_flush()`.

@@ -60,7 +60,7 @@ class FileStream::Job final : public WorkerThreads::Job {
   }
   void done(std::unique_ptr<WorkerThreads::Job> self) noexcept override {
     if (stream_ != nullptr) {
-      self.release();
+      static_cast<void>(self.release());
       stream_->returned(std::unique_ptr<Job>(this));
     } else {
       File::let_go(std::move(file_));
@@ -206,7 +206,7 @@ ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcep
   if (err != 0) return -1;
   std::unique_ptr<Job> job = make_job(buffer_size);
   if (job == nullptr) {
-    err = EAGAIN;  // `run()` tells of the shortage
+    err = EAGAIN;  // `want_writable()` tells of the shortage
     return -1;
   }
   job->set_to_write();
@@ -252,36 +252,33 @@ int FileStream::try_disconnect(Linger& linger) noexcept {
   return err;
 }
 
-void FileStream::want_readable() noexcept {
+Readiness FileStream::want_readable() noexcept {
+  if (reading_.out == nullptr) {
+    if (file_ == nullptr || has_bytes() || reading_.err != 0 || ended_) return Readiness::now;
+    start_read();
+    if (reading_.out == nullptr) tell_of_shortage();
+  }
   wants_read_ = true;
-  if (reading_.out != nullptr) return;
-  if (file_ != nullptr && !has_bytes() && reading_.err == 0 && !ended_) start_read();
-  if (reading_.out == nullptr) come_back();
+  return Readiness::later;
 }
 
-void FileStream::want_writable() noexcept {
+Readiness FileStream::want_writable() noexcept {
+  if (shortage_ != 0) {
+    tell_of_shortage();
+  } else if (!is_busy()) {
+    return Readiness::now;
+  }
   wants_write_ = true;
-  if (!is_busy() || shortage_ != 0) come_back();
+  return Readiness::later;
 }
 
-void FileStream::come_back() noexcept {
+void FileStream::tell_of_shortage() noexcept {
   if (!is_linked()) loop_->make_ready(*this);
 }
 
 void FileStream::run() {
-  if (const int err = std::exchange(shortage_, 0); err != 0) {
-    wants_write_ = wants_read_ = false;
-    events_->on_shortage(err);
-    return;
-  }
-  if (wants_write_ && file_ != nullptr && !is_busy()) {
-    wants_write_ = false;
-    events_->on_writable();
-  }
-  if (wants_read_ && file_ != nullptr && reading_.out == nullptr) {
-    wants_read_ = false;
-    events_->on_readable();
-  }
+  wants_write_ = wants_read_ = false;
+  events_->on_shortage(std::exchange(shortage_, 0));
 }
 
 void FileStream::on_read() noexcept {

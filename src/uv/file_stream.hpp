@@ -25,8 +25,8 @@ class FileStream final : public StreamBackend, private ReadyTask {
   int try_shutdown_write() noexcept override;
   int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override { let_go(); }
-  void want_readable() noexcept override;
-  void want_writable() noexcept override;
+  Readiness want_readable() noexcept override;
+  Readiness want_writable() noexcept override;
   void want_broken() noexcept override {}
   std::size_t pending_bytes(int& err) noexcept override;
   [[nodiscard]] std::size_t unsent_bytes() const noexcept override { return unsent_; }
@@ -43,7 +43,7 @@ class FileStream final : public StreamBackend, private ReadyTask {
   };
 
   void run() override;
-  void come_back() noexcept;
+  void tell_of_shortage() noexcept;
   /// A call that is not out yet; null, with a shortage, when there is no memory.
   std::unique_ptr<Job> make_job(std::size_t size) noexcept;
   void submit(Work& work, std::unique_ptr<Job> job) noexcept;

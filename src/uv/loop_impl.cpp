@@ -115,8 +115,7 @@ void LoopImpl::wake() noexcept {
   uv_idle_start(&idle_, [](uv_idle_t* handle) {
     auto* const self = static_cast<LoopImpl*>(handle->data);
     uv_idle_stop(handle);
-    self->slept();
-    self->set_now(uv_now(self->uv_));
+    self->begin_turn(uv_now(self->uv_));
     self->drain();
   });
 }

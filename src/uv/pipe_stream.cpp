@@ -18,10 +18,7 @@ constexpr std::size_t most_at_once = std::size_t{256} * 1024;
 PipeStream::PipeStream(LoopImpl& loop, Source source) noexcept
     : FdWatcher(loop), source_(std::move(source)), access_(os::access_mode(source_.fd.get())) {}
 
-PipeStream::~PipeStream() {
-  if (is_linked()) unlink();
-  close();
-}
+PipeStream::~PipeStream() { close(); }
 
 int PipeStream::open() {
   const bool was_blocking = !os::is_nonblocking(source_.fd.get());
@@ -81,38 +78,25 @@ int PipeStream::try_disconnect(Linger& /*linger*/) noexcept {
 }
 
 // What can only fail is found out by trying, not by waiting for an event that never comes.
-void PipeStream::want_readable() noexcept {
-  if (always_ready_ || !access_.readable) {
-    wants_read_ = true;
-    come_back();
-    return;
-  }
+Readiness PipeStream::want_readable() noexcept {
+  if (always_ready_) return Readiness::next_turn;
+  if (!access_.readable) return Readiness::now;
   await_readable();
   if (watches_breaks_) await_hang_up();
+  return Readiness::later;
 }
 
-void PipeStream::want_writable() noexcept {
-  if (always_ready_ || !access_.writable) {
-    wants_write_ = true;
-    come_back();
-    return;
-  }
+Readiness PipeStream::want_writable() noexcept {
+  if (always_ready_) return Readiness::next_turn;
+  if (!access_.writable) return Readiness::now;
   await_writable();
   if (watches_breaks_) await_hang_up();
+  return Readiness::later;
 }
 
 void PipeStream::want_broken() noexcept {
   wants_broken_ = true;
   await_hang_up();
-}
-
-void PipeStream::come_back() {
-  if (!is_linked()) loop_impl().make_ready_next_turn(*this);
-}
-
-void PipeStream::run() {
-  if (std::exchange(wants_write_, false)) events_->on_writable();
-  if (std::exchange(wants_read_, false)) events_->on_readable();
 }
 
 void PipeStream::on_fd_event(FdEvent event) {

@@ -11,7 +11,7 @@ namespace tsock::detail {
 
 /// A pipe, fifo, terminal or device by read(2) and write(2). libuv's streams are not used for them: their
 /// writes raise SIGPIPE.
-class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, private ReadyTask {
+class PipeStream final : public StreamBackend, private FdWatcher<PipeStream> {
  public:
   struct Source {
     UniqueFd fd;
@@ -34,8 +34,8 @@ class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, pr
   int try_shutdown_write() noexcept override;
   int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override { close(); }
-  void want_readable() noexcept override;
-  void want_writable() noexcept override;
+  Readiness want_readable() noexcept override;
+  Readiness want_writable() noexcept override;
   void want_broken() noexcept override;
   std::size_t pending_bytes(int& err) noexcept override;
   [[nodiscard]] StreamTraits traits() const noexcept override;
@@ -44,8 +44,6 @@ class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, pr
  private:
   friend class FdWatcher<PipeStream>;
   void on_fd_event(FdEvent event);
-  void run() override;
-  void come_back();
   void close() noexcept;
   [[nodiscard]] std::span<const iovec> share(std::span<const iovec> vectors, iovec& room) const noexcept;
 
@@ -54,8 +52,6 @@ class PipeStream final : public StreamBackend, private FdWatcher<PipeStream>, pr
   StreamEvents* events_ = nullptr;
   bool always_ready_ = false;  // a device that cannot be polled because it never waits
   bool restores_flag_ = false;
-  bool wants_read_ = false;
-  bool wants_write_ = false;
   bool wants_broken_ = false;
   bool watches_breaks_ = false;
 };

@@ -138,18 +138,17 @@ void SocketStream::abort() noexcept {
   close();
 }
 
-void SocketStream::want_readable() noexcept {
+Readiness SocketStream::want_readable() noexcept {
   await_readable();
   if (watches_breaks_) await_hang_up();
+  return Readiness::later;
 }
 
-void SocketStream::want_writable() noexcept {
-  if (lingers_) {
-    await_readable();
-    return;
-  }
+Readiness SocketStream::want_writable() noexcept {
+  if (lingers_) return want_readable();
   await_writable();
   if (watches_breaks_) await_hang_up();
+  return Readiness::later;
 }
 
 void SocketStream::want_broken() noexcept {

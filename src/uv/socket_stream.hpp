@@ -32,8 +32,8 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   int try_shutdown_write() noexcept override;
   int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override;
-  void want_readable() noexcept override;
-  void want_writable() noexcept override;
+  Readiness want_readable() noexcept override;
+  Readiness want_writable() noexcept override;
   void want_broken() noexcept override;
   std::size_t pending_bytes(int& err) noexcept override;
   [[nodiscard]] StreamTraits traits() const noexcept override;

@@ -66,10 +66,7 @@ UvStream::UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership owners
   uv_unref(as_handle(handle));
 }
 
-UvStream::~UvStream() {
-  if (is_linked()) unlink();
-  close();
-}
+UvStream::~UvStream() { close(); }
 
 void UvStream::give_back() noexcept {
   link_->ownership = UvStreamOwnership::borrow();
@@ -190,17 +187,19 @@ ssize_t UvStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   return static_cast<ssize_t>(taken);
 }
 
-void UvStream::want_readable() noexcept {
-  wants_read_ = true;
+Readiness UvStream::want_readable() noexcept {
   if (watches_breaks_ && watch()) await_hang_up();
-  if (!has_bytes() && !ended_ && read_error_ == 0) {
-    if (reading_) return;
+  if (has_bytes() || ended_ || read_error_ != 0) return Readiness::now;
+  if (!reading_) {
     const int status = uv_read_start(handle(), on_allocate, on_read);
     reading_ = status == 0;
-    if (reading_) return;
-    read_error_ = -status;
+    if (!reading_) {
+      read_error_ = -status;
+      return Readiness::now;
+    }
   }
-  come_back();
+  wants_read_ = true;
+  return Readiness::later;
 }
 
 std::size_t UvStream::pending_bytes(int& err) noexcept {
@@ -328,19 +327,18 @@ int UvStream::try_flush() noexcept {
   return write_deferred_ ? EAGAIN : 0;
 }
 
-void UvStream::want_writable() noexcept {
+Readiness UvStream::want_writable() noexcept {
   if (lingers_) {
     await_readable();
-    return;
+    return Readiness::later;
   }
+  const bool is_busy = write_deferred_ || shutdown_ == Shutdown::running;
+  if (!is_busy && !is_watching()) return Readiness::now;
   wants_write_ = true;
-  if (write_deferred_ || shutdown_ == Shutdown::running) return;
-  if (!is_watching()) {
-    come_back();
-    return;
-  }
+  if (is_busy) return Readiness::later;
   await_writable();
   if (watches_breaks_) await_hang_up();
+  return Readiness::later;
 }
 
 int UvStream::try_shutdown_write() noexcept {
@@ -433,20 +431,6 @@ void UvStream::report_break(FdEvent event) {
     events_->on_broken(connection_error_);
   } else {
     events_->on_broken(read_error_ != 0 ? read_error_ : EPIPE);
-  }
-}
-
-void UvStream::come_back() {
-  if (!is_linked()) loop_impl().make_ready(*this);
-}
-
-void UvStream::run() {
-  if (!write_deferred_ && shutdown_ != Shutdown::running && !is_watching() &&
-      std::exchange(wants_write_, false))
-    events_->on_writable();
-  if (wants_read_ && (has_bytes() || ended_ || read_error_ != 0)) {
-    wants_read_ = false;
-    events_->on_readable();
   }
 }
 

@@ -16,7 +16,7 @@ namespace tsock::detail {
 /// libuv reads by itself while reading is on, so there is one buffer, and reading goes on only while somebody
 /// wants bytes and the buffer is empty. Writes are tried directly; the wait for room goes through a duplicate
 /// of the descriptor, because libuv's own deferred writes raise SIGPIPE.
-class UvStream final : public StreamBackend, private FdWatcher<UvStream>, private ReadyTask {
+class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
  public:
   UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership);
   ~UvStream() override;
@@ -30,8 +30,8 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   int try_shutdown_write() noexcept override;
   int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override;
-  void want_readable() noexcept override;
-  void want_writable() noexcept override;
+  Readiness want_readable() noexcept override;
+  Readiness want_writable() noexcept override;
   void want_broken() noexcept override;
   std::size_t pending_bytes(int& err) noexcept override;
   void watch_for_breaks(bool on) noexcept override;
@@ -66,8 +66,6 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream>, privat
   [[nodiscard]] int why_not_connected() noexcept;
   void on_fd_event(FdEvent event);
   void report_break(FdEvent event);
-  void run() override;
-  void come_back();
   void close() noexcept;
 
   Link* link_;

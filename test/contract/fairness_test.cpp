@@ -15,6 +15,8 @@ constexpr std::size_t flood_step = 1000;
 struct FloodCounts {
   std::size_t step = flood_step;
   bool short_is_final = false;
+  Readiness readiness = Readiness::later;
+  bool takes_nothing = false;
   StreamEvents* events = nullptr;
   unsigned reads = 0;
   unsigned writes = 0;
@@ -31,15 +33,22 @@ class FloodBackend final : public StreamBackend {
     ++counts_->reads;
     return static_cast<ssize_t>(std::min(counts_->step, vectors[0].iov_len));
   }
-  ssize_t try_writev(std::span<const iovec> vectors, int& /*err*/) noexcept override {
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
     ++counts_->writes;
+    if (counts_->takes_nothing) {
+      err = EAGAIN;
+      return -1;
+    }
     return static_cast<ssize_t>(std::min(counts_->step, vectors[0].iov_len));
   }
   int try_shutdown_write() noexcept override { return 0; }
   int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
   void abort() noexcept override {}
-  void want_readable() noexcept override { ++counts_->asked_for_readable; }
-  void want_writable() noexcept override {}
+  Readiness want_readable() noexcept override {
+    ++counts_->asked_for_readable;
+    return counts_->readiness;
+  }
+  Readiness want_writable() noexcept override { return counts_->readiness; }
   void want_broken() noexcept override {}
   std::size_t pending_bytes(int& /*err*/) noexcept override { return flood_step; }
   [[nodiscard]] StreamTraits traits() const noexcept override {
@@ -137,6 +146,76 @@ BOOST_FIXTURE_TEST_CASE(a_large_write_asks_its_backend_four_times_a_turn_and_goe
     BOOST_TEST(counts->writes == 4 * turn);
   }
   BOOST_TEST(value_of(writing) == static_cast<ssize_t>(bytes.size()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_backend_that_has_bytes_now_is_asked_four_times_at_once_and_four_times_each_turn,
+                        FloodFixture) {
+  counts->readiness = Readiness::now;
+  Request<ssize_t> reading = ours.read(bytes);
+  BOOST_TEST(counts->reads == 4U);
+  for (unsigned turn = 2; turn <= 25; ++turn) {
+    loop.run_once();
+    BOOST_TEST(counts->reads == 4 * turn);
+  }
+  BOOST_TEST(value_of(reading) == static_cast<ssize_t>(bytes.size()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_backend_that_never_waits_is_asked_in_the_next_turn_only, FloodFixture) {
+  counts->readiness = Readiness::next_turn;
+  Request<ssize_t> reading = ours.read(bytes);
+  BOOST_TEST(counts->reads == 0U);
+  for (unsigned turn = 1; turn <= 25; ++turn) {
+    loop.run_once();
+    BOOST_TEST(counts->reads == 4 * turn);
+  }
+  BOOST_TEST(value_of(reading) == static_cast<ssize_t>(bytes.size()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_read_that_is_cancelled_before_its_next_turn_reads_nothing_more, FloodFixture) {
+  counts->readiness = Readiness::next_turn;
+  {
+    Request<ssize_t> reading = ours.read(bytes);
+    loop.run_once();
+  }
+  const unsigned before = counts->reads;
+  loop.run_until_idle();
+  BOOST_TEST(counts->reads == before);
+  loop.run();
+}
+
+BOOST_DATA_TEST_CASE_F(FloodFixture, a_blocked_write_is_tried_once_a_turn_where_the_backend_expects_no_event,
+                       data::make({false, true}), in_next_turn) {
+  counts->readiness = in_next_turn ? Readiness::next_turn : Readiness::now;
+  counts->takes_nothing = true;
+  Request<ssize_t> writing = ours.write(bytes);
+  for (unsigned turn = 1; turn <= 5; ++turn) {
+    loop.run_once();
+    BOOST_TEST(counts->writes == turn);
+  }
+  counts->takes_nothing = false;
+  BOOST_TEST(value_of(writing) == static_cast<ssize_t>(bytes.size()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_that_reads_and_writes_in_the_next_turn_does_both, FloodFixture) {
+  counts->readiness = Readiness::next_turn;
+  Request<ssize_t> reading = ours.read(bytes);
+  Request<ssize_t> writing = ours.write(bytes);
+  loop.run_once();
+  BOOST_TEST(counts->reads == 4U);
+  BOOST_TEST(counts->writes == 4U);
+  BOOST_TEST(value_of(writing) == static_cast<ssize_t>(bytes.size()));
+  BOOST_TEST(value_of(reading) == static_cast<ssize_t>(bytes.size()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_may_be_destroyed_before_its_next_turn, FloodFixture) {
+  counts->readiness = Readiness::next_turn;
+  Request<ssize_t> reading = ours.read(bytes);
+  Request<ssize_t> writing = ours.write(bytes);
+  ours = Stream();
+  BOOST_TEST(error_of(reading) == ECANCELED);
+  BOOST_TEST(error_of(writing) == ECANCELED);
+  BOOST_TEST(counts->reads == 0U);
+  loop.run();
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_stream_that_always_has_bytes_lets_others_have_their_turn,

@@ -76,8 +76,8 @@ class ScriptedBackend final : public StreamBackend {
     return script_->disconnect_result;
   }
   void abort() noexcept override { script_->aborted = true; }
-  void want_readable() noexcept override {}
-  void want_writable() noexcept override {}
+  Readiness want_readable() noexcept override { return Readiness::later; }
+  Readiness want_writable() noexcept override { return Readiness::later; }
   void want_broken() noexcept override {}
   [[nodiscard]] StreamTraits traits() const noexcept override {
     return {.short_is_final = script_->short_is_final};

@@ -207,8 +207,8 @@ BOOST_FIXTURE_TEST_CASE(small_writes_of_a_turn_leave_in_one_call, StreamFixture)
     int try_shutdown_write() noexcept override { return 0; }
     int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
     void abort() noexcept override {}
-    void want_readable() noexcept override {}
-    void want_writable() noexcept override {}
+    Readiness want_readable() noexcept override { return Readiness::later; }
+    Readiness want_writable() noexcept override { return Readiness::later; }
     void want_broken() noexcept override {}
     std::size_t pending_bytes(int&) noexcept override { return 0; }
   };
