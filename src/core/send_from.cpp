@@ -31,7 +31,8 @@ Address SendFrom::address() const {
 
 std::size_t SendFrom::hash() const noexcept {
   const std::string_view bytes(reinterpret_cast<const char*>(ip_.data()), ip_.size());
-  return std::hash<std::string_view>{}(bytes)*31 + interface_index_ * 4 + static_cast<std::size_t>(kind_);
+  return std::hash<std::string_view>{}(bytes)*31 + std::size_t{interface_index_} * 4 +
+         static_cast<std::size_t>(kind_);
 }
 
 }  // namespace tsock

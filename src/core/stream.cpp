@@ -172,7 +172,7 @@ detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSi
       return Request<Pdu>(read);
     if (auto* const read = engine->begin_waiting_read(format, site); read != nullptr) {
       Request<Pdu> request(read);
-      engine->backend()->want_readable();
+      engine->await_readable();
       return request;
     }
   }
@@ -248,7 +248,7 @@ class OwningWrite : public detail::StreamWrite {
 template <class Bytes>
 OwningWrite<Bytes>* make_owning(detail::LoopCore* core, CallSite site, Bytes&& bytes) {
   if (core == nullptr) return nullptr;
-  return detail::make_state<OwningWrite<Bytes>>(*core, site, std::move(bytes));
+  return detail::make_state<OwningWrite<Bytes>>(*core, site, std::forward<Bytes>(bytes));
 }
 
 }  // namespace

@@ -183,12 +183,12 @@ class ResolveState : public ResultState<std::vector<Address>> {
 
 }  // namespace detail
 
-bool is_host_text(OptionalText text) {
-  std::string_view host = text.text();
-  if (host.empty() || host.size() > detail::longest_host || !detail::take_brackets(host)) return false;
+bool is_host_text(OptionalText host) {
+  std::string_view text = host.text();
+  if (text.empty() || text.size() > detail::longest_host || !detail::take_brackets(text)) return false;
   int err = 0;
-  static_cast<void>(Address::inet_from_strings("ip", host, 0, err));
-  return err == 0 || detail::may_be_name(host);
+  static_cast<void>(Address::inet_from_strings("ip", text, 0, err));
+  return err == 0 || detail::may_be_name(text);
 }
 
 Request<std::vector<Address>> resolve(Loop& loop, OptionalText host, OptionalText service,

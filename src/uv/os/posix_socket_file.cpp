@@ -30,7 +30,9 @@ constexpr mode_t all_bits = 07777;
 
 // The kernel reads no further than a null byte or the length.
 std::string_view text_of(const Address& address) noexcept {
-  const auto* const text = reinterpret_cast<const sockaddr_un*>(address.sockaddr_pointer())->sun_path;
+  const auto* const unix_address = reinterpret_cast<const sockaddr_un*>(address.sockaddr_pointer());
+  if (unix_address == nullptr) return {};
+  const char* const text = unix_address->sun_path;
   const std::size_t most = address.sockaddr_length() - offsetof(sockaddr_un, sun_path);
   return {text, ::strnlen(text, most)};
 }
