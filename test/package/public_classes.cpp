@@ -49,8 +49,8 @@ class EndedStream : public tsock::SocketControl {
   int try_shutdown_write() noexcept override { return 0; }
   int try_disconnect(tsock::Linger& /*linger*/) noexcept override { return 0; }
   void abort() noexcept override {}
-  void want_readable() noexcept override {}
-  void want_writable() noexcept override {}
+  tsock::Readiness want_readable() noexcept override { return tsock::Readiness::now; }
+  tsock::Readiness want_writable() noexcept override { return tsock::Readiness::now; }
   void want_broken() noexcept override {}
   std::size_t pending_bytes(int& err) noexcept override {
     err = EPIPE;
