@@ -9,6 +9,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <fstream>
@@ -30,7 +31,7 @@ using tsock::test::text_of;
 class Program {
  public:
   Program(LoopFixture& fixture, const std::string& name, std::vector<std::string> arguments = {},
-          const std::string& input = "/dev/null")
+          const std::string& input = "/dev/null", const std::vector<int>& closed = {})
       : fixture_(fixture) {
     int ends[2];
     BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
@@ -49,6 +50,7 @@ class Program {
     posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, theirs.get(), 1);
     posix_spawn_file_actions_adddup2(&actions, theirs.get(), 2);
+    for (const int fd : closed) posix_spawn_file_actions_addclose(&actions, fd);
     err = ::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     BOOST_TEST_REQUIRE(err == 0, argv[0] << ": " << error_text(err));
@@ -124,6 +126,10 @@ struct ExamplesFixture : LoopFixture {
     int err = 0;
     const Pdu pdu = fetch(reading, err);
     return err == 0 ? text_of(pdu.body()) : std::string(error_name(err));
+  }
+  void wait_for_a_while() {
+    auto pause = loop.sleep(std::chrono::milliseconds(5));
+    wait_for(pause);
   }
   // A client whose kernel takes little, so that what it does not read stays with the server.
   Stream connect_small(const Address& address) {
@@ -442,6 +448,30 @@ BOOST_AUTO_TEST_CASE(daemon_ends_a_session_in_order_with_requests_behind_quit) {
   BOOST_TEST((read_slowly(stream, end) == expected));
   BOOST_TEST(end == "EPIPE");
   BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(daemon_serves_without_standard_descriptors) {
+  const std::vector<std::vector<int>> missing{{0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {0, 1, 2}};
+  for (const std::vector<int>& closed : missing) {
+    const test::TempDirectory directory;
+    Program daemon(*this, "daemon", {"unix:" + directory / "socket"}, "/dev/null", closed);
+    int err = 0;
+    const Address address = Address::parse("unix:" + directory / "socket", err);
+    // Without its output nothing tells that it listens.
+    Stream stream;
+    do {
+      auto connecting = Stream::connect(loop, address);
+      stream = fetch(connecting, err);
+      if (err != 0) wait_for_a_while();
+    } while (err == ENOENT || err == ECONNREFUSED);
+    BOOST_TEST_REQUIRE(err == 0);
+    send(stream, "set a b\nget a\n");
+    BOOST_TEST(line(stream) == "ok");
+    BOOST_TEST(line(stream) == "value b");
+    daemon.signal(SIGTERM);
+    BOOST_TEST(line(stream) == "EPIPE");
+    BOOST_TEST(daemon.exit_status() == 0);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(daemon_stops_in_order_at_sigterm) {
