@@ -12,6 +12,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -336,6 +337,146 @@ BOOST_AUTO_TEST_CASE(interrupt_is_130_also_while_it_waits_for_a_client) {
   BOOST_TEST(contains(server.error(), "out 0 bytes"), server.error());
 }
 
+// ---- bytes that were written ------------------------------------------------------------------------------
+
+namespace {
+
+// More than a peer takes that does not read: the rest stays on this side.
+constexpr int small_buffer = 4096;
+const std::string held_back = many_bytes(120000);
+
+UniqueFd connect_to(const std::string& text) {
+  int err = 0;
+  const Address address = Address::parse(text, err);
+  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &small_buffer, sizeof small_buffer);
+  BOOST_TEST_REQUIRE(::connect(fd.get(), address.sockaddr_pointer(),
+                               static_cast<socklen_t>(address.sockaddr_length())) == 0);
+  return fd;
+}
+
+// Sends until there is no room: more than a tsock-cat takes whose output nobody reads.
+void fill_up(const UniqueFd& peer) {
+  const std::string piece(65536, 'x');
+  while (::send(peer.get(), piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) continue;
+}
+
+// Reads to the end. \return the last result of recv(2).
+ssize_t read_all(const UniqueFd& peer, std::string& text) {
+  std::array<char, 4096> buffer{};
+  for (;;) {
+    const ssize_t got = ::recv(peer.get(), buffer.data(), buffer.size(), 0);
+    if (got <= 0) return got;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE(what_was_written_before_a_signal_arrives,
+                     boost::unit_test::data::make({SIGINT, SIGTERM}), signum) {
+  const RawListener listener;
+  listener.limit_receive_buffer(small_buffer);
+  Cat client({"-v", "--no-shutdown", "--linger", "1h", listener.address()});
+  UniqueFd peer = listener.accept();
+  client.write(held_back);
+  client.close_input();
+  client.error_line("tsock-cat: local side ended");
+  fill_up(peer);
+  client.kill(signum);
+  std::string text;
+  BOOST_TEST(read_all(peer, text) == 0);
+  BOOST_TEST((text == held_back));
+  peer.reset();
+  BOOST_TEST(client.wait() == 130);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_hub_has_written_before_a_signal_arrives) {
+  Cat server({"-k", "-v", "--announce", "--linger", "1h", "-l", "127.0.0.1", "0"});
+  UniqueFd peer = connect_to(server.listening());
+  server.write(held_back);
+  server.close_input();
+  server.error_line("tsock-cat: local side ended");
+  fill_up(peer);
+  server.kill(SIGTERM);
+  std::string text;
+  BOOST_TEST(read_all(peer, text) == 0);
+  BOOST_TEST((text == held_back));
+  peer.reset();
+  BOOST_TEST(server.wait() == 130);
+}
+
+BOOST_AUTO_TEST_CASE(a_transfer_that_a_signal_cuts_ends_with_a_reset) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.file("big")) << many_bytes(32000000);
+  const RawListener listener;
+  listener.limit_receive_buffer(small_buffer);
+  Cat client({"--json", "--stats=10ms", "--linger", "1h", "file:" + folder.file("big"), listener.address()});
+  const UniqueFd peer = listener.accept();
+  // Until both buffers of the pump wait.
+  client.wait_for_error(R"("queued":131072)");
+  client.kill(SIGTERM);
+  BOOST_TEST(client.wait() == 130);
+  std::string text;
+  BOOST_TEST(read_all(peer, text) == -1);
+  BOOST_TEST(errno == ECONNRESET);
+}
+
+BOOST_AUTO_TEST_CASE(a_second_signal_ends_at_once) {
+  const RawListener listener;
+  listener.limit_receive_buffer(small_buffer);
+  Cat client({"-v", "--no-shutdown", "--linger", "1h", listener.address()});
+  const UniqueFd peer = listener.accept();
+  client.write(held_back);
+  client.close_input();
+  client.error_line("tsock-cat: local side ended");
+  client.kill(SIGTERM);
+  client.error_line("tsock-cat: terminated");
+  client.kill(SIGTERM);
+  BOOST_TEST(client.wait() == 130);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_written_before_max_time_arrives) {
+  const RawListener listener;
+  listener.limit_receive_buffer(small_buffer);
+  Cat client({"--max-time", "500ms", "--linger", "1h", listener.address()});
+  client.write("written");
+  UniqueFd peer = listener.accept();
+  fill_up(peer);
+  std::string text;
+  const ssize_t end = read_all(peer, text);
+  BOOST_TEST((text.empty() || (end == 0 && text == "written")));
+  peer.reset();
+  BOOST_TEST(client.wait() == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_does_not_take_everything_in_time_is_5_and_told) {
+  const RawListener listener;
+  listener.limit_receive_buffer(small_buffer);
+  Cat client({"-q", "10ms", "--linger", "50ms", listener.address()});
+  const UniqueFd peer = listener.accept();
+  client.write(held_back);
+  client.close_input();
+  BOOST_TEST(client.wait() == 5);
+  BOOST_TEST(contains(client.error(), "has not taken everything in time"), client.error());
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_never_stops_sending_is_5_and_told) {
+  const RawListener listener;
+  listener.limit_receive_buffer(small_buffer);
+  Cat client({"-v", "-q", "10ms", "--linger", "1h", listener.address()});
+  const UniqueFd peer = listener.accept();
+  client.write(held_back);
+  client.close_input();
+  client.error_line("tsock-cat: local side ended");
+  const timeval patience{Cat::patience, 0};
+  ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const std::string piece(1 << 20, 'x');
+  while (::send(peer.get(), piece.data(), piece.size(), MSG_NOSIGNAL) > 0) continue;
+  BOOST_TEST(client.wait() == 5);
+  BOOST_TEST(contains(client.error(), "the peer goes on sending"), client.error());
+}
+
 // ---- what it inherits ------------------------------------------------------------------------------------
 
 const std::vector<std::vector<int>> missing_descriptors{{0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {0, 1, 2}};
@@ -368,6 +509,24 @@ BOOST_DATA_TEST_CASE(a_server_without_standard_input_or_output_serves, boost::un
   BOOST_TEST(client.finish() == 0);
   BOOST_TEST(server.wait() == 0);
   BOOST_TEST(server.output() == (index == 0 ? "from client" : ""));
+}
+
+BOOST_DATA_TEST_CASE(a_unix_server_without_standard_descriptors_serves,
+                     boost::unit_test::data::xrange(missing_descriptors.size()), index) {
+  const std::vector<int>& missing = missing_descriptors[index];
+  const TemporaryFolder folder;
+  for (const bool is_hub : {false, true}) {
+    std::vector<std::string> words{"--announce", "-lU", folder.file("s")};
+    if (is_hub) words.insert(words.begin(), "-k");
+    Cat server(words, {.closed = missing});
+    Cat client({"--retry", "1000", "--retry-delay", "10ms", "-U", folder.file("s")});
+    client.write("from client");
+    server.close_input();
+    BOOST_TEST(client.finish() == 0);
+    if (is_hub) server.kill(SIGTERM);
+    BOOST_TEST(server.wait() == (is_hub ? 130 : 0));
+    BOOST_TEST(server.output() == (std::count(missing.begin(), missing.end(), 1) == 0 ? "from client" : ""));
+  }
 }
 
 BOOST_DATA_TEST_CASE(an_error_has_its_exit_code_without_standard_descriptors,

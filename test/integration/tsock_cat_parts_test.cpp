@@ -253,7 +253,9 @@ BOOST_AUTO_TEST_CASE(options_reach_their_place) {
                                "--mode",     "0660",       "--group",     "staff",       "-w",
                                "1",          "-i",         "2s",          "-q",          "3",
                                "--max-time", "1h",         "--retry",     "4",           "--retry-delay",
-                               "10ms",       "--stats=2s", "-vv",         "--text"});
+                               "10ms",       "--stats=2s", "-vv",         "--text",      "--linger",
+                               "5s"});
+  BOOST_TEST((all.linger == Duration(5s)));
   BOOST_TEST(all.keep_listening);
   BOOST_TEST(all.max_connections.value() == 3U);
   BOOST_TEST(all.listener.backlog == 5);

@@ -114,6 +114,10 @@ class RawListener {
     int err = 0;
     return Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), size, err).to_string();
   }
+  /// Of whom is accepted from here on.
+  void limit_receive_buffer(int bytes) const {
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+  }
   UniqueFd accept() const { return UniqueFd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
 
  private:

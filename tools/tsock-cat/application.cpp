@@ -1,5 +1,6 @@
 #include "application.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <sstream>
 #include <string>
@@ -86,18 +87,22 @@ Failure Application::open_acceptors() {
 }
 
 void Application::catch_signals() {
-  if (!is_ignored(SIGINT)) {
-    interrupted_ = services_.loop.signal(SIGINT);
-    interrupted_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGINT); });
-  }
-  if (!is_ignored(SIGTERM)) {
-    terminated_ = services_.loop.signal(SIGTERM);
-    terminated_.set_callback([this](tsock::Request<int>&) { on_interrupt(SIGTERM); });
-  }
+  if (!is_ignored(SIGINT)) catch_signal(SIGINT, interrupted_);
+  if (!is_ignored(SIGTERM)) catch_signal(SIGTERM, terminated_);
   on_dump_signal();
 }
 
+void Application::catch_signal(int signum, tsock::Request<int>& request) {
+  request = services_.loop.signal(signum);
+  request.set_callback([this, signum, &request](tsock::Request<int>&) {
+    catch_signal(signum, request);
+    on_interrupt(signum);
+  });
+}
+
+// The second one ends at once what the first one lets finish.
 void Application::on_interrupt(int signum) {
+  if (ended_) return services_.loop.stop();
   Failure failure;
   failure.code = ExitCode::interrupted;
   failure.what = signum == SIGINT ? "interrupted" : "terminated";
@@ -162,7 +167,11 @@ void Application::begin() {
     Channel standard = open_standard_streams(services_, failure);
     if (failure) return end(failure);
     hub_ = std::make_unique<Hub>(
-        services_, std::move(standard), [this](const Failure& why) { end(why); }, [this] { accept_next(); });
+        services_, std::move(standard), [this](const Failure& why) { end(why); },
+        [this] {
+          stop_if_over();
+          accept_next();
+        });
   }
   accept_next();
 }
@@ -229,13 +238,32 @@ void Application::on_session_end(std::uint64_t connection, const Failure& failur
     accept_next();
   });
   if (!services_.options.keep_listening) end(failure);
+  stop_if_over();
 }
 
 void Application::end(const Failure& failure) {
   if (std::exchange(ended_, true)) return;
   exit_code_ = failure.code;
   if (failure) services_.report.failed(failure);
-  services_.loop.stop();
+  total_limit_ = {};
+  // A flow may be on the stack.
+  services_.loop.post([this, failure] { stop_connections(failure); });
+  stop_if_over();
+}
+
+void Application::stop_connections(const Failure& failure) {
+  acceptors_ = {};
+  accepted_ = {};
+  for (Session& session : sessions_) session.stop(failure);
+  if (hub_) hub_->stop(failure);
+  stop_if_over();
+}
+
+void Application::stop_if_over() {
+  const bool is_over =
+      (!hub_ || hub_->is_over()) && std::all_of(sessions_.begin(), sessions_.end(),
+                                                [](const Session& session) { return session.is_over(); });
+  if (ended_ && is_over) services_.loop.stop();
 }
 
 std::size_t Application::connections() const { return sessions_.size() + (hub_ ? hub_->clients() : 0); }

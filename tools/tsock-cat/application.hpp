@@ -32,6 +32,7 @@ class Application {
   [[nodiscard]] Failure open_acceptors();
   [[nodiscard]] Failure transcript_failure(const char* what, int err) const;
   void catch_signals();
+  void catch_signal(int signum, tsock::Request<int>& request);
   void on_interrupt(int signum);
   void on_dump_signal();
   void tick();
@@ -44,6 +45,8 @@ class Application {
   void start_session(Session::Accepted accepted);
   void on_session_end(std::uint64_t connection, const Failure& failure);
   void end(const Failure& failure);
+  void stop_connections(const Failure& failure);
+  void stop_if_over();
 
   [[nodiscard]] bool uses_hub() const;
   [[nodiscard]] std::size_t connections() const;

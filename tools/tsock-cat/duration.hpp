@@ -20,4 +20,7 @@ using Duration = std::chrono::nanoseconds;
 /// A whole decimal number that fits; no value for anything else.
 [[nodiscard]] std::optional<unsigned long> parse_number(std::string_view text, unsigned long maximum);
 
+/// How long a signal, or another end from outside, waits for what was written; see `Options::linger`.
+inline constexpr Duration short_linger = std::chrono::seconds(1);
+
 }  // namespace tsock_cat

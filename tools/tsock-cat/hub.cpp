@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "changes.hpp"
+#include "duration.hpp"
 #include "quiet_timer.hpp"
 
 namespace tsock_cat {
@@ -70,6 +71,12 @@ class Hub::Client final : private FlowOwner {
         leave_if_over();
       });
     }
+  }
+  // Its stream goes on alone, or at once.
+  [[nodiscard]] tsock::Request<void> give_away(Duration linger) {
+    if (is_busy()) channel_.stream.abort();
+    if (written_ == 0 || !channel_.stream.is_open()) return {};
+    return std::move(channel_.stream).disconnect({.linger_time = linger});
   }
   [[nodiscard]] bool is_busy() const noexcept { return writing_.is_in_progress(); }
   [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
@@ -246,6 +253,25 @@ void Hub::remove(Client& client, const Failure& failure) {
   if (clients_.empty()) reading_ = {};  // what it took already goes to the next client
   on_client_end_();
   read_input();
+}
+
+void Hub::stop(const Failure& failure) {
+  failed_ = true;
+  reading_ = {};
+  const Duration linger = services_.options.linger.value_or(short_linger);
+  while (!clients_.empty()) {
+    Client& client = *clients_.front();
+    if (auto request = client.give_away(linger)) {
+      disconnecting_.push_back(std::move(request));
+      disconnecting_.back().set_callback([this](tsock::Request<void>&) { on_client_end_(); });
+    }
+    remove(client, failure);
+  }
+}
+
+bool Hub::is_over() const noexcept {
+  return clients_.empty() && std::none_of(disconnecting_.begin(), disconnecting_.end(),
+                                          [](const auto& each) { return each.is_in_progress(); });
 }
 
 void Hub::fail(Place place, int err) {

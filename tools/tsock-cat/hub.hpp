@@ -31,6 +31,10 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   void add(std::uint64_t connection, Channel channel);
+  /// Ends all clients, see `Relay::stop()`, and calls `on_client_end` also when the last one is closed.
+  void stop(const Failure& failure);
+  /// Whether no client is there, nor one that `stop()` still waits for.
+  [[nodiscard]] bool is_over() const noexcept;
   [[nodiscard]] std::size_t clients() const noexcept { return clients_.size(); }
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] std::size_t queued_bytes() const;
@@ -58,6 +62,7 @@ class Hub {
   bool failed_ = false;
   Counters closed_;  // of clients that are gone
   tsock::Request<tsock::ssize_t> reading_;
+  std::list<tsock::Request<void>> disconnecting_;
 };
 
 }  // namespace tsock_cat

@@ -137,6 +137,8 @@ void add_time_options(CLI::App& app, Collected& c) {
   add_duration(app, "-i,--idle-timeout", c.options.idle_timeout, "End when no byte moved for that long");
   add_duration(app, "-q,--quit-after", c.options.quit_after, "End that long after standard input ended");
   add_duration(app, "--max-time", c.options.max_time, "End that long after the start");
+  add_duration(app, "--linger", c.options.linger,
+               "At the end wait that long for a peer that has not taken everything (30s; 1s after a signal)");
   app.add_option("--retry", c.options.retries, "Try N more times to connect")->type_name("N");
   add_duration(app, "--retry-delay", c.options.retry_delay, "Wait before each of them (1s)");
 }

@@ -70,6 +70,7 @@ struct Options {
   std::optional<Duration> idle_timeout;
   std::optional<Duration> quit_after;
   std::optional<Duration> max_time;
+  std::optional<Duration> linger;
   std::size_t retries = 0;
   Duration retry_delay = std::chrono::seconds(1);
 

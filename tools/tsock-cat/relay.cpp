@@ -260,6 +260,47 @@ Failure Relay::failure_of(const Channel& channel, Place place, int err, std::siz
 
 void Relay::end(const Failure& failure) {
   if (ended_) return;
+  stop_moving(failure);
+  if (failure_) {
+    reset_cut_sinks();
+    return finish();  // the other streams are closed with this object
+  }
+  const Duration linger = services_.options.linger.value_or(tsock::DisconnectOptions::default_linger_time);
+  disconnect(local_.stream, local_, linger);
+  disconnect(local_.output, local_, linger);
+  disconnect(remote_.stream, remote_, linger);
+  if (disconnects_left_ == 0) finish();
+}
+
+void Relay::stop(const Failure& failure) {
+  const Duration linger = services_.options.linger.value_or(short_linger);
+  if (ended_) {
+    for (auto& request : disconnects_) {
+      if (request.is_in_progress()) request.set_timeout(linger);
+    }
+    return;
+  }
+  std::array<bool, 2> is_cut{};
+  std::array<bool, 2> has_written{};
+  for (std::size_t i = 0; i < ways_.size(); ++i) {
+    const auto& flow = ways_[i].flow;
+    is_cut[i] = flow && flow->queued_bytes() > 0;
+    has_written[i] = flow && flow->bytes_written() > 0;
+  }
+  stop_moving(failure);
+  for (std::size_t i = 0; i < ways_.size(); ++i) {
+    Channel& to = *ways_[i].to.channel;
+    if (!to.is_network || to.is_datagram()) continue;
+    if (is_cut[i]) {
+      to.sink().abort();
+    } else if (has_written[i]) {
+      disconnect(to.sink(), to, linger);
+    }
+  }
+  if (disconnects_left_ == 0) finish();
+}
+
+void Relay::stop_moving(const Failure& failure) {
   final_counters_ = counters();
   ended_ = true;
   failure_ = failure;
@@ -270,14 +311,6 @@ void Relay::end(const Failure& failure) {
     each.flow.reset();
     each.shutdown = {};
   }
-  if (failure_) {
-    reset_cut_sinks();
-    return finish();  // the other streams are closed with this object
-  }
-  disconnect(local_.stream, local_);
-  disconnect(local_.output, local_);
-  disconnect(remote_.stream, remote_);
-  if (disconnects_left_ == 0) finish();
 }
 
 // Whoever got a part only must not take it for the whole.
@@ -289,10 +322,10 @@ void Relay::reset_cut_sinks() {
 }
 
 // The goodbye of a layer, and what close(2) says of standard output or a file.
-void Relay::disconnect(tsock::Stream& stream, const Channel& channel) {
+void Relay::disconnect(tsock::Stream& stream, const Channel& channel, Duration linger) {
   if (!stream.is_open()) return;
   auto& request = disconnects_[disconnects_left_++];
-  request = stream.disconnect();
+  request = stream.disconnect({.linger_time = linger});
   request.set_callback([this, &channel](tsock::Request<void>& done) {
     int err = 0;
     done.recv(err);

@@ -28,6 +28,9 @@ class Relay final : private FlowOwner {
   ~Relay() = default;
 
   void start();
+  /// Ends it from outside, and tells `on_end` of the failure: nothing more is moved, what was written still
+  /// arrives, within a short time. A peer for which bytes are held back that were read sees a reset.
+  void stop(const Failure& failure);
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] std::size_t queued_bytes() const;
 
@@ -65,9 +68,10 @@ class Relay final : private FlowOwner {
   [[nodiscard]] bool sends_only() const;
   void end_if_over();
   void end(const Failure& failure);
+  void stop_moving(const Failure& failure);
   void reset_cut_sinks();
   void finish();
-  void disconnect(tsock::Stream& stream, const Channel& channel);
+  void disconnect(tsock::Stream& stream, const Channel& channel, Duration linger);
   [[nodiscard]] Failure failure_of(const Channel& channel, Place place, int err, std::size_t cut) const;
   [[nodiscard]] std::uint64_t bytes_written() const;
   [[nodiscard]] Way& way(Direction direction) { return ways_[static_cast<std::size_t>(direction)]; }

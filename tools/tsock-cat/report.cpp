@@ -196,7 +196,9 @@ void Report::closed(std::uint64_t connection, const tsock::Address& peer, const 
       "tsock-cat: " + prefix(connection) + "closed after " + count_text(bytes.sent, bytes.datagrams_sent) +
       " out, " + count_text(bytes.received, bytes.datagrams_received) + " in" + dropped_text(bytes.dropped);
   if (failure) text += (from.empty() ? ": " : ", from " + from + ": ") + sentence(failure);
-  emit(failure && keeps_listening_ ? always : verbose, "closed", text, [&](Json& object) {
+  // Of a signal nobody has to hear once for each connection.
+  const bool is_news = failure && failure.code != ExitCode::interrupted;
+  emit(is_news && keeps_listening_ ? always : verbose, "closed", text, [&](Json& object) {
     object["connection"] = connection;
     if (!from.empty()) object["peer"] = from;
     add_counters(object, bytes);

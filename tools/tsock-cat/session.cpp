@@ -42,7 +42,15 @@ void Session::open_next() {
   opener_->start();
 }
 
+void Session::stop(const Failure& failure) {
+  if (over_) return;
+  if (relay_) return relay_->stop(failure);
+  opener_ = nullptr;
+  over_ = true;
+}
+
 void Session::end(const Failure& failure) {
+  over_ = true;
   // A session that never got both of its sides has nobody else to tell why, unless the process ends with it.
   if (relay_ || services_.options.keep_listening)
     services_.report.closed(connection_, peer_, counters(), failure);

@@ -24,6 +24,9 @@ class Session {
   Session(const Services& services, std::uint64_t connection, Accepted accepted, OnEnd on_end);
 
   void start() { open_next(); }
+  /// Ends it from outside, see `Relay::stop()`.
+  void stop(const Failure& failure);
+  [[nodiscard]] bool is_over() const noexcept { return over_; }
   [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] std::size_t queued_bytes() const;
@@ -39,6 +42,7 @@ class Session {
   OnEnd on_end_;
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Relay> relay_;
+  bool over_ = false;
 };
 
 }  // namespace tsock_cat
