@@ -17,7 +17,7 @@ std::string message(std::size_t number) {
 BOOST_AUTO_TEST_SUITE(stream_queue)
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, many_writes_and_many_messages_keep_their_order,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   constexpr std::size_t count = 200;
   Queue out(loop, "out");
@@ -39,8 +39,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, many_writes_and_many_messages_keep_their_o
   BOOST_TEST(in.length() == 0U);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, writes_complete_in_the_order_of_the_queue, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, writes_complete_in_the_order_of_the_queue,
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   std::string order;
@@ -59,8 +59,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writes_complete_in_the_order_of_the_queue,
   BOOST_TEST(order == "abcd");
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_write_beside_queued_ones_is_ebusy, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_write_beside_queued_ones_is_ebusy,
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> queued = ours.write(queue, "queued");
@@ -69,8 +69,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_write_beside_queued_ones_is_ebusy
   BOOST_TEST(error_of(queued) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_queued_write_beside_a_direct_one_is_ebusy, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_queued_write_beside_a_direct_one_is_ebusy,
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> direct = ours.write("direct");
@@ -80,7 +80,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queued_write_beside_a_direct_one_is_ebus
   BOOST_TEST(error_of(direct) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, writes_of_two_queues_at_once_are_ebusy, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, writes_of_two_queues_at_once_are_ebusy, data::make(writing_backends()),
                        backend) {
   open(backend);
   Queue one(loop);
@@ -91,8 +91,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writes_of_two_queues_at_once_are_ebusy, da
   BOOST_TEST(error_of(first) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_read_beside_a_queued_one_is_ebusy, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_read_beside_a_queued_one_is_ebusy,
+                       data::make(reading_backends()), backend) {
   open(backend);
   Queue queue(loop);
   Request<Pdu> queued = ours.readv_pdu(queue, framing::line{});
@@ -120,7 +120,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, one_queue_can_order_a_reply_behind_the_req
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_stopped_queue_starts_nothing_until_it_is_started,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   queue.stop();
@@ -136,7 +136,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_stopped_queue_starts_nothing_until_it_is
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_is_destroyed_ends_what_waits_and_lets_go_on_what_runs,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   Bytes buffer(1);
   Request<Pdu> running;
@@ -154,7 +154,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_is_destroyed_ends_what_waits_
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_that_waits_in_a_queue_fails_like_those_before_it,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   Queue queue(loop);
   std::vector<Request<Pdu>> reads;
@@ -170,8 +170,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_that_waits_in_a_queue_fails_like_th
   }
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, destroying_an_entry_lets_the_next_one_run, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, destroying_an_entry_lets_the_next_one_run,
+                       data::make(reading_backends()), backend) {
   open(backend);
   Queue queue(loop);
   Request<Pdu> first = ours.readv_pdu(queue, framing::line{});
@@ -189,7 +189,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, destroying_an_entry_lets_the_next_one_run,
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_destroyed_when_finished_goes_to_the_next_entry,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("one\ntwo\n"));
   Queue queue(loop);
@@ -201,7 +201,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_destroyed_when_finished_goes_to_the
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, disconnect_while_something_waits_in_a_queue_is_ebusy,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   queue.stop();
@@ -231,7 +231,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, abort_ends_everything_in_its_queues_with_e
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, abort_with_a_write_in_flight_ends_all_behind_it_with_econnaborted,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> first = ours.write(queue, "a");
@@ -243,8 +243,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, abort_with_a_write_in_flight_ends_all_behi
   BOOST_TEST(error_of(last) == ECONNABORTED);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_one, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_one,
+                       data::make(writing_backends()), backend) {
   open(backend);
   Queue queue(loop);
   const Bytes large = blocking_bytes();
@@ -271,7 +271,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_on
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blocked_one,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   std::optional<Queue> queue(std::in_place, loop);
   const Bytes large = blocking_bytes();
@@ -290,7 +290,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blo
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_at_once_lets_the_first_write_go_on_alone,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   open(backend);
   std::optional<Queue> queue(std::in_place, loop);
   Request<ssize_t> first = ours.write(*queue, "first");
@@ -358,7 +358,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_in_the_callback_of_an_entry_holds_bac
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_an_entry_whose_turn_came_in_the_same_turn,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("one\ntwo\n"));
   Queue queue(loop);
@@ -377,7 +377,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_an_entry_whose_turn_came_i
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_whose_work_has_begun_goes_on_when_the_queue_is_stopped,
-                       data::make(all_backends()), backend) {
+                       data::make(reading_backends()), backend) {
   open(backend);
   Queue queue(loop);
   Request<Pdu> first = ours.readv_pdu(queue, framing::line{});
@@ -393,8 +393,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_whose_work_has_begun_goes_on_when_t
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_side, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_side,
+                       data::make(writing_backends()), backend) {
   if (!backend.traits.half_close) return;
   open(backend);
   Queue queue(loop);
@@ -411,7 +411,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_sid
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_leaves_writes_alone_that_an_end_of_the_sending_side_waits_for,
-                       data::make(all_backends()), backend) {
+                       data::make(writing_backends()), backend) {
   if (!backend.traits.half_close) return;
   open(backend);
   Queue queue(loop);
@@ -425,8 +425,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_leaves_writes_alone_that_an_end_of_th
   BOOST_TEST(error_of(ending) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, what_stop_held_back_ends_with_its_stream, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, what_stop_held_back_ends_with_its_stream,
+                       data::make(writing_backends()), backend) {
   for (const bool destroyed : {false, true}) {
     open(backend);
     Queue queue(loop);
