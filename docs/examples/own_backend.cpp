@@ -48,6 +48,9 @@ class XorBackend final : public tsock::StreamBackend {
     return tsock::Readiness::later;
   }
 
+  // Nobody waits: a request that went on would keep the loop running. It gives back what it has taken.
+  void unwant_readable() noexcept override { reading_ = {}; }
+
   // Takes bytes into a buffer of its own and writes that; EAGAIN until it is out.
   tsock::ssize_t try_writev(std::span<const tsock::iovec> vectors, int& err) noexcept override {
     err = try_flush();
@@ -76,14 +79,15 @@ class XorBackend final : public tsock::StreamBackend {
   }
   // What was taken goes out first. The stream below lingers, for as long as the one in front allows.
   int try_disconnect(tsock::Linger& linger) noexcept override {
-    reading_ = {};
-    monitoring_ = {};
+    unwant_readable();
+    unwant_broken();
     linger.discarded += std::exchange(end_, 0) - std::exchange(begin_, 0);
     if (linger.is_over) {
+      disconnecting_ = {};
       below_.abort();
       return ETIMEDOUT;
     }
-    if (try_flush() == EAGAIN) return EAGAIN;
+    if (try_flush() == EAGAIN || shutting_down_.is_in_progress()) return EAGAIN;
     return forward(disconnecting_, [this, &linger] {
       const std::size_t rest = linger.most_discarded - std::min(linger.most_discarded, linger.discarded);
       return below_.disconnect({.linger_time = std::chrono::hours(24), .most_discarded = rest});
@@ -92,7 +96,7 @@ class XorBackend final : public tsock::StreamBackend {
   void abort() noexcept override { below_.abort(); }
 
   void want_broken() noexcept override {
-    if (monitoring_.is_in_progress()) return;  // of a monitor that was given up
+    if (monitoring_.is_in_progress()) return;
     monitoring_ = below_.monitor();
     monitoring_.set_callback([this](auto& request) {
       int err = 0;
@@ -100,6 +104,8 @@ class XorBackend final : public tsock::StreamBackend {
       events_->on_broken(err);
     });
   }
+
+  void unwant_broken() noexcept override { monitoring_ = {}; }
 
   std::size_t pending_bytes(int& err) noexcept override {
     const std::size_t more = below_.pending_bytes(err);

@@ -123,6 +123,12 @@ class TSOCK_EXPORT StreamBackend {
   /// Asks for `on_broken()` once, without reading.
   virtual void want_broken() noexcept = 0;
 
+  /// Nobody waits for `on_readable()` any more: the read was cancelled, or its time was over. The event may
+  /// still come. For a backend whose waiting keeps `Loop::run()` from returning, as a request does.
+  virtual void unwant_readable() noexcept {}
+  /// The same of `on_broken()`.
+  virtual void unwant_broken() noexcept {}
+
   /// Bytes that `try_readv()` would give at once; when 0, a waiting error is put into `err`.
   virtual std::size_t pending_bytes(int& err) noexcept = 0;
   /// How the front may use `try_readv()` and `try_writev()`; asked after

@@ -301,9 +301,17 @@ void StreamCore::start_monitor(StreamControl& control) {
 
 void StreamCore::break_monitor(int err) noexcept { finish_control(StreamControlKind::monitor, err); }
 
+void StreamCore::monitor_is_over() noexcept {
+  if (flags_.state != State::open) return;
+  backend_->unwant_broken();
+  // A blocked write asked for it, too.
+  if (strict_ && reading_ == nullptr && has_blocked_write()) backend_->want_broken();
+}
+
 void StreamCore::interrupt_control(StreamControl& control, int err) noexcept {
   if (control.kind() != StreamControlKind::disconnect) {
     remove_control(control);
+    if (control.kind() == StreamControlKind::monitor) monitor_is_over();
     control.finish(err);
     return;
   }
@@ -320,6 +328,7 @@ void StreamCore::end_control(StreamControl& control) noexcept {
     return;
   }
   remove_control(control);
+  if (control.kind() == StreamControlKind::monitor) monitor_is_over();
   if (control.kind() != StreamControlKind::disconnect) return;
   flags_.state = State::closed;
   backend_.reset();
@@ -386,6 +395,7 @@ void StreamCore::drain_reader() {
 
 // A blocked write may have waited for it.
 void StreamCore::reader_is_over() noexcept {
+  if (flags_.state == State::open) backend_->unwant_readable();
   if (strict_ && flags_.state == State::open && has_blocked_write()) backend_->want_broken();
 }
 

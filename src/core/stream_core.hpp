@@ -236,6 +236,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void drain_reader();
   void fail_writes(int err) noexcept;
   void break_monitor(int err) noexcept;
+  void monitor_is_over() noexcept;
   void add_control(StreamControl& control) noexcept;
   void remove_control(StreamControl& control) noexcept;
   StreamControl* find_control(StreamControlKind kind) noexcept;
