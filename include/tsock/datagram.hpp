@@ -62,7 +62,7 @@ class TSOCK_EXPORT Datagram {
   /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
   /// backend to the caller.
   Datagram(Loop& loop, std::unique_ptr<DatagramBackend>&& backend, const DatagramOptions& options = {});
-  Datagram(Datagram&& other) noexcept : core_(std::exchange(other.core_, nullptr)), loop_(other.loop_) {}
+  Datagram(Datagram&& other) noexcept { take(other); }
   Datagram& operator=(Datagram&& other) noexcept;
   Datagram(const Datagram&) = delete;
   Datagram& operator=(const Datagram&) = delete;
@@ -96,7 +96,7 @@ class TSOCK_EXPORT Datagram {
   [[nodiscard]] bool is_open() const noexcept;
   explicit operator bool() const noexcept { return is_open(); }
   /// The loop that it was made for. A default constructed one has none: it throws std::logic_error.
-  [[nodiscard]] Loop& loop() const { return detail::checked_loop(loop_); }
+  [[nodiscard]] Loop& loop() const { return detail::checked_loop(loop_or_null()); }
 
   /// Receives one datagram into memory of exactly its size; never cut off. Errors, in the order of the
   /// checks: EBUSY a recvfrom is in flight; ENOTCONN closed; the socket's waiting error, such as ECONNREFUSED
@@ -239,8 +239,14 @@ class TSOCK_EXPORT Datagram {
   Request<ssize_t> send_owned(Queue* queue, Pdu&& pdu, const Address& destination, const SendFrom* from,
                               CallSite site);
 
+  /// Where requests complete; null when there is none.
+  [[nodiscard]] detail::LoopCore* loop_core() const noexcept;
+  [[nodiscard]] Loop* loop_or_null() const noexcept;
+  /// What is behind the other one, of a socket that has nothing. The loop is kept, unless it is gone.
+  void take(Datagram& other) noexcept;
+
   detail::DatagramCore* core_ = nullptr;
-  Loop* loop_ = nullptr;
+  Loop* loop_ = nullptr;  // of one that was moved from
 };
 
 }  // namespace tsock

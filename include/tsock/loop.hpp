@@ -35,8 +35,10 @@ struct LoopRelease {
 /// on a Loop completes on the thread that runs it; only `post()` may be called from another thread.
 ///
 /// The Loop may go before the objects that were made on it: their requests then end with ECANCELED without a
-/// callback, streams and listeners are closed. A callback may destroy it, too: `run()`, `run_once()`,
-/// `run_until_idle()` and `wait()` return when the callback has, without calling anything else.
+/// callback, streams and listeners are closed. What is started on such an object afterwards is over at once
+/// and the same way. (A Stream or Datagram that was moved from has to be assigned to or destroyed then.) A
+/// callback may destroy the Loop, too: `run()`, `run_once()`, `run_until_idle()` and `wait()` return when the
+/// callback has, without calling anything else.
 class TSOCK_EXPORT Loop {
  public:
   /// A loop of its own. \throws std::system_error when the system gives none.
@@ -101,10 +103,17 @@ class TSOCK_EXPORT Loop {
   /// hearing of its descriptors. (A child made by the bare clone(2), without fork handlers, is not noticed.)
   /// What worker threads did for files and names ends with ECANCELED in the child. \return 0 or errno value.
   int after_fork_in_child() noexcept;
-  /// libuv's loop.
+  /// libuv's loop. One that tsock owns is to be run by `run()` and its siblings: when a callback destroys the
+  /// Loop under a uv_run() of the application, nobody can tell when that returns, and the memory of the
+  /// uv_loop_t stays (with a warning). The application's own loop may be run either way.
   [[nodiscard]] uv_loop_s* native_handle() const noexcept;
   /// For implementers.
   [[nodiscard]] detail::LoopCore& core() const noexcept;
+
+ protected:
+  /// For one that stands in for a Loop that is gone, and does not own the inner part.
+  explicit Loop(detail::LoopImpl& impl) noexcept : impl_(&impl) {}
+  void disown() noexcept { static_cast<void>(impl_.release()); }
 
  private:
   void* post_block();

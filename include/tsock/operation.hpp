@@ -113,6 +113,7 @@ class OperationState : public detail::ResultState<typename Op::result_type> {
 
   template <class... Args>
   void begin_operation(Args&&... args) {
+    if (!this->is_unfinished()) return;  // the loop is gone
     const detail::ParentScope scope(*this);
     operation_.emplace(std::forward<Args>(args)...);
     operation_->state_ = this;
@@ -134,9 +135,14 @@ class OperationState : public detail::ResultState<typename Op::result_type> {
   void on_delivery() noexcept override {
     this->mark(this->in_delivery);
     end(this->error() == 0 ? Outcome::done : Outcome::failed);
+    this->drop_call_of_closed_loop();
     this->unmark(this->in_delivery);
   }
-  void on_abandon() noexcept override { end(Outcome::abandoned); }
+  // Out of the loop's list first: code of the user may destroy the Loop, which ends what it lists.
+  void on_abandon() noexcept override {
+    if (this->is_linked()) this->unlink();
+    end(Outcome::abandoned);
+  }
   void on_abandon_in_delivery() noexcept override { operation_.reset(); }
   void end(Outcome outcome) noexcept {
     if (!operation_.has_value()) return;

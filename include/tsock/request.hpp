@@ -159,13 +159,18 @@ class [[nodiscard]] Request {
       std::exchange(state_, nullptr)->release();
       return;
     }
+    const bool replaces = state_->has_callback();
     // When there is no memory for the function, this is still the owner.
     state_->set_callback([fn = std::move(function)](void* owned) mutable {
       Request request(static_cast<detail::RequestState*>(owned), Unadopted{});
       fn(request);
     });
     auto* const state = std::exchange(state_, nullptr);
-    state->set_handle(state);
+    if (replaces && !state->can_call_back()) {
+      state->release();  // what the earlier callback had captured has destroyed the loop
+    } else {
+      state->set_handle(state);
+    }
   }
   /// Hands the operation to the loop; its result is dropped.
   void detach() && {

@@ -30,8 +30,8 @@ struct TraceEvent {
 };
 
 /// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock, but
-/// may set another function or none. What it throws stops the loop and comes out of `Loop::run()`, as of a
-/// callback; the request goes on.
+/// may set another function or none, and destroy the Loop while that runs. What it throws stops the loop and
+/// comes out of `Loop::run()`, as of a callback; the request goes on.
 using TraceFunction = std::function<void(const TraceEvent&)>;
 
 /// "started", "finished" and so on.

@@ -9,8 +9,8 @@ namespace tsock {
 namespace {
 
 template <class State, class... Args>
-State* make(Loop& loop, Args&&... args) {
-  return detail::make_state<State>(loop.core(), std::forward<Args>(args)...);
+State* make(detail::LoopCore& core, Args&&... args) {
+  return detail::make_state<State>(core, std::forward<Args>(args)...);
 }
 
 template <class T, class State>
@@ -29,13 +29,27 @@ Request<T> begin_receive(detail::DatagramCore* core, State* state, int err) {
 }  // namespace
 
 Datagram::Datagram(Loop& loop, std::unique_ptr<DatagramBackend>&& backend, const DatagramOptions& options)
-    : core_(detail::make_pooled<detail::DatagramCore>(loop.core(), loop.core(), std::move(backend), options)),
-      loop_(&loop) {}
+    : core_(
+          detail::make_pooled<detail::DatagramCore>(loop.core(), loop.core(), std::move(backend), options)) {}
+
+detail::LoopCore* Datagram::loop_core() const noexcept {
+  if (core_ != nullptr) return &core_->core();
+  return loop_ != nullptr ? &loop_->core() : nullptr;
+}
+
+Loop* Datagram::loop_or_null() const noexcept { return core_ != nullptr ? &core_->core().loop() : loop_; }
+
+void Datagram::take(Datagram& other) noexcept {
+  // Once the Loop is gone, the one that stands in for it lives no longer than the socket's engine.
+  const bool is_gone = other.core_ != nullptr && other.core_->core().is_closed();
+  loop_ = other.loop_ = is_gone ? nullptr : other.loop_or_null();
+  core_ = std::exchange(other.core_, nullptr);
+}
 
 Datagram& Datagram::operator=(Datagram&& other) noexcept {
   if (this != &other) {
-    auto* const old = std::exchange(core_, std::exchange(other.core_, nullptr));
-    loop_ = other.loop_;
+    auto* const old = core_;
+    take(other);
     if (old != nullptr) old->release_datagram();
   }
   return *this;
@@ -48,13 +62,15 @@ Datagram::~Datagram() {
 bool Datagram::is_open() const noexcept { return core_ != nullptr && core_->is_open(); }
 
 Request<ReceivedDatagram> Datagram::recvfrom(CallSite site) {
-  if (loop_ == nullptr) return {};
-  return begin_receive<ReceivedDatagram>(core_, make<detail::RecvfromState>(*loop_, site), 0);
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  return begin_receive<ReceivedDatagram>(core_, make<detail::RecvfromState>(*on, site), 0);
 }
 
 Request<ReceivedInto> Datagram::recvfrom(std::span<std::byte> buffer, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make<detail::RecvIntoState>(*loop_, site);
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  auto* const state = make<detail::RecvIntoState>(*on, site);
   state->set_buffer(buffer);
   return begin_receive<ReceivedInto>(core_, state, 0);
 }
@@ -62,8 +78,9 @@ Request<ReceivedInto> Datagram::recvfrom(std::span<std::byte> buffer, CallSite s
 Request<std::vector<ReceivedDatagram>> Datagram::recv_many(std::size_t most,
                                                            std::vector<ReceivedDatagram> memory,
                                                            CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make<detail::RecvManyState>(*loop_, site);
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  auto* const state = make<detail::RecvManyState>(*on, site);
   memory.clear();
   state->set_room(most, std::move(memory));
   return begin_receive<std::vector<ReceivedDatagram>>(core_, state, most == 0 ? EINVAL : 0);
@@ -75,14 +92,15 @@ int DatagramBackend::check_from(const SendFrom& /*from*/, const Address& /*desti
 
 Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vectors,
                                       const Address& destination, const SendFrom* from, CallSite site) {
-  if (loop_ == nullptr) return {};
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
   detail::SendtoState* state = nullptr;
   if (from != nullptr && !from->is_empty()) {
-    auto* const with_from = make<detail::SendtoFromState>(*loop_, site);
+    auto* const with_from = make<detail::SendtoFromState>(*on, site);
     with_from->set_from(*from);
     state = with_from;
   } else {
-    state = make<detail::SendtoState>(*loop_, site);
+    state = make<detail::SendtoState>(*on, site);
   }
   return start_send(*state, queue, vectors, destination, from);
 }
@@ -132,24 +150,27 @@ class OwningSend : public detail::SendtoState {
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Address& destination,
                                       const SendFrom* from, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make<OwningSend<std::string>>(*loop_, site, std::move(text));
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  auto* const state = make<OwningSend<std::string>>(*on, site, std::move(text));
   const iovec vector = state->vector();
   return start_send(*state, queue, {&vector, 1}, destination, from);
 }
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& bytes,
                                       const Address& destination, const SendFrom* from, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make<OwningSend<std::vector<std::byte>>>(*loop_, site, std::move(bytes));
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  auto* const state = make<OwningSend<std::vector<std::byte>>>(*on, site, std::move(bytes));
   const iovec vector = state->vector();
   return start_send(*state, queue, {&vector, 1}, destination, from);
 }
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& destination,
                                       const SendFrom* from, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make<OwningSend<Pdu>>(*loop_, site, std::move(pdu));
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  auto* const state = make<OwningSend<Pdu>>(*on, site, std::move(pdu));
   const iovec vector = state->vector();
   return start_send(*state, queue, {&vector, 1}, destination, from);
 }
@@ -217,8 +238,9 @@ Request<ssize_t> Datagram::sendto(Queue& queue, std::string_view text, const Add
 }
 
 Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams, CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make<detail::SendManyState>(*loop_, site);
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  auto* const state = make<detail::SendManyState>(*on, site);
   Request<ssize_t> request(state);
   int err = datagrams.empty() ? EINVAL : 0;
   if (err == 0 && core_ == nullptr) err = ENOTCONN;
@@ -240,8 +262,9 @@ Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams
 }
 
 Request<void> Datagram::disconnect(CallSite site) {
-  if (loop_ == nullptr) return {};
-  auto* const state = make<detail::DatagramControlState>(*loop_, site);
+  detail::LoopCore* const on = loop_core();
+  if (on == nullptr) return {};
+  auto* const state = make<detail::DatagramControlState>(*on, site);
   Request<void> request(state);
   if (core_ != nullptr) {
     core_->start_disconnect(*state);

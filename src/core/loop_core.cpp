@@ -40,6 +40,7 @@ LoopCore::~LoopCore() = default;
 // Everywhere between two steps of a request: what the function throws must not keep it from the next one.
 void LoopCore::trace(TraceKind kind, const RequestState& state) noexcept {
   const std::shared_ptr<TraceFunction> function = trace_;  // it may set another one
+  const StepScope scope(*this);
   try {
     (*function)(TraceEvent{kind, state.id(), state.parent_id(), state.name(), state.site(), state.error(),
                            state.transferred()});
@@ -70,8 +71,13 @@ unsigned LoopCore::run_ready(unsigned budget) {
     auto& state = static_cast<RequestState&>(node);
     node.phase_ = Phase::delivered;
     ++ended_;
-    if (is_traced()) [[unlikely]]
+    if (is_traced()) [[unlikely]] {
       trace(TraceKind::delivered, state);
+      if (is_closing()) {
+        state.leave_before_call();
+        continue;
+      }
+    }
     if (phase == Phase::served) {
       static_cast<StreamRead&>(state).leave_stream();
     } else if (phase == Phase::finished && !state.deliver()) [[unlikely]] {

@@ -102,6 +102,7 @@ class LoopCore {
   LoopCore(const LoopCore&) = delete;
   LoopCore& operator=(const LoopCore&) = delete;
 
+  /// Once the Loop is gone, one that stands in for it: nothing can be started on it.
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
   /// True once the Loop is going: nothing is called, started or armed any more.
   [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::no_marks; }
@@ -306,6 +307,27 @@ class LoopCore {
 
   /// Ends everything that is bound to the loop.
   void close() noexcept;
+  void set_loop(Loop& loop) noexcept { loop_ = &loop; }
+  /// Marks that code of the user runs in the middle of a step, where nothing may go: a trace function or a
+  /// sink of the logger.
+  class StepScope {
+   public:
+    explicit StepScope(LoopCore& core) noexcept : core_(core) { ++core.steps_; }
+    StepScope(const StepScope&) = delete;
+    StepScope& operator=(const StepScope&) = delete;
+    ~StepScope() { --core_.steps_; }
+
+   private:
+    LoopCore& core_;
+  };
+  [[nodiscard]] bool is_in_step() const noexcept { return steps_ != 0; }
+  /// Closes as the next thing that is run; until then no more callbacks are called.
+  void close_later(ReadyTask& close) noexcept {
+    closes_ = true;
+    make_ready_first(close);
+  }
+  /// Whether it is closed or closes as the next thing.
+  [[nodiscard]] bool is_closing() const noexcept { return closes_ || is_closed(); }
   /// Nobody but the blocks that are out holds the core any more.
   void orphan() noexcept {
     orphaned_ = true;
@@ -380,6 +402,8 @@ class LoopCore {
   std::uint64_t now_ms_ = 0;
   RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
   bool orphaned_ = false;
+  bool closes_ = false;  // see close_later()
+  std::uint16_t steps_ = 0;
   std::uint16_t kept_ = 0;
   bool is_kept_alive_ = false;  // as the event library was told last
   Attention attention_ = none;

@@ -28,6 +28,7 @@ class OwningDisconnect : public ResultState<void> {
     StreamCore* const target = StreamAccess::core(stream_);
     int err = order != nullptr ? check_queue(order, core()) : 0;
     if (err == 0 && target == nullptr) err = ENOTCONN;
+    if (core().is_closed()) err = ECANCELED;
     if (err != 0) {
       close(err);
       return;

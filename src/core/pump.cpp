@@ -426,6 +426,7 @@ Request<PumpResult> pump(Stream& source, Stream& target, PumpOptions options, Ca
   auto* const state = detail::make_state<detail::PumpState>(loop->core(), std::move(options), site);
   Request<PumpResult> request(state);
   const detail::ParentScope scope(*state);
+  if (!state->is_unfinished()) return request;  // the loop is gone
   state->start(StreamAccess::core(source), StreamAccess::core(target));
   return request;
 }

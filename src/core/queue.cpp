@@ -107,7 +107,7 @@ Request<QueueHold> Queue::wait(CallSite site) {
   if (core_ == nullptr) return {};
   auto* const state = detail::make_state<detail::HoldState>(core_->core(), site);
   Request<QueueHold> request(state);
-  core_->add(*state);
+  if (state->is_unfinished()) core_->add(*state);
   return request;
 }
 

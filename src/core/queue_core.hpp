@@ -179,9 +179,11 @@ inline void QueueableState::leave_queue() noexcept {
   if (queue_ != nullptr) queue_->remove(*this);
 }
 
-/// Whether requests on this loop can wait in the queue: EINVAL for an empty front or a queue of another loop.
+/// Whether requests on this loop can wait in the queue: EINVAL for an empty front or a queue of another loop,
+/// ECANCELED when the loop is gone.
 inline int check_queue(const QueueCore* queue, const LoopCore& core) noexcept {
-  return queue != nullptr && &queue->core() == &core ? 0 : EINVAL;
+  if (queue == nullptr || &queue->core() != &core) return EINVAL;
+  return core.is_closed() ? ECANCELED : 0;
 }
 
 }  // namespace tsock::detail

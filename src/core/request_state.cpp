@@ -11,6 +11,12 @@ namespace tsock::detail {
 RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Here{}) {}
 
 void RequestState::enter_loop(bool listed) {
+  // On a loop that is gone it is over before it begins: nobody would end it.
+  if (has(loop_gone)) [[unlikely]] {
+    error_ = ECANCELED;
+    phase_ = Phase::delivered;
+    return;
+  }
   // Not before: a constructor that throws leaves nothing to count.
   id_ = core_->next_id();
   core_->request_started();
@@ -116,6 +122,22 @@ void RequestState::end_early() noexcept {
   destroy();
 }
 
+void RequestState::drop_call_of_closed_loop() noexcept {
+  if (!core_->is_closed()) return;
+  if (handle_ == static_cast<void*>(this)) handle_ = nullptr;
+  clear_callback();
+}
+
+// The loop ends, and it was about to call: as `leave_loop()` of one that was delivered.
+void RequestState::leave_before_call() noexcept {
+  if (!deliver()) return;
+  if (handle_ == static_cast<void*>(this)) {
+    destroy();
+  } else {
+    clear_callback();
+  }
+}
+
 // The loop ends: nobody is left to call, so callback and captures go now.
 void RequestState::leave_loop() noexcept {
   if (phase_ == Phase::in_progress) error_ = ECANCELED;
@@ -123,9 +145,8 @@ void RequestState::leave_loop() noexcept {
   if (is_in_progress()) {
     phase_ = Phase::delivered;
     core_->request_dropped();
-    if (!deliver()) return;
-  }
-  if (handle_ == static_cast<void*>(this)) {
+    leave_before_call();
+  } else if (handle_ == static_cast<void*>(this)) {
     destroy();
   } else {
     clear_callback();

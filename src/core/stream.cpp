@@ -91,7 +91,10 @@ LoopCore* StreamPlace::loop_core() const noexcept {
 
 StreamPlace StreamPlace::take() noexcept {
   StreamPlace taken;
-  Loop* const left = loop();
+  Loop* left = loop();
+  // Once the Loop is gone, the one that stands in for it lives no longer than the engine.
+  if (const StreamCore* const engine = core(); engine != nullptr && engine->core().is_closed())
+    left = nullptr;
   taken.bits_ = std::exchange(bits_, reinterpret_cast<std::uintptr_t>(left) | no_core);
   return taken;
 }
@@ -199,7 +202,7 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
   auto* const state = make_operation<detail::NextVectorState>(place_, site);
   Request<ssize_t> request(state);
-  state->set_function(std::move(next));
+  if (state->is_unfinished()) state->set_function(std::move(next));
   begin_read(core(), queue, *state, 0);
   return request;
 }

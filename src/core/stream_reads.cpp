@@ -399,6 +399,7 @@ void NextVectorState::on_delivery() noexcept {
   free_history();
   mark(in_delivery);
   { const InlineFunction function(std::move(next_vector_)); }
+  drop_call_of_closed_loop();
   unmark(in_delivery);
 }
 

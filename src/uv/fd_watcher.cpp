@@ -7,6 +7,7 @@
 namespace tsock::detail {
 
 int FdWatch::start_watching(int fd) noexcept {
+  if (loop_->is_closed()) return ECANCELED;
   loop_->notice_fork();
   // libuv knows only the descriptors that somebody waits for.
   if (const int err = loop_->claim_descriptor(fd); err != 0) return err;

@@ -40,10 +40,11 @@ Request<void> Loop::sleep(std::chrono::nanoseconds duration, CallSite site) {
 }
 
 Request<int> Loop::signal(int signum, CallSite site) {
-  auto* const state = detail::make_state<detail::SignalState>(*impl_, site);
+  detail::LoopImpl& impl = *impl_;  // a trace function may destroy the Loop
+  auto* const state = detail::make_state<detail::SignalState>(impl, site);
   Request<int> request(state);
   int err = 0;
-  detail::SignalWatch* const watch = impl_->signal_watch(signum, err);
+  detail::SignalWatch* const watch = impl.signal_watch(signum, err);
   if (watch != nullptr) {
     watch->add(*state);
   } else {

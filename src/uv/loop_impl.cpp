@@ -96,7 +96,7 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
   set_now(uv_now(uv_));
 }
 
-LoopImpl::~LoopImpl() = default;
+LoopImpl::~LoopImpl() { destroy_posted(); }
 
 // What libuv has in the kernel belongs to parent and child until the child has its own: taking a descriptor
 // out of the epoll set would take it away from the parent.
@@ -170,6 +170,7 @@ void LoopImpl::throw_kept_exception() {
 }
 
 void LoopImpl::run() {
+  if (is_closed()) return;
   const RunScope scope(*this);
   notice_fork();
   for (;;) {
@@ -187,6 +188,7 @@ void LoopImpl::run() {
 }
 
 bool LoopImpl::run_once() {
+  if (is_closed()) return false;
   const RunScope scope(*this);
   notice_fork();
   hold_for_posted();
@@ -198,6 +200,7 @@ bool LoopImpl::run_once() {
 }
 
 void LoopImpl::run_until_idle() {
+  if (is_closed()) return;
   const RunScope scope(*this);
   notice_fork();
   for (;;) {
@@ -215,13 +218,14 @@ void LoopImpl::run_until_idle() {
 }
 
 void LoopImpl::stop() noexcept {
+  if (is_closed()) return;
   stop_requested_ = true;
   if (running_ || !owned_) uv_stop(uv_);
 }
 
 // The one who finds the list empty wakes the loop; the others ride along.
 void LoopImpl::post(PostedFunction& function) noexcept {
-  if (posted_.push(function)) uv_async_send(&async_);
+  if (posted_.push(function) && !is_closed()) uv_async_send(&async_);
 }
 
 // libuv polls only while something is active, and requests may be all that was: posted functions count too.
@@ -238,7 +242,7 @@ void LoopImpl::take_posted() {
     while (next != nullptr) {
       PostedFunction& function = *std::exchange(next, next->next);
       // Those that come behind one that destroyed the Loop are not called.
-      if (!is_closed()) {
+      if (!is_closing()) {
         count_posted();
         try {
           function.run();
@@ -258,6 +262,10 @@ void LoopImpl::take_posted() {
 }
 
 SignalWatch* LoopImpl::signal_watch(int signum, int& err) noexcept {
+  if (is_closed()) {
+    err = ECANCELED;
+    return nullptr;
+  }
   for (const auto& watch : signals_) {
     if (watch->signum() != signum) continue;
     err = watch->error();
@@ -274,6 +282,7 @@ SignalWatch* LoopImpl::signal_watch(int signum, int& err) noexcept {
 }
 
 int LoopImpl::after_fork_in_child() noexcept {
+  if (is_closed()) return 0;
   forks_ = os::fork_count();
   const os::StandardDescriptorsTaken taken;
   const int err = -uv_loop_fork(uv_);
@@ -292,12 +301,16 @@ void LoopImpl::set_logger(std::shared_ptr<spdlog::logger> logger) noexcept {
 
 void LoopImpl::log_warning(const char* text) noexcept {
   spdlog::logger* const logger = logger_set_ ? logger_.get() : spdlog::default_logger_raw();
-  if (logger != nullptr) logger->warn("tsock: {}", text);
+  if (logger == nullptr) return;
+  const StepScope scope(*this);
+  logger->warn("tsock: {}", text);
 }
 
 void LoopImpl::log_debug(const char* text) noexcept {
   spdlog::logger* const logger = logger_set_ ? logger_.get() : spdlog::default_logger_raw();
-  if (logger != nullptr) logger->debug("tsock: {}", text);
+  if (logger == nullptr) return;
+  const StepScope scope(*this);
+  logger->debug("tsock: {}", text);
 }
 
 void LoopImpl::handle_closed() noexcept {
@@ -328,6 +341,7 @@ LoopImpl::Workers* LoopImpl::workers() noexcept {
 }
 
 int LoopImpl::submit(Work work, std::unique_ptr<WorkerThreads::Job>& job) noexcept {
+  if (is_closed()) return ECANCELED;
   notice_fork();
   Workers* const all = workers();
   if (all == nullptr) return ENOMEM;
@@ -351,7 +365,18 @@ void LoopImpl::end_workers() noexcept {
   workers_->files.end();
 }
 
+// A step that is under way goes on with what it works on.
 void LoopImpl::release() noexcept {
+  stand_in_.emplace(*this);
+  set_loop(*stand_in_);
+  if (is_in_step()) {
+    close_later(late_release_);
+  } else {
+    end();
+  }
+}
+
+void LoopImpl::end() noexcept {
   notice_fork();
   // What they captured may be requests of this loop, which keep its memory.
   destroy_posted();

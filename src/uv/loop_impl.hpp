@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <tsock/loop.hpp>
 #include <vector>
 
@@ -70,6 +71,23 @@ class LoopImpl final : public LoopCore {
 
   class RunScope;
   struct Workers;
+  /// What `loop()` gives once the Loop is gone.
+  class StandIn final : public Loop {
+   public:
+    explicit StandIn(LoopImpl& impl) noexcept : Loop(impl) {}
+    StandIn(const StandIn&) = delete;
+    StandIn& operator=(const StandIn&) = delete;
+    ~StandIn() { disown(); }
+  };
+  /// The Loop went in the middle of a step.
+  class LateRelease final : public ReadyTask {
+   public:
+    explicit LateRelease(LoopImpl& loop) noexcept : loop_(&loop) {}
+    void run() override { loop_->end(); }
+
+   private:
+    LoopImpl* loop_;
+  };
   ~LoopImpl() override;
 
   void wake() noexcept override;
@@ -83,6 +101,7 @@ class LoopImpl final : public LoopCore {
   void destroy_posted() noexcept;
   void handle_closed() noexcept;
   Workers* workers() noexcept;
+  void end() noexcept;
   void end_workers() noexcept;
   void close_own_loop() noexcept;
 
@@ -106,6 +125,8 @@ class LoopImpl final : public LoopCore {
   PostQueue posted_;
   std::unique_ptr<Workers> workers_;  // made on demand
   std::vector<std::unique_ptr<SignalWatch>> signals_;
+  LateRelease late_release_{*this};
+  std::optional<StandIn> stand_in_;
   std::shared_ptr<spdlog::logger> logger_;
   bool logger_set_ = false;
 };

@@ -110,7 +110,8 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   enum class ResultPlace : std::uint8_t { none = 0 };
 
   RequestState(LoopCore& core, CallSite site) noexcept;
-  /// To be called once the state is complete: the loop counts it, and lists it if it is to.
+  /// To be called once the state is complete: the loop counts it, and lists it if it is to. On a loop that is
+  /// gone the operation is over then, with ECANCELED.
   void enter_loop(bool listed);
 
   // The side of the handle.
@@ -144,6 +145,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   [[nodiscard]] bool can_call_back() const noexcept {
     return is_in_progress() ? !has(loop_gone) : can_call_back_late();
   }
+  [[nodiscard]] bool has_callback() const noexcept { return static_cast<bool>(callback_); }
   void clear_callback() noexcept { const InlineFunction old(std::move(callback_)); }
   bool wait(int& err);
   /// Where the result lives. Of an operation that has one.
@@ -182,7 +184,6 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   struct Here {};
   inline RequestState(LoopCore& core, CallSite site, Here here) noexcept;
   virtual ~RequestState() = default;
-  [[nodiscard]] bool has_callback() const noexcept { return static_cast<bool>(callback_); }
   [[nodiscard]] bool has(Marks marks) const noexcept { return (marks_ & marks) != 0; }
   void mark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ | marks); }
   void unmark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ & ~marks); }
@@ -219,6 +220,8 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   /// in it, which has to be marked as `in_delivery`, may destroy the handle; the state then goes when this
   /// returns.
   virtual void on_delivery() noexcept {}
+  /// To be called behind it, while still `in_delivery`: that code may have destroyed the Loop.
+  void drop_call_of_closed_loop() noexcept;
   /// The handle goes while the state is `in_delivery`.
   virtual void on_abandon_in_delivery() noexcept {}
   /// The handle goes before delivery: give up the place, and give back what an unfinished read took.
@@ -237,6 +240,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   void destroy() noexcept;
   [[gnu::noinline]] void end_early() noexcept;
   void leave_loop() noexcept;
+  void leave_before_call() noexcept;
   /// Destroys the state and gives its memory back.
   virtual void free() noexcept = 0;
 
