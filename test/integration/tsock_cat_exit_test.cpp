@@ -392,7 +392,7 @@ BOOST_DATA_TEST_CASE(what_was_written_before_a_signal_arrives,
 }
 
 BOOST_AUTO_TEST_CASE(what_a_hub_has_written_before_a_signal_arrives) {
-  Cat server({"-k", "-v", "--announce", "--linger", "1h", "-l", "127.0.0.1", "0"});
+  Cat server({"-k", "-v", "--announce", "--no-shutdown", "--linger", "1h", "-l", "127.0.0.1", "0"});
   UniqueFd peer = connect_to(server.listening());
   server.write(held_back);
   server.close_input();
