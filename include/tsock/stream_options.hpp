@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <optional>
 
 namespace tsock {
@@ -34,6 +35,11 @@ struct StreamOptions {
   bool receive_fds = false;
   /// How many descriptors may wait to be taken. With one more the read fails with ETOOMANYREFS.
   std::size_t max_received_fds = 16;
+  /// How many bytes behind what a read asks for may be taken from the peer, and wait in memory for the next
+  /// read; rounded down to a power of two. 0: none, which costs a system call for each read, and for each
+  /// byte of a delimited message. By default what one call gives, at most 128 KiB. Bytes that an interrupted
+  /// read gave back are not counted. A libuv handle reads on its own: up to this, within 4 KiB and 64 KiB.
+  std::size_t max_read_ahead = std::numeric_limits<std::size_t>::max();
 };
 
 }  // namespace tsock

@@ -37,7 +37,7 @@ StreamCore::~StreamCore() { free_unread(); }
 
 void StreamCore::set_behaviour(const StreamOptions& options) {
   const StreamTraits traits = backend_->traits();
-  reads_ahead_ = traits.read_ahead;
+  set_read_ahead(traits.read_ahead ? options.max_read_ahead : 0);
   short_is_final_ = traits.short_is_final;
   fail_on_first_error_ = options.fail_on_first_error;
   strict_ = options.strict_tsocket;

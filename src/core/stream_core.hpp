@@ -223,6 +223,10 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void readable_already(Readiness readiness) noexcept;
   void read_in_next_turn() noexcept;
   void check_fault();
+  void set_read_ahead(std::size_t most) noexcept;
+  [[nodiscard]] std::size_t most_read_ahead() const noexcept {
+    return read_ahead_width_ != 0 ? std::size_t{1} << (read_ahead_width_ - 1U) : 0;
+  }
   bool read_from_backend();
   bool read_in_place();
   void take_received(std::byte* begin, std::size_t bytes) noexcept;
@@ -276,7 +280,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   bool owns_unread_ : 1 = false;
   bool fail_on_first_error_ : 1 = false;
   bool strict_ : 1 = false;
-  bool reads_ahead_ : 1 = false;
+  bool reads_ahead_ : 1 = false;       // without a bound
+  unsigned read_ahead_width_ : 5 = 0;  // of the bound, which is a power of two; 0: nothing is read ahead
   bool short_is_final_ : 1 = false;
   bool has_watermarks_ : 1 = false;
   bool reads_in_next_turn_ : 1 = false;

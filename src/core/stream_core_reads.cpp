@@ -1,6 +1,7 @@
 // The reading half of StreamCore.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -21,6 +22,12 @@ constexpr std::size_t vectors_per_call = 256;
 constexpr unsigned calls_per_event = 4;
 
 }  // namespace
+
+void StreamCore::set_read_ahead(std::size_t most) noexcept {
+  constexpr std::size_t no_bound = ReceiveChunk::size;
+  reads_ahead_ = most >= no_bound;
+  read_ahead_width_ = static_cast<unsigned>(std::bit_width(std::min(most, no_bound))) & 31U;
+}
 
 void StreamCore::check_fault() {
   const int fault = reading_->fault();
@@ -121,10 +128,12 @@ bool StreamCore::read_in_place() {
   for (std::size_t i = 0; i < count; ++i) direct += vectors[i].iov_len;
   std::size_t offered = direct;
   std::span<std::byte> buffer;
-  if (direct < lone_read && reads_ahead_ && reading_->wants_read_ahead())
+  if (direct < lone_read && read_ahead_width_ != 0 && reading_->wants_read_ahead())
     buffer = core_->borrow_receive_buffer(*this);
   if (!buffer.empty()) {
+    const std::size_t asked_for = direct;
     if (direct < in_place_read) count = direct = offered = 0;
+    if (!reads_ahead_) buffer = buffer.first(std::min(buffer.size(), asked_for - direct + most_read_ahead()));
     vectors[count++] = make_vector(buffer);
     offered += buffer.size();
   }

@@ -22,11 +22,17 @@ namespace detail {
 namespace {
 
 constexpr std::size_t read_buffer_size = std::size_t{64} * 1024;
+// Below it calls cost more than memory.
+constexpr std::size_t smallest_read_buffer = std::size_t{4} * 1024;
 constexpr std::size_t vectors_per_write = 256;
 // A uv_buf_t counts in 32 bits, and uv_try_write() tells an int.
 constexpr std::size_t largest_buffer = std::size_t{1} << 30;
 
 uv_handle_t* as_handle(uv_stream_t* stream) noexcept { return reinterpret_cast<uv_handle_t*>(stream); }
+
+std::size_t read_buffer_for(std::size_t max_read_ahead) noexcept {
+  return std::clamp(max_read_ahead, smallest_read_buffer, read_buffer_size);
+}
 
 int descriptor_of(uv_stream_t* stream) noexcept {
   uv_os_fd_t fd = -1;
@@ -59,8 +65,11 @@ struct UvStream::DeferredWrite {
   std::array<std::byte, read_buffer_size> bytes;
 };
 
-UvStream::UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership)
-    : FdWatcher(loop), link_(make_pooled<Link>(loop, loop, handle, ownership, *this)) {
+UvStream::UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership,
+                   std::size_t max_read_ahead)
+    : FdWatcher(loop),
+      link_(make_pooled<Link>(loop, loop, handle, ownership, *this)),
+      next_buffer_size_(read_buffer_for(max_read_ahead)) {
   link_->was_referenced = uv_has_ref(as_handle(handle)) != 0;
   handle->data = link_;
   uv_unref(as_handle(handle));
@@ -114,9 +123,11 @@ int UvStream::descriptor() const noexcept { return link_ != nullptr ? descriptor
 void UvStream::on_allocate(uv_handle_t* handle, std::size_t /*suggested*/, uv_buf_t* buffer) {
   UvStream& self = *static_cast<Link*>(handle->data)->stream;
   try {
-    if (self.buffer_ == nullptr)
-      self.buffer_ = static_cast<std::byte*>(self.loop_impl().allocate(read_buffer_size));
-    *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), read_buffer_size);
+    if (self.buffer_ == nullptr) {
+      self.buffer_ = static_cast<std::byte*>(self.loop_impl().allocate(self.next_buffer_size_));
+      self.buffer_size_ = self.next_buffer_size_;
+    }
+    *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), static_cast<unsigned>(self.buffer_size_));
   } catch (const std::bad_alloc&) {
     *buffer = uv_buf_init(nullptr, 0);  // comes back as UV_ENOBUFS
   }
@@ -164,7 +175,7 @@ void UvStream::stop_unless_wanted() noexcept {
 }
 
 void UvStream::free_buffer() noexcept {
-  if (buffer_ != nullptr) loop_impl().deallocate(buffer_, read_buffer_size);
+  if (buffer_ != nullptr) loop_impl().deallocate(buffer_, buffer_size_);
   buffer_ = nullptr;
   begin_ = end_ = 0;
 }
@@ -435,6 +446,7 @@ void UvStream::report_break(FdEvent event) {
 }
 
 int UvStream::apply(const StreamOptions& options) noexcept {
+  next_buffer_size_ = read_buffer_for(options.max_read_ahead);
   const int fd = descriptor();
   if (!os::is_stream_socket(fd)) return StreamBackend::apply(options);
   const int err = os::apply_connected(fd, os::local_address(fd).family(), options);
@@ -476,7 +488,7 @@ Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownersh
   std::unique_ptr<StreamBackend> backend;
   detail::UvStream* wrapped = nullptr;
   try {
-    auto made = std::make_unique<detail::UvStream>(impl, handle, ownership);
+    auto made = std::make_unique<detail::UvStream>(impl, handle, ownership, options.max_read_ahead);
     wrapped = made.get();
     backend = std::move(made);
     return Stream(loop, std::move(backend), options);

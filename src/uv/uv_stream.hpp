@@ -18,7 +18,7 @@ namespace tsock::detail {
 /// of the descriptor, because libuv's own deferred writes raise SIGPIPE.
 class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
  public:
-  UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership);
+  UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership, std::size_t max_read_ahead);
   ~UvStream() override;
   /// The handle is the application's again, as it was.
   void give_back() noexcept;
@@ -72,6 +72,8 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
   UniqueFd watched_;  // a duplicate: one loop watches a descriptor only once
   StreamEvents* events_ = nullptr;
   std::byte* buffer_ = nullptr;
+  std::size_t buffer_size_ = 0;
+  std::size_t next_buffer_size_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   int read_error_ = 0;

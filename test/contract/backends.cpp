@@ -164,14 +164,24 @@ std::vector<Backend> all_backends_and(std::initializer_list<Backend> more) {
   return backends;
 }
 
+// The first one takes from the kernel what is asked for and so much more.
+auto reading_ahead(std::pair<Stream, Stream> (LoopFixture::*make)(), std::size_t most) {
+  return [make, most](LoopFixture& fixture) {
+    auto pair = (fixture.*make)();
+    BOOST_TEST_REQUIRE(pair.first.set_options({.max_read_ahead = most}) == 0);
+    return pair;
+  };
+}
+
 auto memory(const MemoryStreamOptions& options) {
   return [options](LoopFixture& fixture) { return memory_stream_pair(fixture.loop, options); };
 }
 
 constexpr BackendTraits tcp{.late_reset = true};
 constexpr BackendTraits unix_socket{.reset = false};
-constexpr BackendTraits one_way_pipe{.reset = false, .socket = false};
-constexpr BackendTraits unbuffered{.buffers = false, .socket = false, .read_ahead = false};
+constexpr BackendTraits one_way_pipe{.reset = false, .socket = false, .descriptor = false};
+constexpr BackendTraits unbuffered{
+    .buffers = false, .socket = false, .descriptor = false, .read_ahead = false};
 
 BackendTraits at_most(std::size_t max_transfer) {
   BackendTraits traits = unbuffered;
@@ -195,8 +205,11 @@ const std::vector<Backend>& all_backends() {
       {"socketpair", [](LoopFixture& fixture) { return fixture.unix_pair(); }, unix_socket},
       {"adopted", adopted, unix_socket},
       {"released and adopted", released_and_adopted, tcp},
-      {"libuv tcp", uv_tcp, tcp},
-      {"libuv pipe", uv_pipe, unix_socket},
+      {"libuv tcp", uv_tcp, with(tcp, &BackendTraits::descriptor, false)},
+      {"libuv pipe", uv_pipe, with(unix_socket, &BackendTraits::descriptor, false)},
+      {"tcp v4, 64 bytes ahead", reading_ahead(&LoopFixture::tcp_pair, 64), tcp},
+      {"socketpair, nothing ahead", reading_ahead(&LoopFixture::unix_pair, 0),
+       with(unix_socket, &BackendTraits::read_ahead, false)},
       {"memory", memory({}), unbuffered},
       {"memory, read ahead", memory({.read_ahead = true}),
        with(unbuffered, &BackendTraits::read_ahead, true)},

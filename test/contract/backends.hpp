@@ -20,6 +20,7 @@ struct BackendTraits {
   bool late_reset =
       false;               ///< after the peer has closed, a write may still succeed before the next one fails
   bool socket = true;      ///< there is a descriptor below
+  bool descriptor = true;  ///< `native_handle()` tells it
   bool read_ahead = true;  ///< a reader may take more than it asked for
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
 };

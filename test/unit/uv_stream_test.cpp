@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -176,6 +177,38 @@ BOOST_AUTO_TEST_CASE(reads_only_while_somebody_reads_and_at_most_one_buffer_ahea
   BOOST_TEST(error_of(reading) == 0);
   BOOST_TEST((std::equal(rest.begin(), rest.end(), sent.begin() + 1)));
   BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(bound_on_reading_ahead_is_one_on_the_buffer_of_a_handle_within_its_limits) {
+  struct Case {
+    std::size_t most;
+    std::size_t taken;
+  };
+  for (const Case& one : {Case{0, 4096}, Case{1, 4096}, Case{10000, 10000}, Case{1000000, 65536}}) {
+    for (const bool at_once : {true, false}) {
+      BOOST_TEST_CONTEXT("bound " << one.most << ", at once " << at_once) {
+        auto [near, far] = sockets();
+        const UniqueFd below(::fcntl(near.get(), F_DUPFD_CLOEXEC, 3));
+        const StreamOptions options{.max_read_ahead = one.most};
+        int err = -1;
+        Stream wrapped = wrap_uv_stream(loop, as_stream(pipe_handle(std::move(near))), take<uv_pipe_t>(),
+                                        at_once ? options : StreamOptions{}, err);
+        BOOST_TEST_REQUIRE(err == 0);
+        if (!at_once) BOOST_TEST(wrapped.set_options(options) == 0);
+        Stream plain = adopt(std::move(far));
+        const std::vector<std::byte> sent = pattern(90000);
+        BOOST_TEST(error_of(plain.write(sent)) == 0);
+        std::vector<std::byte> received(sent.size());
+        BOOST_TEST(error_of(wrapped.read(std::span(received).first(1))) == 0);
+        loop.run_until_idle();
+        int waiting = 0;
+        BOOST_TEST_REQUIRE(::ioctl(below.get(), FIONREAD, &waiting) == 0);
+        BOOST_TEST(static_cast<std::size_t>(waiting) == sent.size() - one.taken);
+        BOOST_TEST(error_of(wrapped.read(std::span(received).subspan(1))) == 0);
+        BOOST_TEST((received == sent));
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(cancelled_read_loses_no_byte) {
