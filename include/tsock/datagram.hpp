@@ -13,6 +13,7 @@
 #include <tsock/datagram_options.hpp>
 #include <tsock/detail/checked_loop.hpp>
 #include <tsock/export.hpp>
+#include <tsock/optional_text.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/queue.hpp>
 #include <tsock/received_datagram.hpp>
@@ -156,6 +157,24 @@ class TSOCK_EXPORT Datagram {
                           const SendFrom& from, CallSite site = CallSite::current());
   Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
                           const SendFrom& from, CallSite site = CallSite::current());
+  /// A C string; null is as empty text, which is an empty datagram.
+  Request<ssize_t> sendto(const char* text, const Address& destination = {},
+                          CallSite site = CallSite::current()) {
+    return sendto(OptionalText(text).text(), destination, site);
+  }
+  Request<ssize_t> sendto(const char* text, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current()) {
+    return sendto(OptionalText(text).text(), destination, from, site);
+  }
+  /// As above, when its turn comes in the queue.
+  Request<ssize_t> sendto(Queue& queue, const char* text, const Address& destination = {},
+                          CallSite site = CallSite::current()) {
+    return sendto(queue, OptionalText(text).text(), destination, site);
+  }
+  Request<ssize_t> sendto(Queue& queue, const char* text, const Address& destination, const SendFrom& from,
+                          CallSite site = CallSite::current()) {
+    return sendto(queue, OptionalText(text).text(), destination, from, site);
+  }
   /// Sends a temporary `std::string`, `std::vector<std::byte>` or Pdu, which the request keeps until it is
   /// destroyed. For other temporaries that own their bytes there is no `sendto()`.
   template <OwnedBytes Bytes>
@@ -206,8 +225,8 @@ class TSOCK_EXPORT Datagram {
   /// Datagrams that were read ahead and wait for a recvfrom; 0 for unix sockets, which take one at a time.
   [[nodiscard]] std::size_t pending_datagrams() const noexcept;
   /// Datagrams that were dropped since the socket was made, because the kernel's receive queue was full or
-  /// because there was no memory to keep what was read ahead. The kernel tells of UDP sockets only, and while
-  /// they are open; a unix socket's sender waits instead.
+  /// because there was no memory to keep what was read ahead. Stays readable after `disconnect()` and the
+  /// loop's end. The kernel tells of UDP sockets only; a unix socket's sender waits instead.
   [[nodiscard]] std::uint64_t dropped() const noexcept;
   /// Where it is bound; unnamed for a unix socket that is not, empty when closed.
   [[nodiscard]] Address local_address() const;

@@ -70,6 +70,7 @@ void DatagramCore::detach_operations(int err) noexcept {
 }
 
 void DatagramCore::loop_closed() noexcept {
+  lost_ = dropped();
   state_ = State::closed;
   detach_operations(0);
   drop_batch();
@@ -360,11 +361,13 @@ void DatagramCore::start_disconnect(DatagramControlState& control) {
 }
 
 void DatagramCore::try_disconnect() noexcept {
+  const std::uint64_t lost = dropped();  // the kernel tells as long as the socket is open
   const int err = backend_->try_disconnect();
   if (err == EAGAIN) {
     backend_->want_writable();
     return;
   }
+  lost_ = lost;
   state_ = State::closed;
   if (disconnecting_ == nullptr) return;
   DatagramControlState& control = *std::exchange(disconnecting_, nullptr);
@@ -375,6 +378,7 @@ void DatagramCore::try_disconnect() noexcept {
 void DatagramCore::end_control(const DatagramControlState& control) noexcept {
   if (disconnecting_ != &control) return;
   disconnecting_ = nullptr;
+  lost_ = dropped();
   state_ = State::closed;
   backend_.reset();
 }

@@ -43,7 +43,7 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   void count_lost(std::size_t datagrams) noexcept { lost_ += datagrams; }
   /// Datagrams that nobody will get.
   [[nodiscard]] std::uint64_t dropped() const noexcept {
-    return lost_ + (backend_ != nullptr ? backend_->dropped() : 0);
+    return lost_ + (state_ != State::closed ? backend_->dropped() : 0);
   }
   [[nodiscard]] std::size_t pending_datagrams() const noexcept { return pending_count_ + batch_datagrams(); }
 

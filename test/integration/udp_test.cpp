@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 
+#include <optional>
+
 #include "support/descriptors.hpp"
 #include "support/kernel_datagrams.hpp"
 
@@ -273,6 +275,31 @@ BOOST_AUTO_TEST_CASE(a_receive_queue_that_overruns_is_counted) {
   BOOST_TEST(ours.dropped() != 0U);
   BOOST_TEST(received + ours.dropped() == sent);
   BOOST_TEST(peer.dropped() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_kernel_dropped_is_told_after_the_socket_is_closed) {
+  Datagram peer = open(loopback_v4());
+  const std::vector<std::byte> bytes(500);
+  for (const char* end : {"disconnect", "interrupted disconnect", "loop"}) {
+    BOOST_TEST_CONTEXT(end) {
+      std::optional<Loop> own(std::in_place);
+      Datagram ours = Datagram::udp(*own, loopback_v4(), {}, {.receive_buffer = 4096}, err);
+      BOOST_TEST_REQUIRE(err == 0);
+      for (int i = 0; i < 200; ++i) BOOST_TEST(error_of(peer.sendto(bytes, ours.local_address())) == 0);
+      const std::uint64_t dropped = ours.dropped();
+      BOOST_TEST(dropped != 0U);
+      if (end != std::string_view("loop")) {
+        Request<void> disconnecting = ours.disconnect();
+        BOOST_TEST(ours.dropped() == dropped);
+        if (end == std::string_view("disconnect")) own->run_until_idle();
+        disconnecting = {};
+        BOOST_TEST(!ours.is_open());
+        BOOST_TEST(ours.dropped() == dropped);
+      }
+      own.reset();
+      BOOST_TEST(ours.dropped() == dropped);
+    }
+  }
 }
 
 // A.9, 9184: one without bytes must not stand in the way of those behind it.

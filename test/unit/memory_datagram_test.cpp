@@ -191,6 +191,14 @@ BOOST_FIXTURE_TEST_CASE(a_full_queue_drops_and_counts, PairFixture) {
   BOOST_TEST(first.dropped() == 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_was_dropped_is_told_once_also_after_the_end, PairFixture) {
+  numbers_that_arrive({.queue_length = 3}, 10);
+  Request<void> disconnecting = second.disconnect();
+  BOOST_TEST(second.dropped() == 7U);
+  BOOST_TEST(error_of(disconnecting) == 0);
+  BOOST_TEST(second.dropped() == 7U);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_queue_without_room_has_room_for_one, PairFixture) {
   BOOST_TEST(numbers_that_arrive({.queue_length = 0}, 2).size() == 1U);
 }
