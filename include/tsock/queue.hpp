@@ -5,6 +5,7 @@
 #include <string_view>
 #include <tsock/export.hpp>
 #include <tsock/operation.hpp>
+#include <tsock/optional_text.hpp>
 #include <tsock/request.hpp>
 #include <type_traits>
 #include <utility>
@@ -64,8 +65,8 @@ class TSOCK_EXPORT Queue {
  public:
   /// An empty front, for assignment: its own functions give empty requests.
   Queue() noexcept = default;
-  /// A running queue. `name` is for dumps and logs.
-  explicit Queue(Loop& loop, std::string_view name = "queue");
+  /// A running queue. `name`, which is copied, is for dumps and logs; null is no name.
+  explicit Queue(Loop& loop, OptionalText name = "queue");
   Queue(Queue&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   Queue& operator=(Queue&& other) noexcept;
   Queue(const Queue&) = delete;

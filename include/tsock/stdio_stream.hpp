@@ -43,7 +43,7 @@ enum class FileMode : std::uint8_t {
 /// A Stream over a file, opened (open(2)) before this returns; see `open_stdio()` for what it does. The path
 /// may also be a fifo, a terminal or a device; a fifo needs its other end open: reading ends at once and
 /// writing gives ENXIO otherwise.
-/// \param err 0, or what open(2) gives; EISDIR.
+/// \param err 0, or what open(2) gives; EISDIR; EFAULT for a null path.
 [[nodiscard]] TSOCK_EXPORT Stream open_file(Loop& loop, const char* path, FileMode mode, int& err);
 
 }  // namespace tsock

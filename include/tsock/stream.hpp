@@ -15,6 +15,7 @@
 #include <tsock/disconnect_options.hpp>
 #include <tsock/export.hpp>
 #include <tsock/framing.hpp>
+#include <tsock/optional_text.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/pdu.hpp>
 #include <tsock/peer_credentials.hpp>
@@ -174,6 +175,13 @@ class TSOCK_EXPORT Stream {
   Request<ssize_t> write(Queue& queue, std::span<const std::byte> bytes, CallSite site = CallSite::current());
   Request<ssize_t> write(std::string_view text, CallSite site = CallSite::current());
   Request<ssize_t> write(Queue& queue, std::string_view text, CallSite site = CallSite::current());
+  /// A C string; null is as empty text, with which there is nothing to write (EINVAL).
+  Request<ssize_t> write(const char* text, CallSite site = CallSite::current()) {
+    return write(OptionalText(text).text(), site);
+  }
+  Request<ssize_t> write(Queue& queue, const char* text, CallSite site = CallSite::current()) {
+    return write(queue, OptionalText(text).text(), site);
+  }
   /// Writes a temporary `std::string`, `std::vector<std::byte>` or Pdu, which the request keeps until it is
   /// destroyed. Nothing is copied. When there is no memory for the request, the value stays where it is. For
   /// other temporaries that own their bytes there is no `write()`.
@@ -249,7 +257,7 @@ class TSOCK_EXPORT Stream {
   /// not given (`nodelay` counts as given on TCP sockets only).
   /// \return 0 or an errno value: ENOTCONN; ENOTSUP for a given option that the stream cannot have, such as
   /// keepalive, buffer sizes or `receive_fds` without a socket; what setsockopt(2) gives. What the options
-  /// say of the stream itself (`fail_on_first_error`, `strict_tsocket`) is set in any case.
+  /// say of the stream itself (`fail_on_first_error`, `strict_tsocket`, `max_read_ahead`) is set in any case.
   int set_options(const StreamOptions& options);
   [[nodiscard]] Address local_address() const;
   [[nodiscard]] Address remote_address() const;

@@ -69,8 +69,8 @@ void QueueHold::release() noexcept {
   if (auto* const block = std::exchange(block_, nullptr)) block->end();
 }
 
-Queue::Queue(Loop& loop, std::string_view name) {
-  core_ = detail::QueueCore::make(detail::core_of(loop), name);
+Queue::Queue(Loop& loop, OptionalText name) {
+  core_ = detail::QueueCore::make(detail::core_of(loop), name.text());
 }
 
 Queue& Queue::operator=(Queue&& other) noexcept {

@@ -71,6 +71,10 @@ Stream open_stdio(Loop& loop, int fd, int& err) {
 }
 
 Stream open_file(Loop& loop, const char* path, FileMode mode, int& err) {
+  if (path == nullptr) {
+    err = EFAULT;
+    return {};
+  }
   UniqueFd fd = os::open_file(path, mode, err);
   if (err != 0) return {};
   const os::DescriptorKind kind = os::descriptor_kind(fd.get(), err);

@@ -53,6 +53,26 @@ BOOST_DATA_TEST_CASE_F(DatagramFixture, vectors_are_gathered_into_one_datagram,
   }
 }
 
+BOOST_DATA_TEST_CASE_F(DatagramFixture, a_null_c_string_is_a_datagram_without_bytes,
+                       data::make(all_datagram_kinds()), kind) {
+  if (!open(kind)) return;
+  Queue queue(loop);
+  const char* const none = nullptr;
+  const char* const text = "text";
+  const auto check = [this](Request<ssize_t> sending, std::string_view expected) {
+    BOOST_TEST(value_of(sending) == static_cast<ssize_t>(expected.size()));
+    BOOST_TEST(take_text(peer) == expected);
+  };
+  for (const char* sent : {none, text}) {
+    const std::string_view expected = sent != nullptr ? sent : "";
+    check(ours.sendto(sent, to_peer), expected);
+    check(ours.sendto(queue, sent, to_peer), expected);
+    check(ours.sendto(sent, to_peer, SendFrom()), expected);
+    check(ours.sendto(queue, sent, to_peer, SendFrom()), expected);
+  }
+  check(ours.sendto(nullptr, to_peer), "");
+}
+
 BOOST_DATA_TEST_CASE_F(DatagramFixture, vectors_without_bytes_are_allowed, data::make(all_datagram_kinds()),
                        kind) {
   if (!open(kind)) return;

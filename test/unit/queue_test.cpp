@@ -64,6 +64,14 @@ BOOST_FIXTURE_TEST_CASE(a_new_queue_runs_is_empty_and_has_its_name, QueueFixture
   BOOST_TEST(queue->name() == "test");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_null_name_is_no_name, QueueFixture) {
+  const char* const no_name = nullptr;
+  BOOST_TEST(Queue(loop, no_name).name().empty());
+  BOOST_TEST(Queue(loop, nullptr).name().empty());
+  BOOST_TEST(Queue(loop).name() == "queue");
+  BOOST_TEST(Queue(loop, std::string("of a string")).name() == "of a string");
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_front_is_harmless) {
   Queue none;
   none.stop();

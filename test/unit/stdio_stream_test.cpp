@@ -560,6 +560,9 @@ BOOST_AUTO_TEST_CASE(inherited_append_descriptor_appends) {
 
 BOOST_AUTO_TEST_CASE(file_errors_are_those_of_the_system) {
   int err = 0;
+  const char* const no_path = nullptr;
+  BOOST_TEST(!open_file(loop, no_path, FileMode::read, err));
+  BOOST_TEST(err == EFAULT);
   BOOST_TEST(!open_file(loop, (directory / "none").c_str(), FileMode::read, err));
   BOOST_TEST(err == ENOENT);
   BOOST_TEST(!open_file(loop, directory.path().c_str(), FileMode::read, err));
