@@ -6,6 +6,26 @@
 using namespace tsock;
 using namespace tsock::test;
 
+namespace {
+
+/// Two writes of a queue, "abc" and "defg", on a scripted backend that was offered them.
+struct TwoWritesFixture : StreamFixture {
+  std::shared_ptr<ScriptedBackend::Script> script;
+  Queue queue = Queue(loop);
+  Request<ssize_t> first;
+  Request<ssize_t> second;
+
+  void begin(const ScriptedBackend::Script& plan) {
+    script = make_script(plan);
+    ours = scripted_stream(loop, script);
+    first = ours.write(queue, "abc");
+    second = ours.write(queue, "defg");
+    loop.run_until_idle();
+  }
+};
+
+}  // namespace
+
 BOOST_AUTO_TEST_SUITE(stream_write)
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::make(writing_backends()),
@@ -18,6 +38,23 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::m
   BOOST_TEST(take_text(peer, expected.size()) == expected);
   BOOST_TEST(value_of(writing) == static_cast<ssize_t>(expected.size()));
   BOOST_TEST(writing.transferred() == expected.size());
+}
+
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_null_c_string_is_nothing_to_write, data::make(writing_backends()),
+                       backend) {
+  open(backend);
+  Queue queue(loop);
+  const char* const none = nullptr;
+  BOOST_TEST(error_of(ours.write(none)) == EINVAL);
+  BOOST_TEST(error_of(ours.write(queue, none)) == EINVAL);
+  BOOST_TEST(error_of(ours.write(nullptr)) == EINVAL);
+  BOOST_TEST(error_of(ours.write(queue, nullptr)) == EINVAL);
+  const char* const text = "text";
+  Request<ssize_t> first = ours.write(queue, text);
+  Request<ssize_t> second = ours.write(queue, "more");
+  BOOST_TEST(take_text(peer, 8) == "textmore");
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(second) == 0);
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(writing_backends()),
@@ -131,13 +168,8 @@ BOOST_FIXTURE_TEST_CASE(a_layer_that_cannot_pass_bytes_on_fails_the_write, Strea
 }
 
 BOOST_FIXTURE_TEST_CASE(a_write_that_was_taken_with_a_part_of_the_next_one_waits_for_its_flush,
-                        StreamFixture) {
-  const auto script = make_script({.most_per_write = 5, .short_is_final = true, .flush_result = EAGAIN});
-  ours = scripted_stream(loop, script);
-  Queue queue(loop);
-  Request<ssize_t> first = ours.write(queue, "abc");
-  Request<ssize_t> second = ours.write(queue, "defg");
-  loop.run_until_idle();
+                        TwoWritesFixture) {
+  begin({.most_per_write = 5, .short_is_final = true, .flush_result = EAGAIN});
   BOOST_TEST(script->output == "abcde");
   BOOST_TEST(first.is_in_progress());
   BOOST_TEST(first.transferred() == 3U);
@@ -154,15 +186,9 @@ BOOST_FIXTURE_TEST_CASE(a_write_that_was_taken_with_a_part_of_the_next_one_waits
   BOOST_TEST(script->output == "abcdefg");
 }
 
-BOOST_FIXTURE_TEST_CASE(the_error_of_a_flush_reaches_the_write_that_it_belongs_to, StreamFixture) {
+BOOST_FIXTURE_TEST_CASE(the_error_of_a_flush_reaches_the_write_that_it_belongs_to, TwoWritesFixture) {
   for (const bool late : {false, true}) {
-    const auto script =
-        make_script({.most_per_write = 5, .short_is_final = true, .flush_result = late ? EAGAIN : ENOSPC});
-    ours = scripted_stream(loop, script);
-    Queue queue(loop);
-    Request<ssize_t> first = ours.write(queue, "abc");
-    Request<ssize_t> second = ours.write(queue, "defg");
-    loop.run_until_idle();
+    begin({.most_per_write = 5, .short_is_final = true, .flush_result = late ? EAGAIN : ENOSPC});
     if (late) {
       script->flush_result = ENOSPC;
       script->events->on_writable();
@@ -174,13 +200,8 @@ BOOST_FIXTURE_TEST_CASE(the_error_of_a_flush_reaches_the_write_that_it_belongs_t
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(the_error_of_what_follows_is_not_that_of_a_write_that_left, StreamFixture) {
-  const auto script = make_script({.most_per_write = 5, .short_is_final = true, .flush_result = EAGAIN});
-  ours = scripted_stream(loop, script);
-  Queue queue(loop);
-  Request<ssize_t> first = ours.write(queue, "abc");
-  Request<ssize_t> second = ours.write(queue, "defg");
-  loop.run_until_idle();
+BOOST_FIXTURE_TEST_CASE(the_error_of_what_follows_is_not_that_of_a_write_that_left, TwoWritesFixture) {
+  begin({.most_per_write = 5, .short_is_final = true, .flush_result = EAGAIN});
   script->flush_result = 0;
   script->room = 0;
   script->write_error = ENOSPC;
