@@ -21,35 +21,51 @@ namespace {
 
 constexpr std::size_t chunk_size = std::size_t{64} * 1024;
 
+/// Gives the memory of a chunk back to the pool of its loop.
+class FreePumpBlock {
+ public:
+  FreePumpBlock() noexcept = default;
+  explicit FreePumpBlock(LoopCore& core) noexcept : core_(&core) {}
+  void operator()(std::byte* block) const noexcept { core_->deallocate(block, chunk_size); }
+
+ private:
+  LoopCore* core_ = nullptr;
+};
+using PumpBlock = std::unique_ptr<std::byte, FreePumpBlock>;
+
 /// A buffer on its way through a pump. The block is there only while there are bytes.
 class PumpChunk {
  public:
-  explicit PumpChunk(LoopCore& core) noexcept : core_(&core) {}
+  explicit PumpChunk(LoopCore& core) noexcept : block_(nullptr, FreePumpBlock(core)) {}
   PumpChunk(const PumpChunk&) = delete;
   PumpChunk& operator=(const PumpChunk&) = delete;
   ~PumpChunk() { clear(); }
 
   /// Empty when there is no memory.
-  [[nodiscard]] std::span<std::byte> space() noexcept {
+  [[nodiscard]] std::span<std::byte> space(LoopCore& core) noexcept {
     try {
-      if (block_ == nullptr) block_ = static_cast<std::byte*>(core_->allocate(chunk_size));
+      if (block_ == nullptr) block_.reset(static_cast<std::byte*>(core.allocate(chunk_size)));
     } catch (const std::bad_alloc&) {
       return {};
     }
-    return {block_, chunk_size};
+    return {block_.get(), chunk_size};
   }
   void fill(std::size_t size) noexcept { end_ = size; }
   void drop_front(std::size_t size) noexcept { begin_ += size; }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {block_ + begin_, end_ - begin_}; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {block_.get() + begin_, end_ - begin_};
+  }
   void clear() noexcept {
-    if (block_ != nullptr) core_->deallocate(block_, chunk_size);
-    block_ = nullptr;
+    if (heir_ != nullptr) *std::exchange(heir_, nullptr) = std::move(block_);
+    block_.reset();
     begin_ = end_ = 0;
   }
+  /// Who gets the block when the chunk is cleared, for as long as the bytes have to stay; null for nobody.
+  void set_heir(PumpBlock* heir) noexcept { heir_ = heir; }
 
  private:
-  LoopCore* core_;
-  std::byte* block_ = nullptr;
+  PumpBlock block_;
+  PumpBlock* heir_ = nullptr;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };
@@ -118,7 +134,7 @@ class PumpRead : public ResultState<void, StreamRead> {
   [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 
   std::size_t feed(std::span<const std::byte> bytes) override {
-    const std::span<std::byte> space = chunks_->next().space();
+    const std::span<std::byte> space = chunks_->next().space(core());
     if (space.empty()) {
       set_fault(ENOMEM);
       return 0;
@@ -129,7 +145,7 @@ class PumpRead : public ResultState<void, StreamRead> {
     return taken;
   }
   std::size_t space(std::span<iovec> out) override {
-    const std::span<std::byte> space = chunks_->next().space();
+    const std::span<std::byte> space = chunks_->next().space(core());
     if (space.empty()) {
       set_fault(ENOMEM);
       return 0;
@@ -294,12 +310,15 @@ class PumpState : public ResultState<PumpResult> {
   }
 
   // The function may end the pump. Returns whether it is still there.
-  bool show(const PumpChunk& chunk) {
+  bool show(PumpChunk& chunk) {
+    PumpBlock kept;
+    chunk.set_heir(&kept);
     bool destroyed = false;
     destroyed_ = &destroyed;
     auto function = std::exchange(options_.on_data, nullptr);
     const auto resume = [&] {
       if (destroyed) return;
+      chunk.set_heir(nullptr);
       destroyed_ = nullptr;
       options_.on_data = std::move(function);
     };

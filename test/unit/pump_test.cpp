@@ -177,6 +177,26 @@ BOOST_AUTO_TEST_CASE(pump_may_be_destroyed_by_the_function_that_sees_the_bytes) 
   BOOST_TEST(read_text(source, 4) == "kept");
 }
 
+BOOST_AUTO_TEST_CASE(function_sees_the_bytes_to_its_end_also_when_it_ends_the_pump) {
+  for (const bool destroys : {false, true}) {
+    open();
+    std::string seen;
+    Request<PumpResult> pumping;
+    pumping = tsock::pump(source, target, {.on_data = [&](std::span<const std::byte> bytes) {
+                            if (destroys) {
+                              pumping = {};
+                              source = Stream();
+                            } else {
+                              pumping.cancel();
+                            }
+                            seen = text_of(bytes);
+                          }});
+    write_text(feed, "still here");
+    BOOST_TEST(run_until([&seen] { return !seen.empty(); }));
+    BOOST_TEST(seen == "still here");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(streams_may_be_destroyed_by_the_function_that_sees_the_bytes) {
   open();
   auto pumping = tsock::pump(source, target, {.on_data = [this](std::span<const std::byte>) {
