@@ -68,13 +68,8 @@ class FileStream::Job final : public WorkerThreads::Job {
   }
   void lost() noexcept override {
     FileStream* const stream = std::exchange(stream_, nullptr);
-    auto* const left = new (std::nothrow) Job(file_, nullptr);
     file_.reset();
-    if (stream == nullptr || left == nullptr) return;
-    left->err_ = ECANCELED;
-    left->begin_ = begin_;
-    left->end_ = writes_ ? end_ : begin_;
-    stream->returned_as(*this, std::unique_ptr<Job>(left));
+    if (stream != nullptr) stream->call_ended(this, ECANCELED, writes_ ? bytes().size() : 0);
   }
 
  private:
@@ -156,24 +151,30 @@ void FileStream::start_read() noexcept {
 }
 
 void FileStream::returned(std::unique_ptr<Job> job) noexcept {
-  Job& done = *job;
-  returned_as(done, std::move(job));
+  const Job* const call = job.get();
+  const int err = job->error();
+  const std::size_t bytes = job->bytes().size();
+  if (call != reading_.out) {
+    job.reset();
+  } else if (bytes != 0) {
+    reading_.job = std::move(job);
+  } else {
+    ended_ = err == 0;
+  }
+  call_ended(call, err, bytes);
 }
 
-void FileStream::returned_as(const Job& out, std::unique_ptr<Job> job) noexcept {
-  if (&out == reading_.out) {
+void FileStream::call_ended(const Job* call, int err, std::size_t unsent) noexcept {
+  if (call == reading_.out) {
     reading_.out = nullptr;
-    reading_.err = job->error();
-    ended_ = reading_.err == 0 && job->bytes().empty();
-    if (!job->bytes().empty()) reading_.job = std::move(job);
+    reading_.err = err;
     on_read();
     return;
   }
-  Work& work = &out == writing_.out ? writing_ : closing_;
+  Work& work = call == writing_.out ? writing_ : closing_;
   work.out = nullptr;
-  work.err = job->error();
-  if (&work == &writing_) unsent_ = job->bytes().size();
-  job.reset();
+  work.err = err;
+  if (&work == &writing_) unsent_ = unsent;
   on_write();
 }
 

@@ -49,8 +49,8 @@ class FileStream final : public StreamBackend, private ReadyTask {
   void submit(Work& work, std::unique_ptr<Job> job) noexcept;
   void start_read() noexcept;
   void returned(std::unique_ptr<Job> job) noexcept;
-  /// `job` has come of the call `out`.
-  void returned_as(const Job& out, std::unique_ptr<Job> job) noexcept;
+  /// The call, which may not be there any more, is over; `unsent` bytes of a write are not in the file.
+  void call_ended(const Job* call, int err, std::size_t unsent) noexcept;
   void on_read() noexcept;
   void on_write() noexcept;
   void let_go() noexcept;
