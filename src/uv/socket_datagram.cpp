@@ -35,7 +35,7 @@ SocketDatagram::~SocketDatagram() { close(); }
 // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
 void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
-  late_ = Request<void>();
+  if (is_linked()) unlink();
   stop_watching();
   // Before the socket is closed: until then no other file has the same identity.
   if (file_) file_->remove();
@@ -104,8 +104,7 @@ void SocketDatagram::want_readable() noexcept {
   await_readable();
   if (calls_.late_error == 0) return;
   // The kernel has told it and will not tell it again.
-  late_ = loop_impl().loop().sleep({});
-  late_.set_callback([this](Request<void>&) { events_->on_readable(); });
+  if (!is_linked()) loop_impl().make_ready(*this);
 }
 
 void SocketDatagram::want_writable() noexcept {

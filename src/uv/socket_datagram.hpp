@@ -21,7 +21,8 @@ namespace tsock::detail {
 /// A UDP or unix datagram socket.
 class SocketDatagram final : public DatagramBackend,
                              public DatagramControl,
-                             private FdWatcher<SocketDatagram> {
+                             private FdWatcher<SocketDatagram>,
+                             private ReadyTask {
  public:
   /// \param fd set up already
   SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
@@ -59,6 +60,7 @@ class SocketDatagram final : public DatagramBackend,
  private:
   friend class FdWatcher<SocketDatagram>;
   void on_fd_event(FdEvent event);
+  void run() override { events_->on_readable(); }
   void close() noexcept;
   void take_queued_error(int& err) noexcept;
   [[nodiscard]] bool is_unix() const noexcept { return family_ == Address::unix_unnamed().family(); }
@@ -73,7 +75,6 @@ class SocketDatagram final : public DatagramBackend,
   bool blocked_by_destination_ = false;  // what was not sent names its receiver
   os::DatagramCalls calls_;
   Request<void> retry_;
-  Request<void> late_;
   std::optional<os::SocketFile> file_;
   std::vector<std::byte> spill_;  // what exceeds the common room of a unix datagram
 };
