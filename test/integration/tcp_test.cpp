@@ -60,6 +60,15 @@ BOOST_AUTO_TEST_CASE(a_number_for_keepalive_turns_it_on) {
   BOOST_TEST(option(SOL_SOCKET, SO_KEEPALIVE) == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_negative_time_is_einval_and_not_a_long_one) {
+  const int before = option(IPPROTO_TCP, TCP_USER_TIMEOUT);
+  for (const StreamOptions& options :
+       {StreamOptions{.user_timeout = -1ms}, StreamOptions{.keepalive_idle = -1s},
+        StreamOptions{.keepalive_interval = -1s}})
+    BOOST_TEST(ends.first.set_options(options) == EINVAL);
+  BOOST_TEST(option(IPPROTO_TCP, TCP_USER_TIMEOUT) == before);
+}
+
 BOOST_AUTO_TEST_CASE(buffers_and_user_timeout_are_what_was_asked_for) {
   const StreamOptions options{.receive_buffer = 20000, .send_buffer = 30000, .user_timeout = 1500ms};
   BOOST_TEST(ends.first.set_options(options) == 0);

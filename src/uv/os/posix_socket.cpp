@@ -305,19 +305,21 @@ int apply_connected(int fd, int family, const StreamOptions& options) noexcept {
   const auto set = [&err, fd](int level, int name, int value) {
     if (err == 0) err = set_int(fd, level, name, value);
   };
+  // As an unsigned number a negative time would be a long one.
+  const auto set_time = [&err, &set](int name, auto time) {
+    if (err == 0 && time.count() < 0) err = EINVAL;
+    set(IPPROTO_TCP, name, saturated(static_cast<std::size_t>(time.count())));
+  };
   if (options.receive_buffer) set(SOL_SOCKET, SO_RCVBUF, saturated(*options.receive_buffer));
   if (options.send_buffer) set(SOL_SOCKET, SO_SNDBUF, saturated(*options.send_buffer));
   if (family != AF_INET && family != AF_INET6) return err;
   set(IPPROTO_TCP, TCP_NODELAY, options.nodelay ? 1 : 0);
   const bool details = options.keepalive_idle || options.keepalive_interval || options.keepalive_count;
   if (options.keepalive || details) set(SOL_SOCKET, SO_KEEPALIVE, options.keepalive.value_or(true) ? 1 : 0);
-  if (options.keepalive_idle)
-    set(IPPROTO_TCP, TCP_KEEPIDLE, saturated(static_cast<std::size_t>(options.keepalive_idle->count())));
-  if (options.keepalive_interval)
-    set(IPPROTO_TCP, TCP_KEEPINTVL, saturated(static_cast<std::size_t>(options.keepalive_interval->count())));
+  if (options.keepalive_idle) set_time(TCP_KEEPIDLE, *options.keepalive_idle);
+  if (options.keepalive_interval) set_time(TCP_KEEPINTVL, *options.keepalive_interval);
   if (options.keepalive_count) set(IPPROTO_TCP, TCP_KEEPCNT, *options.keepalive_count);
-  if (options.user_timeout)
-    set(IPPROTO_TCP, TCP_USER_TIMEOUT, saturated(static_cast<std::size_t>(options.user_timeout->count())));
+  if (options.user_timeout) set_time(TCP_USER_TIMEOUT, *options.user_timeout);
   return err;
 }
 
