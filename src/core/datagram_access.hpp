@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <new>
 #include <span>
 #include <tsock/received_datagram.hpp>
@@ -21,8 +20,7 @@ class DatagramAccess {
     const std::size_t header = sizeof(DatagramBlock) + (info != nullptr ? sizeof(DatagramInfo) : 0);
     const std::size_t block = detail::Pool::usable_size(header + size);
     datagram.block_ = ::new (core.allocate(block))
-        DatagramBlock{&core, static_cast<std::uint32_t>(block - sizeof(DatagramBlock)),
-                      static_cast<std::uint32_t>(size), info != nullptr, source};
+        DatagramBlock{&core, block - sizeof(DatagramBlock), size, info != nullptr, source};
     if (info != nullptr) ::new (static_cast<void*>(datagram.block_->info())) DatagramInfo(*info);
     return {datagram.block_->data(), size};
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <tsock/address.hpp>
 #include <tsock/datagram_info.hpp>
 #include <tsock/export.hpp>
@@ -14,8 +13,8 @@ class LoopCore;
 /// pointer. What the kernel told of it stands between the two, when that was asked for.
 struct DatagramBlock {
   LoopCore* core;
-  std::uint32_t capacity;  // bytes behind this header
-  std::uint32_t size;
+  std::size_t capacity;  // bytes behind this header
+  std::size_t size;
   bool has_info;
   Address source;
 
