@@ -276,6 +276,7 @@ class TSOCK_EXPORT Stream {
   // What runs for every message gives the state in a register; the Request is made where it is used.
   detail::RequestState* begin_prefixed(detail::PrefixFormat format, CallSite site);
   detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
+  detail::RequestState* writev_slowly(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site);
   [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.core(); }
   template <class F>

@@ -244,6 +244,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 }
 
 void LoopCore::close() noexcept {
+  closes_ = true;
   first_marks_ = RequestState::loop_gone;
   state_cache_.turn(false);
   for (NodeList* list : {&flushes_, &next_turn_resources_, &resources_}) {

@@ -327,7 +327,7 @@ class LoopCore {
     make_ready_first(close);
   }
   /// Whether it is closed or closes as the next thing.
-  [[nodiscard]] bool is_closing() const noexcept { return closes_ || is_closed(); }
+  [[nodiscard]] bool is_closing() const noexcept { return closes_; }
   /// Nobody but the blocks that are out holds the core any more.
   void orphan() noexcept {
     orphaned_ = true;
@@ -402,7 +402,7 @@ class LoopCore {
   std::uint64_t now_ms_ = 0;
   RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
   bool orphaned_ = false;
-  bool closes_ = false;  // see close_later()
+  bool closes_ = false;  // it is closed, or see close_later()
   std::uint16_t steps_ = 0;
   std::uint16_t kept_ = 0;
   bool is_kept_alive_ = false;  // as the event library was told last

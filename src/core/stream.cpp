@@ -277,12 +277,18 @@ Request<ssize_t> Stream::write_owned(Queue* queue, Pdu&& pdu, CallSite site) {
   return start_write(*state, queue, {&vector, 1}, {});
 }
 
+// Apart, so that the usual write saves no registers for it.
+[[gnu::noinline]] detail::RequestState* Stream::writev_slowly(Queue* queue, std::span<const iovec> vectors,
+                                                              CallSite site) {
+  return start_write(queue, vectors, {}, site).take_state();
+}
+
 detail::RequestState* Stream::begin_writev(std::span<const iovec> vectors, CallSite site) {
   if (detail::StreamCore* const engine = core(); vectors.size() == 1 && engine != nullptr) [[likely]] {
     if (auto* const write = engine->begin_usual_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
       return write;
   }
-  return start_write(nullptr, vectors, {}, site).take_state();
+  return writev_slowly(nullptr, vectors, site);
 }
 
 detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
@@ -292,7 +298,7 @@ detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> 
     if (auto* const write = engine->begin_usual_write(order, vectors[0], site); write != nullptr) [[likely]]
       return write;
   }
-  return start_write(&queue, vectors, {}, site).take_state();
+  return writev_slowly(&queue, vectors, site);
 }
 
 Request<ssize_t> Stream::write(std::span<const std::byte> bytes, CallSite site) {

@@ -216,6 +216,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void cancel_flush() noexcept;
   void ask_for_next_turn() noexcept;
   void flush();
+  void flush_before_next_turn();
   void refuse_read(StreamRead& read);
   void refuse_write(StreamWrite& write, bool busy);
   [[nodiscard]] bool is_claimed() const noexcept;

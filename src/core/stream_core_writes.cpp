@@ -73,10 +73,18 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
   write.set_stream(nullptr);
 }
 
+// Nothing follows `flush()` as a rule, so that it needs no frame around it.
 void StreamCore::on_flush() {
   flags_.flush_scheduled = false;
+  if (reads_in_next_turn_ || writes_in_next_turn_) [[unlikely]] {
+    flush_before_next_turn();
+    return;
+  }
   flush();
-  if (!reads_in_next_turn_ && !writes_in_next_turn_) return;
+}
+
+[[gnu::noinline]] void StreamCore::flush_before_next_turn() {
+  flush();
   if (flags_.flush_scheduled) {
     on_next_turn();  // writes that go on for many turns hold up no reader
   } else {

@@ -39,8 +39,8 @@ void FdWatch::take_over(FdWatch& other) noexcept {
   poll_->data = this;
 }
 
-void FdWatch::arm(unsigned interests, uv_poll_cb callback) noexcept {
-  if (poll_ == nullptr) return;
+[[gnu::noinline]] Readiness FdWatch::arm(unsigned interests, uv_poll_cb callback) noexcept {
+  if (poll_ == nullptr) return Readiness::later;
   loop_->notice_fork();
   interests_ = static_cast<std::uint8_t>((interests_ & all) | (interests << armed_shift));
   const int mask = static_cast<int>(((interests & readable) != 0 ? unsigned{UV_READABLE} : 0U) |
@@ -49,9 +49,10 @@ void FdWatch::arm(unsigned interests, uv_poll_cb callback) noexcept {
   // Neither can fail for a handle that is not closing and a mask that is known.
   if (mask == 0) {
     uv_poll_stop(poll_);
-    return;
+  } else {
+    uv_poll_start(poll_, mask, callback);
   }
-  uv_poll_start(poll_, mask, callback);
+  return Readiness::later;
 }
 
 bool FdWatch::take_event(int status, int events, uv_poll_cb callback, FdEvent& event) noexcept {

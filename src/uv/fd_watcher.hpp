@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <tsock/stream_backend.hpp>
 
 #include "uv/loop_impl.hpp"
 
@@ -40,9 +41,10 @@ class FdWatch {
   [[nodiscard]] bool is_watching() const noexcept { return poll_ != nullptr; }
   [[nodiscard]] LoopImpl& loop_impl() const noexcept { return *loop_; }
 
-  void await(unsigned interest, uv_poll_cb callback) noexcept {
+  Readiness await(unsigned interest, uv_poll_cb callback) noexcept {
     interests_ = static_cast<std::uint8_t>(interests_ | interest);
-    if ((armed() & interest) == 0) arm(armed() | interest, callback);
+    if ((armed() & interest) == 0) return arm(armed() | interest, callback);
+    return Readiness::later;
   }
   /// Whether an event is what most are: readable, which was asked for, and nothing else.
   bool take_readable(int status, int events) noexcept {
@@ -58,7 +60,7 @@ class FdWatch {
   static constexpr unsigned armed_shift = 4;
 
   [[nodiscard]] unsigned armed() const noexcept { return unsigned{interests_} >> armed_shift; }
-  void arm(unsigned interests, uv_poll_cb callback) noexcept;
+  Readiness arm(unsigned interests, uv_poll_cb callback) noexcept;
 
   LoopImpl* loop_;
   uv_poll_t* poll_ = nullptr;   // in the loop's pool; it stays there until libuv has closed it
@@ -76,9 +78,9 @@ class FdWatcher : public FdWatch {
   using FdWatch::FdWatch;
   ~FdWatcher() = default;
 
-  // Each asks for one event.
-  void await_readable() noexcept { await(readable, &on_poll); }
-  void await_writable() noexcept { await(writable, &on_poll); }
+  // Each asks for one event. It will come, which is returned so that a caller can end with the call.
+  Readiness await_readable() noexcept { return await(readable, &on_poll); }
+  Readiness await_writable() noexcept { return await(writable, &on_poll); }
   void await_hang_up() noexcept { await(hang_up, &on_poll); }
 
  private:

@@ -139,16 +139,15 @@ void SocketStream::abort() noexcept {
 }
 
 Readiness SocketStream::want_readable() noexcept {
-  await_readable();
-  if (watches_breaks_) await_hang_up();
-  return Readiness::later;
+  if (watches_breaks_) [[unlikely]]
+    await_hang_up();
+  return await_readable();
 }
 
 Readiness SocketStream::want_writable() noexcept {
   if (lingers_) return want_readable();
-  await_writable();
   if (watches_breaks_) await_hang_up();
-  return Readiness::later;
+  return await_writable();
 }
 
 void SocketStream::want_broken() noexcept {
