@@ -384,8 +384,11 @@ BOOST_AUTO_TEST_CASE(in_steps_and_destructor_of_an_operation) {
     void start() override {
       child = loop().sleep(1ms);
       child.set_callback([this](auto&) {
-        if (step == Step::child) world->end();
-        if (step != Step::child) done(5);
+        if (step == Step::child) {
+          world->end();  // of a detached one this is gone now
+        } else {
+          done(5);
+        }
       });
     }
     void cleanup(Outcome /*outcome*/, int /*err*/) noexcept override {
@@ -538,7 +541,7 @@ BOOST_AUTO_TEST_CASE(in_a_trace_function) {
             ++hits;
             world.end_once();
           });
-          world.loop->post([&world, all, kind, name] {
+          world.loop->post([&world, all, kind] {
             // Nothing is begun once it is gone, as the program would know.
             const auto begin = [&](auto& place, auto make) {
               if (world.loop == nullptr) return;
