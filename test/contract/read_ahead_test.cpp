@@ -21,7 +21,7 @@ struct BoundedRead {
   /// Reads it. \return whether all of it came.
   std::function<bool(StreamFixture&, const Bytes& wire)> read;
 
-  friend std::ostream& operator<<(std::ostream& out, const BoundedRead& read) { return out << read.name; }
+  friend std::ostream& operator<<(std::ostream& out, const BoundedRead& shown) { return out << shown.name; }
 };
 
 Bytes plain_wire(std::size_t size) { return pattern(size, 3); }
