@@ -44,4 +44,8 @@ inline boost::test_tools::assertion_result children_may_have_threads(boost::unit
   return may;
 }
 
+/// For a forked child that ends by exit(3): what threads of the parent had on their stacks, which the child
+/// does not have, is no leak of its own.
+void ignore_leaks() noexcept;
+
 }  // namespace tsock::test

@@ -16,6 +16,7 @@
 
 #include "support/fake_getaddrinfo.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/sanitizer.hpp"
 #include "support/thread_shortage.hpp"
 
 using namespace tsock;
@@ -271,6 +272,7 @@ BOOST_AUTO_TEST_CASE(process_exits_while_a_lookup_is_stuck) {
     ::alarm(20);  // kills a child that hangs
     ::close(1);   // what the test program has to say at its end
     ::close(2);
+    test::ignore_leaks();
     names.get_stuck("stuck.fake");
     {
       Loop own;
