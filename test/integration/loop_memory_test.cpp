@@ -18,6 +18,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/sanitizer.hpp"
 #include "support/syscall_injector.hpp"
 
 using namespace tsock;
@@ -72,7 +73,7 @@ std::string content_of(const std::string& path) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(loop_memory)
+BOOST_AUTO_TEST_SUITE(loop_memory, *boost::unit_test::precondition(tsock::test::allocations_can_fail))
 
 BOOST_AUTO_TEST_CASE(file_read_ends_with_enomem_and_the_next_one_gets_the_bytes) {
   const TempDirectory directory;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "support/loop_fixture.hpp"
+#include "support/sanitizer.hpp"
 #include "support/syscall_injector.hpp"
 
 using namespace tsock;
@@ -14,7 +15,7 @@ using tsock::test::LoopFixture;
 using tsock::test::pattern;
 using tsock::test::StreamKind;
 
-BOOST_AUTO_TEST_SUITE(pump_memory)
+BOOST_AUTO_TEST_SUITE(pump_memory, *boost::unit_test::precondition(tsock::test::allocations_can_fail))
 
 // Each allocation in turn, in a loop of its own whose pool holds nothing yet.
 BOOST_AUTO_TEST_CASE(without_memory_a_pump_ends_with_enomem_and_another_one_goes_on_where_it_stopped) {

@@ -31,7 +31,8 @@ std::ostream& operator<<(std::ostream& out, StreamKind kind) {
 std::vector<std::byte> pattern(std::size_t size, unsigned seed) {
   std::vector<std::byte> bytes(size);
   std::uint32_t state = seed * 2654435761U + 0x9e3779b9U;
-  // Megabytes of it are made without optimisation: plain pointers are several times as fast as iterators then.
+  // Megabytes of it are made without optimisation: plain pointers are several times as fast as iterators
+  // then.
   std::byte* const end = bytes.data() + size;
   for (std::byte* byte = bytes.data(); byte != end; ++byte) {
     state = state * 1664525U + 1013904223U;

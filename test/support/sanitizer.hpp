@@ -37,6 +37,13 @@ inline boost::test_tools::assertion_result can_limit_memory(boost::unit_test::te
   return can;
 }
 
+/// A precondition of tests that have allocations fail. ThreadSanitizer has an operator new of its own.
+inline boost::test_tools::assertion_result allocations_can_fail(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result can{TSOCK_TEST_THREAD_SANITIZER == 0};
+  can.message() << "no failing allocations under ThreadSanitizer";
+  return can;
+}
+
 /// A precondition of tests that make threads in a forked child, which ThreadSanitizer ends.
 inline boost::test_tools::assertion_result children_may_have_threads(boost::unit_test::test_unit_id) {
   boost::test_tools::assertion_result may{TSOCK_TEST_THREAD_SANITIZER == 0};
