@@ -82,6 +82,9 @@ bool RequestState::can_call_back_late() const noexcept { return !is_received() &
 
 // What can never be called goes at once, with all that it captured.
 void RequestState::deliver_late() {
+  if (has(in_delivery)) return;  // the call comes right behind
+  // A detached one is in its callback: the Request there owns it now, not the loop.
+  if (handle_ == static_cast<void*>(this)) handle_ = nullptr;
   if (!can_call_back_late()) {
     clear_callback();
   } else if (!is_linked()) {

@@ -420,6 +420,36 @@ BOOST_AUTO_TEST_CASE(in_steps_and_destructor_of_an_operation) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(in_the_callback_of_an_operation_that_its_own_cleanup_detached) {
+  struct Detaching : Operation<int> {
+    Detaching(World& owner, Request<int>& request) : world(&owner), own(&request) {}
+    void start() override { done(5); }
+    void cleanup(Outcome /*outcome*/, int /*err*/) noexcept override {
+      std::move(*own).detach([owner = world](auto&) { owner->end(); });
+    }
+    World* world;
+    Request<int>* own;
+  };
+  for (const bool has_callback : {false, true}) {
+    for_each_way([has_callback](World& world) {
+      auto request = std::make_shared<Request<int>>();
+      *request = make_request<Detaching>(*world.loop, world, *request);
+      if (has_callback) request->set_callback([](auto&) { BOOST_ERROR("a callback that was replaced"); });
+      return request;
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(in_the_callback_of_a_detached_request_that_was_given_another_one) {
+  for_each_way([](World& world) {
+    world.loop->sleep(1ms).detach([&world](Request<void>& request) {
+      request.set_callback([](auto&) { BOOST_ERROR("called after the loop went"); });
+      world.end();
+    });
+    return 0;
+  });
+}
+
 BOOST_AUTO_TEST_CASE(in_completion_and_on_data_of_a_pump) {
   for (const bool on_data : {false, true}) {
     for_each_way([on_data](World& world) {
