@@ -29,10 +29,13 @@ class WorldOperation final : public Operation<int> {
     world_->captured_goes();
   }
 
+  // What runs in it may destroy the Loop, and this with it.
   void start() override {
+    const std::shared_ptr<bool> alive = alive_;
     Random& random = world_->random_;
-    for (std::size_t left = random.below(4); left != 0; --left) start_child();
-    world_->act_some();
+    for (std::size_t left = random.below(4); left != 0 && *alive; --left) start_child();
+    if (*alive) world_->act_some();
+    if (!*alive) return;
     if (world_->throws_ && random.one_in(20)) throw WorldError();
     if (open_ == 0 || random.one_in(5)) end();
   }
@@ -69,7 +72,9 @@ class WorldOperation final : public Operation<int> {
       default:
         if (world_->depth_ > 2) return;
         try {
-          watch(child_, make_request<WorldOperation>(loop(), *world_));
+          const std::shared_ptr<bool> alive = alive_;
+          Request<int> made = make_request<WorldOperation>(loop(), *world_);
+          if (*alive) watch(child_, std::move(made));
         } catch (const WorldError&) {
         }
         break;
@@ -77,9 +82,11 @@ class WorldOperation final : public Operation<int> {
   }
   template <class T>
   void watch(Request<T>& child, Request<T> made) {
+    const std::shared_ptr<bool> is_here = alive_;
     if (child.is_in_progress()) --open_;
     child = std::move(made);
-    if (!child) return;
+    // One on a loop that is gone is over at once.
+    if (!*is_here || !child.is_in_progress()) return;
     ++open_;
     child.set_callback([this](Request<T>& request) {
       world_->check_callback("a child completes from the loop");
@@ -119,7 +126,8 @@ class WorldOperation final : public Operation<int> {
 
 DestructionWorld::DetachedCall::~DetachedCall() {
   if (world_ == nullptr) return;
-  world_->check(called_ || world_->loop_gone_, "a detached request completes before it is dropped");
+  const bool is_of_old_loop = world_->loop_gone_ || loops_ != world_->loops_;
+  world_->check(called_ || is_of_old_loop, "a detached request completes before it is dropped");
   --world_->detached_;
 }
 
@@ -127,6 +135,7 @@ template <class T>
 void DestructionWorld::DetachedCall::operator()(Request<T>& request) {
   world_->check_callback("a detached request completes from the loop");
   world_->check(!called_, "a detached request completes once");
+  world_->check(loops_ == world_->loops_, "nothing of a Loop is called after it is gone");
   world_->check(!request.is_in_progress(), "a request in its callback is over");
   called_ = true;
   DestructionWorld& world = *world_;
@@ -135,12 +144,10 @@ void DestructionWorld::DetachedCall::operator()(Request<T>& request) {
   world.throw_sometimes();
 }
 
-DestructionWorld::DestructionWorld(std::uint64_t seed, std::uint64_t steps)
-    : random_(seed), steps_(steps), loop_(std::make_unique<Loop>()) {
-  loop_->set_logger(nullptr);
+DestructionWorld::DestructionWorld(std::uint64_t seed, std::uint64_t steps) : random_(seed), steps_(steps) {
   throws_ = !random_.one_in(3);
   traced_ = random_.one_in(4);
-  if (traced_) loop_->set_trace([this](const TraceEvent& event) { trace(event); });
+  make_loop();
   for (Queue& queue : queues_) queue = Queue(*loop_, "world");
   for (std::size_t slot = 0; slot < listeners_.size(); ++slot) make_listener(slot);
 }
@@ -371,11 +378,60 @@ void DestructionWorld::renew_queue() {
   old = Queue();
 }
 
+void DestructionWorld::make_loop() {
+  ++loops_;
+  loop_ = std::make_unique<Loop>();
+  loop_->set_logger(nullptr);
+  if (traced_) loop_->set_trace([this](const TraceEvent& event) { trace(event); });
+}
+
+// Half of the queues and listeners, and all streams and sockets, are still there behind it, on a loop that is
+// gone.
+void DestructionWorld::renew_loop() {
+  {
+    // What was moved from knows only where its loop was. Nobody may move anything meanwhile.
+    const unsigned steps = std::exchange(turn_steps_, 0);
+    const Call call(*this);
+    for (Stream& stream : streams_) {
+      if (!stream.is_open()) stream = Stream();
+    }
+    for (Datagram& datagram : datagrams_) {
+      if (!datagram.is_open()) datagram = Datagram();
+    }
+    turn_steps_ = steps;
+  }
+  loop_gone_ = true;
+  {
+    const Call call(*this);
+    loop_.reset();
+  }
+  for (const auto& job : jobs_) {
+    if (job == nullptr) continue;
+    job->callback = false;
+    std::visit(
+        [this]<class R>(R& request) {
+          if constexpr (!std::is_same_v<R, std::monostate>)
+            check(!request.is_in_progress(), "nothing is in progress when the Loop is gone");
+        },
+        job->request);
+  }
+  traces_.clear();
+  make_loop();
+  loop_gone_ = false;
+  for (Queue& queue : queues_) {
+    if (random_.one_in(2)) queue = Queue(*loop_, "world");
+  }
+  for (std::size_t slot = 0; slot < listeners_.size(); ++slot) {
+    if (random_.one_in(2)) make_listener(slot);
+  }
+}
+
 void DestructionWorld::renew_listener() { make_listener(random_.below(listeners_.size())); }
 
 void DestructionWorld::post() {
-  loop_->post([this, capture = Capture(*this)] {
+  loop_->post([this, loops = loops_, capture = Capture(*this)] {
     check_callback("a posted function runs from the loop");
+    check(loops == loops_, "nothing of a Loop is called after it is gone");
     act_some();
     throw_sometimes();
   });
@@ -553,8 +609,8 @@ void DestructionWorld::detach_job() {
             job->buffers.clear();
           } else {
             R moved = std::move(request);
-            const bool fetched = moved.state()->is_received();
-            std::move(moved).detach(DetachedCall(*this, std::move(job->buffers), fetched));
+            const bool dropped = !moved.state()->can_call_back();
+            std::move(moved).detach(DetachedCall(*this, std::move(job->buffers), dropped));
           }
         }
       },
@@ -816,6 +872,7 @@ const std::vector<DestructionWorld::WeightedAct>& DestructionWorld::acts() {
       {2, &W::move_listener},
       {1, &W::dump},
       {2, &W::stop_loop},
+      {2, &W::renew_loop},
   };
   return list;
 }

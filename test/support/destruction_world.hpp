@@ -29,7 +29,7 @@ class WorldError : public std::runtime_error {
 /// A loop with streams, datagram sockets, listeners, queues and requests of every kind, on which a random
 /// driver acts: from outside and in every piece of code that the library calls, down to destructors of what
 /// callbacks captured. Each act may destroy, move, cancel, replace, restart or time out any object, the one
-/// that is being called for included.
+/// that is being called for and the loop included; some of what was made on the loop before outlives it.
 ///
 /// The world knows no model of what operations do; it watches the rules that hold for all of them.
 class DestructionWorld {
@@ -81,15 +81,20 @@ class DestructionWorld {
   /// What a detached request's callback owns; sees that it is called before it is dropped.
   class DetachedCall {
    public:
-    /// \param dropped whether the result was fetched already, so that nothing is called any more
+    /// \param dropped whether the result was fetched already or the loop is gone, so that nothing is called
     DetachedCall(DestructionWorld& world, LooseBuffers buffers, bool dropped) noexcept
-        : world_(&world), buffers_(std::move(buffers)), capture_(world), called_(dropped) {
+        : world_(&world),
+          buffers_(std::move(buffers)),
+          capture_(world),
+          loops_(world.loops_),
+          called_(dropped) {
       ++world.detached_;
     }
     DetachedCall(DetachedCall&& other) noexcept
         : world_(std::exchange(other.world_, nullptr)),
           buffers_(std::move(other.buffers_)),
           capture_(std::move(other.capture_)),
+          loops_(other.loops_),
           called_(other.called_) {}
     DetachedCall& operator=(DetachedCall&&) = delete;
     DetachedCall(const DetachedCall&) = delete;
@@ -102,6 +107,7 @@ class DestructionWorld {
     DestructionWorld* world_;
     LooseBuffers buffers_;
     Capture capture_;
+    unsigned loops_;
     bool called_ = false;
   };
 
@@ -224,6 +230,8 @@ class DestructionWorld {
   void move_listener();
   void dump();
   void stop_loop();
+  void renew_loop();
+  void make_loop();
 
   // Turns, from outside only.
   void turn();
@@ -246,6 +254,7 @@ class DestructionWorld {
   unsigned turn_steps_ = 0;  // acts that callbacks may still do in this turn
   bool in_turn_ = false;
   bool loop_gone_ = false;
+  unsigned loops_ = 0;  // that were made
   bool throws_ = false;
   bool ending_ = false;  // results are dropped from now on
   bool traced_ = false;
