@@ -278,8 +278,10 @@ void FileStream::tell_of_shortage() noexcept {
 }
 
 void FileStream::run() {
+  const int err = std::exchange(shortage_, 0);
+  if (err == 0) return;  // a disconnect has done without, meanwhile
   wants_write_ = wants_read_ = false;
-  events_->on_shortage(std::exchange(shortage_, 0));
+  events_->on_shortage(err);
 }
 
 void FileStream::on_read() noexcept {
