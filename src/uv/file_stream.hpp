@@ -6,7 +6,7 @@
 #include <tsock/stream_backend.hpp>
 #include <tsock/unique_fd.hpp>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 
 namespace tsock::detail {
 

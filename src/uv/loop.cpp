@@ -1,6 +1,6 @@
 #include <tsock/loop.hpp>
 
-#include "core/sleep_state.hpp"
+#include "core/loop/sleep_state.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/signal_watch.hpp"
 

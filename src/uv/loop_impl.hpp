@@ -9,8 +9,8 @@
 #include <tsock/loop.hpp>
 #include <vector>
 
-#include "core/loop_core.hpp"
-#include "core/post_queue.hpp"
+#include "core/loop/loop_core.hpp"
+#include "core/loop/post_queue.hpp"
 #include "uv/worker_threads.hpp"
 
 namespace tsock::detail {

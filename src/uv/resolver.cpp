@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/address_text.hpp"
+#include "core/base/address_text.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/name_lookup.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <uv.h>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 
 namespace tsock::detail {
 

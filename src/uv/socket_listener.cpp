@@ -6,7 +6,7 @@
 #include <tsock/loop.hpp>
 #include <utility>
 
-#include "core/shortage.hpp"
+#include "core/base/errno_class.hpp"
 #include "uv/bind_unix.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/socket_stream.hpp"

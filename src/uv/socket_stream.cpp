@@ -6,7 +6,7 @@
 #include <new>
 #include <utility>
 
-#include "uv/connection_error.hpp"
+#include "core/base/errno_class.hpp"
 #include "uv/linger.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/socket.hpp"

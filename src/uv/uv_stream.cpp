@@ -9,7 +9,7 @@
 #include <tsock/loop.hpp>
 #include <utility>
 
-#include "uv/connection_error.hpp"
+#include "core/base/errno_class.hpp"
 #include "uv/linger.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/descriptor.hpp"

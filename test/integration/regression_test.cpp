@@ -10,7 +10,7 @@
 #include <memory>
 #include <thread>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
 

@@ -9,7 +9,7 @@
 #include <sstream>
 #include <utility>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 #include "support/destruction_world_jobs.hpp"
 #include "support/loop_fixture.hpp"
 

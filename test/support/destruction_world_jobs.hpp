@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 #include "support/destruction_world.hpp"
 
 namespace tsock::test {

@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 
 namespace tsock::test {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/pool.hpp"
+#include "core/loop/pool.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/sanitizer.hpp"
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/manual_operation.hpp"
 

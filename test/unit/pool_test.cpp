@@ -1,4 +1,4 @@
-#include "core/pool.hpp"
+#include "core/loop/pool.hpp"
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>

@@ -8,7 +8,7 @@
 #include <tsock/tsock.hpp>
 #include <vector>
 
-#include "core/loop_core.hpp"
+#include "core/loop/loop_core.hpp"
 #include "support/loop_fixture.hpp"
 
 using namespace tsock;

@@ -1,5 +1,5 @@
 // Messages stay where they were received.
-#include "core/receive_buffer.hpp"
+#include "core/loop/receive_buffer.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "core/loop_core.hpp"
-#include "core/pool.hpp"
-#include "core/stream_reads.hpp"
-#include "core/stream_write.hpp"
+#include "core/loop/loop_core.hpp"
+#include "core/loop/pool.hpp"
+#include "core/stream/stream_reads.hpp"
+#include "core/stream/stream_write.hpp"
 #include "support/loop_fixture.hpp"
 
 using namespace std::chrono_literals;

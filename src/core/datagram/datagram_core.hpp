@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <tsock/datagram_backend.hpp>
+#include <tsock/datagram_options.hpp>
+#include <utility>
+
+#include "core/datagram/datagram_operations.hpp"
+#include "core/datagram/operation_list.hpp"
+#include "core/datagram/receive_batch.hpp"
+#include "core/loop/loop_core.hpp"
+
+namespace tsock::detail {
+
+/// The engine behind a Datagram: checks, the one-in-flight rule, datagrams read ahead, gathering of sends. It
+/// runs no code of the user.
+class DatagramCore final : public DatagramEvents, public LoopResource {
+ public:
+  DatagramCore(LoopCore& core, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options);
+
+  [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
+  [[nodiscard]] DatagramBackend* backend() const noexcept { return backend_.get(); }
+  [[nodiscard]] bool is_open() const noexcept { return state_ == State::open; }
+  [[nodiscard]] bool strict() const noexcept { return strict_; }
+  /// The front goes: requests in progress end with ECANCELED on the next turn, then this object is gone.
+  void release_datagram() noexcept;
+
+  void start_receive(DatagramReceive& receive);
+  [[nodiscard]] bool is_receiver(const DatagramReceive& receive) const noexcept {
+    return receiving_ == &receive;
+  }
+  void end_receive(const DatagramReceive& receive) noexcept {
+    if (receiving_ == &receive) receiving_ = nullptr;
+  }
+  /// Puts a datagram in front of those that wait.
+  void put_back(ReceivedDatagram datagram) noexcept;
+  /// Moves what is left of the batch out of the loop's room.
+  void keep_batch() noexcept;
+  /// There was no memory to keep them.
+  void count_lost(std::size_t datagrams) noexcept { lost_ += datagrams; }
+  /// Datagrams that nobody will get.
+  [[nodiscard]] std::uint64_t dropped() const noexcept {
+    return lost_ + (state_ != State::closed ? backend_->dropped() : 0);
+  }
+  [[nodiscard]] std::size_t pending_datagrams() const noexcept { return pending_count_ + batch_datagrams(); }
+
+  void add_waiting(DatagramOperation& operation) noexcept {
+    operation.set_socket(this);
+    waiting_.push_back(operation);
+  }
+  void remove_waiting(DatagramOperation& operation) noexcept { waiting_.remove(operation); }
+  void start_send(DatagramSend& send);
+  void drop_send(DatagramSend& send) noexcept;
+  void on_flush() override;
+  void undo_starts(QueueCore& queue, bool but_the_first) noexcept override;
+
+  void start_disconnect(DatagramControlState& control);
+  void end_control(const DatagramControlState& control) noexcept;
+
+  void on_readable() noexcept override { serve_receiver(true); }
+  void on_writable() noexcept override;
+  void loop_closed() noexcept override;
+
+ private:
+  enum class State : std::uint8_t { open, disconnecting, closed };
+  struct Pending {
+    Pending(Pending* behind, ReceivedDatagram received) noexcept
+        : next(behind), datagram(std::move(received)) {}
+    Pending* next;
+    ReceivedDatagram datagram;
+  };
+
+  ~DatagramCore();
+  void serve_receiver(bool may_read);
+  void serve(bool may_read);
+  bool receive_batch();
+  [[nodiscard]] DatagramPiece piece() const noexcept;
+  void pass_piece(const DatagramPiece& passed) noexcept;
+  void drop_batch() noexcept;
+  [[nodiscard]] std::size_t batch_datagrams() const noexcept;
+  void push_pending(ReceivedDatagram datagram);
+  void pop_pending() noexcept;
+  void drop_pending() noexcept;
+  bool send_batch();
+  bool finish_batch(std::span<const DatagramMessage> messages);
+  void detach_operations(int err) noexcept;
+  void try_disconnect() noexcept;
+  // Sends make batches of their own: no reason to wait for others.
+  void schedule_flush() noexcept {
+    core_->add_output(LoopCore::output_at_once);
+    if (!flush_scheduled_) core_->schedule_flush(*this);
+    flush_scheduled_ = true;
+  }
+  void flush();
+
+  LoopCore* core_;
+  std::unique_ptr<DatagramBackend> backend_;
+  DatagramReceive* receiving_ = nullptr;
+  DatagramControlState* disconnecting_ = nullptr;
+  OperationChain<DatagramOperation> sends_;
+  OperationChain<DatagramOperation> waiting_;
+  Pending* pending_head_ = nullptr;
+  Pending* pending_tail_ = nullptr;
+  std::size_t pending_count_ = 0;
+  ReceiveBatch* batch_ = nullptr;  // while this socket's datagrams are in it
+  std::uint32_t batch_next_ = 0;
+  std::uint32_t batch_end_ = 0;
+  std::size_t batch_offset_ = 0;  // within a slot of several datagrams
+  std::uint64_t lost_ = 0;
+  State state_ = State::open;
+  bool send_blocked_ = false;
+  bool flush_scheduled_ = false;
+  bool gives_info_ = false;
+  bool strict_ = false;
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,17 @@
+#include <tsock/detail/datagram_block.hpp>
+#include <type_traits>
+
+#include "core/loop/loop_core.hpp"
+
+namespace tsock::detail {
+
+// Nothing but its memory has to go.
+static_assert(std::is_trivially_destructible_v<DatagramBlock>);
+static_assert(std::is_trivially_destructible_v<DatagramInfo>);
+
+void free_datagram_block(DatagramBlock& block) noexcept {
+  LoopCore& core = *block.core;
+  core.deallocate(&block, sizeof(DatagramBlock) + block.capacity);
+}
+
+}  // namespace tsock::detail

@@ -1,0 +1,196 @@
+#include "core/listener/listener_core.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <new>
+#include <ostream>
+#include <string>
+#include <tsock/error.hpp>
+#include <tsock/loop.hpp>
+
+#include "core/base/errno_class.hpp"
+#include "core/loop/sleep_state.hpp"
+
+namespace tsock::detail {
+
+namespace {
+
+constexpr std::chrono::milliseconds pause_length{100};
+constexpr std::chrono::seconds log_distance{1};
+// Of connections that cannot be taken: how many are tried in one turn, and how many before the listener
+// pauses.
+constexpr unsigned most_failed_in_turn = 64;
+constexpr unsigned most_failed_in_row = 1024;
+
+}  // namespace
+
+void AcceptState::interrupt(int err) {
+  if (listener_ != nullptr) listener_->end_accept(*this);
+  listener_ = nullptr;
+  finish(err);
+}
+
+void AcceptState::describe(std::ostream& out) const {
+  if (!is_unfinished() || listener_ == nullptr || listener_->backend() == nullptr) return;
+  out << ", on " << listener_->backend()->local_address().string();
+  if (listener_->is_paused()) out << ", paused";
+}
+
+void AcceptState::on_delivery() noexcept {
+  if (listener_ != nullptr) listener_->end_accept(*this);
+}
+
+void AcceptState::on_abandon() noexcept {
+  if (listener_ == nullptr) return;
+  listener_->end_accept(*this);
+  if (value_.is_open()) listener_->give_back(std::move(value_));
+}
+
+ListenerCore::ListenerCore(LoopCore& core, std::unique_ptr<ListenerBackend> backend,
+                           const StreamOptions& accepted)
+    : core_(&core), backend_(std::move(backend)), accepted_(accepted) {
+  backend_->attach(*this);
+  core_->add_resource(*this);
+  if (core_->is_closed()) loop_closed();
+}
+
+void ListenerCore::start_accept(AcceptState& accept) {
+  if (backend_ == nullptr) {
+    accept.finish(ENOTCONN);
+    return;
+  }
+  if (accepting_ != nullptr) {
+    accept.finish(EBUSY);
+    return;
+  }
+  accepting_ = &accept;
+  accept.set_listener(this);
+  if (returned_.is_open()) {
+    accept.finish_with(std::move(returned_));
+  } else if (may_have_more_) {
+    try_accept();
+  } else if (!is_paused()) {
+    backend_->want_acceptable();
+  }
+}
+
+void ListenerCore::end_accept(const AcceptState& accept) noexcept {
+  if (accepting_ == &accept) accepting_ = nullptr;
+}
+
+void ListenerCore::cancel_accept(const AcceptState& accept) noexcept {
+  if (accepting_ == &accept && accepting_->is_unfinished()) accepting_->interrupt(ECANCELED);
+}
+
+std::shared_ptr<ListenerCore*> ListenerCore::handle() {
+  if (handle_ == nullptr) handle_ = std::make_shared<ListenerCore*>(this);
+  return handle_;
+}
+
+void ListenerCore::on_acceptable() noexcept {
+  may_have_more_ = true;
+  try_accept();
+}
+
+void ListenerCore::try_accept() noexcept {
+  if (accepting_ == nullptr || !accepting_->is_unfinished() || is_paused()) return;
+  int err = 0;
+  int failed = 0;
+  for (unsigned tries = 0; tries < most_failed_in_turn; ++tries) {
+    err = accepted_backend_ != nullptr ? 0 : backend_->try_accept(accepted_backend_);
+    if (err == 0 || err == EAGAIN || is_shortage(err) || is_listener_broken(err)) break;
+    failed = err;
+    ++failed_in_row_;
+  }
+  if (failed != 0) log("cannot take a connection", failed);
+  if (err == 0) {
+    failed_in_row_ = 0;
+    try {
+      accepting_->finish_with(Stream(core_->loop(), std::move(accepted_backend_), accepted_));
+      return;
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+    }
+  }
+  may_have_more_ = false;
+  if (err == EAGAIN) {
+    failed_in_row_ = 0;
+    backend_->want_acceptable();
+  } else if (is_shortage(err)) {
+    pause(err);
+  } else if (is_listener_broken(err)) {
+    accepting_->finish(err);
+  } else if (failed_in_row_ >= most_failed_in_row) {
+    // An error that stays, a rule that forbids every connection say, must not keep the loop busy.
+    failed_in_row_ = 0;
+    pause(err);
+  } else {
+    backend_->want_acceptable();
+  }
+}
+
+void ListenerCore::log(const char* what, int err) {
+  const Clock::time_point now = Clock::now();
+  if (now < next_log_) return;
+  next_log_ = now + log_distance;
+  try {
+    const std::string text =
+        "listener on " + backend_->local_address().string() + " " + what + ": " + error_text(err);
+    core_->log_warning(text.c_str());
+  } catch (const std::bad_alloc&) {
+    // It goes on without a word.
+  }
+}
+
+void ListenerCore::pause(int err) {
+  log("pauses", err);
+  try {
+    auto* const state = make_state<SleepState>(*core_, CallSite::current());
+    pause_ = Request<void>(state);
+    state->sleep_until(Clock::now() + pause_length);
+  } catch (const std::bad_alloc&) {
+    // Not even memory to wait with: the one who accepts decides what to do.
+    pause_ = Request<void>();
+    may_have_more_ = true;
+    accepting_->finish(err);
+    return;
+  }
+  pause_error_ = err;
+  if (!ReadyTask::is_linked()) core_->make_ready(*this);
+  pause_.set_callback([this](Request<void>&) {
+    pause_ = Request<void>();
+    may_have_more_ = true;
+    try_accept();
+  });
+}
+
+void ListenerCore::run() {
+  const std::shared_ptr<std::function<void(int)>> callback = pause_callback_;
+  if (callback != nullptr && *callback) (*callback)(pause_error_);
+}
+
+void ListenerCore::set_pause_callback(std::function<void(int)> function) {
+  pause_callback_ = std::make_shared<std::function<void(int)>>(std::move(function));
+}
+
+void ListenerCore::loop_closed() noexcept {
+  if (accepting_ != nullptr) accepting_->set_listener(nullptr);
+  accepting_ = nullptr;
+  if (ReadyTask::is_linked()) ReadyTask::unlink();
+  pause_ = Request<void>();
+  returned_ = Stream();
+  accepted_backend_.reset();
+  backend_.reset();
+}
+
+void ListenerCore::release_listener() noexcept {
+  AcceptState* const accept = accepting_;
+  if (handle_ != nullptr) *handle_ = nullptr;
+  loop_closed();
+  if (accept != nullptr) accept->finish(ECANCELED);
+  LoopCore& core = *core_;
+  this->~ListenerCore();
+  core.deallocate(static_cast<void*>(this), sizeof(ListenerCore));
+}
+
+}  // namespace tsock::detail

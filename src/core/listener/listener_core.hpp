@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <tsock/listener_backend.hpp>
+#include <tsock/request.hpp>
+#include <tsock/stream.hpp>
+
+#include "core/loop/loop_core.hpp"
+
+namespace tsock::detail {
+
+class ListenerCore;
+
+/// Waits for one connection.
+class AcceptState : public ResultState<Stream> {
+ public:
+  AcceptState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "accept"; }
+  [[nodiscard]] ListenerCore* listener() const noexcept { return listener_; }
+  void set_listener(ListenerCore* listener) noexcept { listener_ = listener; }
+  void interrupt(int err) override;
+  void describe(std::ostream& out) const override;
+
+ private:
+  void on_delivery() noexcept override;
+  void on_abandon() noexcept override;
+  ListenerCore* listener_ = nullptr;
+};
+
+/// The engine behind a Listener.
+class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopResource {
+ public:
+  ListenerCore(LoopCore& core, std::unique_ptr<ListenerBackend> backend, const StreamOptions& accepted);
+
+  [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
+  [[nodiscard]] ListenerBackend* backend() const noexcept { return backend_.get(); }
+  void start_accept(AcceptState& accept);
+  void end_accept(const AcceptState& accept) noexcept;
+  /// Ends an accept with ECANCELED, when it is the one that waits.
+  void cancel_accept(const AcceptState& accept) noexcept;
+  [[nodiscard]] bool is_usable() const noexcept { return backend_ != nullptr && !core_->is_closed(); }
+  /// A pointer to this that becomes null with the listener.
+  [[nodiscard]] std::shared_ptr<ListenerCore*> handle();
+  /// A connection that nobody took after all waits for the next accept.
+  void give_back(Stream stream) { returned_ = std::move(stream); }
+  void set_pause_callback(std::function<void(int)> function);
+  [[nodiscard]] bool is_paused() const noexcept { return static_cast<bool>(pause_); }
+  void release_listener() noexcept;
+
+  void on_acceptable() noexcept override;
+  void loop_closed() noexcept override;
+  /// Tells the user of a pause.
+  void run() override;
+
+ private:
+  ~ListenerCore() = default;
+  void try_accept() noexcept;
+  void pause(int err);
+  void log(const char* what, int err);
+
+  LoopCore* core_;
+  std::unique_ptr<ListenerBackend> backend_;
+  StreamOptions accepted_;
+  AcceptState* accepting_ = nullptr;
+  std::unique_ptr<StreamBackend> accepted_backend_;  // while there is no memory for its stream
+  Stream returned_;
+  Request<void> pause_;
+  int pause_error_ = 0;
+  unsigned failed_in_row_ = 0;  // connections that could not be taken
+  Clock::time_point next_log_;  // not before
+  std::shared_ptr<ListenerCore*> handle_;
+  bool may_have_more_ = false;
+  std::shared_ptr<std::function<void(int)>> pause_callback_;
+};
+
+}  // namespace tsock::detail

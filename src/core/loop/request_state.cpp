@@ -1,0 +1,202 @@
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <ostream>
+#include <tsock/detail/request_state.hpp>
+
+#include "core/loop/loop_core.hpp"
+
+namespace tsock::detail {
+
+RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Here{}) {}
+
+void RequestState::enter_loop(bool listed) {
+  // On a loop that is gone it is over before it begins: nobody would end it.
+  if (has(loop_gone)) [[unlikely]] {
+    error_ = ECANCELED;
+    phase_ = Phase::delivered;
+    return;
+  }
+  // Not before: a constructor that throws leaves nothing to count.
+  id_ = core_->next_id();
+  core_->request_started();
+  if (listed && !is_linked()) core_->list_unfinished(*this);
+  if (core_->is_traced()) [[unlikely]]
+    core_->trace(TraceKind::started, *this);
+}
+
+Loop& RequestState::loop() const noexcept { return core_->loop(); }
+
+void RequestState::describe(std::ostream& /*out*/) const {}
+
+void RequestState::on_deadline() { interrupt(ETIMEDOUT); }
+
+// Each step ends requests of its own; those of others may keep a deadline waiting for a few turns.
+bool RequestState::look_again() noexcept {
+  constexpr std::uint32_t most_looks = 8;
+  if (own_word_ == most_looks || !core_->has_ended_since_look()) return false;
+  ++own_word_;
+  postpone_deadline();
+  return true;
+}
+
+// The place in the heap is free: the deadline has just been taken out.
+void RequestState::postpone_deadline() noexcept {
+  core_->set_deadline(*this, Clock::now() + std::chrono::nanoseconds(1));
+}
+
+bool RequestState::cancel() {
+  if (!is_in_progress()) return false;
+  if (phase_ == Phase::in_progress) {
+    if (core_->is_traced()) [[unlikely]]
+      core_->trace(TraceKind::cancelled, *this);
+    interrupt(ECANCELED);
+  }
+  return true;
+}
+
+void RequestState::set_deadline(Clock::time_point when) {
+  if (phase_ == Phase::in_progress) core_->set_deadline(*this, std::min(when, own_deadline()));
+}
+
+void RequestState::clear_deadline() noexcept {
+  drop_deadline();
+  if (own_deadline() != Clock::time_point::max()) set_deadline(own_deadline());
+}
+
+void RequestState::drop_deadline() noexcept {
+  if (deadline_index_ != no_deadline) core_->clear_deadline(*this);
+}
+
+void RequestState::finish(int err) noexcept {
+  if (phase_ == Phase::in_progress) finish_here(err);
+}
+
+void RequestState::schedule_begin() noexcept {
+  if (phase_ != Phase::in_progress) return;
+  if (is_linked()) unlink();
+  core_->make_ready(*this);
+}
+
+bool RequestState::can_call_back_late() const noexcept { return !is_received() && !core_->is_closed(); }
+
+// What can never be called goes at once, with all that it captured.
+void RequestState::deliver_late() {
+  if (has(in_delivery)) return;  // the call comes right behind
+  // A detached one is in its callback: the Request there owns it now, not the loop.
+  if (handle_ == static_cast<void*>(this)) handle_ = nullptr;
+  if (!can_call_back_late()) {
+    clear_callback();
+  } else if (!is_linked()) {
+    core_->make_ready(*this);
+  }
+}
+
+void RequestState::release() noexcept {
+  // The usual case: the callback ran, or runs, and nobody else asks.
+  if (phase_ >= Phase::delivered && !has(static_cast<Marks>(in_delivery | awaited)) && !is_linked())
+      [[likely]] {
+    free();
+  } else {
+    end_early();
+  }
+}
+
+void RequestState::destroy() noexcept {
+  if (is_linked()) unlink();
+  if (has(awaited)) core_->request_gone(this);
+  free();
+}
+
+void RequestState::end_early() noexcept {
+  handle_ = nullptr;
+  if (has(in_delivery)) {
+    on_abandon_in_delivery();
+    return;
+  }
+  if (is_in_progress()) {
+    if (core_->is_traced()) [[unlikely]]
+      core_->trace(TraceKind::abandoned, *this);
+    drop_deadline();
+    on_abandon();
+    phase_ = Phase::received;
+    core_->request_dropped();
+  }
+  destroy();
+}
+
+void RequestState::drop_call_of_closed_loop() noexcept {
+  if (!core_->is_closed()) return;
+  if (handle_ == static_cast<void*>(this)) handle_ = nullptr;
+  clear_callback();
+}
+
+// The loop ends, and it was about to call: as `leave_loop()` of one that was delivered.
+void RequestState::leave_before_call() noexcept {
+  if (!deliver()) return;
+  if (handle_ == static_cast<void*>(this)) {
+    destroy();
+  } else {
+    clear_callback();
+  }
+}
+
+// The loop ends: nobody is left to call, so callback and captures go now.
+void RequestState::leave_loop() noexcept {
+  if (phase_ == Phase::in_progress) error_ = ECANCELED;
+  drop_deadline();
+  if (is_in_progress()) {
+    phase_ = Phase::delivered;
+    core_->request_dropped();
+    leave_before_call();
+  } else if (handle_ == static_cast<void*>(this)) {
+    destroy();
+  } else {
+    clear_callback();
+  }
+}
+
+namespace {
+
+// A callback may destroy the Loop and the state. Whether the wait goes on.
+bool run_once_for(LoopCore& core, const RequestState& state) {
+  struct Keeper {
+    explicit Keeper(LoopCore& kept) noexcept : core(kept) { core.keep(); }
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+    ~Keeper() { core.stop_keeping(); }
+    LoopCore& core;
+  } const keeper(core);
+  core.run_once();
+  return core.is_waited_for(&state) && !(core.is_stopped() && state.is_in_progress());
+}
+
+}  // namespace
+
+bool RequestState::wait(int& err) {
+  err = 0;
+  LoopCore& core = *core_;
+  while (is_in_progress()) {
+    if (core.is_closed()) {
+      err = ECANCELED;
+      return false;
+    }
+    if (core.is_running()) {
+      err = EDEADLK;
+      return false;
+    }
+    mark(awaited);
+    core.set_waited_for(this);
+    if (!run_once_for(core, *this)) {
+      err = ECANCELED;
+      return false;
+    }
+  }
+  return true;
+}
+
+void* allocate_block(LoopCore& core, std::size_t size) { return core.allocate(size); }
+
+void free_block(LoopCore& core, void* block, std::size_t size) noexcept { core.deallocate(block, size); }
+
+}  // namespace tsock::detail

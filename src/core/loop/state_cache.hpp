@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <tsock/detail/request_state.hpp>
+#include <utility>
+
+#include "core/base/memory_poison.hpp"
+#include "core/loop/pool.hpp"
+
+namespace tsock::detail {
+
+/// States of the operations that run for every message. One that ends with nothing to destroy is kept as it
+/// is, alive and poisoned, and the next operation of its kind sets only what is different (`begin_again()`).
+///
+/// The cache is off, and empty, while the loop is traced and once it is closed; a short way that finds a
+/// state here need not ask for either.
+class StateCache {
+ public:
+  enum Kind : std::uint8_t { stream_write, prefixed_pdu, kinds };
+
+  /// The state that `take()` takes; null when there is none.
+  template <class S>
+  [[nodiscard]] S* first() const noexcept {
+    return static_cast<S*>(first_[S::cached_as]);
+  }
+  /// Takes the first one, which there must be.
+  void take(Kind kind) noexcept {
+    RequestState* const state = first_[kind];
+    unpoison_memory(static_cast<void*>(state), size_of(kind));
+    first_[kind] = static_cast<RequestState*>(state->handle_);
+  }
+  [[nodiscard]] bool is_on() const noexcept { return is_on_; }
+  /// Keeps a state, of `size` bytes, while the cache is on. States are linked by the place of their handle.
+  void keep(Kind kind, RequestState& state, [[maybe_unused]] std::size_t size) noexcept {
+    state.handle_ = std::exchange(first_[kind], &state);
+    if constexpr (memory_is_watched) {
+      sizes_[kind] = size;
+      poison_memory(static_cast<void*>(&state), size);
+    }
+  }
+  /// Turned off, it frees what it keeps.
+  void turn(bool on) noexcept;
+  [[nodiscard]] std::size_t size() const noexcept;
+
+ private:
+  [[nodiscard]] std::size_t size_of([[maybe_unused]] Kind kind) const noexcept {
+    if constexpr (memory_is_watched) {
+      return sizes_[kind];
+    } else {
+      return 0;
+    }
+  }
+
+  std::array<RequestState*, kinds> first_{};
+  bool is_on_ = !Pool::passes_through;
+  std::array<std::size_t, memory_is_watched ? kinds : 0> sizes_{};
+};
+
+}  // namespace tsock::detail

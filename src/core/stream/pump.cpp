@@ -1,0 +1,453 @@
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <tsock/loop.hpp>
+#include <tsock/operation.hpp>
+#include <tsock/pump.hpp>
+#include <utility>
+
+#include "core/stream/stream_access.hpp"
+#include "core/stream/stream_control.hpp"
+#include "core/stream/stream_core.hpp"
+#include "core/stream/stream_write.hpp"
+
+namespace tsock {
+
+namespace detail {
+
+namespace {
+
+constexpr std::size_t chunk_size = std::size_t{64} * 1024;
+
+/// Gives the memory of a chunk back to the pool of its loop.
+class FreePumpBlock {
+ public:
+  FreePumpBlock() noexcept = default;
+  explicit FreePumpBlock(LoopCore& core) noexcept : core_(&core) {}
+  void operator()(std::byte* block) const noexcept { core_->deallocate(block, chunk_size); }
+
+ private:
+  LoopCore* core_ = nullptr;
+};
+using PumpBlock = std::unique_ptr<std::byte, FreePumpBlock>;
+
+/// A buffer on its way through a pump. The block is there only while there are bytes.
+class PumpChunk {
+ public:
+  explicit PumpChunk(LoopCore& core) noexcept : block_(nullptr, FreePumpBlock(core)) {}
+  PumpChunk(const PumpChunk&) = delete;
+  PumpChunk& operator=(const PumpChunk&) = delete;
+  ~PumpChunk() { clear(); }
+
+  /// Empty when there is no memory.
+  [[nodiscard]] std::span<std::byte> space(LoopCore& core) noexcept {
+    try {
+      if (block_ == nullptr) block_.reset(static_cast<std::byte*>(core.allocate(chunk_size)));
+    } catch (const std::bad_alloc&) {
+      return {};
+    }
+    return {block_.get(), chunk_size};
+  }
+  void fill(std::size_t size) noexcept { end_ = size; }
+  void drop_front(std::size_t size) noexcept { begin_ += size; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {block_.get() + begin_, end_ - begin_};
+  }
+  void clear() noexcept {
+    if (heir_ != nullptr) *std::exchange(heir_, nullptr) = std::move(block_);
+    block_.reset();
+    begin_ = end_ = 0;
+  }
+  /// Who gets the block when the chunk is cleared, for as long as the bytes have to stay; null for nobody.
+  void set_heir(PumpBlock* heir) noexcept { heir_ = heir; }
+
+ private:
+  PumpBlock block_;
+  PumpBlock* heir_ = nullptr;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+/// The two chunks of a pump, which go round: one is filled while the other is written.
+class PumpChunks {
+ public:
+  explicit PumpChunks(LoopCore& core) noexcept : chunks_{PumpChunk(core), PumpChunk(core)} {}
+
+  [[nodiscard]] bool has_room() const noexcept { return full_ < 2; }
+  [[nodiscard]] bool empty() const noexcept { return full_ == 0; }
+  [[nodiscard]] PumpChunk& oldest() noexcept { return chunks_[oldest_]; }
+  /// The one that was filled last.
+  [[nodiscard]] PumpChunk& newest() noexcept { return chunks_[full_ == 1 ? oldest_ : 1 - oldest_]; }
+  /// The one to be filled, while there is room.
+  [[nodiscard]] PumpChunk& next() noexcept { return chunks_[full_ == 0 ? oldest_ : 1 - oldest_]; }
+  void fill_next(std::size_t size) noexcept {
+    next().fill(size);
+    ++full_;
+    has_unseen_ = true;
+  }
+  /// Nobody has looked at the newest one yet.
+  [[nodiscard]] bool has_unseen() const noexcept { return has_unseen_; }
+  void set_seen() noexcept { has_unseen_ = false; }
+  [[nodiscard]] bool may_write() const noexcept { return full_ > (has_unseen_ ? 1U : 0U); }
+  void drop_oldest() noexcept {
+    oldest().clear();
+    oldest_ = 1 - oldest_;
+    --full_;
+  }
+  void give_back(StreamCore& source) noexcept {
+    if (full_ == 2) source.unread(chunks_[1 - oldest_].bytes());
+    if (full_ != 0) source.unread(oldest().bytes());
+  }
+  void clear() noexcept {
+    full_ = 0;
+    for (PumpChunk& chunk : chunks_) chunk.clear();
+  }
+
+ private:
+  std::array<PumpChunk, 2> chunks_;
+  std::size_t oldest_ = 0;
+  unsigned full_ = 0;
+  bool has_unseen_ = false;
+};
+
+class PumpState;
+
+/// Fills the chunks with what is there. It is the source's reader for as long as the pump lives, also while
+/// it has no room (`asking`) and when reading is over, so that nobody else gets bytes from the middle. It
+/// asks for memory only when there is something to read.
+class PumpRead : public ResultState<void, StreamRead> {
+ public:
+  PumpRead(LoopCore& core, PumpState& pump, PumpChunks& chunks, CallSite site)
+      : ResultState(core, site), pump_(&pump), chunks_(&chunks) {}
+  [[nodiscard]] const char* name() const noexcept override { return "pump_read"; }
+  ~PumpRead() override { leave_stream(); }
+
+  /// There is room again.
+  void resume() {
+    if (!is_unfinished() || !has(asking) || stream() == nullptr) return;
+    unmark(asking);
+    stream()->serve_reader(false);
+  }
+  /// Whether the source met an error; not that there is no memory or that it has another reader.
+  [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
+
+  std::size_t feed(std::span<const std::byte> bytes) override {
+    const std::span<std::byte> space = chunks_->next().space(core());
+    if (space.empty()) {
+      set_fault(ENOMEM);
+      return 0;
+    }
+    const std::size_t taken = std::min(bytes.size(), space.size());
+    std::memcpy(space.data(), bytes.data(), taken);
+    advance(taken);
+    return taken;
+  }
+  std::size_t space(std::span<iovec> out) override {
+    const std::span<std::byte> space = chunks_->next().space(core());
+    if (space.empty()) {
+      set_fault(ENOMEM);
+      return 0;
+    }
+    out[0] = make_vector(space);
+    return 1;
+  }
+  void advance(std::size_t bytes) override {
+    chunks_->fill_next(bytes);
+    add_transferred(bytes);
+    mark(asking);
+    schedule_begin();
+  }
+  // Full chunks are the pump's, which gives them back.
+  void give_back(StreamCore& /*stream*/) override {
+    if (chunks_->has_room()) chunks_->next().clear();
+  }
+  void at_end(int err, StreamCore& stream) override {
+    has_failed_ = err != EPIPE;
+    give_back(stream);
+  }
+  [[nodiscard]] bool wants_read_ahead() const noexcept override { return false; }
+
+ private:
+  void begin() override;
+  void on_delivery() noexcept override {}
+
+  PumpState* pump_;
+  PumpChunks* chunks_;
+  bool has_failed_ = false;
+};
+
+class PumpState : public ResultState<PumpResult> {
+ public:
+  PumpState(LoopCore& core, PumpOptions options, CallSite site)
+      : ResultState(core, site),
+        options_(std::move(options)),
+        chunks_(core),
+        source_(*this, PumpSide::source),
+        target_(*this, PumpSide::target) {}
+  static constexpr unsigned most_looks = 64;
+  [[nodiscard]] const char* name() const noexcept override { return "pump"; }
+  ~PumpState() override {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
+
+  void start(StreamCore* source, StreamCore* target) {
+    if (source == nullptr || target == nullptr) {
+      fail(ENOTCONN, source == nullptr ? PumpSide::source : PumpSide::target);
+      return;
+    }
+    try {
+      source_.follow(*source);
+      target_.follow(*target);
+      if (!target->claim_writing()) {
+        fail(EBUSY, PumpSide::target);
+        return;
+      }
+      has_claimed_ = true;
+      start_reading();
+    } catch (const std::bad_alloc&) {
+      fail(ENOMEM, PumpSide::none);
+    }
+  }
+
+  void interrupt(int err) override {
+    stop();
+    finish(err);
+  }
+
+  // Each step of what was there by the deadline takes a look of its own.
+  void on_deadline() override {
+    const std::uint64_t steps = read_ == nullptr ? 0
+                                                 : read_->transferred() + transferred() + (ended_ ? 1U : 0U) +
+                                                       (shutting_down_ ? 1U : 0U);
+    if (looks_ < most_looks && std::exchange(steps_, steps) != steps) {
+      ++looks_;
+      postpone_deadline();
+    } else {
+      interrupt(ETIMEDOUT);
+    }
+  }
+
+  /// A chunk was filled. Called from the loop.
+  void was_filled() {
+    chunks_.set_seen();
+    if (!is_unfinished()) return;
+    if (options_.on_data && !show(chunks_.newest())) return;
+    advance();
+  }
+
+ private:
+  class Follower final : public StreamFollower {
+   public:
+    Follower(PumpState& pump, PumpSide side) noexcept : pump_(&pump), side_(side) {}
+    void follow(StreamCore& stream) {
+      stream.add_follower(*this);
+      stream_ = &stream;
+    }
+    void leave() noexcept {
+      if (is_linked()) unlink();
+      stream_ = nullptr;
+    }
+    [[nodiscard]] StreamCore* stream() const noexcept { return stream_; }
+    void stream_gone() noexcept override {
+      stream_ = nullptr;
+      pump_->fail(ECANCELED, side_);
+    }
+    void stream_given_away() noexcept override { pump_->let_go(side_); }
+
+   private:
+    PumpState* pump_;
+    PumpSide side_;
+    StreamCore* stream_ = nullptr;
+  };
+
+  // The result has to be right before the end is announced.
+  void fail(int err, PumpSide side) noexcept {
+    if (!is_unfinished()) return;
+    value_.side = side;
+    finish(err);
+  }
+
+  // Bytes on their way back to a stream that is given away are among its unread ones.
+  void let_go(PumpSide side) noexcept {
+    stop();
+    fail(ECANCELED, side);
+  }
+
+  void advance() {
+    if (!is_unfinished()) return;
+    if (!ended_ && chunks_.has_room() && !chunks_.has_unseen()) read_->resume();
+    try {
+      if (!writing_ && chunks_.may_write()) write();
+      if (ended_ && chunks_.empty() && !shutting_down_) end();
+    } catch (const std::bad_alloc&) {
+      fail(ENOMEM, PumpSide::none);
+    }
+  }
+
+  void start_reading() {
+    read_ = make_state<PumpRead>(core(), *this, chunks_, site());
+    reading_ = Request<void>(read_);
+    reading_.set_callback([this](Request<void>& request) {
+      int err = 0;
+      request.recv(err);
+      reading_ended(err);
+    });
+    source_.stream()->start_read(*read_);
+    is_reader_ = read_->stream() != nullptr;
+  }
+
+  // What came before the error is written first.
+  void reading_ended(int err) {
+    ended_ = true;
+    source_error_ = err == EPIPE ? 0 : err;
+    if (chunks_.has_unseen()) {
+      was_filled();
+    } else {
+      advance();
+    }
+  }
+
+  // The function may end the pump. Returns whether it is still there.
+  bool show(PumpChunk& chunk) {
+    PumpBlock kept;
+    chunk.set_heir(&kept);
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    auto function = std::exchange(options_.on_data, nullptr);
+    const auto resume = [&] {
+      if (destroyed) return;
+      chunk.set_heir(nullptr);
+      destroyed_ = nullptr;
+      options_.on_data = std::move(function);
+    };
+    try {
+      function(chunk.bytes());
+    } catch (...) {
+      resume();
+      if (!destroyed) advance();
+      throw;
+    }
+    resume();
+    return !destroyed;
+  }
+
+  void write() {
+    auto* const state = make_recyclable<StreamWrite>(core(), site());
+    writing_ = Request<ssize_t>(state);
+    writing_.set_callback([this](Request<ssize_t>&) { was_written(); });
+    const std::array<iovec, 1> vector{make_vector(chunks_.oldest().bytes())};
+    const std::size_t size = vector[0].iov_len;
+    state->set_vectors(vector, size);
+    state->set_of_pump();
+    target_.stream()->add_queued_bytes(size);
+    target_.stream()->start_write(*state);
+  }
+
+  void was_written() {
+    int err = 0;
+    writing_.recv(err);
+    count(writing_.transferred());
+    writing_ = Request<ssize_t>();
+    if (!is_unfinished()) return;
+    if (err != 0) {
+      fail(err, PumpSide::target);
+      return;
+    }
+    chunks_.drop_oldest();
+    advance();
+  }
+
+  void count(std::size_t bytes) noexcept {
+    chunks_.oldest().drop_front(bytes);
+    add_transferred(bytes);
+    value_.bytes += bytes;
+  }
+
+  void end() {
+    if (source_error_ != 0) {
+      if (is_cut() && options_.half_close && options_.reset_on_failure) target_.stream()->abort();
+      const bool is_own = source_error_ == ENOMEM && !read_->has_failed();
+      fail(source_error_, is_own ? PumpSide::none : PumpSide::source);
+    } else if (!options_.half_close) {
+      finish(0);
+    } else {
+      auto* const state = make_state<StreamControl>(core(), StreamControl::Kind::shutdown_write, site());
+      state->set_of_pump();
+      shutting_down_ = Request<void>(state);
+      shutting_down_.set_callback([this](Request<void>& request) {
+        int err = 0;
+        request.recv(err);
+        if (err == 0 || err == ENOTSUP) {
+          finish(0);
+        } else {
+          fail(err, PumpSide::target);
+        }
+      });
+      target_.stream()->start_shutdown(*state);
+    }
+  }
+
+  // Whether the source broke off, by itself or by `abort()`: what the target got must not look complete.
+  [[nodiscard]] bool is_cut() const noexcept {
+    return read_->has_failed() || (is_reader_ && source_error_ == ECONNABORTED);
+  }
+
+  // Gives back to the source what the target has not taken, last bytes first.
+  void stop() noexcept {
+    reading_ = Request<void>();
+    if (writing_) {
+      count(writing_.transferred());
+      writing_ = Request<ssize_t>();
+    }
+    shutting_down_ = Request<void>();
+    if (StreamCore* const source = source_.stream(); source != nullptr) chunks_.give_back(*source);
+    chunks_.clear();
+    if (std::exchange(has_claimed_, false) && target_.stream() != nullptr)
+      target_.stream()->release_writing();
+    source_.leave();
+    target_.leave();
+  }
+
+  void on_delivery() noexcept override { stop(); }
+  void on_abandon() noexcept override { stop(); }
+
+  PumpOptions options_;
+  PumpChunks chunks_;
+  Follower source_;
+  Follower target_;
+  PumpRead* read_ = nullptr;  // of reading_
+  Request<void> reading_;
+  Request<ssize_t> writing_;
+  Request<void> shutting_down_;
+  std::uint64_t steps_ = ~std::uint64_t{0};
+  unsigned looks_ = 0;
+  int source_error_ = 0;
+  bool is_reader_ = false;
+  bool ended_ = false;
+  bool has_claimed_ = false;
+  bool* destroyed_ = nullptr;
+};
+
+void PumpRead::begin() {
+  if (is_unfinished()) pump_->was_filled();
+}
+
+}  // namespace
+
+}  // namespace detail
+
+Request<PumpResult> pump(Stream& source, Stream& target, PumpOptions options, CallSite site) {
+  Loop* const loop =
+      StreamAccess::loop(source) != nullptr ? StreamAccess::loop(source) : StreamAccess::loop(target);
+  if (loop == nullptr) return {};
+  auto* const state = detail::make_state<detail::PumpState>(loop->core(), std::move(options), site);
+  Request<PumpResult> request(state);
+  const detail::ParentScope scope(*state);
+  if (!state->is_unfinished()) return request;  // the loop is gone
+  state->start(StreamAccess::core(source), StreamAccess::core(target));
+  return request;
+}
+
+}  // namespace tsock

@@ -1,0 +1,462 @@
+#include <array>
+#include <cerrno>
+#include <new>
+#include <tsock/loop.hpp>
+#include <tsock/socket_control.hpp>
+#include <tsock/stream.hpp>
+
+#include "core/stream/stream_control.hpp"
+#include "core/stream/stream_core.hpp"
+#include "core/stream/stream_reads.hpp"
+#include "core/stream/stream_write.hpp"
+#include "core/stream/watermark_watch.hpp"
+
+namespace tsock {
+
+namespace {
+
+constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
+
+// Null for a stream that was never opened, which has no loop to complete on.
+template <class State, class... Args>
+State* make_operation(const detail::StreamPlace& place, Args&&... args) {
+  detail::LoopCore* const core = place.loop_core();
+  if (core == nullptr) return nullptr;
+  if constexpr (requires { State::cached_as; }) {
+    return detail::make_recyclable<State>(*core, std::forward<Args>(args)...);
+  } else {
+    return detail::make_state<State>(*core, std::forward<Args>(args)...);
+  }
+}
+
+// Starts a read now or puts it into the queue.
+template <class State>
+void begin_read(detail::StreamCore* core, Queue* queue, State& state, int err) {
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state.core());
+  if (err != 0) [[unlikely]] {
+    state.finish(err);
+  } else if (core == nullptr) [[unlikely]] {
+    state.finish(ENOTCONN);
+  } else if (queue == nullptr) {
+    core->start_read(state);
+  } else {
+    state.set_stream(core);
+    queue->core()->add(state);
+    if (!state.is_started()) core->add_waiting(state);
+  }
+}
+
+// Starts a write now or puts it into the queue; `state` has its checks behind it.
+void begin_write(detail::StreamCore& core, Queue* queue, detail::StreamWrite& state, std::size_t total) {
+  core.add_queued_bytes(total);
+  if (queue == nullptr) {
+    core.start_write(state);
+  } else {
+    state.set_stream(&core);
+    queue->core()->add(state);
+    if (!state.is_started()) core.add_waiting(state);
+  }
+}
+
+int check_vectors(std::span<const iovec> vectors, std::size_t& total) {
+  if (!detail::sum_vectors(vectors, total)) [[unlikely]]
+    return EMSGSIZE;
+  return total == 0 ? EINVAL : 0;
+}
+
+// A TCP socket would send the bytes and drop the descriptors without a word.
+int check_fds(detail::StreamCore* core, std::span<const int> fds) {
+  if (fds.size() > max_fds) return EINVAL;
+  const bool can_pass =
+      core == nullptr || !core->is_open() ||
+      (core->backend()->socket_control() != nullptr && core->backend()->local_address().is_unix());
+  return can_pass ? 0 : ENOTSUP;
+}
+
+}  // namespace
+
+namespace detail {
+
+Loop* StreamPlace::loop() const noexcept {
+  if (const StreamCore* const engine = core(); engine != nullptr) return &engine->core().loop();
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  return reinterpret_cast<Loop*>(bits_ & ~no_core);
+}
+
+LoopCore* StreamPlace::loop_core() const noexcept {
+  if (const StreamCore* const engine = core(); engine != nullptr) return &engine->core();
+  Loop* const left = loop();
+  return left != nullptr ? &left->core() : nullptr;
+}
+
+StreamPlace StreamPlace::take() noexcept {
+  StreamPlace taken;
+  Loop* left = loop();
+  // Once the Loop is gone, the one that stands in for it lives no longer than the engine.
+  if (const StreamCore* const engine = core(); engine != nullptr && engine->core().is_closed())
+    left = nullptr;
+  taken.bits_ = std::exchange(bits_, reinterpret_cast<std::uintptr_t>(left) | no_core);
+  return taken;
+}
+
+}  // namespace detail
+
+Stream::Stream(Loop& loop, std::unique_ptr<StreamBackend>&& backend, const StreamOptions& options)
+    : place_(
+          *detail::make_pooled<detail::StreamCore>(loop.core(), loop.core(), std::move(backend), options)) {}
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  if (this != &other) {
+    auto* const old = std::exchange(place_, other.place_.take()).core();
+    if (old != nullptr) old->release_stream();
+  }
+  return *this;
+}
+
+Stream::~Stream() {
+  if (core() != nullptr) core()->release_stream();
+}
+
+bool Stream::is_open() const noexcept { return core() != nullptr && core()->is_open(); }
+
+Request<ssize_t> Stream::readv(std::span<const iovec> vectors, CallSite site) {
+  auto* const state = make_operation<detail::ReadvState>(place_, site);
+  if (state == nullptr) return {};
+  Request<ssize_t> request(state);
+  std::size_t total = 0;
+  const int err = check_vectors(vectors, total);
+  if (err == 0) state->set_vectors(vectors);
+  begin_read(core(), nullptr, *state, err);
+  return request;
+}
+
+Request<ssize_t> Stream::read(std::span<std::byte> buffer, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(buffer)};
+  return readv(vector, site);
+}
+
+Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
+  auto* const state = make_operation<detail::ReadSomeState>(place_, site);
+  if (state == nullptr) return {};
+  Request<ssize_t> request(state);
+  state->set_buffer(buffer);
+  begin_read(core(), nullptr, *state, buffer.empty() ? EINVAL : 0);
+  return request;
+}
+
+namespace {
+
+template <class State, class Format>
+Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const Format& format, int err,
+                       CallSite site) {
+  auto* const state = make_operation<State>(place, site, format);
+  if (state == nullptr) return {};
+  Request<Pdu> request(state);
+  begin_read(place.core(), queue, *state, err);
+  return request;
+}
+
+}  // namespace
+
+// The usual message, in a function that needs no frame.
+detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSite site) {
+  if (detail::StreamCore* const engine = core(); engine != nullptr && format.is_u32be()) [[likely]] {
+    if (auto* const read = engine->begin_placed_read<true>(format, site); read != nullptr) [[likely]]
+      return read;
+  }
+  return readv_prefixed_slowly(nullptr, format, site).take_state();
+}
+
+// The others: what can be read at once without a queue, too, as others than u32be come here.
+[[gnu::noinline]] Request<Pdu> Stream::readv_prefixed_slowly(Queue* queue, detail::PrefixFormat format,
+                                                             CallSite site) {
+  if (detail::StreamCore* const engine = core(); engine != nullptr && queue == nullptr) {
+    if (auto* const read = engine->begin_placed_read<false>(format, site); read != nullptr)
+      return Request<Pdu>(read);
+    if (auto* const read = engine->begin_waiting_read(format, site); read != nullptr) {
+      Request<Pdu> request(read);
+      engine->await_readable();
+      return request;
+    }
+  }
+  return begin_pdu<detail::PrefixedPduState>(place_, queue, format, 0, site);
+}
+
+Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {
+  using detail::PrefixFormat;
+  const bool is_prefix = framing.kind == Framing::Kind::length_prefix;
+  const bool fits = is_prefix ? PrefixFormat::fits(framing.length_bytes, framing.min_body, framing.max_body)
+                              : framing.kind == Framing::Kind::delimiter && framing.delimiter_size != 0 &&
+                                    framing.delimiter_size <= Framing::longest_delimiter &&
+                                    framing.max_body <= Framing::largest_delimited_body;
+  const bool is_usable = framing.valid && fits;
+  if (is_prefix && is_usable) {
+    const PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
+                              framing.min_body, framing.max_body);
+    return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
+                            : readv_prefixed_slowly(queue, format, site);
+  }
+  return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
+}
+
+Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
+  auto* const state = make_operation<detail::NextVectorState>(place_, site);
+  Request<ssize_t> request(state);
+  if (state->is_unfinished()) state->set_function(std::move(next));
+  begin_read(core(), queue, *state, 0);
+  return request;
+}
+
+Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
+                                     CallSite site) {
+  auto* const state = make_operation<detail::StreamWrite>(place_, site);
+  return state != nullptr ? start_write(*state, queue, vectors, fds) : Request<ssize_t>();
+}
+
+Request<ssize_t> Stream::start_write(detail::StreamWrite& state, Queue* queue, std::span<const iovec> vectors,
+                                     std::span<const int> fds) {
+  Request<ssize_t> request(&state);
+  std::size_t total = 0;
+  int err = check_vectors(vectors, total);
+  if (err == 0 && !fds.empty()) [[unlikely]] {
+    err = check_fds(core(), fds);
+    if (err == 0) state.set_fds(fds);
+  }
+  if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state.core());
+  if (err == 0 && core() == nullptr) err = ENOTCONN;
+  if (err == 0 && core()->is_open() && core()->exceeds_cap(total)) err = ENOBUFS;
+  if (err != 0) [[unlikely]] {
+    state.finish(err);
+  } else {
+    state.set_vectors(vectors, total);
+    begin_write(*core(), queue, state, total);
+  }
+  return request;
+}
+
+namespace {
+
+// A write that keeps what it writes.
+template <class Bytes>
+class OwningWrite : public detail::StreamWrite {
+ public:
+  OwningWrite(detail::LoopCore& core, CallSite site, Bytes&& bytes) noexcept
+      : StreamWrite(core, site), bytes_(std::move(bytes)) {}
+  [[nodiscard]] iovec vector() const noexcept { return make_vector(detail::bytes_of(bytes_)); }
+
+ private:
+  Bytes bytes_;
+};
+
+template <class Bytes>
+OwningWrite<Bytes>* make_owning(detail::LoopCore* core, CallSite site, Bytes&& bytes) {
+  if (core == nullptr) return nullptr;
+  return detail::make_state<OwningWrite<Bytes>>(*core, site, std::forward<Bytes>(bytes));
+}
+
+}  // namespace
+
+Request<ssize_t> Stream::write_owned(Queue* queue, std::string&& text, CallSite site) {
+  auto* const state = make_owning(place_.loop_core(), site, std::move(text));
+  if (state == nullptr) return {};
+  const iovec vector = state->vector();
+  return start_write(*state, queue, {&vector, 1}, {});
+}
+
+Request<ssize_t> Stream::write_owned(Queue* queue, std::vector<std::byte>&& bytes, CallSite site) {
+  auto* const state = make_owning(place_.loop_core(), site, std::move(bytes));
+  if (state == nullptr) return {};
+  const iovec vector = state->vector();
+  return start_write(*state, queue, {&vector, 1}, {});
+}
+
+Request<ssize_t> Stream::write_owned(Queue* queue, Pdu&& pdu, CallSite site) {
+  auto* const state = make_owning(place_.loop_core(), site, std::move(pdu));
+  if (state == nullptr) return {};
+  const iovec vector = state->vector();
+  return start_write(*state, queue, {&vector, 1}, {});
+}
+
+// Apart, so that the usual write saves no registers for it.
+[[gnu::noinline]] detail::RequestState* Stream::writev_slowly(Queue* queue, std::span<const iovec> vectors,
+                                                              CallSite site) {
+  return start_write(queue, vectors, {}, site).take_state();
+}
+
+detail::RequestState* Stream::begin_writev(std::span<const iovec> vectors, CallSite site) {
+  if (detail::StreamCore* const engine = core(); vectors.size() == 1 && engine != nullptr) [[likely]] {
+    if (auto* const write = engine->begin_usual_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
+      return write;
+  }
+  return writev_slowly(nullptr, vectors, site);
+}
+
+detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
+  detail::StreamCore* const engine = core();
+  detail::QueueCore* const order = queue.core();
+  if (vectors.size() == 1 && engine != nullptr && order != nullptr) [[likely]] {
+    if (auto* const write = engine->begin_usual_write(order, vectors[0], site); write != nullptr) [[likely]]
+      return write;
+  }
+  return writev_slowly(&queue, vectors, site);
+}
+
+Request<ssize_t> Stream::write(std::span<const std::byte> bytes, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(bytes)};
+  return writev(vector, site);
+}
+
+Request<ssize_t> Stream::write(Queue& queue, std::span<const std::byte> bytes, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(bytes)};
+  return writev(queue, vector, site);
+}
+
+Request<ssize_t> Stream::write(std::string_view text, CallSite site) {
+  return write(std::as_bytes(std::span(text)), site);
+}
+
+Request<ssize_t> Stream::write(Queue& queue, std::string_view text, CallSite site) {
+  return write(queue, std::as_bytes(std::span(text)), site);
+}
+
+Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
+                                         CallSite site) {
+  return start_write(nullptr, vectors, fds, site);
+}
+
+std::vector<UniqueFd> Stream::take_received_fds() {
+  SocketControl* const control = is_open() ? core()->backend()->socket_control() : nullptr;
+  std::vector<UniqueFd> taken;
+  if (control != nullptr && control->take_received_fds(core()->unread_size(), taken) != 0)
+    throw std::bad_alloc();
+  return taken;
+}
+
+std::size_t Stream::pending_bytes(int& err) {
+  if (core() != nullptr) return core()->pending_bytes(err);
+  err = ENOTCONN;
+  return 0;
+}
+
+Request<void> Stream::disconnect(const DisconnectOptions& options, CallSite site) & {
+  auto* const state = make_operation<detail::StreamDisconnect>(place_, options, site);
+  if (state == nullptr) return {};
+  Request<void> request(state);
+  if (core() != nullptr) {
+    core()->start_disconnect(*state);
+  } else {
+    state->finish(ENOTCONN);
+  }
+  return request;
+}
+
+Request<void> Stream::disconnect(const DisconnectOptions& options, CallSite site) && {
+  return std::move(*this).disconnect(Queue(), options, site);
+}
+
+Request<void> Stream::monitor(CallSite site) {
+  auto* const state =
+      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::monitor, site);
+  if (state == nullptr) return {};
+  Request<void> request(state);
+  if (core() != nullptr) {
+    core()->start_monitor(*state);
+  } else {
+    state->finish(ENOTCONN);
+  }
+  return request;
+}
+
+Request<void> Stream::shutdown_write(CallSite site) {
+  auto* const state =
+      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::shutdown_write, site);
+  if (state == nullptr) return {};
+  Request<void> request(state);
+  if (core() != nullptr) {
+    core()->start_shutdown(*state);
+  } else {
+    state->finish(ENOTCONN);
+  }
+  return request;
+}
+
+Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
+  auto* const state =
+      make_operation<detail::StreamControl>(place_, detail::StreamControl::Kind::shutdown_write, site);
+  if (state == nullptr) return {};
+  Request<void> request(state);
+  int err = detail::check_queue(queue.core(), state->core());
+  if (err == 0 && core() == nullptr) err = ENOTCONN;
+  if (err != 0) {
+    state->finish(err);
+    return request;
+  }
+  state->set_stream(core());
+  queue.core()->add(*state);
+  if (!state->is_started()) core()->add_waiting(*state);
+  return request;
+}
+
+void Stream::abort() noexcept {
+  if (core() != nullptr) core()->abort();
+}
+
+std::size_t Stream::queued_bytes() const noexcept { return core() != nullptr ? core()->queued_bytes() : 0; }
+
+void Stream::set_watermarks(const WriteWatermarks& marks, WatermarkFunction function) {
+  if (core() == nullptr) return;
+  core()->set_watermark_watch(
+      std::make_unique<detail::WatermarkWatch>(core()->core(), marks, std::move(function)));
+}
+
+int Stream::set_options(const StreamOptions& options) {
+  if (!is_open()) return ENOTCONN;
+  const int err = core()->backend()->apply(options);
+  core()->set_behaviour(options);
+  return err;
+}
+
+Address Stream::local_address() const { return is_open() ? core()->backend()->local_address() : Address(); }
+
+Address Stream::remote_address() const { return is_open() ? core()->backend()->remote_address() : Address(); }
+
+PeerCredentials Stream::peer_credentials(int& err) const {
+  PeerCredentials credentials;
+  if (!is_open()) {
+    err = ENOTCONN;
+    return credentials;
+  }
+  const SocketControl* const control = core()->backend()->socket_control();
+  err = control != nullptr ? control->peer_credentials(credentials) : ENOTSUP;
+  return credentials;
+}
+
+int Stream::native_handle() const noexcept {
+  if (!is_open()) return -1;
+  const SocketControl* const control = core()->backend()->socket_control();
+  return control != nullptr ? control->native_handle() : -1;
+}
+
+UniqueFd Stream::release_fd(std::vector<std::byte>& unread, int& err) {
+  err = 0;
+  if (!is_open()) {
+    err = core() != nullptr && core()->is_disconnecting() ? ECONNABORTED : ENOTCONN;
+    return {};
+  }
+  SocketControl* const control = core()->backend()->socket_control();
+  if (control == nullptr) {
+    err = ENOTSUP;
+    return {};
+  }
+  if (core()->is_busy() || core()->is_shutting_down()) {
+    err = EBUSY;
+    return {};
+  }
+  const auto bytes = core()->unread_bytes();
+  unread.assign(bytes.begin(), bytes.end());
+  UniqueFd fd = control->release();
+  core()->detach_backend();
+  return fd;
+}
+
+}  // namespace tsock

@@ -1,0 +1,274 @@
+// The reading half of StreamCore.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "core/stream/stream_core.hpp"
+
+namespace tsock::detail {
+
+namespace {
+
+// A read of at least this many bytes goes straight into the caller's vectors; below it, copying out of the
+// receive buffer costs less than another vector in the system call.
+constexpr std::size_t in_place_read = 4096;
+// From here on nothing is read ahead: a system call for the next read costs less than the copy.
+constexpr std::size_t lone_read = std::size_t{64} * 1024;
+constexpr std::size_t vectors_per_call = 256;
+// How often one stream may go to the kernel before others have their turn.
+constexpr unsigned calls_per_event = 4;
+
+}  // namespace
+
+void StreamCore::set_read_ahead(std::size_t most) noexcept {
+  constexpr std::size_t no_bound = ReceiveChunk::size;
+  reads_ahead_ = most >= no_bound;
+  read_ahead_width_ = static_cast<unsigned>(std::bit_width(std::min(most, no_bound))) & 31U;
+}
+
+void StreamCore::check_fault() {
+  const int fault = reading_->fault();
+  if (fault == 0) [[likely]]
+    return;
+  reading_->give_back(*this);
+  reading_->finish(fault);
+}
+
+void StreamCore::refuse_read(StreamRead& read) {
+  const int err = is_disconnecting() ? ECONNABORTED : reading_ != nullptr ? EBUSY : ENOTCONN;
+  read.set_stream(nullptr);
+  read.finish(err);
+}
+
+void StreamCore::serve_reader(bool may_read) {
+  unsigned calls = 0;
+  while (reading_ != nullptr && reading_->is_unfinished() && reading_->can_take()) {
+    if (unread_ != nullptr) [[likely]] {
+      consume_unread(reading_->feed(unread_->bytes()));
+      check_fault();
+      continue;
+    }
+    if (read_error_ != 0) {
+      fail_reader(read_error_);
+      return;
+    }
+    if (!may_read || calls == calls_per_event) {
+      const Readiness readiness = backend_->want_readable();
+      if (readiness == Readiness::later) return;
+      if (readiness == Readiness::next_turn || calls == calls_per_event) {
+        read_in_next_turn();
+        return;
+      }
+    }
+    ++calls;
+    may_read = read_from_backend();
+  }
+}
+
+void StreamCore::readable_already(Readiness readiness) noexcept {
+  if (readiness == Readiness::now) {
+    serve_reader(true);
+  } else {
+    read_in_next_turn();
+  }
+}
+
+void StreamCore::read_in_next_turn() noexcept {
+  reads_in_next_turn_ = true;
+  ask_for_next_turn();
+}
+
+void StreamCore::on_readable() noexcept {
+  if (reading_ == nullptr) [[unlikely]] {
+    resume_disconnect();
+    return;
+  }
+  serve_reader(true);
+}
+
+void StreamCore::reserve_read(StreamRead& read) {
+  if (!is_open() || reading_ != nullptr) {
+    refuse_read(read);
+  } else {
+    reading_ = &read;
+  }
+}
+
+void StreamCore::begin_reserved_read(StreamRead& read) {
+  if (reading_ != &read || !read.is_unfinished()) return;
+  read.on_reading();
+  serve_reader(false);
+}
+
+// One call of the backend. Returns whether another one may give more at once.
+bool StreamCore::read_from_backend() {
+  if (!reads_ahead_ || !reading_->is_buffered()) return read_in_place();
+  const std::span<std::byte> buffer = core_->borrow_receive_buffer(*this);
+  if (buffer.empty()) [[unlikely]]
+    return read_in_place();
+  int err = 0;
+  const iovec vector = make_vector(buffer);
+  const ssize_t got = backend_->try_readv({&vector, 1}, err);
+  if (got <= 0) [[unlikely]] {
+    read_failed(got, err);
+    return false;
+  }
+  take_received(buffer.data(), static_cast<std::size_t>(got));
+  return static_cast<std::size_t>(got) == buffer.size() || !short_is_final_;
+}
+
+// The same for a reader whose space is worth it, or for which there is no buffer.
+bool StreamCore::read_in_place() {
+  std::array<iovec, vectors_per_call + 1> vectors;
+  std::size_t count = reading_->space(std::span(vectors).first(vectors_per_call));
+  std::size_t direct = 0;
+  for (std::size_t i = 0; i < count; ++i) direct += vectors[i].iov_len;
+  std::size_t offered = direct;
+  std::span<std::byte> buffer;
+  if (direct < lone_read && read_ahead_width_ != 0 && reading_->wants_read_ahead())
+    buffer = core_->borrow_receive_buffer(*this);
+  if (!buffer.empty()) {
+    const std::size_t asked_for = direct;
+    if (direct < in_place_read) count = direct = offered = 0;
+    if (!reads_ahead_) buffer = buffer.first(std::min(buffer.size(), asked_for - direct + most_read_ahead()));
+    vectors[count++] = make_vector(buffer);
+    offered += buffer.size();
+  }
+  if (count == 0) {
+    // No memory for its space.
+    check_fault();
+    return false;
+  }
+
+  int err = 0;
+  const ssize_t got = backend_->try_readv(std::span(vectors).first(count), err);
+  if (got <= 0) {
+    read_failed(got, err);
+    return false;
+  }
+  const auto bytes = static_cast<std::size_t>(got);
+  if (bytes > direct) take_received(buffer.data(), bytes - direct);
+  if (direct != 0) reading_->advance(std::min(bytes, direct));
+  check_fault();
+  // Behind much more is on its way, as a rule: a try costs less than an event.
+  return bytes == offered || !short_is_final_ || (direct >= lone_read && bytes >= lone_read);
+}
+
+// Bytes are in the receive buffer.
+void StreamCore::take_received(std::byte* begin, std::size_t bytes) noexcept {
+  UnreadBytes& leased = core_->leased_bytes();
+  leased.begin = begin;
+  leased.end = begin + bytes;
+  unread_ = &leased;
+  core_->receive_buffer().use_until(leased.end);
+  core_->lease_receive_buffer(*this);
+}
+
+void StreamCore::read_failed(ssize_t result, int err) noexcept {
+  if (result == 0) {
+    latch_read(EPIPE);
+  } else if (err != EAGAIN) {
+    latch_read(err);
+  }
+}
+
+unsigned StreamCore::fitting(int err) noexcept {
+  return err > 0 && static_cast<unsigned>(err) <= largest_error ? static_cast<unsigned>(err) : EIO;
+}
+
+void StreamCore::latch_read(int err) noexcept {
+  const unsigned error = fitting(err);
+  if (read_error_ == 0) read_error_ = error & largest_error;
+  if (strict_) {
+    if (flags_.write_error == 0) flags_.write_error = error & largest_error;
+    fail_writes(err);
+  }
+  break_monitor(err);
+}
+
+void StreamCore::poison_reads() noexcept {
+  reads_poisoned_ = true;
+  free_unread();
+  latch_read(EPROTO);
+}
+
+void StreamCore::fail_reader(int err) {
+  StreamRead& read = *reading_;
+  read.at_end(err, *this);
+  read.finish(err);
+}
+
+// Empty, at its end. Without memory the bytes are lost, and with them the place in the stream.
+UnreadBlock* StreamCore::allocate_unread(std::size_t bytes) noexcept {
+  try {
+    const std::size_t size = Pool::usable_size(sizeof(UnreadBlock) + bytes);
+    auto* const block = ::new (core_->allocate(size)) UnreadBlock;
+    block->capacity = size - sizeof(UnreadBlock);
+    block->begin = block->end = block->room() + block->capacity;
+    return block;
+  } catch (const std::bad_alloc&) {
+    poison_reads();
+    return nullptr;
+  }
+}
+
+void StreamCore::free_unread() noexcept {
+  if (owns_unread_) {
+    auto* const block = static_cast<UnreadBlock*>(unread_);
+    core_->deallocate(block, sizeof(UnreadBlock) + block->capacity);
+  } else if (unread_ != nullptr) {
+    core_->end_lease(*this);
+  }
+  unread_ = nullptr;
+  owns_unread_ = false;
+}
+
+void StreamCore::keep_unread_bytes() noexcept {
+  if (unread_ == nullptr || owns_unread_) return;
+  UnreadBlock* const block = allocate_unread(unread_->size());
+  if (block == nullptr) return;
+  block->begin -= unread_->size();
+  std::memcpy(block->begin, unread_->begin, unread_->size());
+  core_->end_lease(*this);
+  unread_ = block;
+  owns_unread_ = true;
+}
+
+void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
+  if (bytes.empty() || flags_.state == State::closed || reads_poisoned_) return;
+  const std::span<const std::byte> behind = unread_bytes();
+  if (owns_unread_ && static_cast<UnreadBlock*>(unread_)->capacity - behind.size() >= bytes.size()) {
+    unread_->begin -= bytes.size();
+    std::memcpy(unread_->begin, bytes.data(), bytes.size());
+    return;
+  }
+  UnreadBlock* const block = allocate_unread(bytes.size() + behind.size());
+  if (block == nullptr) return;
+  block->begin -= bytes.size() + behind.size();
+  std::memcpy(block->begin, bytes.data(), bytes.size());
+  if (!behind.empty()) std::memcpy(block->begin + bytes.size(), behind.data(), behind.size());
+  free_unread();
+  unread_ = block;
+  owns_unread_ = true;
+}
+
+std::size_t StreamCore::pending_bytes(int& err) noexcept {
+  err = 0;
+  if (flags_.state != State::open) {
+    err = is_disconnecting() ? ECONNABORTED : ENOTCONN;
+    return 0;
+  }
+  std::size_t bytes = unread_size();
+  if (read_error_ == 0) {
+    int below = 0;
+    bytes += backend_->pending_bytes(below);
+    if (bytes == 0 && below != 0) latch_read(below);
+  }
+  if (bytes == 0) err = read_error_;
+  return bytes;
+}
+
+}  // namespace tsock::detail

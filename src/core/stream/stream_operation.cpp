@@ -1,0 +1,73 @@
+#include "core/stream/stream_operation.hpp"
+
+#include <cerrno>
+#include <ostream>
+
+#include "core/stream/stream_core.hpp"
+
+namespace tsock::detail {
+
+void StreamOperation::describe(std::ostream& out) const {
+  if (queue() != nullptr) out << ", queue \"" << queue()->name() << '"' << (is_started() ? "" : " waiting");
+  if (stream_ == nullptr || stream_->backend() == nullptr) return;
+  const Address remote = stream_->backend()->remote_address();
+  if (!remote.is_empty()) out << ", peer " << remote.string();
+}
+
+void StreamRead::start_in_queue() {
+  StreamCore* const target = stream();
+  if (target == nullptr) {
+    finish(ECANCELED);
+    return;
+  }
+  target->remove_waiting(*this);
+  target->reserve_read(*this);
+}
+
+void StreamRead::begin_in_queue() {
+  if (StreamCore* const source = stream(); source != nullptr) source->begin_reserved_read(*this);
+}
+
+// What the stream had still to come may have reached it in the meantime.
+bool StreamRead::undo_start() noexcept {
+  StreamCore* const source = stream();
+  if (source == nullptr || !is_unfinished() || transferred() != 0) return false;
+  source->end_read(*this);
+  source->add_waiting(*this);
+  return true;
+}
+
+void StreamRead::interrupt(int err) {
+  if (StreamCore* const source = stream(); source != nullptr) {
+    if (source->is_reader(*this)) {
+      give_back(*source);
+      source->end_read(*this);
+      source->reader_is_over();
+    } else {
+      source->remove_waiting(*this);
+    }
+    set_stream(nullptr);
+  }
+  end_without_stream(err);
+}
+
+void StreamRead::on_delivery() noexcept {
+  leave_stream();
+  leave_queue();
+}
+
+void StreamRead::on_abandon() noexcept {
+  if (StreamCore* const source = stream(); source != nullptr) {
+    if (source->is_reader(*this)) {
+      give_back(*source);
+      source->end_read(*this);
+      source->reader_is_over();
+    } else {
+      source->remove_waiting(*this);
+    }
+    set_stream(nullptr);
+  }
+  leave_queue();
+}
+
+}  // namespace tsock::detail

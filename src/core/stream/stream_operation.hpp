@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <ostream>
+#include <span>
+#include <tsock/buffer.hpp>
+
+#include "core/queue/queue_core.hpp"
+
+namespace tsock::detail {
+
+class StreamCore;
+
+/// A request on a stream. While `stream()` is set, the stream knows of it: as its reader, among its writes,
+/// or among those that wait in a queue. The loop's list of what is in progress need not have it then.
+class StreamOperation : public QueueableState {
+ public:
+  static constexpr bool is_listed = false;
+  [[gnu::always_inline]] StreamOperation(LoopCore& core, CallSite site) noexcept
+      : QueueableState(core, site, Here{}) {}
+
+  [[nodiscard]] StreamCore* stream() const noexcept { return stream_; }
+  void set_stream(StreamCore* stream) noexcept { stream_ = stream; }
+  /// The stream is gone: ends with `err` and gives up the place in the queue.
+  void end_without_stream(int err) noexcept {
+    if (!is_started()) leave_queue();
+    finish(err);
+  }
+  void describe(std::ostream& out) const override;
+  void set_of_pump() noexcept { mark(of_pump); }
+  /// Of a write, that have not left.
+  [[nodiscard]] virtual std::size_t bytes_to_write() const noexcept { return 0; }
+
+ private:
+  friend class StreamCore;
+  StreamCore* stream_ = nullptr;
+};
+
+/// A request that takes bytes from a stream.
+class StreamRead : public StreamOperation {
+ public:
+  using StreamOperation::StreamOperation;
+
+  void start_in_queue() override;
+  void begin_in_queue() override;
+  bool undo_start() noexcept override;
+  void interrupt(int err) override;
+
+  /// The last step of a read that stands in no queue.
+  inline void leave_stream() noexcept;
+  /// The stream has made it its reader.
+  void on_reading() {
+    if (has(asking)) [[unlikely]]
+      begin_reading();
+  }
+  /// Takes from bytes that are in memory; finishes when it has enough or finds them wrong. \return bytes
+  /// taken.
+  virtual std::size_t feed(std::span<const std::byte> bytes) = 0;
+  /// Where the next bytes can go directly. \return vectors used, at most `out.size()`; 0 when it is waiting
+  /// for the user.
+  virtual std::size_t space(std::span<iovec> out) = 0;
+  /// That many bytes were put into the space; finishes when it has enough.
+  virtual void advance(std::size_t bytes) = 0;
+  /// Gives the bytes taken so far back to the stream, for the next reader.
+  virtual void give_back(StreamCore& stream) = 0;
+  /// The stream ended: what to do with the bytes so far.
+  virtual void at_end(int err, StreamCore& stream) = 0;
+  /// What is wrong with the bytes that `feed()` or `advance()` saw; the stream then takes them back and fails
+  /// the read.
+  [[nodiscard]] int fault() const noexcept { return is_unfinished() ? error() : 0; }
+  /// Whether the loop's receive buffer may be filled behind the space, for the reads that follow.
+  [[nodiscard]] virtual bool wants_read_ahead() const noexcept { return true; }
+  /// Whether the space is too small to be read into, so that nobody need ask for it.
+  [[nodiscard]] bool is_buffered() const noexcept { return has(buffered); }
+  /// False while the next step waits for code of the user that the loop will call.
+  [[nodiscard]] bool can_take() const noexcept { return !has(asking); }
+
+ protected:
+  /// The first step of a read that begins with code of the user.
+  virtual void begin_reading() {}
+  void on_delivery() noexcept override;
+  void on_abandon() noexcept override;
+  void set_fault(int err) noexcept { set_error(err); }
+};
+
+}  // namespace tsock::detail

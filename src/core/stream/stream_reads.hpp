@@ -1,0 +1,248 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <span>
+#include <tsock/detail/inline_function.hpp>
+#include <tsock/framing.hpp>
+#include <tsock/pdu.hpp>
+#include <tsock/stream.hpp>
+#include <tsock/vector_list.hpp>
+#include <utility>
+
+#include "core/loop/receive_buffer.hpp"
+#include "core/loop/vector_cursor.hpp"
+#include "core/stream/pdu_access.hpp"
+#include "core/stream/stream_core.hpp"
+#include "core/stream/stream_operation.hpp"
+
+namespace tsock::detail {
+
+/// Fills all of the caller's vectors.
+class ReadvState : public ResultState<ssize_t, StreamRead> {
+ public:
+  ReadvState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "readv"; }
+  void set_vectors(std::span<const iovec> vectors) { cursor_.assign(core(), vectors); }
+
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final { return cursor_.ahead(out); }
+  void advance(std::size_t bytes) final;
+  void give_back(StreamCore& stream) override;
+  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  /// Not behind the end of a long one: what follows is long, too, as a rule, and would be copied.
+  [[nodiscard]] bool wants_read_ahead() const noexcept override { return transferred() < long_read; }
+
+ private:
+  static constexpr std::size_t long_read = std::size_t{64} * 1024;
+  void check_done();
+  VectorCursor cursor_;
+};
+
+/// Takes what is there, at least one byte.
+class ReadSomeState : public ResultState<ssize_t, StreamRead> {
+ public:
+  ReadSomeState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "read_some"; }
+  void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
+
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final;
+  void advance(std::size_t bytes) final;
+  void give_back(StreamCore& stream) override;
+  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  [[nodiscard]] bool wants_read_ahead() const noexcept override { return buffer_.size() < 4096; }
+
+ private:
+  std::span<std::byte> buffer_;
+};
+
+/// Reads one message of a length-prefixed framing. Until there is a place for the message, the framing stands
+/// in the place of its extent.
+class PrefixedPduState : public ResultState<Pdu, StreamRead> {
+ public:
+  static constexpr StateCache::Kind cached_as = StateCache::prefixed_pdu;
+  PrefixedPduState(LoopCore& core, CallSite site, PrefixFormat format) noexcept : ResultState(core, site) {
+    expect(format);
+    mark(buffered);
+  }
+  [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
+
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final;
+  void advance(std::size_t bytes) final;
+  void give_back(StreamCore& stream) override;
+  void at_end(int err, StreamCore& stream) override;
+
+  /// Nothing of it was seen yet.
+  void expect(PrefixFormat format) noexcept {
+    PduAccess::set_note(value_, std::bit_cast<std::uint64_t>(format));
+  }
+  /// Its message is kept in the chunk that was read into last. The caller sees to all else.
+  [[gnu::always_inline]] void take_kept(std::byte* place, std::uint32_t size,
+                                        std::uint32_t header_size) noexcept {
+    PduAccess::place(value_, place, size, header_size);
+  }
+
+ protected:
+  /// Whether the destructor would find nothing to do.
+  [[nodiscard]] bool is_bare() const noexcept { return PduAccess::is_bare(value_) && !has_callback(); }
+
+ private:
+  /// While the message has no place.
+  [[nodiscard]] PrefixFormat format() const noexcept {
+    return std::bit_cast<PrefixFormat>(PduAccess::note(value_));
+  }
+  bool reserve(std::uint32_t size, std::size_t here);
+  [[gnu::noinline]] void grow();
+  void take_header(std::size_t bytes, std::size_t behind);
+  void take(std::size_t bytes);
+  /// Where the next bytes of a message go whose header is known. Never empty while it is incomplete.
+  [[nodiscard]] std::span<std::byte> room() noexcept;
+  /// Bytes of the header while the size is not known, in `own_word()`.
+  [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&own_word()); }
+  /// Of the whole message; 0 until the header is known.
+  [[nodiscard]] std::uint32_t size() const noexcept { return PduAccess::size(value_); }
+  bool keep_all(const std::byte* bytes, std::uint32_t size) noexcept;
+  [[gnu::noinline]] bool copy_all(const std::byte* bytes, std::uint32_t size) noexcept;
+  std::size_t feed_part(std::span<const std::byte> bytes);
+};
+
+/// Reads one message that ends with a delimiter.
+class DelimitedPduState : public ResultState<Pdu, StreamRead> {
+ public:
+  DelimitedPduState(LoopCore& core, CallSite site, const Framing& framing) noexcept
+      : ResultState(core, site), framing_(framing) {}
+  [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
+
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final;
+  void advance(std::size_t bytes) final;
+  void give_back(StreamCore& stream) override;
+  void at_end(int err, StreamCore& stream) override;
+
+ private:
+  [[nodiscard]] std::size_t longest() const noexcept {
+    return framing_.max_body + framing_.delimiter_size + (framing_.strip_carriage_return ? 1U : 0U);
+  }
+  [[nodiscard]] bool is_too_long() noexcept;
+  bool reserve(std::size_t size);
+  void append(std::span<const std::byte> bytes);
+  void check_tail();
+
+  Framing framing_;
+  std::size_t got_ = 0;
+  std::byte next_{};
+  bool has_next_ = false;
+};
+
+/// Reads a message whose vectors the user's function hands out.
+class NextVectorState : public ResultState<ssize_t, StreamRead> {
+ public:
+  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) { mark(asking); }
+  [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
+  ~NextVectorState() override { free_history(); }
+  void set_function(InlineFunction function) noexcept { next_vector_ = std::move(function); }
+
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final { return cursor_.ahead(out); }
+  void advance(std::size_t bytes) final;
+  void give_back(StreamCore& stream) override;
+  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+
+ private:
+  // Earlier vectors belong to the caller again, so an interrupted message is given back from a copy.
+  static constexpr std::size_t longest_history = std::size_t{64} * 1024;
+
+  void on_deadline() override;
+  void begin_reading() override { ask(); }
+  void begin() override;
+  void on_delivery() noexcept override;
+  void ask();
+  void check_done();
+  void remember();
+  void free_history() noexcept;
+
+  InlineFunction next_vector_;
+  VectorCursor cursor_;
+  std::byte* history_ = nullptr;
+  std::size_t history_size_ = 0;
+  std::size_t history_capacity_ = 0;
+  bool history_lost_ = false;
+  bool is_late_ = false;
+  std::size_t in_time_ = 0;  // bytes that were there by the deadline
+};
+
+// A message that is there as a whole stays where it is, if it lies in the loop's receive buffer, or is
+// copied. False when there is no memory.
+[[gnu::always_inline]] inline bool PrefixedPduState::keep_all(const std::byte* bytes,
+                                                              std::uint32_t size) noexcept {
+  if (!core().receive_buffer().may_stay(bytes, size)) [[unlikely]]
+    return copy_all(bytes, size);
+  core().keep_message();
+  // The memory is the loop's and nobody else's part of it.
+  PduAccess::place(value_, const_cast<std::byte*>(bytes), size, format().header_size());
+  return true;
+}
+
+[[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
+  // The usual case: nothing of the message was seen before, and it is there as a whole.
+  if (transferred() == 0) [[likely]] {
+    const std::uint32_t size = format().message_size(bytes);
+    if (size != 0 && size <= bytes.size() && keep_all(bytes.data(), size)) [[likely]] {
+      add_transferred(size);
+      finish_here(0);
+      return size;
+    }
+  }
+  return feed_part(bytes);
+}
+
+// Calls nothing, so that it needs no frame.
+template <bool u32be>
+[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_placed_read(PrefixFormat format,
+                                                                              CallSite site) noexcept {
+  if (reading_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
+    return nullptr;
+  UnreadBytes& bytes = core_->leased_bytes();
+  const std::uint32_t size =
+      u32be ? format.message_size_u32be(bytes.bytes()) : format.message_size(bytes.bytes());
+  if (size == 0 || size > bytes.size() || !core_->receive_buffer().may_stay(size)) [[unlikely]]
+    return nullptr;
+  auto* const read = core_->state_cache().first<PrefixedPduState>();
+  if (read == nullptr) [[unlikely]]
+    return nullptr;
+  core_->state_cache().take(StateCache::prefixed_pdu);
+  core_->keep_message();
+  read->begin_again(*core_, site, ReadyNode::Phase::served, RequestState::no_marks, size);
+  read->take_kept(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
+  read->set_stream(this);
+  reading_ = read;
+  bytes.begin += size;
+  if (bytes.begin == bytes.end) {
+    core_->end_lease(*this);
+    unread_ = nullptr;
+  }
+  core_->list_ready(*read);
+  return read;
+}
+
+[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_waiting_read(PrefixFormat format,
+                                                                               CallSite site) noexcept {
+  if (!is_open() || reading_ != nullptr || unread_ != nullptr || read_error_ != 0) return nullptr;
+  auto* const read = core_->state_cache().first<PrefixedPduState>();
+  if (read == nullptr || !core_->is_attentive()) return nullptr;
+  core_->state_cache().take(StateCache::prefixed_pdu);
+  read->begin_again(*core_, site, ReadyNode::Phase::in_progress, RequestState::buffered, 0);
+  read->expect(format);
+  read->set_stream(this);
+  reading_ = read;
+  return read;
+}
+
+}  // namespace tsock::detail

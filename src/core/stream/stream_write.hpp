@@ -1,0 +1,198 @@
+#pragma once
+
+#include <bit>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <tsock/buffer.hpp>
+#include <vector>
+
+#include "core/stream/stream_core.hpp"
+#include "core/stream/stream_operation.hpp"
+
+namespace tsock::detail {
+
+/// A gathered write, alone or in a queue. The vector that is next is at hand, as nearly all writes have one;
+/// a second one stands behind it, more in a block of the pool. The result is `transferred()`, as its signed
+/// counterpart.
+class StreamWrite : public StreamOperation {
+ public:
+  static constexpr StateCache::Kind cached_as = StateCache::stream_write;
+  [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
+    set_result_place(transferred_place());
+  }
+  ~StreamWrite() override;
+  [[nodiscard]] const char* name() const noexcept override { return "writev"; }
+
+  /// Copies the vectors, of which one is not empty; the others are left out. Once, of a write that has none.
+  void set_vectors(std::span<const iovec> vectors, std::size_t total);
+  /// The same of one vector that is not empty.
+  void set_vector(const iovec& vector) noexcept {
+    place_ = vector.iov_base;
+    remaining_ = vector.iov_len;
+  }
+  void set_fds(std::span<const int> fds) {
+    fds_ = std::make_unique<std::vector<int>>(fds.begin(), fds.end());
+    mark(compound);
+  }
+
+  /// The vector that is next, without what has left of it; empty when all has been taken.
+  [[nodiscard]] iovec front() const noexcept { return {place_, is_compound() ? front_size_ : remaining_}; }
+  /// The vectors behind it.
+  [[nodiscard]] std::span<const iovec> behind() const noexcept { return {rest(), behind_count()}; }
+  /// Whether there is more to look at than `front()`.
+  [[nodiscard]] bool is_compound() const noexcept { return has(compound); }
+  [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
+  /// Of writes that lie side by side: from here to the end of a later one.
+  [[nodiscard]] iovec up_to_end_of(const StreamWrite& last) const noexcept {
+    const auto* const end = static_cast<const std::byte*>(last.place_) + last.remaining_;
+    return {place_, static_cast<std::size_t>(end - static_cast<const std::byte*>(place_))};
+  }
+  /// Whether what is left of it, in one vector, ends there.
+  [[nodiscard]] bool ends_at(const void* place) const noexcept {
+    return static_cast<const std::byte*>(place_) + remaining_ == place;
+  }
+  [[nodiscard]] std::size_t bytes_to_write() const noexcept final { return remaining_; }
+  /// The backend has all of it, and it only waits for its flush: the bytes leave whatever becomes of it.
+  [[nodiscard]] bool is_taken() const noexcept { return remaining_ == 0; }
+  /// A message is cut when it ends now.
+  [[nodiscard]] bool is_partly_out() const noexcept {
+    return transferred() != 0 && remaining_ != 0 && !has(of_pump);
+  }
+  /// Descriptors that go with the first byte, until it is out.
+  [[nodiscard]] std::span<const int> fds() const noexcept {
+    return fds_ != nullptr ? std::span<const int>(*fds_) : std::span<const int>();
+  }
+  void advance(std::size_t bytes) noexcept;
+  /// Bytes that were taken have not left; the write fails now.
+  void discount(std::size_t bytes) noexcept {
+    add_transferred(std::size_t{0} - bytes);
+    remaining_ += bytes;
+  }
+  /// All that remained is out. The caller puts it into the ready list, and tells the queue.
+  void complete() noexcept {
+    add_transferred(remaining_);
+    remaining_ = 0;
+    set_stream(nullptr);
+    forget_queue();
+    set_finished(Phase::settled);
+  }
+  /// Ends it, of which no more leaves, and lets the queue go on.
+  void fail(int err) noexcept {
+    set_stream(nullptr);
+    finish(err);
+    leave_queue();
+  }
+  /// Whether the stream has tried to pass it on.
+  [[nodiscard]] bool was_tried() const noexcept { return transferred() != 0 || has(tried); }
+  void set_tried() noexcept { mark(tried); }
+  [[nodiscard]] LoopResource* pipeline() const noexcept final { return stream(); }
+  void start_in_queue() final;
+  void interrupt(int err) override;
+
+ protected:
+  /// Whether the destructor would find nothing to do.
+  [[nodiscard]] bool is_bare() const noexcept { return !has(compound) && !has_callback(); }
+
+ private:
+  /// What stands in front of vectors in a block of the pool.
+  struct Block {
+    std::size_t size;
+  };
+  struct List {
+    iovec* next;
+    Block* block;
+  };
+
+  void on_delivery() noexcept override { leave_queue(); }
+  void on_abandon() noexcept override;
+
+  std::uint32_t& behind_count() noexcept { return own_word(); }
+  [[nodiscard]] std::uint32_t behind_count() const noexcept { return own_word(); }
+  [[nodiscard]] const iovec* rest() const noexcept { return has(with_block) ? list_.next : &second_; }
+
+  // Place and size of the front are not together: two words that were stored one by one and are loaded as one
+  // stall a processor, and a compiler makes that of neighbours.
+  void* place_ = nullptr;
+  union {
+    iovec second_;
+    List list_;
+  };
+  std::size_t remaining_ = 0;
+  std::size_t front_size_;  // of a compound one
+  std::unique_ptr<std::vector<int>> fds_;
+};
+
+inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return static_cast<StreamWrite&>(node); }
+
+// Here, so that they are compiled into what starts a write.
+[[gnu::always_inline]] inline void StreamCore::place_write(StreamWrite& write) noexcept {
+  if (writes_.empty()) {
+    flags_.writes_adjoin = !write.is_compound();
+  } else if (write.is_compound() || !write_at(*writes_.last()).ends_at(write.front().iov_base)) {
+    flags_.writes_adjoin = false;
+  }
+  write.set_stream(this);
+  writes_.push_back(write);
+}
+
+inline void StreamCore::append_write(StreamWrite& write) {
+  place_write(write);
+  if (flags_.write_blocked) return;
+  core_->add_output(write.remaining());
+  schedule_flush();
+}
+
+[[gnu::always_inline]] inline bool StreamCore::is_usual() const noexcept {
+  constexpr Flags unusual{.write_error = largest_error,
+                          .state = static_cast<State>(3),
+                          .shut_down = true,
+                          .is_shutting_down = true,
+                          .write_blocked = true,
+                          .has_extras = true};
+  return (std::bit_cast<std::uint32_t>(flags_) & std::bit_cast<std::uint32_t>(unusual)) == 0;
+}
+
+// All of them are of one queue; the last one is looked at next anyway.
+[[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) noexcept {
+  return !writes_.empty() && (queue == nullptr || write_at(*writes_.last()).queue() != queue);
+}
+
+// Calls nothing, so that it needs no frame.
+[[gnu::always_inline]] inline StreamWrite* StreamCore::begin_usual_write(QueueCore* queue,
+                                                                         const iovec& vector,
+                                                                         CallSite site) noexcept {
+  if (vector.iov_len - 1 >= most_bytes || !is_usual()) [[unlikely]]
+    return nullptr;
+  if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
+    return nullptr;
+  auto* const write = core_->state_cache().first<StreamWrite>();
+  if (write == nullptr || !core_->is_attentive()) [[unlikely]]
+    return nullptr;
+  core_->state_cache().take(StateCache::stream_write);
+  write->begin_again(*core_, site, ReadyNode::Phase::in_progress,
+                     queue != nullptr ? RequestState::started : RequestState::no_marks, 0);
+  write->set_vector(vector);
+  if (queue != nullptr) queue->add_following(*write);
+  place_write(*write);
+  core_->add_output(vector.iov_len);
+  if (!flags_.flush_scheduled) {
+    core_->list_flush(*this);
+    flags_.flush_scheduled = true;
+  }
+  return write;
+}
+
+inline void StreamCore::start_write(StreamWrite& write) {
+  const bool busy =
+      is_writing_for_another(write.queue()) || (flags_.has_extras && is_claimed_by_another(write));
+  if (busy || !may_write()) [[unlikely]] {
+    refuse_write(write, busy);
+  } else {
+    append_write(write);
+  }
+}
+
+}  // namespace tsock::detail

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <tsock/buffer.hpp>
+
+#include "core/loop/loop_core.hpp"
+
+namespace tsock::detail {
+
+/// The vectors of one call of a backend. What lies side by side goes as one. Small pieces are copied together
+/// into the loop's send buffer, which costs less than a vector each; larger ones, and one that goes alone, go
+/// out in place.
+class WriteGather {
+ public:
+  explicit WriteGather(LoopCore& core) noexcept : core_(&core) {}
+
+  /// Puts the vector behind the others. \return false when there is no room for what came before it.
+  bool add(const iovec& vector) noexcept {
+    if (vector.iov_base == run_end_) {
+      run_.iov_len += vector.iov_len;
+    } else {
+      if (run_.iov_len != 0 && !(run_.iov_len <= small ? put_copy() : put(run_))) return false;
+      run_ = vector;
+    }
+    run_end_ = static_cast<std::byte*>(vector.iov_base) + vector.iov_len;
+    return true;
+  }
+  /// To be called behind the last one.
+  void finish() noexcept {
+    if (run_.iov_len == 0) return;
+    if (count_ == 0 || run_.iov_len > small) {
+      put(run_);
+    } else {
+      put_copy();
+    }
+  }
+
+  // Once it is finished:
+  [[nodiscard]] std::span<const iovec> vectors() const noexcept { return std::span(vectors_).first(count_); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0 && run_.iov_len == 0; }
+
+ private:
+  static constexpr std::size_t small = 1024;
+
+  bool put(const iovec& vector) noexcept {
+    if (vector.iov_base == end_) {
+      vectors_[count_ - 1].iov_len += vector.iov_len;
+    } else {
+      if (count_ == vectors_.size()) return false;
+      vectors_[count_++] = vector;
+    }
+    end_ = static_cast<std::byte*>(vector.iov_base) + vector.iov_len;
+    bytes_ += vector.iov_len;
+    return true;
+  }
+  // A copy, while the send buffer has room.
+  bool put_copy() noexcept {
+    if (room_ < run_.iov_len) [[unlikely]] {
+      if (!may_borrow_) return put(run_);
+      may_borrow_ = false;
+      const std::span<std::byte> buffer = core_->send_buffer();
+      place_ = buffer.data();
+      room_ = buffer.size();
+      return put_copy();
+    }
+    if (!put(iovec{place_, run_.iov_len})) return false;
+    std::memcpy(place_, run_.iov_base, run_.iov_len);
+    place_ += run_.iov_len;
+    room_ -= run_.iov_len;
+    return true;
+  }
+
+  LoopCore* core_;
+  iovec run_{};  // what lies side by side, still to be put
+  void* run_end_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t bytes_ = 0;
+  void* end_ = nullptr;         // of the last vector
+  std::byte* place_ = nullptr;  // of the next copy
+  std::size_t room_ = 0;        // bytes there
+  bool may_borrow_ = true;
+  std::array<iovec, 256> vectors_;
+};
+
+}  // namespace tsock::detail
