@@ -38,7 +38,14 @@ class TSOCK_EXPORT Address {
   static constexpr std::size_t storage_size = 128;
 
   /// No address: is_empty(), AF_UNSPEC, sockaddr_pointer() == nullptr.
-  Address() noexcept = default;
+  Address() noexcept { std::memset(storage_.data(), 0, front_size); }
+  /// Copies what the address has, not the whole room: an address comes with every datagram.
+  Address(const Address& other) noexcept { copy(other); }
+  Address& operator=(const Address& other) noexcept {
+    if (this != &other) copy(other);
+    return *this;
+  }
+  ~Address() = default;
 
   /// An IP endpoint from numeric text (tsocket_address_inet_from_strings).
   ///
@@ -172,7 +179,10 @@ class TSOCK_EXPORT Address {
   [[nodiscard]] int family() const noexcept;
 
   friend bool operator==(const Address& a, const Address& b) noexcept {
-    return a.length_ == b.length_ && std::memcmp(a.storage_.data(), b.storage_.data(), a.length_) == 0;
+    if (a.length_ != b.length_) return false;
+    // Behind an address that fills less, the front is zero.
+    return a.length_ <= front_size ? std::memcmp(a.storage_.data(), b.storage_.data(), front_size) == 0
+                                   : std::memcmp(a.storage_.data(), b.storage_.data(), a.length_) == 0;
   }
   /// Orders by kind (none, IPv4, IPv6, unix unnamed, path, abstract), then IP address, scope and port, or
   /// the bytes of the name. The same on every platform.
@@ -191,6 +201,7 @@ class TSOCK_EXPORT Address {
   enum class Kind : std::uint8_t { none, ipv4, ipv6, unnamed, path, abstract_name };
 
   static constexpr std::size_t path_offset = 2;  // of sun_path; checked against the system in the source
+  static constexpr std::size_t front_size = 32;  // holds any IP address; the source checks that, too
 
   static int einval() noexcept;
   static Address make_ip(const std::byte* ip, std::size_t ip_size, std::uint32_t scope, std::uint16_t port);
@@ -211,9 +222,21 @@ class TSOCK_EXPORT Address {
     return {reinterpret_cast<const char*>(storage_.data()) + path_offset, size};
   }
 
-  alignas(8) std::array<std::byte, storage_size> storage_{};
+  void copy(const Address& other) noexcept {
+    length_ = other.length_;
+    kind_ = other.kind_;
+    if (length_ <= front_size) [[likely]] {
+      std::memcpy(storage_.data(), other.storage_.data(), front_size);
+    } else {
+      std::memcpy(storage_.data(), other.storage_.data(), length_);
+    }
+  }
+
+  // In front of the room, of which the usual address uses the front only.
   std::uint32_t length_ = 0;
   Kind kind_ = Kind::none;
+  // The front is zero where the address does not fill it; what is behind `length_` and the front is not set.
+  alignas(8) std::array<std::byte, storage_size> storage_;
 };
 
 }  // namespace tsock

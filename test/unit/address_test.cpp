@@ -333,8 +333,26 @@ BOOST_AUTO_TEST_CASE(a1_stream_output_is_the_canonical_text) {
 
 // A2
 
+BOOST_AUTO_TEST_CASE(a2_a_copy_has_all_of_an_address_however_long) {
+  int err = unset;
+  const Address longest = Address::unix_from_path(std::string(107, 'x'), err);
+  BOOST_TEST(err == 0);
+  for (const Address& original :
+       {Address(), ip("1.2.3.4"), ip("fe80::1%7"), Address::unix_unnamed(), longest}) {
+    const Address copy = original;
+    BOOST_TEST(copy == original);
+    BOOST_TEST(copy.to_string() == original.to_string());
+    Address assigned = longest;
+    assigned = original;
+    BOOST_TEST(assigned == original);
+    BOOST_TEST(assigned.to_string() == original.to_string());
+    BOOST_TEST(assigned.hash() == original.hash());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a2_copies_are_values_without_heap) {
-  static_assert(std::is_trivially_copyable_v<Address> && std::is_nothrow_copy_constructible_v<Address>);
+  static_assert(std::is_trivially_destructible_v<Address> && std::is_nothrow_copy_constructible_v<Address> &&
+                std::is_nothrow_copy_assignable_v<Address>);
   const Address original = ip("1.2.3.4");
   Address copy = original;
   int err = unset;

@@ -43,7 +43,7 @@ static_assert(offsetof(sockaddr_in, sin_port) == 2 && offsetof(sockaddr_in6, sin
 static_assert(offsetof(sockaddr_un, sun_path) == 2);
 static_assert(sizeof(sockaddr_storage) <= Address::storage_size &&
               sizeof(sockaddr_un) < Address::storage_size);
-static_assert(std::is_trivially_copyable_v<Address>);
+static_assert(std::is_trivially_destructible_v<Address>);
 
 constexpr std::size_t v4_offset = offsetof(sockaddr_in, sin_addr);
 constexpr std::size_t v6_offset = offsetof(sockaddr_in6, sin6_addr);
@@ -148,6 +148,7 @@ Address failed(int& err, int value) {
 int Address::einval() noexcept { return EINVAL; }
 
 Address Address::make_ip(const std::byte* ip, std::size_t ip_size, std::uint32_t scope, std::uint16_t port) {
+  static_assert(sizeof(sockaddr_in) <= front_size && sizeof(sockaddr_in6) <= front_size);
   Address made;
   if (ip_size == sizeof(in_addr)) {
     sockaddr_in v4{};
