@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
+#include <optional>
 
 namespace tsock::os {
 
@@ -20,6 +22,22 @@ auto retry(F call) noexcept {
 /// Sets a socket option that is an int. \return 0 or an errno value.
 inline int set_int(int fd, int level, int name, int value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : errno;
+}
+
+/// The value of such an option; none when the system does not have it.
+inline std::optional<int> int_option(int fd, int level, int name) noexcept {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  if (::getsockopt(fd, level, name, &value, &length) != 0) return std::nullopt;
+  return value;
+}
+
+/// What an item of ancillary data holds.
+template <class T>
+T control_value(const cmsghdr& header) noexcept {
+  T value{};
+  std::memcpy(&value, CMSG_DATA(&header), sizeof(value));
+  return value;
 }
 
 }  // namespace tsock::os

@@ -1,0 +1,102 @@
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <span>
+#include <utility>
+
+#include "uv/os/datagram_socket.hpp"
+#include "uv/os/linux_datagram_control.hpp"
+
+namespace tsock::os {
+
+namespace {
+
+constexpr std::size_t most_received = 32;
+constexpr std::size_t control_size = 512;
+
+// Fills headers from the front. Returns how many, or -1 with errno.
+int receive_headers(int fd, std::span<mmsghdr> list, DatagramCalls& calls) noexcept {
+  while (calls.batches) {
+    const int got =
+        ::recvmmsg(fd, list.data(), static_cast<unsigned>(list.size()), MSG_CMSG_CLOEXEC, nullptr);
+    if (got >= 0 || (errno != EINTR && errno != ENOSYS)) return got;
+    if (errno == ENOSYS) calls.batches = false;
+  }
+  int got = 0;
+  while (static_cast<std::size_t>(got) < list.size()) {
+    mmsghdr& header = list[static_cast<std::size_t>(got)];
+    const ssize_t size = ::recvmsg(fd, &header.msg_hdr, MSG_CMSG_CLOEXEC);
+    if (size >= 0) {
+      header.msg_len = static_cast<unsigned>(size);
+      ++got;
+    } else if (errno != EINTR) {
+      if (got == 0) return -1;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) calls.late_error = errno;
+      return got;
+    }
+  }
+  return got;
+}
+
+}  // namespace
+
+std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCalls& calls, int& err) {
+  if (calls.late_error != 0) {
+    err = std::exchange(calls.late_error, 0);
+    return 0;
+  }
+  struct alignas(cmsghdr) Control : std::array<std::byte, control_size> {};
+  std::array<mmsghdr, most_received> list;
+  std::array<sockaddr_storage, most_received> names;
+  std::array<Control, most_received> controls;
+  const std::size_t count = std::min(slots.size(), list.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    msghdr& header = list[i].msg_hdr;
+    header.msg_name = &names[i];
+    header.msg_namelen = sizeof(names[i]);
+    header.msg_iov = slots[i].room.data();
+    header.msg_iovlen = slots[i].room[2].iov_len != 0 ? 3 : 2;
+    header.msg_control = calls.control ? controls[i].data() : nullptr;
+    header.msg_controllen = calls.control ? controls[i].size() : 0;
+    header.msg_flags = 0;
+  }
+  const int got = receive_headers(fd, std::span(list).first(count), calls);
+  if (got < 0) {
+    err = errno == EWOULDBLOCK ? EAGAIN : errno;
+    return 0;
+  }
+  for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
+    DatagramSlot& slot = slots[i];
+    msghdr& header = list[i].msg_hdr;
+    if ((header.msg_flags & MSG_TRUNC) != 0) {
+      // Another process takes from the same socket: this one was not there when we asked for its size.
+      err = EMSGSIZE;
+      return i;
+    }
+    slot.size = list[i].msg_len;
+    if (header.msg_namelen != 0) {
+      int ignored = 0;
+      slot.source =
+          Address::from_sockaddr(reinterpret_cast<const ::sockaddr*>(&names[i]), header.msg_namelen, ignored);
+    } else {
+      slot.source = Address::unix_unnamed();
+    }
+    if (!calls.control) continue;
+    if (slot.info != nullptr) *slot.info = DatagramInfo();
+    read_control(header, slot);
+  }
+  return static_cast<std::size_t>(got);
+}
+
+std::size_t next_datagram_size(int fd, int& err) noexcept {
+  ssize_t size = 0;
+  do {
+    size = ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  } while (size < 0 && errno == EINTR);
+  err = size >= 0 ? 0 : errno == EWOULDBLOCK ? EAGAIN : errno;
+  return size >= 0 ? static_cast<std::size_t>(size) : 0;
+}
+
+}  // namespace tsock::os

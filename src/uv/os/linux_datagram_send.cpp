@@ -1,0 +1,205 @@
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "uv/os/datagram_socket.hpp"
+#include "uv/os/socket.hpp"
+
+namespace tsock::os {
+
+namespace {
+
+constexpr std::size_t most_sent = 64;
+constexpr std::size_t most_vectors = 256;
+// The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
+constexpr std::size_t most_segments = 64;
+constexpr std::size_t most_offloaded = 65000;
+
+template <class T>
+bool same(const T* a, const T* b) noexcept {
+  return a == b || (a != nullptr && b != nullptr && *a == *b);
+}
+
+bool same_ends(const DatagramMessage& a, const DatagramMessage& b) noexcept {
+  return same(a.destination, b.destination) && same(a.from, b.from);
+}
+
+std::size_t message_size(const DatagramMessage& message) noexcept {
+  std::size_t size = 0;
+  for (const iovec& vector : message.vectors) size += vector.iov_len;
+  return size;
+}
+
+// How many messages from the front can leave as one that the kernel cuts: equal sizes, the last one may be
+// shorter.
+std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t segment,
+                      std::size_t largest_segment) noexcept {
+  if (segment == 0 || segment > largest_segment) return 1;
+  std::size_t total = segment;
+  std::size_t count = 1;
+  while (count < messages.size() && count < most_segments && same_ends(messages[0], messages[count])) {
+    const std::size_t size = message_size(messages[count]);
+    if (size == 0 || size > segment || total + size > most_offloaded) break;
+    total += size;
+    ++count;
+    if (size < segment) break;
+  }
+  return count;
+}
+
+/// The headers of one sendmmsg.
+class SendBatch {
+ public:
+  void build(int fd, std::span<const DatagramMessage> messages, std::size_t largest_segment) noexcept {
+    headers_ = vectors_used_ = 0;
+    while (!messages.empty() && headers_ < most_sent) {
+      const std::size_t segment = largest_segment != 0 ? message_size(messages[0]) : 0;
+      const std::size_t run = equal_run(messages, segment, largest_segment);
+      std::size_t vectors = 0;
+      for (const DatagramMessage& message : messages.first(run)) vectors += message.vectors.size();
+      if (run > 1 && vectors_used_ + vectors <= vectors_.size()) {
+        add_cut(fd, messages.first(run), segment);
+        messages = messages.subspan(run);
+      } else {
+        add(fd, messages[0], messages[0].vectors, 1);
+        messages = messages.subspan(1);
+      }
+    }
+  }
+  /// \return messages that left; 0 with `err`.
+  std::size_t send(int fd, bool& batches, int& err) noexcept {
+    const int sent = headers_ == 1 ? send_each(fd, 1) : send_all(fd, batches);
+    if (sent < 0) {
+      err = errno == EWOULDBLOCK ? EAGAIN : errno;
+      return 0;
+    }
+    std::size_t messages = 0;
+    for (int i = 0; i < sent; ++i) messages += counts_[static_cast<std::size_t>(i)];
+    return messages;
+  }
+  [[nodiscard]] bool starts_cut() const noexcept { return counts_[0] > 1; }
+
+ private:
+  int send_all(int fd, bool& batches) noexcept {
+    while (batches) {
+      const int sent = ::sendmmsg(fd, list_.data(), static_cast<unsigned>(headers_), MSG_NOSIGNAL);
+      if (sent >= 0 || (errno != EINTR && errno != ENOSYS)) return sent;
+      if (errno == ENOSYS) batches = false;
+    }
+    return send_each(fd, headers_);
+  }
+  int send_each(int fd, std::size_t headers) noexcept {
+    int sent = 0;
+    while (static_cast<std::size_t>(sent) < headers) {
+      if (::sendmsg(fd, &list_[static_cast<std::size_t>(sent)].msg_hdr, MSG_NOSIGNAL) >= 0) {
+        ++sent;
+      } else if (errno != EINTR) {
+        return sent != 0 ? sent : -1;
+      }
+    }
+    return sent;
+  }
+  msghdr& add(int fd, const DatagramMessage& message, std::span<const iovec> vectors,
+              std::size_t count) noexcept {
+    counts_[headers_] = count;
+    msghdr& header = list_[headers_++].msg_hdr;
+    header = {};
+    if (message.destination != nullptr) {
+      header.msg_name = const_cast<::sockaddr*>(message.destination->sockaddr_pointer());
+      header.msg_namelen = static_cast<socklen_t>(message.destination->sockaddr_length());
+    }
+    header.msg_iov = const_cast<iovec*>(vectors.data());
+    header.msg_iovlen = vectors.size();
+    if (message.from != nullptr) put_from(fd, message);
+    return header;
+  }
+  void add_cut(int fd, std::span<const DatagramMessage> messages, std::size_t segment) noexcept {
+    const std::size_t begin = vectors_used_;
+    for (const DatagramMessage& message : messages) {
+      for (const iovec& vector : message.vectors) vectors_[vectors_used_++] = vector;
+    }
+    add(fd, messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
+        messages.size());
+    put(SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
+  }
+  // The local address and the interface. What goes by ipv4 has the item of ipv4, also on a socket for both.
+  void put_from(int fd, const DatagramMessage& message) noexcept {
+    const Address address = message.from->address();
+    const auto is_v4 = [](const Address& a) { return a.is_ipv4() || a.is_v4_mapped(); };
+    const bool v4 = !address.is_empty()              ? is_v4(address)
+                    : message.destination != nullptr ? is_v4(*message.destination)
+                                                     : is_v4(remote_address(fd));
+    const auto* const bytes = reinterpret_cast<const std::byte*>(address.sockaddr_pointer());
+    if (v4) {
+      in_pktinfo packet{};
+      packet.ipi_ifindex = static_cast<int>(message.from->interface_index());
+      if (bytes != nullptr) {
+        const std::size_t at =
+            address.is_ipv4() ? offsetof(sockaddr_in, sin_addr) : offsetof(sockaddr_in6, sin6_addr) + 12;
+        std::memcpy(&packet.ipi_spec_dst, bytes + at, sizeof(packet.ipi_spec_dst));
+      }
+      put(IPPROTO_IP, IP_PKTINFO, packet);
+    } else {
+      in6_pktinfo packet{};
+      packet.ipi6_ifindex = message.from->interface_index();
+      if (bytes != nullptr)
+        std::memcpy(&packet.ipi6_addr, bytes + offsetof(sockaddr_in6, sin6_addr), sizeof(packet.ipi6_addr));
+      put(IPPROTO_IPV6, IPV6_PKTINFO, packet);
+    }
+  }
+  // Puts an item behind the others of the last header.
+  template <class T>
+  void put(int level, int type, const T& value) noexcept {
+    auto& control = controls_[headers_ - 1];
+    msghdr& header = list_[headers_ - 1].msg_hdr;
+    cmsghdr item{};
+    item.cmsg_level = level;
+    item.cmsg_type = type;
+    item.cmsg_len = CMSG_LEN(sizeof(value));
+    std::byte* const place = control.data() + header.msg_controllen;
+    std::memcpy(place, &item, sizeof(item));
+    std::memcpy(place + CMSG_LEN(0), &value, sizeof(value));
+    header.msg_control = control.data();
+    header.msg_controllen += CMSG_SPACE(sizeof(value));
+  }
+
+  struct alignas(cmsghdr) Control
+      : std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint16_t))> {};
+  std::array<mmsghdr, most_sent> list_;
+  std::array<std::size_t, most_sent> counts_;
+  std::array<iovec, most_vectors> vectors_;
+  std::array<Control, most_sent> controls_;
+  std::size_t headers_ = 0;
+  std::size_t vectors_used_ = 0;
+};
+
+}  // namespace
+
+std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, DatagramCalls& calls,
+                           int& err) noexcept {
+  SendBatch batch;
+  batch.build(fd, messages, calls.largest_segment);
+  const std::size_t sent = batch.send(fd, calls.batches, err);
+  if (sent != 0 || !batch.starts_cut()) return sent;
+  // These may be due to the cutting alone (kernel, device, size, buffer), any other one is the datagram's.
+  const bool size = err == EINVAL || err == EMSGSIZE;
+  const bool device = err == EIO || err == ENOPROTOOPT || err == EOPNOTSUPP;
+  if (!size && !device && err != ENOBUFS) return 0;
+  const std::size_t segment = message_size(messages[0]);
+  batch.build(fd, messages, 0);
+  const std::size_t sent_alone = batch.send(fd, calls.batches, err);
+  if (sent_alone != 0) {
+    if (size) calls.largest_segment = segment - 1;
+    if (device) calls.largest_segment = 0;
+  }
+  return sent_alone;
+}
+
+}  // namespace tsock::os
