@@ -38,37 +38,35 @@ struct ListNode {
   }
 };
 
-/// A place in the ready list, which the loop runs: a request in one of its phases or a ReadyTask. Nearly all
-/// are requests that are finished, so the loop looks at the phase and saves itself a virtual call.
+class RequestState;
+
+/// An entry of the ready list, which the loop runs: a request or a ReadyTask. Nearly all are requests that
+/// are finished; the loop tells them by their phase and delivers them without a virtual call.
 class ReadyNode : public ListNode {
  public:
-  /// Two kinds of finished requests need no call on delivery: one that is settled has nothing to give up, one
-  /// that was served is a read that stands in no queue.
-  enum class Phase : std::uint8_t { in_progress, finished, settled, served, delivered, received, task };
+  enum class Phase : std::uint8_t { in_progress, finished, delivered, received };
   ReadyNode(const ReadyNode&) = delete;
   ReadyNode& operator=(const ReadyNode&) = delete;
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
-  [[nodiscard]] bool is_request() const noexcept { return phase_ != Phase::task; }
+  /// What the loop does with an entry that is not a finished request.
+  virtual void run() = 0;
+  /// The request that this is, or null.
+  [[nodiscard]] virtual RequestState* as_request() noexcept { return nullptr; }
 
  protected:
-  explicit ReadyNode(Phase phase) noexcept : phase_(phase) {}
+  ReadyNode() noexcept = default;
   ~ReadyNode() = default;
 
- private:
-  friend class RequestState;
-  friend class LoopCore;
-  Phase phase_;
+  Phase phase_ = Phase::in_progress;
 };
 
-/// Something other than a request that the loop runs once when it stands in the ready list.
+/// Something other than a request that the loop runs once when it is in the ready list.
 class ReadyTask : public ReadyNode {
- public:
-  ReadyTask() noexcept : ReadyNode(Phase::task) {}
-  virtual void run() = 0;
-
  protected:
   ~ReadyTask() = default;
 };
+
+class LoopResource;
 
 using Clock = std::chrono::steady_clock;
 
@@ -89,19 +87,20 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   /// anything.
   enum Marks : std::uint16_t {
     no_marks = 0,
-    in_delivery = 1,   ///< code of the user runs in `on_delivery()`
-    awaited = 2,       ///< the loop asks for it, see `LoopCore::is_beginning()` and `is_waited_for()`
-    loop_gone = 4,     ///< made on a loop that was closed: nothing will be called
-    asking = 8,        ///< a read whose next step is code of the user that the loop will call
-    started = 16,      ///< its turn in the queue has come
-    waiting = 32,      ///< stands among those that wait for what they work on
-    controlling = 64,  ///< stands before them: works on the whole of it
-    given_back = 128,  ///< a read whose bytes are the stream's again
-    compound = 256,    ///< a write of more than one vector, or with descriptors
-    with_block = 512,  ///< one of more than two vectors, which lie in a block of the pool
-    of_pump = 1024,    ///< a pump's: its write may end after any byte, as it is no message
-    buffered = 2048,   ///< a read that takes its first bytes out of the receive buffer
-    tried = 4096,      ///< output that was offered when there was no room for it
+    plain_delivery = 8192,  ///< `on_delivery()` does no more than give up the place as receiver
+    in_delivery = 1,        ///< code of the user runs in `on_delivery()`
+    awaited = 2,            ///< the loop asks for it, see `LoopCore::is_beginning()` and `is_waited_for()`
+    loop_gone = 4,          ///< made on a loop that was closed: nothing will be called
+    asking = 8,             ///< a read whose next step is code of the user that the loop will call
+    started = 16,           ///< its turn in the queue has come
+    waiting = 32,           ///< stands among those that wait for what they work on
+    controlling = 64,       ///< stands before them: works on the whole of it
+    given_back = 128,       ///< a read whose bytes are the stream's again
+    compound = 256,         ///< a write of more than one vector, or with descriptors
+    with_block = 512,       ///< one of more than two vectors, which lie in a block of the pool
+    of_pump = 1024,         ///< a pump's: its write may end after any byte, as it is no message
+    buffered = 2048,        ///< a read that takes its first bytes out of the receive buffer
+    tried = 4096,           ///< output that was offered when there was no room for it
   };
   /// Whether the loop lists it while it is in progress. A class whose states stand in another list, or are
   /// known to somebody whom the loop asks, has `false` here.
@@ -122,6 +121,9 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   [[nodiscard]] int error() const noexcept { return error_; }
   [[nodiscard]] std::size_t transferred() const noexcept { return transferred_; }
   void set_received() noexcept { phase_ = Phase::received; }
+  [[nodiscard]] RequestState* as_request() noexcept final { return this; }
+  /// It asked to begin in the loop, or got its callback late.
+  void run() final;
   void set_handle(void* handle) noexcept { handle_ = handle; }
   bool cancel();
   void set_deadline(Clock::time_point when);
@@ -171,6 +173,11 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
 
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
   [[nodiscard]] Loop& loop() const noexcept;
+  /// What it works on: a stream, a socket, a listener; null when it has no place there, or none any more.
+  [[nodiscard]] LoopResource* resource() const noexcept { return resource_; }
+  void set_resource(LoopResource* resource) noexcept { resource_ = resource; }
+  /// Gives up the place as the receiver of its resource, if it has it, and forgets the resource.
+  inline void leave_resource() noexcept;
   /// What dumps and traces call the operation.
   [[nodiscard]] virtual const char* name() const noexcept = 0;
   [[nodiscard]] CallSite site() const noexcept { return CallSite::at(file_, line_); }
@@ -204,7 +211,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   inline void finish_here(int err) noexcept;
   /// For one who puts many finished states into the ready list at once: all of `finish()` but that. The state
   /// is in a list of the caller's.
-  inline void set_finished(Phase finished_or_settled = Phase::finished) noexcept;
+  inline void set_finished() noexcept;
   /// A state that was kept when its operation was over begins the next one; see `StateCache`.
   inline void begin_again(LoopCore& core, CallSite site, Phase phase, Marks marks,
                           std::size_t transferred) noexcept;
@@ -216,10 +223,11 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   void postpone_deadline() noexcept;
   /// The operation's turn has come, see `schedule_begin()`.
   virtual void begin() {}
-  /// The last step before the callback: give up the place in the stream or queue. Code of the user that runs
-  /// in it, which has to be marked as `in_delivery`, may destroy the handle; the state then goes when this
-  /// returns.
-  virtual void on_delivery() noexcept {}
+  /// The last step before the callback: give up the place in the stream or queue. Not called when
+  /// `plain_delivery` is marked; the place as receiver is given up all the same. Code of the user that runs
+  /// in it, which has to be marked as `in_delivery`, may destroy the handle; the state is then destroyed when
+  /// this returns.
+  virtual void on_delivery() noexcept;
   /// To be called behind it, while still `in_delivery`: that code may have destroyed the Loop.
   void drop_call_of_closed_loop() noexcept;
   /// The handle goes while the state is `in_delivery`.
@@ -249,6 +257,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   Marks marks_;
   std::uint32_t deadline_index_ = no_deadline;
   LoopCore* core_;
+  LoopResource* resource_ = nullptr;
   void* handle_ = nullptr;
   std::size_t transferred_ = 0;
   InlineFunction callback_;

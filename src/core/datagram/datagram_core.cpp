@@ -41,8 +41,8 @@ void DatagramCore::release_datagram() noexcept {
 
 // Two passes: ending a request may start the next one of a queue, which must find its socket gone.
 void DatagramCore::detach_operations(int err) noexcept {
-  const std::array<DatagramOperation*, 2> single{receiving_, disconnecting_};
-  receiving_ = nullptr;
+  const std::array<DatagramOperation*, 2> single{receiver(), disconnecting_};
+  receiver_ = nullptr;
   disconnecting_ = nullptr;
   QueueCore* const queue = sends_.empty() ? nullptr : sends_.front()->queue();
   if (queue != nullptr) queue->pipeline_gone();
@@ -82,7 +82,7 @@ void DatagramCore::loop_closed() noexcept {
 
 void DatagramCore::start_receive(DatagramReceive& receive) {
   int err = 0;
-  if (receiving_ != nullptr) {
+  if (receiver_ != nullptr) {
     err = EBUSY;
   } else if (state_ != State::open) {
     err = ENOTCONN;
@@ -91,7 +91,7 @@ void DatagramCore::start_receive(DatagramReceive& receive) {
     receive.finish(err);
     return;
   }
-  receiving_ = &receive;
+  receiver_ = &receive;
   receive.set_socket(this);
   serve_receiver(false);
 }
@@ -101,24 +101,24 @@ void DatagramCore::serve_receiver(bool may_read) {
     serve(may_read);
   } catch (const std::bad_alloc&) {
     // What a request has already is enough for it.
-    receiving_->none_left();
-    receiving_->finish(ENOMEM);
+    receiver()->none_left();
+    receiver()->finish(ENOMEM);
   }
 }
 
 void DatagramCore::serve(bool may_read) {
-  while (receiving_ != nullptr && receiving_->is_unfinished()) {
+  while (receiver_ != nullptr && receiver()->is_unfinished()) {
     if (pending_head_ != nullptr) {
-      receiving_->take(std::move(pending_head_->datagram));
+      receiver()->take(std::move(pending_head_->datagram));
       pop_pending();
     } else if (batch_ != nullptr) {
       const DatagramPiece taken = piece();
-      receiving_->take(taken);
+      receiver()->take(taken);
       pass_piece(taken);
       if (batch_next_ == batch_end_) drop_batch();
     } else {
-      receiving_->none_left();
-      if (!receiving_->is_unfinished()) return;
+      receiver()->none_left();
+      if (!receiver()->is_unfinished()) return;
       if (!may_read) {
         backend_->want_readable();
         return;
@@ -136,7 +136,7 @@ bool DatagramCore::receive_batch() {
   const std::size_t count = backend_->try_receive(batch.prepare(gives_info_), err);
   if (count == 0) {
     if (err == EAGAIN) return true;
-    receiving_->finish(err);
+    receiver()->finish(err);
     return false;
   }
   batch_ = &batch;
@@ -177,7 +177,7 @@ std::size_t DatagramCore::batch_datagrams() const noexcept {
   return count;
 }
 
-void DatagramCore::keep_batch() noexcept {
+void DatagramCore::settle_lease() noexcept {
   try {
     while (batch_next_ < batch_end_) {
       const DatagramPiece kept = piece();
@@ -345,7 +345,7 @@ void DatagramCore::start_disconnect(DatagramControlState& control) {
   int err = 0;
   if (state_ != State::open) {
     err = ENOTCONN;
-  } else if (receiving_ != nullptr || !sends_.empty() || !waiting_.empty()) {
+  } else if (receiver_ != nullptr || !sends_.empty() || !waiting_.empty()) {
     err = EBUSY;
   }
   if (err != 0) {

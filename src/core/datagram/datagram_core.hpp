@@ -10,14 +10,14 @@
 
 #include "core/datagram/datagram_operations.hpp"
 #include "core/datagram/operation_list.hpp"
-#include "core/datagram/receive_batch.hpp"
 #include "core/loop/loop_core.hpp"
+#include "core/loop/receive_batch.hpp"
 
 namespace tsock::detail {
 
 /// The engine behind a Datagram: checks, the one-in-flight rule, datagrams read ahead, gathering of sends. It
 /// runs no code of the user.
-class DatagramCore final : public DatagramEvents, public LoopResource {
+class DatagramCore final : public LoopResource, public DatagramEvents {
  public:
   DatagramCore(LoopCore& core, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options);
 
@@ -29,16 +29,10 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   void release_datagram() noexcept;
 
   void start_receive(DatagramReceive& receive);
-  [[nodiscard]] bool is_receiver(const DatagramReceive& receive) const noexcept {
-    return receiving_ == &receive;
-  }
-  void end_receive(const DatagramReceive& receive) noexcept {
-    if (receiving_ == &receive) receiving_ = nullptr;
-  }
   /// Puts a datagram in front of those that wait.
   void put_back(ReceivedDatagram datagram) noexcept;
   /// Moves what is left of the batch out of the loop's room.
-  void keep_batch() noexcept;
+  void settle_lease() noexcept override;
   /// There was no memory to keep them.
   void count_lost(std::size_t datagrams) noexcept { lost_ += datagrams; }
   /// Datagrams that nobody will get.
@@ -74,6 +68,10 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   };
 
   ~DatagramCore();
+  /// Its receiver.
+  [[nodiscard]] DatagramReceive* receiver() const noexcept {
+    return static_cast<DatagramReceive*>(receiver_);
+  }
   void serve_receiver(bool may_read);
   void serve(bool may_read);
   bool receive_batch();
@@ -98,7 +96,6 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
 
   LoopCore* core_;
   std::unique_ptr<DatagramBackend> backend_;
-  DatagramReceive* receiving_ = nullptr;
   DatagramControlState* disconnecting_ = nullptr;
   OperationChain<DatagramOperation> sends_;
   OperationChain<DatagramOperation> waiting_;
@@ -116,5 +113,11 @@ class DatagramCore final : public DatagramEvents, public LoopResource {
   bool gives_info_ = false;
   bool strict_ = false;
 };
+
+// The resource of a DatagramOperation is a socket.
+inline DatagramCore* DatagramOperation::socket() const noexcept {
+  return static_cast<DatagramCore*>(resource());
+}
+inline void DatagramOperation::set_socket(DatagramCore* socket) noexcept { set_resource(socket); }
 
 }  // namespace tsock::detail

@@ -40,8 +40,8 @@ ReceivedDatagram DatagramPiece::keep(LoopCore& core) const {
 
 void DatagramOperation::describe(std::ostream& out) const {
   if (queue() != nullptr) out << ", queue \"" << queue()->name() << '"' << (is_started() ? "" : " waiting");
-  if (socket_ == nullptr || socket_->backend() == nullptr) return;
-  const Address local = socket_->backend()->local_address();
+  if (socket() == nullptr || socket()->backend() == nullptr) return;
+  const Address local = socket()->backend()->local_address();
   if (!local.is_empty()) out << ", on " << local.string();
 }
 
@@ -50,23 +50,16 @@ void DatagramOperation::describe(std::ostream& out) const {
 void DatagramReceive::interrupt(int err) {
   if (DatagramCore* const source = socket(); source != nullptr) {
     give_back(*source);
-    source->end_receive(*this);
-    set_socket(nullptr);
+    leave_resource();
   }
   finish(err);
-}
-
-void DatagramReceive::on_delivery() noexcept {
-  if (socket() == nullptr) return;
-  socket()->end_receive(*this);
-  set_socket(nullptr);
 }
 
 void DatagramReceive::on_abandon() noexcept {
   DatagramCore* const source = socket();
   if (source == nullptr) return;
   give_back(*source);
-  on_delivery();
+  leave_resource();
 }
 
 void RecvfromState::take(const DatagramPiece& piece) { take(piece.keep(core())); }

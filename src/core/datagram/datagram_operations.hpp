@@ -31,8 +31,8 @@ struct DatagramPiece {
 class DatagramOperation : public QueueableState {
  public:
   using QueueableState::QueueableState;
-  [[nodiscard]] DatagramCore* socket() const noexcept { return socket_; }
-  void set_socket(DatagramCore* socket) noexcept { socket_ = socket; }
+  [[nodiscard]] inline DatagramCore* socket() const noexcept;
+  inline void set_socket(DatagramCore* socket) noexcept;
   void end_without_socket(int err) noexcept {
     if (!is_started()) leave_queue();
     finish(err);
@@ -42,7 +42,6 @@ class DatagramOperation : public QueueableState {
  private:
   template <class T>
   friend class OperationChain;
-  DatagramCore* socket_ = nullptr;
   DatagramOperation* list_prev_ = nullptr;
   DatagramOperation* list_next_ = nullptr;
 };
@@ -50,7 +49,9 @@ class DatagramOperation : public QueueableState {
 /// A request that receives.
 class DatagramReceive : public DatagramOperation {
  public:
-  using DatagramOperation::DatagramOperation;
+  DatagramReceive(LoopCore& core, CallSite site) noexcept : DatagramOperation(core, site) {
+    mark(plain_delivery);
+  }
   void start_in_queue() override {}
   void interrupt(int err) override;
 
@@ -63,7 +64,6 @@ class DatagramReceive : public DatagramOperation {
   virtual void give_back(DatagramCore& socket) noexcept = 0;
 
  protected:
-  void on_delivery() noexcept override;
   void on_abandon() noexcept override;
 };
 
@@ -81,7 +81,7 @@ class RecvfromState : public ResultState<ReceivedDatagram, DatagramReceive> {
 
 class RecvIntoState : public ResultState<ReceivedInto, DatagramReceive> {
  public:
-  RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, site) { unmark(plain_delivery); }
   [[nodiscard]] const char* name() const noexcept override { return "recvfrom"; }
   void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
   void take(const DatagramPiece& piece) override;

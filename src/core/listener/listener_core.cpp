@@ -25,25 +25,20 @@ constexpr unsigned most_failed_in_row = 1024;
 }  // namespace
 
 void AcceptState::interrupt(int err) {
-  if (listener_ != nullptr) listener_->end_accept(*this);
-  listener_ = nullptr;
+  leave_resource();
   finish(err);
 }
 
 void AcceptState::describe(std::ostream& out) const {
-  if (!is_unfinished() || listener_ == nullptr || listener_->backend() == nullptr) return;
-  out << ", on " << listener_->backend()->local_address().string();
-  if (listener_->is_paused()) out << ", paused";
-}
-
-void AcceptState::on_delivery() noexcept {
-  if (listener_ != nullptr) listener_->end_accept(*this);
+  if (!is_unfinished() || listener() == nullptr || listener()->backend() == nullptr) return;
+  out << ", on " << listener()->backend()->local_address().string();
+  if (listener()->is_paused()) out << ", paused";
 }
 
 void AcceptState::on_abandon() noexcept {
-  if (listener_ == nullptr) return;
-  listener_->end_accept(*this);
-  if (value_.is_open()) listener_->give_back(std::move(value_));
+  ListenerCore* const from = listener();
+  leave_resource();
+  if (from != nullptr && value_.is_open()) from->give_back(std::move(value_));
 }
 
 ListenerCore::ListenerCore(LoopCore& core, std::unique_ptr<ListenerBackend> backend,
@@ -59,12 +54,12 @@ void ListenerCore::start_accept(AcceptState& accept) {
     accept.finish(ENOTCONN);
     return;
   }
-  if (accepting_ != nullptr) {
+  if (receiver_ != nullptr) {
     accept.finish(EBUSY);
     return;
   }
-  accepting_ = &accept;
-  accept.set_listener(this);
+  receiver_ = &accept;
+  accept.set_resource(this);
   if (returned_.is_open()) {
     accept.finish_with(std::move(returned_));
   } else if (may_have_more_) {
@@ -74,12 +69,8 @@ void ListenerCore::start_accept(AcceptState& accept) {
   }
 }
 
-void ListenerCore::end_accept(const AcceptState& accept) noexcept {
-  if (accepting_ == &accept) accepting_ = nullptr;
-}
-
 void ListenerCore::cancel_accept(const AcceptState& accept) noexcept {
-  if (accepting_ == &accept && accepting_->is_unfinished()) accepting_->interrupt(ECANCELED);
+  if (receiver_ == &accept && receiver_->is_unfinished()) receiver_->interrupt(ECANCELED);
 }
 
 std::shared_ptr<ListenerCore*> ListenerCore::handle() {
@@ -93,7 +84,7 @@ void ListenerCore::on_acceptable() noexcept {
 }
 
 void ListenerCore::try_accept() noexcept {
-  if (accepting_ == nullptr || !accepting_->is_unfinished() || is_paused()) return;
+  if (receiver_ == nullptr || !receiver_->is_unfinished() || is_paused()) return;
   int err = 0;
   int failed = 0;
   for (unsigned tries = 0; tries < most_failed_in_turn; ++tries) {
@@ -106,7 +97,7 @@ void ListenerCore::try_accept() noexcept {
   if (err == 0) {
     failed_in_row_ = 0;
     try {
-      accepting_->finish_with(Stream(core_->loop(), std::move(accepted_backend_), accepted_));
+      accept()->finish_with(Stream(core_->loop(), std::move(accepted_backend_), accepted_));
       return;
     } catch (const std::bad_alloc&) {
       err = ENOMEM;
@@ -119,7 +110,7 @@ void ListenerCore::try_accept() noexcept {
   } else if (is_shortage(err)) {
     pause(err);
   } else if (is_listener_broken(err)) {
-    accepting_->finish(err);
+    receiver_->finish(err);
   } else if (failed_in_row_ >= most_failed_in_row) {
     // An error that stays, a rule that forbids every connection say, must not keep the loop busy.
     failed_in_row_ = 0;
@@ -152,7 +143,7 @@ void ListenerCore::pause(int err) {
     // Not even memory to wait with: the one who accepts decides what to do.
     pause_ = Request<void>();
     may_have_more_ = true;
-    accepting_->finish(err);
+    receiver_->finish(err);
     return;
   }
   pause_error_ = err;
@@ -174,8 +165,7 @@ void ListenerCore::set_pause_callback(std::function<void(int)> function) {
 }
 
 void ListenerCore::loop_closed() noexcept {
-  if (accepting_ != nullptr) accepting_->set_listener(nullptr);
-  accepting_ = nullptr;
+  if (receiver_ != nullptr) receiver_->leave_resource();
   if (ReadyTask::is_linked()) ReadyTask::unlink();
   pause_ = Request<void>();
   returned_ = Stream();
@@ -184,10 +174,10 @@ void ListenerCore::loop_closed() noexcept {
 }
 
 void ListenerCore::release_listener() noexcept {
-  AcceptState* const accept = accepting_;
+  RequestState* const waiting = receiver_;
   if (handle_ != nullptr) *handle_ = nullptr;
   loop_closed();
-  if (accept != nullptr) accept->finish(ECANCELED);
+  if (waiting != nullptr) waiting->finish(ECANCELED);
   LoopCore& core = *core_;
   this->~ListenerCore();
   core.deallocate(static_cast<void*>(this), sizeof(ListenerCore));

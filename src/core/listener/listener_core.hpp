@@ -15,28 +15,24 @@ class ListenerCore;
 /// Waits for one connection.
 class AcceptState : public ResultState<Stream> {
  public:
-  AcceptState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  AcceptState(LoopCore& core, CallSite site) : ResultState(core, site) { mark(plain_delivery); }
   [[nodiscard]] const char* name() const noexcept override { return "accept"; }
-  [[nodiscard]] ListenerCore* listener() const noexcept { return listener_; }
-  void set_listener(ListenerCore* listener) noexcept { listener_ = listener; }
+  [[nodiscard]] inline ListenerCore* listener() const noexcept;
   void interrupt(int err) override;
   void describe(std::ostream& out) const override;
 
  private:
-  void on_delivery() noexcept override;
   void on_abandon() noexcept override;
-  ListenerCore* listener_ = nullptr;
 };
 
 /// The engine behind a Listener.
-class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopResource {
+class ListenerCore final : public LoopResource, public ListenerEvents, public ReadyTask {
  public:
   ListenerCore(LoopCore& core, std::unique_ptr<ListenerBackend> backend, const StreamOptions& accepted);
 
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
   [[nodiscard]] ListenerBackend* backend() const noexcept { return backend_.get(); }
   void start_accept(AcceptState& accept);
-  void end_accept(const AcceptState& accept) noexcept;
   /// Ends an accept with ECANCELED, when it is the one that waits.
   void cancel_accept(const AcceptState& accept) noexcept;
   [[nodiscard]] bool is_usable() const noexcept { return backend_ != nullptr && !core_->is_closed(); }
@@ -55,6 +51,8 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
 
  private:
   ~ListenerCore() = default;
+  /// Its receiver.
+  [[nodiscard]] AcceptState* accept() const noexcept { return static_cast<AcceptState*>(receiver_); }
   void try_accept() noexcept;
   void pause(int err);
   void log(const char* what, int err);
@@ -62,7 +60,6 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
   LoopCore* core_;
   std::unique_ptr<ListenerBackend> backend_;
   StreamOptions accepted_;
-  AcceptState* accepting_ = nullptr;
   std::unique_ptr<StreamBackend> accepted_backend_;  // while there is no memory for its stream
   Stream returned_;
   Request<void> pause_;
@@ -73,5 +70,7 @@ class ListenerCore final : public ListenerEvents, public ReadyTask, public LoopR
   bool may_have_more_ = false;
   std::shared_ptr<std::function<void(int)>> pause_callback_;
 };
+
+inline ListenerCore* AcceptState::listener() const noexcept { return static_cast<ListenerCore*>(resource()); }
 
 }  // namespace tsock::detail

@@ -7,9 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/datagram/datagram_core.hpp"
-#include "core/datagram/receive_batch.hpp"
-#include "core/stream/stream_core.hpp"
+#include "core/loop/receive_batch.hpp"
 
 namespace tsock {
 
@@ -63,13 +61,13 @@ unsigned LoopCore::run_ready(unsigned budget) {
   using Phase = ReadyNode::Phase;
   for (; budget != 0 && !ready_.empty(); --budget) {
     auto& node = static_cast<ReadyNode&>(ready_.take_first());
-    const Phase phase = node.phase_;
-    if (phase < Phase::finished || phase > Phase::served) [[unlikely]] {
-      run_other(node);
+    if (node.phase() != Phase::finished) [[unlikely]] {
+      current_parent_ = 0;
+      node.run();
       continue;
     }
     auto& state = static_cast<RequestState&>(node);
-    node.phase_ = Phase::delivered;
+    state.phase_ = Phase::delivered;
     ++ended_;
     if (is_traced()) [[unlikely]] {
       trace(TraceKind::delivered, state);
@@ -78,9 +76,9 @@ unsigned LoopCore::run_ready(unsigned budget) {
         continue;
       }
     }
-    if (phase == Phase::served) {
-      static_cast<StreamRead&>(state).leave_stream();
-    } else if (phase == Phase::finished && !state.deliver()) [[unlikely]] {
+    if (state.has(RequestState::plain_delivery)) [[likely]] {
+      state.leave_resource();
+    } else if (!state.deliver()) [[unlikely]] {
       continue;
     }
     state.call_back();
@@ -88,18 +86,8 @@ unsigned LoopCore::run_ready(unsigned budget) {
   return budget;
 }
 
-// A task, a request that asked to begin in the loop, or one that got its callback late.
-void LoopCore::run_other(ReadyNode& node) {
-  if (!node.is_request()) {
-    current_parent_ = 0;
-    static_cast<ReadyTask&>(node).run();
-    return;
-  }
-  auto& state = static_cast<RequestState&>(node);
-  if (!state.is_unfinished()) {
-    state.call_back();
-    return;
-  }
+// A request that asked to begin in the loop.
+void LoopCore::begin(RequestState& state) {
   state.mark(RequestState::awaited);
   beginning_ = &state;
   list_unfinished(state);
@@ -185,8 +173,8 @@ void LoopCore::drain(bool output_may_wait) noexcept {
       if (done) break;
     }
   } while (!ready_.empty() && budget != 0 && !thrown);
-  if (lease_ != nullptr) settle_lease();
-  if (batch_lease_ != nullptr) std::exchange(batch_lease_, nullptr)->keep_batch();
+  lease_.settle();
+  batch_lease_.settle();
   keep_alive_while_busy();
   neglect(draining);
   neglect(in_event);
@@ -219,8 +207,8 @@ void LoopCore::expire(Clock::time_point now) {
   }
 }
 
-std::span<std::byte> LoopCore::borrow_receive_buffer(StreamCore& user) {
-  if (lease_ != nullptr && lease_ != &user) settle_lease();
+std::span<std::byte> LoopCore::borrow_receive_buffer(const LoopResource& user) {
+  lease_.settle_unless_of(user);
   return receive_buffer_.room();
 }
 
@@ -230,13 +218,11 @@ void LoopCore::chunk_is_free(ReceiveChunk& chunk) noexcept {
   last_block_is_back();
 }
 
-ReceiveBatch& LoopCore::borrow_receive_batch(DatagramCore& user) {
-  if (batch_lease_ != nullptr && batch_lease_ != &user) std::exchange(batch_lease_, nullptr)->keep_batch();
+ReceiveBatch& LoopCore::borrow_receive_batch(const LoopResource& user) {
+  batch_lease_.settle_unless_of(user);
   if (batch_ == nullptr) batch_ = std::make_unique<ReceiveBatch>();
   return *batch_;
 }
-
-void LoopCore::settle_lease() { std::exchange(lease_, nullptr)->keep_unread_bytes(); }
 
 std::span<std::byte> LoopCore::send_buffer() {
   if (send_buffer_ == nullptr) send_buffer_.reset(new (std::nothrow) std::byte[send_buffer_size]);
@@ -254,13 +240,13 @@ void LoopCore::close() noexcept {
       resource.loop_closed();
     }
   }
-  lease_ = nullptr;
-  batch_lease_ = nullptr;
+  lease_.drop();
+  batch_lease_.drop();
   for (NodeList* list : {&live_, &ready_}) {
     while (!list->empty()) {
       auto& node = static_cast<ReadyNode&>(list->front());
       node.unlink();
-      if (node.is_request()) static_cast<RequestState&>(node).leave_loop();
+      if (RequestState* const state = node.as_request(); state != nullptr) state->leave_loop();
     }
   }
   trace_.reset();
@@ -284,8 +270,8 @@ void LoopCore::dump(std::ostream& out) {
   std::vector<const RequestState*> states;
   for (NodeList* list : {&live_, &ready_}) {
     for (ListNode* place = list->first(); place != list->end(); place = place->next) {
-      const auto& node = static_cast<const ReadyNode&>(*place);
-      if (node.is_request()) states.push_back(&static_cast<const RequestState&>(node));
+      const RequestState* const state = static_cast<ReadyNode&>(*place).as_request();
+      if (state != nullptr) states.push_back(state);
     }
   }
   for (NodeList* list : {&flushes_, &next_turn_resources_, &resources_}) {

@@ -20,10 +20,8 @@
 
 namespace tsock::detail {
 
-class DatagramCore;
 class QueueCore;
 class ReceiveBatch;
-class StreamCore;
 
 /// A circular list of nodes.
 class NodeList {
@@ -84,11 +82,43 @@ class LoopResource : public ListNode {
   /// A queue whose entries have this as their pipeline is stopped: has `QueueCore::put_back()` called, the
   /// last one first, for each entry of it that was started and of which nothing has left.
   virtual void undo_starts(QueueCore& /*queue*/, bool /*but_the_first*/) noexcept {}
+  /// Moves what it has in memory that the loop has lent to memory of its own: the turn ends, or another
+  /// resource borrows it.
+  virtual void settle_lease() noexcept {}
+  void end_receiver(const RequestState& state) noexcept {
+    if (receiver_ == &state) receiver_ = nullptr;
+  }
 
  protected:
   ~LoopResource() {
     if (is_linked()) unlink();
   }
+
+  /// The one request that takes what comes in: the reader of a stream, the receiver of a socket, the accept
+  /// of a listener. It keeps this place until it is delivered.
+  RequestState* receiver_ = nullptr;
+};
+
+/// Memory of the loop in which one resource at a time may keep what it has received, until the end of the
+/// turn.
+class Lease {
+ public:
+  void give_to(LoopResource& holder) noexcept { holder_ = &holder; }
+  [[nodiscard]] bool is_held_by(const LoopResource& resource) const noexcept { return holder_ == &resource; }
+  void end_of(const LoopResource& resource) noexcept {
+    if (holder_ == &resource) holder_ = nullptr;
+  }
+  /// What its holder has in it moves out.
+  void settle() noexcept {
+    if (holder_ != nullptr) std::exchange(holder_, nullptr)->settle_lease();
+  }
+  void settle_unless_of(const LoopResource& user) noexcept {
+    if (holder_ != &user) settle();
+  }
+  void drop() noexcept { holder_ = nullptr; }
+
+ private:
+  LoopResource* holder_ = nullptr;
 };
 
 /// The part of the loop that knows no event library: completions, deadlines, pools, the shared receive
@@ -253,10 +283,10 @@ class LoopCore {
   /// Ends what is due and arms the timer for the next one.
   void expire(Clock::time_point now);
 
-  // The receive buffer: one stream at a time may keep unread bytes in it, until the end of the turn.
+  // The receive buffer, which is leased to one stream.
   /// The buffer for a read by `user`; another stream's unread bytes move to that stream first. Empty when
   /// there is no memory.
-  std::span<std::byte> borrow_receive_buffer(StreamCore& user);
+  std::span<std::byte> borrow_receive_buffer(const LoopResource& user);
   [[nodiscard]] ReceiveBuffer& receive_buffer() noexcept { return receive_buffer_; }
   /// A message stays in the chunk that was read into last.
   [[gnu::always_inline]] void keep_message() noexcept {
@@ -266,21 +296,19 @@ class LoopCore {
   /// The last message of a chunk is gone.
   void chunk_is_free(ReceiveChunk& chunk) noexcept;
   /// What `user` has in it is `leased_bytes()` from now on.
-  void lease_receive_buffer(StreamCore& user) noexcept { lease_ = &user; }
+  void lease_receive_buffer(LoopResource& user) noexcept { lease_.give_to(user); }
   [[nodiscard]] UnreadBytes& leased_bytes() noexcept { return leased_bytes_; }
   /// Whether `user` has bytes in it that nobody has taken; the loop `is_attentive()` then.
-  [[nodiscard]] bool leases_to(const StreamCore& user) const noexcept { return lease_ == &user; }
-  void end_lease(const StreamCore& user) noexcept {
-    if (lease_ == &user) lease_ = nullptr;
+  [[nodiscard]] bool leases_to(const LoopResource& user) const noexcept { return lease_.is_held_by(user); }
+  void end_lease(const LoopResource& user) noexcept {
+    lease_.end_of(user);
     receive_buffer_.lease_ended();
   }
   /// The room for a batch of datagrams to be received by `user`; what another socket has in it moves to that
   /// socket first.
-  ReceiveBatch& borrow_receive_batch(DatagramCore& user);
-  void lease_receive_batch(DatagramCore& user) noexcept { batch_lease_ = &user; }
-  void end_batch_lease(const DatagramCore& user) noexcept {
-    if (batch_lease_ == &user) batch_lease_ = nullptr;
-  }
+  ReceiveBatch& borrow_receive_batch(const LoopResource& user);
+  void lease_receive_batch(LoopResource& user) noexcept { batch_lease_.give_to(user); }
+  void end_batch_lease(const LoopResource& user) noexcept { batch_lease_.end_of(user); }
   /// The buffer in which many small vectors become one write; valid during one flush. Empty when there is no
   /// memory.
   std::span<std::byte> send_buffer();
@@ -362,12 +390,12 @@ class LoopCore {
       keep_alive(is_kept_alive_);
     }
   }
-  void settle_lease();
   void drain(bool output_may_wait) noexcept;
   [[nodiscard]] bool may_output_wait() noexcept;
   void end_batch(bool turn_ends) noexcept;
   unsigned run_ready(unsigned budget);
-  void run_other(ReadyNode& node);
+  friend void RequestState::run();
+  void begin(RequestState& state);
   /// Sees to it that `drain()` will come.
   void ensure_drain() noexcept {
     if (attention_ == none) [[unlikely]]
@@ -416,9 +444,9 @@ class LoopCore {
   LoopMetrics metrics_;
   DeadlineHeap deadlines_;
   Clock::time_point armed_ = Clock::time_point::max();
-  StreamCore* lease_ = nullptr;
+  Lease lease_;
   UnreadBytes leased_bytes_;
-  DatagramCore* batch_lease_ = nullptr;
+  Lease batch_lease_;
   std::unique_ptr<ReceiveBatch> batch_;
   ReceiveBuffer receive_buffer_{this};
   std::size_t held_chunks_ = 0;  // by messages
@@ -429,8 +457,7 @@ class LoopCore {
 
 [[gnu::always_inline]] inline RequestState::RequestState(LoopCore& core, CallSite site,
                                                          Here /*here*/) noexcept
-    : ReadyNode(Phase::in_progress),
-      marks_(core.first_marks()),
+    : marks_(core.first_marks()),
       core_(&core),
       parent_id_(core.current_parent()),
       file_(site.file()),
@@ -451,8 +478,15 @@ class LoopCore {
   own_word_ = 0;
 }
 
-[[gnu::always_inline]] inline void RequestState::set_finished(Phase finished_or_settled) noexcept {
-  phase_ = finished_or_settled;
+[[gnu::always_inline]] inline void RequestState::leave_resource() noexcept {
+  LoopResource* const resource = resource_;
+  if (resource == nullptr) return;
+  resource_ = nullptr;
+  resource->end_receiver(*this);
+}
+
+[[gnu::always_inline]] inline void RequestState::set_finished() noexcept {
+  phase_ = Phase::finished;
   if (deadline_index_ != no_deadline) [[unlikely]]
     drop_deadline();
 }

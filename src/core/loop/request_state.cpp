@@ -80,6 +80,16 @@ void RequestState::schedule_begin() noexcept {
 
 bool RequestState::can_call_back_late() const noexcept { return !is_received() && !core_->is_closed(); }
 
+void RequestState::on_delivery() noexcept { leave_resource(); }
+
+void RequestState::run() {
+  if (is_unfinished()) {
+    core_->begin(*this);
+  } else {
+    call_back();
+  }
+}
+
 // What can never be called goes at once, with all that it captured.
 void RequestState::deliver_late() {
   if (has(in_delivery)) return;  // the call comes right behind

@@ -167,6 +167,7 @@ template <class Entry>
 template <class Entry>
 [[gnu::always_inline]] inline void QueueCore::add(Entry& entry) {
   entry.queue_ = this;
+  entry.unmark(RequestState::plain_delivery);
   LoopResource* const pipeline = entry.pipeline();
   if (head_ == nullptr && may_start(pipeline)) [[likely]] {
     start_entry(entry, pipeline);

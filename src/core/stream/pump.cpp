@@ -120,9 +120,11 @@ class PumpState;
 class PumpRead : public ResultState<void, StreamRead> {
  public:
   PumpRead(LoopCore& core, PumpState& pump, PumpChunks& chunks, CallSite site)
-      : ResultState(core, site), pump_(&pump), chunks_(&chunks) {}
+      : ResultState(core, site), pump_(&pump), chunks_(&chunks) {
+    unmark(plain_delivery);
+  }
   [[nodiscard]] const char* name() const noexcept override { return "pump_read"; }
-  ~PumpRead() override { leave_stream(); }
+  ~PumpRead() override { leave_resource(); }
 
   /// There is room again.
   void resume() {

@@ -69,7 +69,7 @@ void StreamCore::destroy() noexcept {
 
 // In two passes: one that ends may start the next entry of its queue, which must find its stream gone.
 void StreamCore::detach_operations(int err) noexcept {
-  StreamRead* const reading = std::exchange(reading_, nullptr);
+  StreamRead* const reading = static_cast<StreamRead*>(std::exchange(receiver_, nullptr));
   flags_.is_shutting_down = false;
   QueueCore* const queue = writes_.empty() ? nullptr : write_at(writes_.front()).queue();
   NodeList listed;
@@ -97,7 +97,7 @@ void StreamCore::detach_operations(int err) noexcept {
 }
 
 void StreamCore::for_each_request(void (*visit)(void* context, RequestState& state), void* context) {
-  if (reading_ != nullptr && !reading_->is_linked()) visit(context, *reading_);
+  if (receiver_ != nullptr && !reader()->is_linked()) visit(context, *receiver_);
   for (NodeList* list : {&others_, &writes_}) {
     for (ListNode* node = list->first(); node != list->end(); node = node->next)
       visit(context, static_cast<StreamOperation&>(*node));
@@ -305,7 +305,7 @@ void StreamCore::monitor_is_over() noexcept {
   if (flags_.state != State::open) return;
   backend_->unwant_broken();
   // A blocked write asked for it, too.
-  if (strict_ && reading_ == nullptr && has_blocked_write()) backend_->want_broken();
+  if (strict_ && receiver_ == nullptr && has_blocked_write()) backend_->want_broken();
 }
 
 void StreamCore::interrupt_control(StreamControl& control, int err) noexcept {
@@ -336,7 +336,7 @@ void StreamCore::end_control(StreamControl& control) noexcept {
 
 void StreamCore::cancel_all_but_writes(const QueueCore* kept) {
   const auto remaining = [this, kept]() -> StreamOperation* {
-    if (reading_ != nullptr && reading_->is_unfinished()) return reading_;
+    if (receiver_ != nullptr && reader()->is_unfinished()) return reader();
     for (ListNode* node = others_.first(); node != others_.end(); node = node->next) {
       auto& operation = static_cast<StreamOperation&>(*node);
       if (!operation.has(RequestState::controlling) && operation.queue() != kept) return &operation;
@@ -358,7 +358,7 @@ void StreamCore::on_broken(int err) noexcept {
     if (has_blocked_write()) {
       // The reader goes first; it meets the end, or this comes again.
       if (is_draining_reader()) {
-        if (reading_->can_take()) backend_->want_broken();
+        if (reader()->can_take()) backend_->want_broken();
       } else {
         latch_write(err);
         fail_writes(err);
@@ -379,18 +379,18 @@ void StreamCore::break_reads(int err) {
   }
   latch_read(err);
   free_unread();
-  if (reading_ != nullptr && reading_->is_unfinished()) fail_reader(err);
+  if (receiver_ != nullptr && reader()->is_unfinished()) fail_reader(err);
 }
 
 bool StreamCore::has_blocked_write() noexcept { return flags_.write_blocked && !writes_.empty(); }
 
 bool StreamCore::is_draining_reader() const noexcept {
-  return !fail_on_first_error_ && reading_ != nullptr && reading_->is_unfinished() && read_error_ == 0;
+  return !fail_on_first_error_ && receiver_ != nullptr && reader()->is_unfinished() && read_error_ == 0;
 }
 
 // Before a write that fails takes the reading side with it, its reader gets what is there.
 void StreamCore::drain_reader() {
-  if (reading_ != nullptr && reading_->is_unfinished() && read_error_ == 0) serve_reader(true);
+  if (receiver_ != nullptr && reader()->is_unfinished() && read_error_ == 0) serve_reader(true);
 }
 
 // A blocked write may have waited for it.

@@ -42,7 +42,7 @@ class StreamFollower : public ListNode {
 
 /// The engine behind a Stream: checks, the one-in-flight rule, unread bytes, error latches, gathering of
 /// writes. It runs no code of the user; all completions go through the loop's ready list.
-class StreamCore final : public StreamEvents, public LoopResource {
+class StreamCore final : public LoopResource, public StreamEvents {
  public:
   /// What one write may have.
   static constexpr auto most_bytes = static_cast<std::size_t>(std::numeric_limits<ssize_t>::max());
@@ -88,10 +88,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
     if (const Readiness readiness = backend_->want_readable(); readiness != Readiness::later) [[unlikely]]
       readable_already(readiness);
   }
-  [[nodiscard]] bool is_reader(const StreamRead& read) const noexcept { return reading_ == &read; }
-  void end_read(StreamRead& read) noexcept {
-    if (reading_ == &read) reading_ = nullptr;
-  }
+  [[nodiscard]] bool is_reader(const StreamRead& read) const noexcept { return receiver_ == &read; }
   /// Serves the reader from memory and, when it `may_read`, from the backend, until it has enough or has to
   /// wait.
   void serve_reader(bool may_read);
@@ -106,7 +103,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   /// The reader goes, or is finished, without a step of this object.
   void reader_is_over() noexcept;
   /// Moves unread bytes out of the loop's receive buffer.
-  void keep_unread_bytes() noexcept;
+  void settle_lease() noexcept override;
   [[nodiscard]] std::size_t pending_bytes(int& err) noexcept;
 
   // Writes.
@@ -160,7 +157,7 @@ class StreamCore final : public StreamEvents, public LoopResource {
   void abort() noexcept;
   /// Whether operations are outstanding, so that the stream cannot be closed or given away.
   [[nodiscard]] bool is_busy() const noexcept {
-    return reading_ != nullptr || !writes_.empty() || has_waiting() || is_claimed();
+    return receiver_ != nullptr || !writes_.empty() || has_waiting() || is_claimed();
   }
   [[nodiscard]] bool is_shutting_down() const noexcept { return flags_.is_shutting_down; }
   /// From the call on until the completion is delivered.
@@ -205,6 +202,8 @@ class StreamCore final : public StreamEvents, public LoopResource {
   [[nodiscard]] static unsigned fitting(int err) noexcept;
 
   ~StreamCore();
+  /// Its receiver.
+  [[nodiscard]] StreamRead* reader() const noexcept { return static_cast<StreamRead*>(receiver_); }
   static StreamWrite& write_at(ListNode& node) noexcept;
   [[nodiscard]] bool is_usual() const noexcept;
   void place_write(StreamWrite& write) noexcept;
@@ -271,7 +270,6 @@ class StreamCore final : public StreamEvents, public LoopResource {
   // Small: many streams are idle.
   LoopCore* core_;
   std::unique_ptr<StreamBackend> backend_;
-  StreamRead* reading_ = nullptr;
   NodeList writes_;
   NodeList others_;  // controls, and behind them what waits in queues
   std::unique_ptr<Extras> extras_;
@@ -294,11 +292,11 @@ class StreamCore final : public StreamEvents, public LoopResource {
 // For each kind of read, as what lies in memory is served by direct calls.
 template <class Read>
 [[gnu::always_inline]] inline void StreamCore::start_read(Read& read) {
-  if (!is_open() || reading_ != nullptr) [[unlikely]] {
+  if (!is_open() || receiver_ != nullptr) [[unlikely]] {
     refuse_read(read);
     return;
   }
-  reading_ = &read;
+  receiver_ = &read;
   read.set_stream(this);
   if (unread_ != nullptr && read.can_take()) [[likely]] {
     consume_unread(read.feed(unread_->bytes()));
@@ -316,11 +314,9 @@ template <class Read>
   }
 }
 
-inline void StreamRead::leave_stream() noexcept {
-  if (stream() == nullptr) return;
-  stream()->end_read(*this);
-  set_stream(nullptr);
-}
+// The resource of a StreamOperation is a stream.
+inline StreamCore* StreamOperation::stream() const noexcept { return static_cast<StreamCore*>(resource()); }
+inline void StreamOperation::set_stream(StreamCore* stream) noexcept { set_resource(stream); }
 
 inline void StreamCore::consume_unread(std::size_t bytes) noexcept {
   unread_->begin += bytes;

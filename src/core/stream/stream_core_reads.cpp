@@ -30,24 +30,24 @@ void StreamCore::set_read_ahead(std::size_t most) noexcept {
 }
 
 void StreamCore::check_fault() {
-  const int fault = reading_->fault();
+  const int fault = reader()->fault();
   if (fault == 0) [[likely]]
     return;
-  reading_->give_back(*this);
-  reading_->finish(fault);
+  reader()->give_back(*this);
+  reader()->finish(fault);
 }
 
 void StreamCore::refuse_read(StreamRead& read) {
-  const int err = is_disconnecting() ? ECONNABORTED : reading_ != nullptr ? EBUSY : ENOTCONN;
+  const int err = is_disconnecting() ? ECONNABORTED : receiver_ != nullptr ? EBUSY : ENOTCONN;
   read.set_stream(nullptr);
   read.finish(err);
 }
 
 void StreamCore::serve_reader(bool may_read) {
   unsigned calls = 0;
-  while (reading_ != nullptr && reading_->is_unfinished() && reading_->can_take()) {
+  while (receiver_ != nullptr && reader()->is_unfinished() && reader()->can_take()) {
     if (unread_ != nullptr) [[likely]] {
-      consume_unread(reading_->feed(unread_->bytes()));
+      consume_unread(reader()->feed(unread_->bytes()));
       check_fault();
       continue;
     }
@@ -82,7 +82,7 @@ void StreamCore::read_in_next_turn() noexcept {
 }
 
 void StreamCore::on_readable() noexcept {
-  if (reading_ == nullptr) [[unlikely]] {
+  if (receiver_ == nullptr) [[unlikely]] {
     resume_disconnect();
     return;
   }
@@ -90,22 +90,22 @@ void StreamCore::on_readable() noexcept {
 }
 
 void StreamCore::reserve_read(StreamRead& read) {
-  if (!is_open() || reading_ != nullptr) {
+  if (!is_open() || receiver_ != nullptr) {
     refuse_read(read);
   } else {
-    reading_ = &read;
+    receiver_ = &read;
   }
 }
 
 void StreamCore::begin_reserved_read(StreamRead& read) {
-  if (reading_ != &read || !read.is_unfinished()) return;
+  if (receiver_ != &read || !read.is_unfinished()) return;
   read.on_reading();
   serve_reader(false);
 }
 
 // One call of the backend. Returns whether another one may give more at once.
 bool StreamCore::read_from_backend() {
-  if (!reads_ahead_ || !reading_->is_buffered()) return read_in_place();
+  if (!reads_ahead_ || !reader()->is_buffered()) return read_in_place();
   const std::span<std::byte> buffer = core_->borrow_receive_buffer(*this);
   if (buffer.empty()) [[unlikely]]
     return read_in_place();
@@ -123,12 +123,12 @@ bool StreamCore::read_from_backend() {
 // The same for a reader whose space is worth it, or for which there is no buffer.
 bool StreamCore::read_in_place() {
   std::array<iovec, vectors_per_call + 1> vectors;
-  std::size_t count = reading_->space(std::span(vectors).first(vectors_per_call));
+  std::size_t count = reader()->space(std::span(vectors).first(vectors_per_call));
   std::size_t direct = 0;
   for (std::size_t i = 0; i < count; ++i) direct += vectors[i].iov_len;
   std::size_t offered = direct;
   std::span<std::byte> buffer;
-  if (direct < lone_read && read_ahead_width_ != 0 && reading_->wants_read_ahead())
+  if (direct < lone_read && read_ahead_width_ != 0 && reader()->wants_read_ahead())
     buffer = core_->borrow_receive_buffer(*this);
   if (!buffer.empty()) {
     const std::size_t asked_for = direct;
@@ -151,7 +151,7 @@ bool StreamCore::read_in_place() {
   }
   const auto bytes = static_cast<std::size_t>(got);
   if (bytes > direct) take_received(buffer.data(), bytes - direct);
-  if (direct != 0) reading_->advance(std::min(bytes, direct));
+  if (direct != 0) reader()->advance(std::min(bytes, direct));
   check_fault();
   // Behind much more is on its way, as a rule: a try costs less than an event.
   return bytes == offered || !short_is_final_ || (direct >= lone_read && bytes >= lone_read);
@@ -196,7 +196,7 @@ void StreamCore::poison_reads() noexcept {
 }
 
 void StreamCore::fail_reader(int err) {
-  StreamRead& read = *reading_;
+  StreamRead& read = *reader();
   read.at_end(err, *this);
   read.finish(err);
 }
@@ -226,7 +226,7 @@ void StreamCore::free_unread() noexcept {
   owns_unread_ = false;
 }
 
-void StreamCore::keep_unread_bytes() noexcept {
+void StreamCore::settle_lease() noexcept {
   if (unread_ == nullptr || owns_unread_) return;
   UnreadBlock* const block = allocate_unread(unread_->size());
   if (block == nullptr) return;

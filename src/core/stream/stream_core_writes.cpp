@@ -225,9 +225,9 @@ void StreamCore::discount_unsent(std::size_t bytes) noexcept {
 }
 
 void StreamCore::on_shortage(int err) noexcept {
-  if (reading_ != nullptr && reading_->is_unfinished() && reading_->can_take()) {
-    reading_->give_back(*this);
-    reading_->finish(err);
+  if (receiver_ != nullptr && reader()->is_unfinished() && reader()->can_take()) {
+    reader()->give_back(*this);
+    reader()->finish(err);
   }
   if (!flags_.write_blocked) return;
   flags_.write_blocked = false;

@@ -9,8 +9,8 @@ namespace tsock::detail {
 
 void StreamOperation::describe(std::ostream& out) const {
   if (queue() != nullptr) out << ", queue \"" << queue()->name() << '"' << (is_started() ? "" : " waiting");
-  if (stream_ == nullptr || stream_->backend() == nullptr) return;
-  const Address remote = stream_->backend()->remote_address();
+  if (stream() == nullptr || stream()->backend() == nullptr) return;
+  const Address remote = stream()->backend()->remote_address();
   if (!remote.is_empty()) out << ", peer " << remote.string();
 }
 
@@ -32,7 +32,7 @@ void StreamRead::begin_in_queue() {
 bool StreamRead::undo_start() noexcept {
   StreamCore* const source = stream();
   if (source == nullptr || !is_unfinished() || transferred() != 0) return false;
-  source->end_read(*this);
+  source->end_receiver(*this);
   source->add_waiting(*this);
   return true;
 }
@@ -41,7 +41,7 @@ void StreamRead::interrupt(int err) {
   if (StreamCore* const source = stream(); source != nullptr) {
     if (source->is_reader(*this)) {
       give_back(*source);
-      source->end_read(*this);
+      source->end_receiver(*this);
       source->reader_is_over();
     } else {
       source->remove_waiting(*this);
@@ -52,7 +52,7 @@ void StreamRead::interrupt(int err) {
 }
 
 void StreamRead::on_delivery() noexcept {
-  leave_stream();
+  leave_resource();
   leave_queue();
 }
 
@@ -60,7 +60,7 @@ void StreamRead::on_abandon() noexcept {
   if (StreamCore* const source = stream(); source != nullptr) {
     if (source->is_reader(*this)) {
       give_back(*source);
-      source->end_read(*this);
+      source->end_receiver(*this);
       source->reader_is_over();
     } else {
       source->remove_waiting(*this);

@@ -19,8 +19,8 @@ class StreamOperation : public QueueableState {
   [[gnu::always_inline]] StreamOperation(LoopCore& core, CallSite site) noexcept
       : QueueableState(core, site, Here{}) {}
 
-  [[nodiscard]] StreamCore* stream() const noexcept { return stream_; }
-  void set_stream(StreamCore* stream) noexcept { stream_ = stream; }
+  [[nodiscard]] inline StreamCore* stream() const noexcept;
+  inline void set_stream(StreamCore* stream) noexcept;
   /// The stream is gone: ends with `err` and gives up the place in the queue.
   void end_without_stream(int err) noexcept {
     if (!is_started()) leave_queue();
@@ -33,21 +33,20 @@ class StreamOperation : public QueueableState {
 
  private:
   friend class StreamCore;
-  StreamCore* stream_ = nullptr;
 };
 
 /// A request that takes bytes from a stream.
 class StreamRead : public StreamOperation {
  public:
-  using StreamOperation::StreamOperation;
+  [[gnu::always_inline]] StreamRead(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
+    mark(plain_delivery);
+  }
 
   void start_in_queue() override;
   void begin_in_queue() override;
   bool undo_start() noexcept override;
   void interrupt(int err) override;
 
-  /// The last step of a read that stands in no queue.
-  inline void leave_stream() noexcept;
   /// The stream has made it its reader.
   void on_reading() {
     if (has(asking)) [[unlikely]]

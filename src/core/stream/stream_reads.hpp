@@ -144,7 +144,10 @@ class DelimitedPduState : public ResultState<Pdu, StreamRead> {
 /// Reads a message whose vectors the user's function hands out.
 class NextVectorState : public ResultState<ssize_t, StreamRead> {
  public:
-  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) { mark(asking); }
+  NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) {
+    mark(asking);
+    unmark(plain_delivery);
+  }
   [[nodiscard]] const char* name() const noexcept override { return "readv_pdu"; }
   ~NextVectorState() override { free_history(); }
   void set_function(InlineFunction function) noexcept { next_vector_ = std::move(function); }
@@ -207,7 +210,7 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
 template <bool u32be>
 [[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_placed_read(PrefixFormat format,
                                                                               CallSite site) noexcept {
-  if (reading_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
+  if (receiver_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
     return nullptr;
   UnreadBytes& bytes = core_->leased_bytes();
   const std::uint32_t size =
@@ -219,10 +222,10 @@ template <bool u32be>
     return nullptr;
   core_->state_cache().take(StateCache::prefixed_pdu);
   core_->keep_message();
-  read->begin_again(*core_, site, ReadyNode::Phase::served, RequestState::no_marks, size);
+  read->begin_again(*core_, site, ReadyNode::Phase::finished, RequestState::plain_delivery, size);
   read->take_kept(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
   read->set_stream(this);
-  reading_ = read;
+  receiver_ = read;
   bytes.begin += size;
   if (bytes.begin == bytes.end) {
     core_->end_lease(*this);
@@ -234,14 +237,16 @@ template <bool u32be>
 
 [[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_waiting_read(PrefixFormat format,
                                                                                CallSite site) noexcept {
-  if (!is_open() || reading_ != nullptr || unread_ != nullptr || read_error_ != 0) return nullptr;
+  if (!is_open() || receiver_ != nullptr || unread_ != nullptr || read_error_ != 0) return nullptr;
   auto* const read = core_->state_cache().first<PrefixedPduState>();
   if (read == nullptr || !core_->is_attentive()) return nullptr;
   core_->state_cache().take(StateCache::prefixed_pdu);
-  read->begin_again(*core_, site, ReadyNode::Phase::in_progress, RequestState::buffered, 0);
+  read->begin_again(*core_, site, ReadyNode::Phase::in_progress,
+                    static_cast<RequestState::Marks>(RequestState::plain_delivery | RequestState::buffered),
+                    0);
   read->expect(format);
   read->set_stream(this);
-  reading_ = read;
+  receiver_ = read;
   return read;
 }
 

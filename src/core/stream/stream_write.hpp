@@ -77,7 +77,8 @@ class StreamWrite : public StreamOperation {
     remaining_ = 0;
     set_stream(nullptr);
     forget_queue();
-    set_finished(Phase::settled);
+    mark(plain_delivery);
+    set_finished();
   }
   /// Ends it, of which no more leaves, and lets the queue go on.
   void fail(int err) noexcept {
