@@ -93,7 +93,6 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
     loop_gone = 4,          ///< made on a loop that was closed: nothing will be called
     asking = 8,             ///< a read whose next step is code of the user that the loop will call
     started = 16,           ///< its turn in the queue has come
-    waiting = 32,           ///< stands among those that wait for what they work on
     controlling = 64,       ///< stands before them: works on the whole of it
     given_back = 128,       ///< a read whose bytes are the stream's again
     compound = 256,         ///< a write of more than one vector, or with descriptors

@@ -126,8 +126,7 @@ Request<ssize_t> Datagram::start_send(detail::SendtoState& state, Queue* queue,
   if (queue == nullptr) {
     core_->start_send(state);
   } else {
-    core_->add_waiting(state);
-    queue->core()->add(state);
+    queue->core()->enter(state, *core_);
   }
   return request;
 }

@@ -41,10 +41,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   }
   [[nodiscard]] std::size_t pending_datagrams() const noexcept { return pending_count_ + batch_datagrams(); }
 
-  void add_waiting(DatagramOperation& operation) noexcept {
-    operation.set_socket(this);
-    waiting_.push_back(operation);
-  }
+  void add_waiting(DatagramOperation& operation) noexcept { waiting_.push_back(operation); }
   void remove_waiting(DatagramOperation& operation) noexcept { waiting_.remove(operation); }
   void start_send(DatagramSend& send);
   void drop_send(DatagramSend& send) noexcept;

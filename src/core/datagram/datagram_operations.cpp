@@ -142,13 +142,16 @@ void RecvManyState::give_back(DatagramCore& socket) noexcept {
 
 LoopResource* DatagramSend::pipeline() const noexcept { return socket(); }
 
+void DatagramSend::stop_waiting() noexcept {
+  if (socket() != nullptr) socket()->remove_waiting(*this);
+}
+
 void DatagramSend::start_in_queue() {
   DatagramCore* const target = socket();
   if (target == nullptr) {
     finish(ECANCELED);
     return;
   }
-  target->remove_waiting(*this);
   target->start_send(*this);
 }
 

@@ -119,6 +119,7 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
  public:
   using ResultState::ResultState;
   [[nodiscard]] LoopResource* pipeline() const noexcept override;
+  void stop_waiting() noexcept override;
   void start_in_queue() override;
   void interrupt(int err) override;
   /// Ends it, which the socket has forgotten, and lets the queue go on.

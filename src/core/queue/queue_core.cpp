@@ -61,6 +61,7 @@ void QueueCore::advance() {
     LoopResource* const pipeline = entry.pipeline();
     if (!may_start(pipeline)) break;
     take_out(entry);
+    entry.stop_waiting();
     start_entry(entry, pipeline);
   }
   advancing_ = false;

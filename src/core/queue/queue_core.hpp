@@ -18,6 +18,8 @@ class QueueableState : public RequestState {
   using RequestState::RequestState;
   [[gnu::always_inline]] QueueableState(LoopCore& core, CallSite site, Here here) noexcept
       : RequestState(core, site, here) {}
+  /// The turn of one that had to wait has come: leaves the list of its resource, see `QueueCore::enter()`.
+  virtual void stop_waiting() noexcept {}
   /// The turn has come: take the place in the stream or socket, so that nobody else gets it. Must not call
   /// code of the user; see `schedule_begin()`.
   virtual void start_in_queue() = 0;
@@ -58,9 +60,16 @@ class QueueCore {
   QueueCore(const QueueCore&) = delete;
   QueueCore& operator=(const QueueCore&) = delete;
 
-  /// Puts the entry at the tail. It may start at once, see `is_started()`.
+  /// Puts an entry that works on `resource` at the tail. It may start at once; while it waits, the resource
+  /// lists it (`add_waiting()`).
+  template <class Entry, class Resource>
+  void enter(Entry& entry, Resource& resource) {
+    entry.set_resource(&resource);
+    if (!add(entry)) resource.add_waiting(entry);
+  }
+  /// The same of an entry without a resource. \return whether it has started.
   template <class Entry>
-  void add(Entry& entry);
+  bool add(Entry& entry);
   [[gnu::noinline]] void remove(QueueableState& entry) noexcept;
   /// Whether an entry would start at once because it follows others with its pipeline, not null. Not of a
   /// loop that was closed.
@@ -165,15 +174,16 @@ template <class Entry>
 }
 
 template <class Entry>
-[[gnu::always_inline]] inline void QueueCore::add(Entry& entry) {
+[[gnu::always_inline]] inline bool QueueCore::add(Entry& entry) {
   entry.queue_ = this;
   entry.unmark(RequestState::plain_delivery);
   LoopResource* const pipeline = entry.pipeline();
   if (head_ == nullptr && may_start(pipeline)) [[likely]] {
     start_entry(entry, pipeline);
-  } else {
-    wait(entry);
+    return true;
   }
+  wait(entry);
+  return false;
 }
 
 inline void QueueableState::leave_queue() noexcept {

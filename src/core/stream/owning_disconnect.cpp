@@ -41,11 +41,9 @@ class OwningDisconnect : public ResultState<void> {
     step_.set_callback([this](Request<void>& step) { writes_are_out(step); });
     if (order == nullptr) {
       target->start_shutdown(*drain);
-      return;
+    } else {
+      order->enter(*drain, *target);
     }
-    drain->set_stream(target);
-    order->add(*drain);
-    if (!drain->is_started()) target->add_waiting(*drain);
   }
 
   void interrupt(int err) override { close(err); }

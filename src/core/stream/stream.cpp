@@ -40,9 +40,7 @@ void begin_read(detail::StreamCore* core, Queue* queue, State& state, int err) {
   } else if (queue == nullptr) {
     core->start_read(state);
   } else {
-    state.set_stream(core);
-    queue->core()->add(state);
-    if (!state.is_started()) core->add_waiting(state);
+    queue->core()->enter(state, *core);
   }
 }
 
@@ -52,9 +50,7 @@ void begin_write(detail::StreamCore& core, Queue* queue, detail::StreamWrite& st
   if (queue == nullptr) {
     core.start_write(state);
   } else {
-    state.set_stream(&core);
-    queue->core()->add(state);
-    if (!state.is_started()) core.add_waiting(state);
+    queue->core()->enter(state, core);
   }
 }
 
@@ -389,11 +385,9 @@ Request<void> Stream::shutdown_write(Queue& queue, CallSite site) {
   if (err == 0 && core() == nullptr) err = ENOTCONN;
   if (err != 0) {
     state->finish(err);
-    return request;
+  } else {
+    queue.core()->enter(*state, *core());
   }
-  state->set_stream(core());
-  queue.core()->add(*state);
-  if (!state->is_started()) core()->add_waiting(*state);
   return request;
 }
 

@@ -25,22 +25,22 @@ const char* StreamControl::name() const noexcept {
 void StreamControl::start_in_queue() {
   if (stream() == nullptr) {
     finish(ECANCELED);
-  } else if (!has(waiting)) {
-    stream()->add_waiting(*this);
+  } else {
+    stream()->add_waiting(*this);  // until the work begins
   }
 }
 
 void StreamControl::begin_in_queue() {
   StreamCore* const target = stream();
   if (target == nullptr) return;
-  target->remove_waiting(*this);
+  unlink();
   target->start_shutdown(*this);
 }
 
 void StreamControl::leave_stream() noexcept {
   if (stream() == nullptr) return;
   if (is_waiting()) {
-    stream()->remove_waiting(*this);
+    unlink();
     set_stream(nullptr);
   } else {
     stream()->end_control(*this);

@@ -24,14 +24,15 @@ class StreamControl : public ResultState<void, StreamOperation> {
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
   void start_in_queue() override;
   void begin_in_queue() override;
-  bool undo_start() noexcept override { return has(waiting); }
+  bool undo_start() noexcept override { return is_waiting(); }
   void interrupt(int err) override;
 
  protected:
   void on_delivery() noexcept override;
 
  private:
-  [[nodiscard]] bool is_waiting() const noexcept { return has(waiting); }
+  /// Whether it is among those that wait in a queue, while it has a stream.
+  [[nodiscard]] bool is_waiting() const noexcept { return is_unfinished() && !has(controlling); }
   void leave_stream() noexcept;
   void on_abandon() noexcept override;
 

@@ -73,16 +73,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// The same of a read that has to wait for its first byte; the caller goes on with `await_readable()`.
   PrefixedPduState* begin_waiting_read(PrefixFormat format, CallSite site) noexcept;
   /// Puts the operation, which knows this stream, among those that wait in a queue.
-  void add_waiting(StreamOperation& operation) noexcept {
-    operation.mark(RequestState::waiting);
-    others_.push_back(operation);
-  }
-  /// For one that may have started without waiting, too.
-  void remove_waiting(StreamOperation& operation) noexcept {
-    if (!operation.has(RequestState::waiting)) return;
-    operation.unmark(RequestState::waiting);
-    operation.unlink();
-  }
+  void add_waiting(StreamOperation& operation) noexcept { others_.push_back(operation); }
   /// Has the reader served when the backend has something for it.
   void await_readable() noexcept {
     if (const Readiness readiness = backend_->want_readable(); readiness != Readiness::later) [[unlikely]]
@@ -317,6 +308,10 @@ template <class Read>
 // The resource of a StreamOperation is a stream.
 inline StreamCore* StreamOperation::stream() const noexcept { return static_cast<StreamCore*>(resource()); }
 inline void StreamOperation::set_stream(StreamCore* stream) noexcept { set_resource(stream); }
+// Without a stream it is in a list of the loop.
+inline void StreamOperation::stop_waiting() noexcept {
+  if (stream() != nullptr) unlink();
+}
 
 inline void StreamCore::consume_unread(std::size_t bytes) noexcept {
   unread_->begin += bytes;

@@ -58,7 +58,7 @@ bool StreamCore::is_claimed_by_another(const StreamOperation& operation) const n
 void StreamCore::drop_write(StreamWrite& write) noexcept {
   remove_queued_bytes(write.remaining());
   if (write.queue() != nullptr && !write.is_started()) {
-    remove_waiting(write);
+    write.unlink();
   } else {
     write.unlink();
     flags_.writes_adjoin = false;

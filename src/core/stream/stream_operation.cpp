@@ -20,7 +20,6 @@ void StreamRead::start_in_queue() {
     finish(ECANCELED);
     return;
   }
-  target->remove_waiting(*this);
   target->reserve_read(*this);
 }
 
@@ -44,7 +43,7 @@ void StreamRead::interrupt(int err) {
       source->end_receiver(*this);
       source->reader_is_over();
     } else {
-      source->remove_waiting(*this);
+      unlink();
     }
     set_stream(nullptr);
   }
@@ -63,7 +62,7 @@ void StreamRead::on_abandon() noexcept {
       source->end_receiver(*this);
       source->reader_is_over();
     } else {
-      source->remove_waiting(*this);
+      unlink();
     }
     set_stream(nullptr);
   }

@@ -62,7 +62,6 @@ void StreamWrite::start_in_queue() {
     finish(ECANCELED);
     return;
   }
-  target->remove_waiting(*this);
   target->start_write(*this);
 }
 
