@@ -331,6 +331,25 @@ BOOST_AUTO_TEST_CASE(errors_of_connections_are_logged_once_a_second_at_most) {
   BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 1);
 }
 
+// The deadline passes while a callback holds the loop up.
+BOOST_AUTO_TEST_CASE(a_connection_behind_many_that_fail_was_there_before_the_deadline) {
+  for (const unsigned failures : {500U, 100000U}) {
+    Listener listener = listen(loopback_v4());
+    const UniqueFd client = raw_connected(listener.local_address());
+    const FailEveryCall failing(SystemCall::accept, ECONNABORTED, failures);
+    Request<Stream> accepting;
+    loop.post([&] {
+      accepting = listener.accept();
+      accepting.set_timeout(1ms);
+      const auto end = std::chrono::steady_clock::now() + 2ms;
+      while (std::chrono::steady_clock::now() < end) continue;
+    });
+    BOOST_TEST(run_until([&] { return accepting && !accepting.is_in_progress(); }));
+    // Those that fail for ever do not hold it.
+    BOOST_TEST(error_of(accepting) == (failures == 500 ? 0 : ETIMEDOUT));
+  }
+}
+
 // ---- limits and pauses ----
 
 BOOST_AUTO_TEST_CASE(a_limit_of_connections_leaves_the_others_in_the_backlog) {

@@ -193,14 +193,15 @@ FailNthCall::FailNthCall(std::size_t n, std::size_t which) noexcept : left_(n), 
 
 FailNthCall::~FailNthCall() { failing_call = nullptr; }
 
-FailEveryCall::FailEveryCall(SystemCall call, int error) noexcept : call_(call), error_(error) {
+FailEveryCall::FailEveryCall(SystemCall call, int error, unsigned most) noexcept
+    : call_(call), error_(error), most_(most) {
   failing_calls = this;
 }
 
 FailEveryCall::~FailEveryCall() { failing_calls = nullptr; }
 
 int FailEveryCall::next(SystemCall call) noexcept {
-  if (call != call_) return 0;
+  if (call != call_ || calls_ == most_) return 0;
   ++calls_;
   return error_;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -66,10 +67,10 @@ class FailNthCall {
   int error_ = 0;
 };
 
-/// While it lives, every such call of this thread fails with that errno value.
+/// While it lives, every such call of this thread fails with that errno value, or the first ones only.
 class FailEveryCall {
  public:
-  FailEveryCall(SystemCall call, int error) noexcept;
+  FailEveryCall(SystemCall call, int error, unsigned most = std::numeric_limits<unsigned>::max()) noexcept;
   FailEveryCall(const FailEveryCall&) = delete;
   FailEveryCall& operator=(const FailEveryCall&) = delete;
   ~FailEveryCall();
@@ -83,6 +84,7 @@ class FailEveryCall {
  private:
   SystemCall call_;
   int error_;
+  unsigned most_;
   unsigned calls_ = 0;
 };
 

@@ -46,6 +46,8 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void start_send(DatagramSend& send);
   void drop_send(DatagramSend& send) noexcept;
   void on_flush() override;
+  /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
+  [[nodiscard]] bool goes_on_sending() const noexcept { return flush_scheduled_ && !send_blocked_; }
   void undo_starts(QueueCore& queue, bool but_the_first) noexcept override;
 
   void start_disconnect(DatagramControlState& control);

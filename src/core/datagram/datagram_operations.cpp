@@ -160,6 +160,14 @@ void DatagramSend::interrupt(int err) {
   fail(err);
 }
 
+void DatagramSend::on_deadline() {
+  if (socket() != nullptr && socket()->goes_on_sending()) {
+    postpone_deadline();
+  } else {
+    DatagramOperation::on_deadline();
+  }
+}
+
 void DatagramSend::on_abandon() noexcept {
   if (socket() != nullptr) socket()->drop_send(*this);
   leave_queue();

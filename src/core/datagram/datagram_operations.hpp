@@ -122,6 +122,7 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
   void stop_waiting() noexcept override;
   void start_in_queue() override;
   void interrupt(int err) override;
+  void on_deadline() override;
   /// Ends it, which the socket has forgotten, and lets the queue go on.
   void fail(int err) noexcept {
     set_socket(nullptr);

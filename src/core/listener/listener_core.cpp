@@ -7,6 +7,7 @@
 #include <string>
 #include <tsock/error.hpp>
 #include <tsock/loop.hpp>
+#include <utility>
 
 #include "core/base/errno_class.hpp"
 #include "core/loop/sleep_state.hpp"
@@ -27,6 +28,16 @@ constexpr unsigned most_failed_in_row = 1024;
 void AcceptState::interrupt(int err) {
   leave_resource();
   finish(err);
+}
+
+// A good connection may stand behind more bad ones than are tried in a turn.
+void AcceptState::on_deadline() {
+  const unsigned failed = listener_ != nullptr ? listener_->failed_in_row() : 0;
+  if (failed != 0 && std::exchange(own_word(), failed) != failed) {
+    postpone_deadline();
+  } else {
+    interrupt(ETIMEDOUT);
+  }
 }
 
 void AcceptState::describe(std::ostream& out) const {

@@ -19,6 +19,7 @@ class AcceptState : public ResultState<Stream> {
   [[nodiscard]] const char* name() const noexcept override { return "accept"; }
   [[nodiscard]] inline ListenerCore* listener() const noexcept;
   void interrupt(int err) override;
+  void on_deadline() override;
   void describe(std::ostream& out) const override;
 
  private:
@@ -42,6 +43,8 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   void give_back(Stream stream) { returned_ = std::move(stream); }
   void set_pause_callback(std::function<void(int)> function);
   [[nodiscard]] bool is_paused() const noexcept { return static_cast<bool>(pause_); }
+  /// Connections that could not be taken, as long as more may stand behind them.
+  [[nodiscard]] unsigned failed_in_row() const noexcept { return is_paused() ? 0 : failed_in_row_; }
   void release_listener() noexcept;
 
   void on_acceptable() noexcept override;

@@ -16,6 +16,10 @@ QueueCore* QueueCore::make(LoopCore& core, std::string_view name) {
   return ::new (core.allocate(sizeof(QueueCore) + name.size())) QueueCore(core, name);
 }
 
+void QueueableState::on_deadline() {
+  if (queue_ == nullptr || !look_again()) RequestState::on_deadline();
+}
+
 void QueueCore::wait(QueueableState& entry) noexcept {
   if (head_ == nullptr) {
     head_ = &entry;

@@ -37,6 +37,8 @@ class QueueableState : public RequestState {
   [[nodiscard]] QueueCore* queue() const noexcept { return queue_; }
   /// To be called at the end of the work, or on delivery, and when abandoned.
   inline void leave_queue() noexcept;
+  /// What is ahead in the queue may have had its answer only now.
+  void on_deadline() override;
 
  protected:
   ~QueueableState() override = default;

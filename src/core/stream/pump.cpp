@@ -188,7 +188,6 @@ class PumpState : public ResultState<PumpResult> {
         chunks_(core),
         source_(*this, PumpSide::source),
         target_(*this, PumpSide::target) {}
-  static constexpr unsigned most_looks = 64;
   [[nodiscard]] const char* name() const noexcept override { return "pump"; }
   ~PumpState() override {
     if (destroyed_ != nullptr) *destroyed_ = true;
@@ -220,11 +219,16 @@ class PumpState : public ResultState<PumpResult> {
 
   // Each step of what was there by the deadline takes a look of its own.
   void on_deadline() override {
-    const std::uint64_t steps = read_ == nullptr ? 0
-                                                 : read_->transferred() + transferred() + (ended_ ? 1U : 0U) +
-                                                       (shutting_down_ ? 1U : 0U);
-    if (looks_ < most_looks && std::exchange(steps_, steps) != steps) {
-      ++looks_;
+    StreamCore* const source = source_.stream();
+    if (read_ == nullptr || source == nullptr) {
+      interrupt(ETIMEDOUT);
+      return;
+    }
+    const std::uint64_t steps =
+        read_->transferred() + transferred() + (ended_ ? 1U : 0U) + (shutting_down_ ? 1U : 0U);
+    int ignored = 0;
+    if (!std::exchange(is_late_, true)) in_time_ = read_->transferred() + source->pending_bytes(ignored);
+    if (transferred() <= in_time_ && std::exchange(steps_, steps) != steps) {
       postpone_deadline();
     } else {
       interrupt(ETIMEDOUT);
@@ -424,11 +428,12 @@ class PumpState : public ResultState<PumpResult> {
   Request<ssize_t> writing_;
   Request<void> shutting_down_;
   std::uint64_t steps_ = ~std::uint64_t{0};
-  unsigned looks_ = 0;
+  std::uint64_t in_time_ = 0;  // bytes, with what was there by the deadline
   int source_error_ = 0;
   bool is_reader_ = false;
   bool ended_ = false;
   bool has_claimed_ = false;
+  bool is_late_ = false;
   bool* destroyed_ = nullptr;
 };
 

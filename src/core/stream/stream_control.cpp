@@ -58,6 +58,14 @@ void StreamControl::interrupt(int err) {
   }
 }
 
+void StreamControl::on_deadline() {
+  if (stream() != nullptr && !is_waiting() && kind_ != Kind::monitor && stream()->goes_on_writing()) {
+    postpone_deadline();
+  } else {
+    StreamOperation::on_deadline();
+  }
+}
+
 void StreamControl::on_delivery() noexcept {
   leave_stream();
   leave_queue();

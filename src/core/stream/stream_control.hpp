@@ -26,6 +26,7 @@ class StreamControl : public ResultState<void, StreamOperation> {
   void begin_in_queue() override;
   bool undo_start() noexcept override { return is_waiting(); }
   void interrupt(int err) override;
+  void on_deadline() override;
 
  protected:
   void on_delivery() noexcept override;

@@ -83,6 +83,11 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// Serves the reader from memory and, when it `may_read`, from the backend, until it has enough or has to
   /// wait.
   void serve_reader(bool may_read);
+  /// The reader's deadline has come. Whether it gets another look before: what was there by then may take
+  /// many. Ends it when nothing but an error was there.
+  [[nodiscard]] bool has_more_in_time(StreamRead& read) noexcept;
+  /// Whether the reader has got one.
+  [[nodiscard]] bool has_late_reader() const noexcept;
   /// Puts bytes in front of the unread ones.
   void unread(std::span<const std::byte> bytes) noexcept;
   [[nodiscard]] std::span<std::byte> unread_bytes() const noexcept {
@@ -116,6 +121,10 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// nothing is in its way and nobody counts, in a state that was kept. \return null when it is not so;
   /// nothing has happened then.
   StreamWrite* begin_usual_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
+  /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
+  [[nodiscard]] bool goes_on_writing() const noexcept {
+    return is_open() && flags_.flush_scheduled && !flags_.write_blocked;
+  }
   /// Takes a write out that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
   void on_flush() override;

@@ -5,8 +5,10 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "core/stream/stream_core.hpp"
+#include "core/stream/stream_extras.hpp"
 
 namespace tsock::detail {
 
@@ -87,6 +89,31 @@ void StreamCore::on_readable() noexcept {
     return;
   }
   serve_reader(true);
+}
+
+// A look that has moved nothing is the last one, whatever the backend says.
+bool StreamCore::has_more_in_time(StreamRead& read) noexcept {
+  if (!read.can_take()) return true;
+  int ignored = 0;
+  const std::size_t there = pending_bytes(ignored);
+  if (there == 0) {
+    if (read_error_ != 0) serve_reader(false);
+    return false;
+  }
+  const std::size_t moved = read.transferred();
+  try {
+    LateRead& late = extras().late_read;
+    const bool is_first = late.id != read.id();
+    if (is_first) late = {read.id(), moved, moved + there};
+    const std::size_t before = std::exchange(late.moved, moved);
+    return is_first || (moved != before && moved < late.in_time);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+bool StreamCore::has_late_reader() const noexcept {
+  return extras_ != nullptr && reading_ != nullptr && extras_->late_read.id == reading_->id();
 }
 
 void StreamCore::reserve_read(StreamRead& read) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "core/stream/stream_core.hpp"
@@ -8,10 +9,18 @@
 
 namespace tsock::detail {
 
+/// A reader whose deadline has come, while it is served what was there by then.
+struct LateRead {
+  std::uint64_t id = 0;
+  std::size_t moved = 0;    ///< at the last look
+  std::size_t in_time = 0;  ///< with what was there by the deadline
+};
+
 /// What few streams have; made when it is needed.
 struct StreamCore::Extras {
   std::unique_ptr<WatermarkWatch> watermarks;
   NodeList followers;
+  LateRead late_read;
   std::size_t queued_bytes = 0;
   bool writing_claimed = false;  ///< by a pump, see StreamCore::claim_writing()
 };

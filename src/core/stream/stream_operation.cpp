@@ -50,6 +50,19 @@ void StreamRead::interrupt(int err) {
   end_without_stream(err);
 }
 
+// One that waits for its turn gets a look whenever the one ahead gets one.
+void StreamRead::on_deadline() {
+  StreamCore* const source = stream();
+  const bool is_reader = source != nullptr && source->is_reader(*this);
+  if (source != nullptr && (is_reader ? source->has_more_in_time(*this) : source->has_late_reader())) {
+    postpone_deadline();
+  } else if (!is_reader) {
+    StreamOperation::on_deadline();
+  } else if (is_unfinished()) {
+    interrupt(ETIMEDOUT);
+  }
+}
+
 void StreamRead::on_delivery() noexcept {
   leave_resource();
   leave_queue();

@@ -47,6 +47,7 @@ class StreamRead : public StreamOperation {
   void begin_in_queue() override;
   bool undo_start() noexcept override;
   void interrupt(int err) override;
+  void on_deadline() override;
 
   /// The stream has made it its reader.
   void on_reading() {

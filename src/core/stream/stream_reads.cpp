@@ -309,20 +309,6 @@ void NextVectorState::begin() {
   if (!is_unfinished()) stream()->reader_is_over();
 }
 
-// One look reads what the function has asked for so far; what was there by the deadline counts as in time.
-void NextVectorState::on_deadline() {
-  if (StreamCore* const source = stream(); source != nullptr && source->is_reader(*this)) {
-    int ignored = 0;
-    const std::size_t unread = source->pending_bytes(ignored);
-    if (!std::exchange(is_late_, true)) in_time_ = transferred() + unread;
-    if ((unread != 0 || has(asking)) && transferred() <= in_time_) {
-      postpone_deadline();
-      return;
-    }
-  }
-  interrupt(ETIMEDOUT);
-}
-
 void NextVectorState::check_done() {
   if (!cursor_.done()) return;
   remember();

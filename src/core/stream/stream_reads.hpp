@@ -162,7 +162,6 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   // Earlier vectors belong to the caller again, so an interrupted message is given back from a copy.
   static constexpr std::size_t longest_history = std::size_t{64} * 1024;
 
-  void on_deadline() override;
   void begin_reading() override { ask(); }
   void begin() override;
   void on_delivery() noexcept override;
@@ -177,8 +176,6 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   std::size_t history_size_ = 0;
   std::size_t history_capacity_ = 0;
   bool history_lost_ = false;
-  bool is_late_ = false;
-  std::size_t in_time_ = 0;  // bytes that were there by the deadline
 };
 
 // A message that is there as a whole stays where it is, if it lies in the loop's receive buffer, or is

@@ -73,6 +73,17 @@ void StreamWrite::interrupt(int err) {
   fail(err);
 }
 
+// While nobody has said that there is no room, more leaves at the next flush.
+void StreamWrite::on_deadline() {
+  if (stream() != nullptr && !has(waiting) && stream()->goes_on_writing()) {
+    postpone_deadline();
+  } else if (is_compound()) {
+    interrupt(ETIMEDOUT);
+  } else {
+    StreamOperation::on_deadline();
+  }
+}
+
 void StreamWrite::on_abandon() noexcept {
   if (stream() != nullptr) stream()->drop_write(*this);
   leave_queue();

@@ -92,6 +92,7 @@ class StreamWrite : public StreamOperation {
   [[nodiscard]] LoopResource* pipeline() const noexcept final { return stream(); }
   void start_in_queue() final;
   void interrupt(int err) override;
+  void on_deadline() override;
 
  protected:
   /// Whether the destructor would find nothing to do.
