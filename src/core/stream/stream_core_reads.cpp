@@ -113,7 +113,7 @@ bool StreamCore::has_more_in_time(StreamRead& read) noexcept {
 }
 
 bool StreamCore::has_late_reader() const noexcept {
-  return extras_ != nullptr && reading_ != nullptr && extras_->late_read.id == reading_->id();
+  return extras_ != nullptr && receiver_ != nullptr && extras_->late_read.id == receiver_->id();
 }
 
 void StreamCore::reserve_read(StreamRead& read) {

@@ -75,7 +75,7 @@ void StreamWrite::interrupt(int err) {
 
 // While nobody has said that there is no room, more leaves at the next flush.
 void StreamWrite::on_deadline() {
-  if (stream() != nullptr && !has(waiting) && stream()->goes_on_writing()) {
+  if (stream() != nullptr && (queue() == nullptr || is_started()) && stream()->goes_on_writing()) {
     postpone_deadline();
   } else if (is_compound()) {
     interrupt(ETIMEDOUT);
