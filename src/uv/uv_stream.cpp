@@ -123,14 +123,16 @@ int UvStream::descriptor() const noexcept { return link_ != nullptr ? descriptor
 void UvStream::on_allocate(uv_handle_t* handle, std::size_t /*suggested*/, uv_buf_t* buffer) {
   UvStream& self = *static_cast<Link*>(handle->data)->stream;
   try {
-    if (self.buffer_ == nullptr) {
+    if (self.buffer_ == nullptr || self.buffer_ == self.spare_.data()) {
       self.buffer_ = static_cast<std::byte*>(self.loop_impl().allocate(self.next_buffer_size_));
       self.buffer_size_ = self.next_buffer_size_;
     }
-    *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), static_cast<unsigned>(self.buffer_size_));
   } catch (const std::bad_alloc&) {
-    *buffer = uv_buf_init(nullptr, 0);  // comes back as UV_ENOBUFS
+    // Slowly, until there is memory: an error would end reading.
+    self.buffer_ = self.spare_.data();
+    self.buffer_size_ = self.spare_.size();
   }
+  *buffer = uv_buf_init(reinterpret_cast<char*>(self.buffer_), static_cast<unsigned>(self.buffer_size_));
 }
 
 void UvStream::on_read(uv_stream_t* handle, ssize_t got, const uv_buf_t* /*buffer*/) {
@@ -161,7 +163,7 @@ void UvStream::received(ssize_t got) {
     } else if (ended) {
       read_error_ = connection_error_;
     } else {
-      read_error_ = got == UV_ENOBUFS ? ENOMEM : static_cast<int>(-got);
+      read_error_ = static_cast<int>(-got);
       note_connection_error(read_error_);
     }
   }
@@ -175,7 +177,7 @@ void UvStream::stop_unless_wanted() noexcept {
 }
 
 void UvStream::free_buffer() noexcept {
-  if (buffer_ != nullptr) loop_impl().deallocate(buffer_, buffer_size_);
+  if (buffer_ != nullptr && buffer_ != spare_.data()) loop_impl().deallocate(buffer_, buffer_size_);
   buffer_ = nullptr;
   begin_ = end_ = 0;
 }

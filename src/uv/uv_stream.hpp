@@ -2,6 +2,8 @@
 
 #include <uv.h>
 
+#include <array>
+#include <cstddef>
 #include <span>
 #include <tsock/stream_backend.hpp>
 #include <tsock/unique_fd.hpp>
@@ -73,6 +75,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
   StreamEvents* events_ = nullptr;
   std::byte* buffer_ = nullptr;
   std::size_t buffer_size_ = 0;
+  std::array<std::byte, 64> spare_{};  // the buffer while there is no memory for one
   std::size_t next_buffer_size_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

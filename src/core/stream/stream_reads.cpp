@@ -281,6 +281,10 @@ void NextVectorState::begin() {
   InlineFunction function(std::move(next_vector_));
   try {
     function(&call);
+  } catch (const std::bad_alloc&) {
+    // Of a list of many vectors, as a rule.
+    if (!loop_core.is_beginning(this)) return;
+    call.result = ENOMEM;
   } catch (...) {
     if (loop_core.is_beginning(this)) finish(EIO);
     throw;
