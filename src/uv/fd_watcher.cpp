@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "uv/uv_call.hpp"
+
 namespace tsock::detail {
 
 int FdWatch::start_watching(int fd) noexcept {
@@ -18,10 +20,10 @@ int FdWatch::start_watching(int fd) noexcept {
     loop_->release_descriptor(fd);
     return ENOMEM;
   }
-  if (const int err = uv_poll_init(loop_->uv(), poll, fd); err != 0) {
+  if (const int status = uv_poll_init(loop_->uv(), poll, fd); status != 0) {
     loop_->release_descriptor(fd);
     loop_->deallocate(poll, sizeof(uv_poll_t));
-    return -err;
+    return errno_of(status);
   }
   poll->data = this;
   uv_unref(reinterpret_cast<uv_handle_t*>(poll));

@@ -14,6 +14,7 @@
 #include "uv/os/process.hpp"
 #include "uv/signal_watch.hpp"
 
+#include "uv/uv_call.hpp"
 namespace tsock::detail {
 
 namespace {
@@ -21,7 +22,7 @@ namespace {
 uv_handle_t* as_handle(auto& handle) noexcept { return reinterpret_cast<uv_handle_t*>(&handle); }
 
 void check(int result, const char* what) {
-  if (result != 0) throw std::system_error(-result, std::generic_category(), what);
+  if (result != 0) throw std::system_error(errno_of(result), std::generic_category(), what);
 }
 
 }  // namespace
@@ -285,7 +286,7 @@ int LoopImpl::after_fork_in_child() noexcept {
   if (is_closed()) return 0;
   forks_ = os::fork_count();
   const os::StandardDescriptorsTaken taken;
-  const int err = -uv_loop_fork(uv_);
+  const int err = errno_of(uv_loop_fork(uv_));
   if (workers_ != nullptr) {
     workers_->lookups.forked();
     workers_->files.forked();

@@ -4,6 +4,7 @@
 
 #include "uv/loop_impl.hpp"
 #include "uv/os/process.hpp"
+#include "uv/uv_call.hpp"
 
 namespace tsock::detail {
 
@@ -25,10 +26,10 @@ void SignalWatch::start() noexcept {
       signum_,
       [](void* watch) {
         auto& self = *static_cast<SignalWatch*>(watch);
-        return -uv_signal_start(
+        return errno_of(uv_signal_start(
             &self.handle_,
             [](uv_signal_t* handle, int /*signum*/) { static_cast<SignalWatch*>(handle->data)->on_signal(); },
-            self.signum_);
+            self.signum_));
       },
       this);
   uv_unref(reinterpret_cast<uv_handle_t*>(&handle_));

@@ -14,6 +14,7 @@
 #include "uv/loop_impl.hpp"
 #include "uv/os/descriptor.hpp"
 #include "uv/os/socket.hpp"
+#include "uv/uv_call.hpp"
 
 namespace tsock {
 
@@ -163,7 +164,7 @@ void UvStream::received(ssize_t got) {
     } else if (ended) {
       read_error_ = connection_error_;
     } else {
-      read_error_ = static_cast<int>(-got);
+      read_error_ = errno_of(got);
       note_connection_error(read_error_);
     }
   }
@@ -207,7 +208,7 @@ Readiness UvStream::want_readable() noexcept {
     const int status = uv_read_start(handle(), on_allocate, on_read);
     reading_ = status == 0;
     if (!reading_) {
-      read_error_ = -status;
+      read_error_ = errno_of(status);
       return Readiness::now;
     }
   }
@@ -243,7 +244,7 @@ int UvStream::take_socket_error() const noexcept {
 // A unix socket gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a reader.
 // After a failed read libuv refuses writes with EPIPE of its own. In both cases the other error says more.
 ssize_t UvStream::fail_write(int status, int& err) noexcept {
-  err = -status;
+  err = errno_of(status);
   note_connection_error(err == EPIPE ? take_socket_error() : err);
   if (connection_error_ != 0) {
     err = connection_error_;
@@ -360,7 +361,7 @@ int UvStream::try_shutdown_write() noexcept {
   if (shutdown_ == Shutdown::none) {
     link_->shutdown.data = link_;
     const int status = uv_shutdown(&link_->shutdown, handle(), on_shutdown);
-    if (status != 0) return status == UV_ENOTCONN ? why_not_connected() : -status;
+    if (status != 0) return status == UV_ENOTCONN ? why_not_connected() : errno_of(status);
     ++link_->users;
     shutdown_ = Shutdown::running;
   }
@@ -373,7 +374,7 @@ void UvStream::on_shutdown(uv_shutdown_t* request, int status) {
   if (UvStream* const self = link->stream; self != nullptr) {
     loop.enter();
     self->shutdown_ = Shutdown::ended;
-    self->shutdown_error_ = status == UV_ENOTCONN ? self->why_not_connected() : -status;
+    self->shutdown_error_ = status == UV_ENOTCONN ? self->why_not_connected() : errno_of(status);
     if (std::exchange(self->wants_write_, false)) self->events_->on_writable();
     loop.drain();
   }

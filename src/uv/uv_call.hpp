@@ -1,0 +1,14 @@
+#pragma once
+
+#include <uv.h>
+
+#include <cstddef>
+
+namespace tsock::detail {
+
+/// The errno value of what a function of libuv returned: 0 for a success or a count. Codes that stand for no
+/// errno value (UV_EOF, those of uv_getaddrinfo, those that this system has no errno for) become EIO. To be
+/// used wherever a status leaves the call that gave it: on Windows the codes are numbers of libuv's own.
+[[nodiscard]] int errno_of(std::ptrdiff_t status) noexcept;
+
+}  // namespace tsock::detail
