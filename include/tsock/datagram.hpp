@@ -13,13 +13,14 @@
 #include <tsock/datagram_options.hpp>
 #include <tsock/detail/checked_loop.hpp>
 #include <tsock/export.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/optional_text.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/queue.hpp>
 #include <tsock/received_datagram.hpp>
 #include <tsock/request.hpp>
 #include <tsock/send_from.hpp>
-#include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 #include <utility>
 #include <vector>
 
@@ -87,9 +88,9 @@ class TSOCK_EXPORT Datagram {
   static std::pair<Datagram, Datagram> socketpair(Loop& loop, const DatagramOptions& options, int& err);
   static std::pair<Datagram, Datagram> socketpair(Loop& loop, int& err) { return socketpair(loop, {}, err); }
   /// Takes over a datagram socket. It is made non-blocking and close-on-exec and moved to 3 or above. Errors:
-  /// EBADF, ENOTSOCK, EPROTOTYPE when it is not a datagram socket, EAFNOSUPPORT. On failure the descriptor
-  /// stays in `fd`.
-  static Datagram adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& options, int& err);
+  /// EBADF, ENOTSOCK, EPROTOTYPE when it is not a datagram socket, EAFNOSUPPORT. On failure the socket
+  /// stays in `socket`.
+  static Datagram adopt(Loop& loop, UniqueSocket& socket, const DatagramOptions& options, int& err);
   /// What this system offers; asked of the kernel at each call.
   static DatagramCapabilities capabilities() noexcept;
 
@@ -232,8 +233,8 @@ class TSOCK_EXPORT Datagram {
   [[nodiscard]] Address local_address() const;
   /// Where it is connected to; empty when it is not.
   [[nodiscard]] Address remote_address() const;
-  /// The socket below, still owned by this object; -1 when there is none.
-  [[nodiscard]] int native_handle() const noexcept;
+  /// The socket below, still owned by this object; `invalid_socket` when there is none.
+  [[nodiscard]] NativeSocket native_handle() const noexcept;
 
   /// Joins a multicast group on an interface (0: the kernel chooses), from any source or, with a `source`
   /// that is not empty, from that one only. Ports do not matter. \return 0 or an errno value: EINVAL for an

@@ -8,8 +8,8 @@
 #include <tsock/buffer.hpp>
 #include <tsock/datagram_info.hpp>
 #include <tsock/export.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/send_from.hpp>
-#include <tsock/unique_fd.hpp>
 
 namespace tsock {
 
@@ -90,8 +90,8 @@ class TSOCK_EXPORT DatagramBackend {
 /// What a datagram backend offers when a socket is right below it. Functions return 0 or an errno value.
 class TSOCK_EXPORT DatagramControl {
  public:
-  /// The descriptor, still owned by the socket; -1 once closed.
-  [[nodiscard]] virtual int native_handle() const noexcept = 0;
+  /// The socket, still owned by the backend; `invalid_socket` once closed.
+  [[nodiscard]] virtual NativeSocket native_handle() const noexcept = 0;
   /// As `Datagram::join_multicast()` and `leave_multicast()`; an empty `source` is any.
   virtual int join(const Address& group, unsigned interface_index, const Address& source) noexcept = 0;
   virtual int leave(const Address& group, unsigned interface_index, const Address& source) noexcept = 0;

@@ -9,9 +9,10 @@
 #include <tsock/export.hpp>
 #include <tsock/listener_backend.hpp>
 #include <tsock/listener_options.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
-#include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -73,14 +74,14 @@ class TSOCK_EXPORT Listener {
   static Listener unix_stream(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
   /// Takes over a listening stream socket, as from socket activation. Errors: EBADF, ENOTSOCK, EPROTOTYPE,
   /// EINVAL when it does not listen, EEXIST when the loop watches it already, ENOMEM. On failure the
-  /// descriptor stays in `fd`.
-  static Listener adopt(Loop& loop, UniqueFd& fd, const StreamOptions& accepted, int& err);
+  /// socket stays in `socket`.
+  static Listener adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& accepted, int& err);
 
   explicit operator bool() const noexcept { return core_ != nullptr; }
   /// The address that is really bound.
   [[nodiscard]] Address local_address() const;
-  /// The listening socket, still owned by the listener; -1 when there is none.
-  [[nodiscard]] int native_handle() const noexcept;
+  /// The listening socket, still owned by the listener; `invalid_socket` when there is none.
+  [[nodiscard]] NativeSocket native_handle() const noexcept;
   /// The listener's loop. A default constructed listener, or one that was moved from, has none: it throws
   /// std::logic_error.
   [[nodiscard]] Loop& loop() const;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <tsock/address.hpp>
 #include <tsock/export.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/stream_backend.hpp>
 
 namespace tsock {
@@ -36,8 +37,8 @@ class TSOCK_EXPORT ListenerBackend {
   /// Asks for `on_acceptable()` once.
   virtual void want_acceptable() noexcept = 0;
   [[nodiscard]] virtual Address local_address() const noexcept = 0;
-  /// The descriptor below, or -1.
-  [[nodiscard]] virtual int native_handle() const noexcept { return -1; }
+  /// The listening socket, or `invalid_socket`.
+  [[nodiscard]] virtual NativeSocket native_handle() const noexcept { return invalid_socket; }
 };
 
 }  // namespace tsock

@@ -4,9 +4,11 @@
 #include <span>
 #include <tsock/buffer.hpp>
 #include <tsock/export.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/peer_credentials.hpp>
 #include <tsock/stream_backend.hpp>
 #include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 #include <vector>
 
 namespace tsock {
@@ -15,10 +17,10 @@ namespace tsock {
 class TSOCK_EXPORT SocketControl : public StreamBackend {
  public:
   [[nodiscard]] SocketControl* socket_control() noexcept final { return this; }
-  /// The descriptor, still owned by the stream; -1 once closed.
-  [[nodiscard]] virtual int native_handle() const noexcept = 0;
-  /// Gives the descriptor away; the backend is closed afterwards.
-  virtual UniqueFd release() noexcept = 0;
+  /// The socket, still owned by the backend; `invalid_socket` once closed.
+  [[nodiscard]] virtual NativeSocket native_handle() const noexcept = 0;
+  /// Gives the socket away; the backend is closed afterwards.
+  virtual UniqueSocket release_socket() noexcept = 0;
   /// \return 0 or an errno value: ENOTSUP when the socket is not a unix socket.
   virtual int peer_credentials(PeerCredentials& credentials) const noexcept = 0;
   /// As `StreamBackend::try_writev()`, with descriptors attached to the first byte.

@@ -15,6 +15,7 @@
 #include <tsock/disconnect_options.hpp>
 #include <tsock/export.hpp>
 #include <tsock/framing.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/optional_text.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/pdu.hpp>
@@ -24,6 +25,7 @@
 #include <tsock/stream_backend.hpp>
 #include <tsock/stream_options.hpp>
 #include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 #include <tsock/vector_list.hpp>
 #include <tsock/watermarks.hpp>
 #include <type_traits>
@@ -87,9 +89,9 @@ class TSOCK_EXPORT Stream {
   /// Takes over a connected stream socket. It is made non-blocking and close-on-exec and moved to 3 or above;
   /// a socket that was blocking is so again when the stream ends or gives it away, as others may have it too.
   /// Errors: EBADF, ENOTSOCK, EPROTOTYPE when it is not a stream socket, EAFNOSUPPORT for a family other than
-  /// ipv4, ipv6, unix, EEXIST when the loop watches it already, ENOMEM. On failure the descriptor stays in
-  /// `fd`.
-  static Stream adopt(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err);
+  /// ipv4, ipv6, unix, EEXIST when the loop watches it already, ENOMEM. On failure the socket stays in
+  /// `socket`.
+  static Stream adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& options, int& err);
 
   /// Whether there is a stream that was not disconnected.
   [[nodiscard]] bool is_open() const noexcept;
@@ -263,13 +265,13 @@ class TSOCK_EXPORT Stream {
   [[nodiscard]] Address remote_address() const;
   /// Who is at the other end of a unix stream. ENOTSUP for other streams, ENOTCONN when closed.
   [[nodiscard]] PeerCredentials peer_credentials(int& err) const;
-  /// The socket below, still owned by the stream; -1 for streams that have none or hide it.
-  [[nodiscard]] int native_handle() const noexcept;
+  /// The socket below, still owned by the stream; `invalid_socket` for streams that have none or hide it.
+  [[nodiscard]] NativeSocket native_handle() const noexcept;
   /// Gives the socket away and closes this stream. `unread` becomes the bytes that were read ahead of the
   /// caller: they come before what the socket gives next. A monitor completes with ECONNABORTED, as for
   /// `disconnect()`. Errors: EBUSY when a read, write or half-close is in flight or waits in a queue,
   /// ECONNABORTED, ENOTCONN, ENOTSUP for streams without a socket.
-  UniqueFd release_fd(std::vector<std::byte>& unread, int& err);
+  UniqueSocket release_socket(std::vector<std::byte>& unread, int& err);
 
  private:
   friend class StreamAccess;

@@ -5,7 +5,7 @@
 
 namespace tsock {
 
-/// Owns a file descriptor and closes it.
+/// Owns a descriptor of a file or pipe, or one of unknown kind, and closes it. Sockets have UniqueSocket.
 class TSOCK_EXPORT UniqueFd {
  public:
   UniqueFd() noexcept = default;

@@ -12,14 +12,14 @@ namespace {
 // hears somebody else only (EPERM).
 bool is_alive(os::SocketType type, const Address& address) {
   int err = 0;
-  const UniqueFd fd = os::open_socket(address.family(), type, err);
-  if (!fd) return true;
-  err = os::connect(fd.get(), address);
+  const UniqueSocket socket = os::open_socket(address.family(), type, err);
+  if (!socket) return true;
+  err = os::connect(socket.get(), address);
   return err != ECONNREFUSED && err != ENOENT;
 }
 
-int listen_if_told(int fd, const UnixBinding& binding) {
-  return binding.backlog ? os::listen(fd, *binding.backlog) : 0;
+int listen_if_told(NativeSocket socket, const UnixBinding& binding) {
+  return binding.backlog ? os::listen(socket, *binding.backlog) : 0;
 }
 
 class LockedFile {
@@ -61,25 +61,25 @@ int find_access(const std::optional<unsigned>& mode, const std::optional<std::st
   return err;
 }
 
-int bind_unix(int fd, os::SocketType type, const Address& address, const UnixBinding& binding,
+int bind_unix(NativeSocket socket, os::SocketType type, const Address& address, const UnixBinding& binding,
               std::optional<os::SocketFile>& file) {
   if (address.is_abstract()) {
-    const int err = os::bind(fd, address);
-    return err == 0 ? listen_if_told(fd, binding) : err;
+    const int err = os::bind(socket, address);
+    return err == 0 ? listen_if_told(socket, binding) : err;
   }
   os::SocketFile made;
   int err = made.open(address);
   if (err != 0) return err;
   const LockedFile locked(made);
-  err = os::SocketFile::prepare(fd, binding.access);
-  if (err == 0) err = os::bind(fd, address);
+  err = os::SocketFile::prepare(socket, binding.access);
+  if (err == 0) err = os::bind(socket, address);
   if (err == EADDRINUSE && binding.stale != StaleSocket::fail) {
     err = make_way(made, static_cast<bool>(locked), type, address, binding.stale);
-    if (err == 0) err = os::bind(fd, address);
+    if (err == 0) err = os::bind(socket, address);
   }
   if (err == 0) err = made.claim(binding.access);
   if (err != 0) return err;
-  err = listen_if_told(fd, binding);
+  err = listen_if_told(socket, binding);
   if (err == 0) err = made.finish(binding.access);
   if (err != 0) {
     made.remove();

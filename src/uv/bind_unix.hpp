@@ -25,7 +25,7 @@ int find_access(const std::optional<unsigned>& mode, const std::optional<std::st
 /// Binds to a unix address, and listens. For others who do the same this is one step: one of them wins, and
 /// who loses gets EADDRINUSE. The file has its permissions before anybody can connect. On success `file` is
 /// the socket's file, unless the name is abstract. \return 0 or an errno value.
-int bind_unix(int fd, os::SocketType type, const Address& address, const UnixBinding& binding,
+int bind_unix(NativeSocket socket, os::SocketType type, const Address& address, const UnixBinding& binding,
               std::optional<os::SocketFile>& file);
 
 }  // namespace tsock::detail

@@ -42,9 +42,9 @@ int fit_local(Address& local, const Address& remote) {
 
 // Two ends may open at the same time (RFC 9293, section 3.5). When nobody listens on a port that the kernel
 // gives to the socket itself, those two are one: it would echo.
-bool is_connected_to_itself(int fd) {
-  const Address local = os::local_address(fd);
-  return local.is_inet() && local == os::remote_address(fd);
+bool is_connected_to_itself(NativeSocket socket) {
+  const Address local = os::local_address(socket);
+  return local.is_inet() && local == os::remote_address(socket);
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
  private:
   friend class FdWatcher<ConnectState>;
   void try_connect() {
-    int err = os::connect(fd_.get(), remote_);
+    int err = os::connect(socket_.get(), remote_);
     if (err == EAGAIN && remote_.is_unix() && options_.retry_full_backlog) {
       try {
         retry_ = loop().sleep(backlog_retry_);
@@ -111,19 +111,19 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     Address local = options_.local;
     if (const int err = fit_local(local, remote_); err != 0) return err;
     int err = 0;
-    UniqueFd fd = os::open_socket(remote_.family(), os::SocketType::stream, err);
+    UniqueSocket socket = os::open_socket(remote_.family(), os::SocketType::stream, err);
     if (err != 0) return err;
     const bool with_port = local.is_inet() && local.port() != 0;
-    err = os::apply_before_connect(fd.get(), remote_.family(), options_.stream, with_port);
-    if (err == 0) err = os::apply_connected(fd.get(), remote_.family(), options_.stream);
-    if (err == 0 && is_specific(local)) err = os::bind(fd.get(), local);
+    err = os::apply_before_connect(socket.get(), remote_.family(), options_.stream, with_port);
+    if (err == 0) err = os::apply_connected(socket.get(), remote_.family(), options_.stream);
+    if (err == 0 && is_specific(local)) err = os::bind(socket.get(), local);
     if (err != 0) return err;
-    fd_ = std::move(fd);
-    return start_watching(fd_.get());
+    socket_ = std::move(socket);
+    return start_watching(socket_.get());
   }
 
   void on_fd_event(FdEvent /*event*/) {
-    const int err = os::take_error(fd_.get());
+    const int err = os::take_error(socket_.get());
     if (err == 0) {
       complete();
       return;
@@ -133,17 +133,17 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
   }
 
   void complete() {
-    if (is_connected_to_itself(fd_.get())) {
+    if (is_connected_to_itself(socket_.get())) {
       // Without a reset the port would linger, and whoever is expected to listen there could not.
-      os::reset_on_close(fd_.get());
+      os::reset_on_close(socket_.get());
       close();
       finish(ECONNREFUSED);
       return;
     }
     int err = 0;
-    auto socket = SocketStream::make(loop_impl(), fd_, options_.stream, err, this);
+    auto stream = SocketStream::make(loop_impl(), socket_, options_.stream, err, this);
     try {
-      if (err == 0) finish_with(Stream(loop(), std::move(socket), options_.stream));
+      if (err == 0) finish_with(Stream(loop(), std::move(stream), options_.stream));
     } catch (const std::bad_alloc&) {
       err = ENOMEM;
     }
@@ -156,7 +156,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
   void close() noexcept {
     retry_ = Request<void>();
     stop_watching();
-    fd_.reset();
+    socket_.reset();
   }
 
   void on_abandon() noexcept override { close(); }
@@ -164,7 +164,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
 
   Address remote_;
   ConnectOptions options_;
-  UniqueFd fd_;
+  UniqueSocket socket_;
   Request<void> retry_;
   std::chrono::milliseconds backlog_retry_ = first_backlog_retry;
 };
@@ -200,17 +200,18 @@ Request<Stream> Stream::unix_connect(Loop& loop, const Address& local, const Add
 
 namespace {
 
-// On failure `fd` keeps the descriptor.
-Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, bool was_blocking, int& err) {
-  auto socket = detail::SocketStream::make(detail::impl_of(loop.core()), fd, options, err);
+// On failure the socket stays in `socket`.
+Stream wrap_socket(Loop& loop, UniqueSocket& socket, const StreamOptions& options, bool was_blocking,
+                   int& err) {
+  auto stream = detail::SocketStream::make(detail::impl_of(loop.core()), socket, options, err);
   if (err != 0) return {};
-  detail::SocketStream& made = *socket;
+  detail::SocketStream& made = *stream;
   made.set_was_blocking(was_blocking);
-  std::unique_ptr<StreamBackend> backend = std::move(socket);
+  std::unique_ptr<StreamBackend> backend = std::move(stream);
   try {
     return Stream(loop, std::move(backend), options);
   } catch (const std::bad_alloc&) {
-    fd = made.release();  // which is still there: the constructor has taken nothing
+    socket = made.release_socket();  // which is still there: the constructor has taken nothing
     err = ENOMEM;
     return {};
   }
@@ -219,8 +220,8 @@ Stream wrap_socket(Loop& loop, UniqueFd& fd, const StreamOptions& options, bool 
 }  // namespace
 
 std::pair<Stream, Stream> Stream::socketpair(Loop& loop, int& err) {
-  UniqueFd first;
-  UniqueFd second;
+  UniqueSocket first;
+  UniqueSocket second;
   err = os::open_pair(os::SocketType::stream, first, second);
   if (err != 0) return {};
   Stream left = wrap_socket(loop, first, {}, false, err);
@@ -230,14 +231,14 @@ std::pair<Stream, Stream> Stream::socketpair(Loop& loop, int& err) {
   return {std::move(left), std::move(right)};
 }
 
-Stream Stream::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& options, int& err) {
-  err = fd ? os::check_socket(fd.get(), os::SocketType::stream, false) : EBADF;
+Stream Stream::adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& options, int& err) {
+  err = socket ? os::check_socket(socket.get(), os::SocketType::stream, false) : EBADF;
   bool was_blocking = false;
-  if (err == 0) err = os::prepare_adopted(fd, was_blocking);
-  if (err == 0) err = os::apply_connected(fd.get(), os::local_address(fd.get()).family(), options);
+  if (err == 0) err = os::prepare_adopted(socket, was_blocking);
+  if (err == 0) err = os::apply_connected(socket.get(), os::local_address(socket.get()).family(), options);
   Stream stream;
-  if (err == 0) stream = wrap_socket(loop, fd, options, was_blocking, err);
-  if (err != 0 && was_blocking && fd) os::make_blocking(fd.get());
+  if (err == 0) stream = wrap_socket(loop, socket, options, was_blocking, err);
+  if (err != 0 && was_blocking && socket) os::make_blocking(socket.get());
   return stream;
 }
 

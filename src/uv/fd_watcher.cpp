@@ -8,20 +8,21 @@
 
 namespace tsock::detail {
 
-int FdWatch::start_watching(int fd) noexcept {
+int FdWatch::start_watching(NativeSocket descriptor) noexcept {
   if (loop_->is_closed()) return ECANCELED;
   loop_->notice_fork();
   // libuv knows only the descriptors that somebody waits for.
-  if (const int err = loop_->claim_descriptor(fd); err != 0) return err;
+  if (const int err = loop_->claim_descriptor(descriptor); err != 0) return err;
   uv_poll_t* poll = nullptr;
   try {
     poll = make_pooled<uv_poll_t>(*loop_);
   } catch (const std::bad_alloc&) {
-    loop_->release_descriptor(fd);
+    loop_->release_descriptor(descriptor);
     return ENOMEM;
   }
-  if (const int status = uv_poll_init(loop_->uv(), poll, fd); status != 0) {
-    loop_->release_descriptor(fd);
+  // On POSIX it takes descriptors of any kind.
+  if (const int status = uv_poll_init_socket(loop_->uv(), poll, descriptor); status != 0) {
+    loop_->release_descriptor(descriptor);
     loop_->deallocate(poll, sizeof(uv_poll_t));
     return errno_of(status);
   }
@@ -84,8 +85,7 @@ void FdWatch::stop_watching() noexcept {
   if (poll == nullptr) return;
   loop_->notice_fork();
   interests_ = 0;
-  if (uv_os_fd_t fd = -1; uv_fileno(reinterpret_cast<uv_handle_t*>(poll), &fd) == 0)
-    loop_->release_descriptor(fd);
+  loop_->release_descriptor(socket_of(reinterpret_cast<uv_handle_t*>(poll)));
   poll->data = loop_;
   uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* closed) {
     auto* const loop = static_cast<LoopImpl*>(closed->data);

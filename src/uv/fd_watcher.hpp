@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <tsock/native_socket.hpp>
 #include <tsock/stream_backend.hpp>
 
 #include "uv/loop_impl.hpp"
@@ -33,7 +34,7 @@ class FdWatch {
 
   /// Begins to watch. \return 0, EEXIST when the loop watches the descriptor already, EPERM for what cannot
   /// be polled, ENOMEM.
-  int start_watching(int fd) noexcept;
+  int start_watching(NativeSocket descriptor) noexcept;
   /// Goes on where another one ends that has watched the descriptor so far; nothing is asked for then.
   void take_over(FdWatch& other) noexcept;
   /// Ends watching, at once; to be called before the descriptor is closed.

@@ -15,10 +15,10 @@ constexpr unsigned discards_per_event = 16;
 constexpr std::chrono::milliseconds acknowledgement_interval{20};
 
 // Whether closing now could cut off what was written.
-bool must_linger(int fd, Linger& linger) noexcept {
+bool must_linger(NativeSocket socket, Linger& linger) noexcept {
   int ignored = 0;
-  const os::UnsentBytes unsent = os::unsent_bytes(fd);
-  const bool unread = linger.discarded != 0 || os::readable_bytes(fd, ignored) != 0;
+  const os::UnsentBytes unsent = os::unsent_bytes(socket);
+  const bool unread = linger.discarded != 0 || os::readable_bytes(socket, ignored) != 0;
   if (!unread && (unsent.unacknowledged == 0 || !unsent.is_lost_by_reset)) return false;
   // All that was written may be with a peer that is silent, and only the acknowledgement late.
   linger.awaits_end = unread || unsent.held_back != 0;
@@ -27,20 +27,20 @@ bool must_linger(int fd, Linger& linger) noexcept {
 
 }  // namespace
 
-int try_linger(int fd, Linger& linger) noexcept {
+int try_linger(NativeSocket socket, Linger& linger) noexcept {
   const bool had_begun = linger.has_begun;
   if (!had_begun) {
-    if (!must_linger(fd, linger)) return 0;
+    if (!must_linger(socket, linger)) return 0;
     linger.has_begun = true;
     // It may have been shut down already, and a connection that is gone shows below.
-    os::shutdown_write(fd);
+    os::shutdown_write(socket);
   }
   if (linger.discarded > linger.most_discarded) return ENOBUFS;
   for (unsigned calls = 0;; ++calls) {
     // One more than may be discarded: behind the last byte of these there may be the end.
     const std::size_t rest = linger.most_discarded - linger.discarded;
     int err = 0;
-    const ssize_t got = os::discard(fd, std::max(rest, rest + 1), err);
+    const ssize_t got = os::discard(socket, std::max(rest, rest + 1), err);
     if (got == 0) return 0;
     if (got < 0 && err != EAGAIN) return err;
     if (got < 0) break;
@@ -48,7 +48,7 @@ int try_linger(int fd, Linger& linger) noexcept {
     if (!linger.discard(static_cast<std::size_t>(got))) return ENOBUFS;
     if (calls == discards_per_event) return linger.is_over ? ETIMEDOUT : EAGAIN;
   }
-  const bool has_arrived = os::unsent_bytes(fd).unacknowledged == 0;
+  const bool has_arrived = os::unsent_bytes(socket).unacknowledged == 0;
   if (has_arrived && !linger.awaits_end) return 0;
   if (linger.is_over) return has_arrived && !linger.peer_talks ? 0 : ETIMEDOUT;
   linger.try_again = linger.awaits_end ? std::chrono::milliseconds::zero() : acknowledgement_interval;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <stdexcept>
@@ -13,8 +14,8 @@
 
 #include "uv/os/process.hpp"
 #include "uv/signal_watch.hpp"
-
 #include "uv/uv_call.hpp"
+
 namespace tsock::detail {
 
 namespace {
@@ -427,9 +428,9 @@ void LoopImpl::close_own_loop() noexcept {
   stop_keeping();
 }
 
-int LoopImpl::claim_descriptor(int fd) noexcept {
-  if (fd < 0) return EBADF;
-  const auto index = static_cast<std::size_t>(fd);
+int LoopImpl::claim_descriptor(NativeSocket descriptor) noexcept {
+  if (static_cast<std::intptr_t>(descriptor) < 0) return EBADF;
+  const auto index = static_cast<std::size_t>(descriptor);
   if (index >= watched_.size()) {
     try {
       watched_.resize(std::max(index + 1, 2 * watched_.size()));
@@ -442,8 +443,9 @@ int LoopImpl::claim_descriptor(int fd) noexcept {
   return 0;
 }
 
-void LoopImpl::release_descriptor(int fd) noexcept {
-  if (const auto index = static_cast<std::size_t>(fd); index < watched_.size()) watched_[index] = false;
+void LoopImpl::release_descriptor(NativeSocket descriptor) noexcept {
+  if (const auto index = static_cast<std::size_t>(descriptor); index < watched_.size())
+    watched_[index] = false;
 }
 
 }  // namespace tsock::detail

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <tsock/loop.hpp>
+#include <tsock/native_socket.hpp>
 #include <vector>
 
 #include "core/loop/loop_core.hpp"
@@ -53,8 +54,8 @@ class LoopImpl final : public LoopCore {
 
   /// Notes that a descriptor is watched, whether or not anybody waits for it. \return 0, EEXIST when it is
   /// already, ENOMEM.
-  int claim_descriptor(int fd) noexcept;
-  void release_descriptor(int fd) noexcept;
+  int claim_descriptor(NativeSocket descriptor) noexcept;
+  void release_descriptor(NativeSocket descriptor) noexcept;
 
   /// What worker threads are for; none waits for the other.
   enum class Work : std::uint8_t { lookup, file };

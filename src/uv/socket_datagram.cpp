@@ -22,13 +22,13 @@ constexpr std::chrono::milliseconds full_peer_retry{2};
 
 }  // namespace
 
-SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
-                               bool adopted) noexcept
+SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueSocket socket, int family,
+                               const DatagramOptions& options, bool adopted) noexcept
     : FdWatcher(loop),
-      fd_(std::move(fd)),
+      socket_(std::move(socket)),
       family_(family),
       info_(options.receive_info),
-      calls_(os::datagram_calls(fd_.get(), family, options, adopted)) {}
+      calls_(os::datagram_calls(socket_.get(), family, options, adopted)) {}
 
 SocketDatagram::~SocketDatagram() { close(); }
 
@@ -40,21 +40,21 @@ void SocketDatagram::close() noexcept {
   // Before the socket is closed: until then no other file has the same identity.
   if (file_) file_->remove();
   file_.reset();
-  if (was_blocking_ && fd_) os::make_blocking(fd_.get());
-  fd_.reset();
+  if (was_blocking_ && socket_) os::make_blocking(socket_.get());
+  socket_.reset();
 }
 
-UniqueFd SocketDatagram::release() noexcept {
+UniqueSocket SocketDatagram::release_socket() noexcept {
   stop_watching();
-  if (was_blocking_) os::make_blocking(fd_.get());
-  return std::move(fd_);
+  if (was_blocking_) os::make_blocking(socket_.get());
+  return std::move(socket_);
 }
 
 std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err) noexcept {
   if (is_unix()) {
     // Only UDP has an upper limit: look how large the next one is, and take that one alone.
     const std::size_t common = slots[0].room[0].iov_len + slots[0].room[1].iov_len;
-    const std::size_t size = os::next_datagram_size(fd_.get(), err);
+    const std::size_t size = os::next_datagram_size(socket_.get(), err);
     if (err != 0) return 0;
     if (size > common) {
       spill_.resize(size - common);
@@ -64,7 +64,7 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
     }
     slots = slots.first(1);
   }
-  const std::size_t count = os::receive_datagrams(fd_.get(), slots, calls_, err);
+  const std::size_t count = os::receive_datagrams(socket_.get(), slots, calls_, err);
   if (count == 0) take_queued_error(err);
   return count;
 }
@@ -74,16 +74,17 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
 void SocketDatagram::take_queued_error(int& err) noexcept {
   if (is_unix() || (err == EAGAIN ? !error_event_ : !calls_.error_queue)) return;
   error_event_ = false;
-  const int queued = os::drain_error_queue(fd_.get());
+  const int queued = os::drain_error_queue(socket_.get());
   if (err == EAGAIN && queued != 0) err = queued;
 }
 
 std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) noexcept {
-  std::size_t sent = os::send_datagrams(fd_.get(), messages, calls_, err);
+  std::size_t sent = os::send_datagrams(socket_.get(), messages, calls_, err);
   if (sent == 0 && err == EMSGSIZE && is_unix()) {
     std::size_t size = 0;
     for (const iovec& vector : messages[0].vectors) size += vector.iov_len;
-    if (os::grow_send_buffer(fd_.get(), size)) sent = os::send_datagrams(fd_.get(), messages, calls_, err);
+    if (os::grow_send_buffer(socket_.get(), size))
+      sent = os::send_datagrams(socket_.get(), messages, calls_, err);
   }
   // Here ENOTCONN means a socket that was closed. The kernel means one that has no receiver, or none any
   // more.
@@ -124,7 +125,7 @@ void SocketDatagram::want_writable() noexcept {
 void SocketDatagram::on_fd_event(FdEvent event) {
   error_event_ = event.failed;
   if (event.writable) events_->on_writable();
-  if (event.readable && fd_) events_->on_readable();
+  if (event.readable && socket_) events_->on_readable();
 }
 
 int SocketDatagram::check_destination(const Address& destination) const noexcept {
@@ -140,36 +141,37 @@ int SocketDatagram::check_from(const SendFrom& from, const Address& destination)
   return differs ? EINVAL : 0;
 }
 
-std::uint64_t SocketDatagram::dropped() const noexcept { return os::dropped_datagrams(fd_.get()); }
+std::uint64_t SocketDatagram::dropped() const noexcept { return os::dropped_datagrams(socket_.get()); }
 
 int SocketDatagram::join(const Address& group, unsigned interface_index, const Address& source) noexcept {
   if (group.family() != family_) return EINVAL;
-  return os::join_multicast(fd_.get(), group, interface_index, source, true);
+  return os::join_multicast(socket_.get(), group, interface_index, source, true);
 }
 
 int SocketDatagram::leave(const Address& group, unsigned interface_index, const Address& source) noexcept {
   if (group.family() != family_) return EINVAL;
-  return os::join_multicast(fd_.get(), group, interface_index, source, false);
+  return os::join_multicast(socket_.get(), group, interface_index, source, false);
 }
 
 namespace {
 
-// On failure `fd` keeps the descriptor and `file` the socket's file.
-Datagram wrap_socket(Loop& loop, UniqueFd& fd, std::optional<os::SocketFile>& file, bool connected,
+// On failure the socket stays in `socket` and its file in `file`.
+Datagram wrap_socket(Loop& loop, UniqueSocket& socket, std::optional<os::SocketFile>& file, bool connected,
                      bool adopted, const DatagramOptions& options, int& err, bool was_blocking = false) {
-  const int family = os::local_address(fd.get()).family();
-  std::unique_ptr<SocketDatagram> socket;
+  const int family = os::local_address(socket.get()).family();
+  std::unique_ptr<SocketDatagram> owner;
   try {
-    socket = std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(fd), family, options, adopted);
+    owner =
+        std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(socket), family, options, adopted);
   } catch (const std::bad_alloc&) {
     err = ENOMEM;
     return {};
   }
-  socket->set_was_blocking(was_blocking);
-  if (connected) socket->set_connected();
-  err = socket->open();
-  SocketDatagram& made = *socket;
-  std::unique_ptr<DatagramBackend> backend = std::move(socket);
+  owner->set_was_blocking(was_blocking);
+  if (connected) owner->set_connected();
+  err = owner->open();
+  SocketDatagram& made = *owner;
+  std::unique_ptr<DatagramBackend> backend = std::move(owner);
   if (err == 0) {
     try {
       Datagram datagram(loop, std::move(backend), options);
@@ -179,21 +181,21 @@ Datagram wrap_socket(Loop& loop, UniqueFd& fd, std::optional<os::SocketFile>& fi
       err = ENOMEM;
     }
   }
-  fd = made.release();  // which is still there: the constructor has taken nothing
+  socket = made.release_socket();  // which is still there: the constructor has taken nothing
   return {};
 }
 
-Datagram wrap_socket(Loop& loop, UniqueFd& fd, bool connected, bool adopted, const DatagramOptions& options,
-                     int& err, bool was_blocking = false) {
+Datagram wrap_socket(Loop& loop, UniqueSocket& socket, bool connected, bool adopted,
+                     const DatagramOptions& options, int& err, bool was_blocking = false) {
   std::optional<os::SocketFile> no_file;
-  return wrap_socket(loop, fd, no_file, connected, adopted, options, err, was_blocking);
+  return wrap_socket(loop, socket, no_file, connected, adopted, options, err, was_blocking);
 }
 
 // Binds and connects a new socket; both addresses fit the family.
 Datagram open_datagram(Loop& loop, int family, const Address& local, const Address& remote,
                        const DatagramOptions& options, int& err) {
-  UniqueFd fd = os::open_socket(family, os::SocketType::datagram, err);
-  if (err == 0) err = os::apply_datagram(fd.get(), family, options, false);
+  UniqueSocket socket = os::open_socket(family, os::SocketType::datagram, err);
+  if (err == 0) err = os::apply_datagram(socket.get(), family, options, false);
   if (err != 0) return {};
   std::optional<os::SocketFile> file;
   if (!local.is_empty() && !local.is_unnamed()) {
@@ -201,17 +203,17 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
     if (local.is_unix() && !local.is_abstract())
       err = find_access(options.mode, options.group, binding.access);
     if (err == 0) {
-      err = local.is_unix() ? bind_unix(fd.get(), os::SocketType::datagram, local, binding, file)
-                            : os::bind(fd.get(), local);
+      err = local.is_unix() ? bind_unix(socket.get(), os::SocketType::datagram, local, binding, file)
+                            : os::bind(socket.get(), local);
     }
     if (err != 0) return {};
   }
   const bool connected = !remote.is_empty() && !remote.is_unnamed();
-  if (connected) err = os::connect(fd.get(), remote);
+  if (connected) err = os::connect(socket.get(), remote);
   // There is nobody to wait for: one that was interrupted is over.
   if (err == EINPROGRESS) err = 0;
   Datagram datagram;
-  if (err == 0) datagram = wrap_socket(loop, fd, file, connected, false, options, err);
+  if (err == 0) datagram = wrap_socket(loop, socket, file, connected, false, options, err);
   if (err != 0 && file) file->remove();
   return datagram;
 }
@@ -245,11 +247,12 @@ Datagram Datagram::unix_datagram(Loop& loop, const Address& local, const Address
 }
 
 std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, const DatagramOptions& options, int& err) {
-  UniqueFd first;
-  UniqueFd second;
+  UniqueSocket first;
+  UniqueSocket second;
   err = os::open_pair(os::SocketType::datagram, first, second);
-  for (const UniqueFd* fd : {&first, &second}) {
-    if (err == 0) err = os::apply_datagram(fd->get(), os::local_address(fd->get()).family(), options, true);
+  for (const UniqueSocket* socket : {&first, &second}) {
+    if (err == 0)
+      err = os::apply_datagram(socket->get(), os::local_address(socket->get()).family(), options, true);
   }
   if (err != 0) return {};
   Datagram left = detail::wrap_socket(loop, first, true, false, options, err);
@@ -259,17 +262,18 @@ std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, const DatagramOpt
   return {std::move(left), std::move(right)};
 }
 
-Datagram Datagram::adopt(Loop& loop, UniqueFd& fd, const DatagramOptions& options, int& err) {
-  err = fd ? os::check_socket(fd.get(), os::SocketType::datagram, false) : EBADF;
+Datagram Datagram::adopt(Loop& loop, UniqueSocket& socket, const DatagramOptions& options, int& err) {
+  err = socket ? os::check_socket(socket.get(), os::SocketType::datagram, false) : EBADF;
   bool was_blocking = false;
-  if (err == 0) err = os::prepare_adopted(fd, was_blocking);
-  if (err == 0) err = os::apply_datagram(fd.get(), os::local_address(fd.get()).family(), options, true);
+  if (err == 0) err = os::prepare_adopted(socket, was_blocking);
+  if (err == 0)
+    err = os::apply_datagram(socket.get(), os::local_address(socket.get()).family(), options, true);
   Datagram datagram;
   if (err == 0) {
-    const bool connected = !os::remote_address(fd.get()).is_empty();
-    datagram = detail::wrap_socket(loop, fd, connected, true, options, err, was_blocking);
+    const bool connected = !os::remote_address(socket.get()).is_empty();
+    datagram = detail::wrap_socket(loop, socket, connected, true, options, err, was_blocking);
   }
-  if (err != 0 && was_blocking) os::make_blocking(fd.get());
+  if (err != 0 && was_blocking) os::make_blocking(socket.get());
   return datagram;
 }
 

@@ -7,7 +7,7 @@
 #include <tsock/datagram_backend.hpp>
 #include <tsock/datagram_options.hpp>
 #include <tsock/request.hpp>
-#include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 #include <utility>
 #include <vector>
 
@@ -24,13 +24,13 @@ class SocketDatagram final : public DatagramBackend,
                              private FdWatcher<SocketDatagram>,
                              private ReadyTask {
  public:
-  /// \param fd set up already
-  SocketDatagram(LoopImpl& loop, UniqueFd fd, int family, const DatagramOptions& options,
+  /// \param socket set up already
+  SocketDatagram(LoopImpl& loop, UniqueSocket socket, int family, const DatagramOptions& options,
                  bool adopted) noexcept;
   ~SocketDatagram() override;
 
-  int open() { return start_watching(fd_.get()); }
-  [[nodiscard]] UniqueFd release() noexcept;
+  int open() { return start_watching(socket_.get()); }
+  [[nodiscard]] UniqueSocket release_socket() noexcept;
   void set_connected() noexcept { connected_ = true; }
   /// As that of SocketStream.
   void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
@@ -48,12 +48,12 @@ class SocketDatagram final : public DatagramBackend,
   [[nodiscard]] int check_destination(const Address& destination) const noexcept override;
   [[nodiscard]] int check_from(const SendFrom& from, const Address& destination) const noexcept override;
   [[nodiscard]] bool gives_info() const noexcept override { return info_; }
-  [[nodiscard]] Address local_address() const noexcept override { return os::local_address(fd_.get()); }
-  [[nodiscard]] Address remote_address() const noexcept override { return os::remote_address(fd_.get()); }
+  [[nodiscard]] Address local_address() const noexcept override { return os::local_address(socket_.get()); }
+  [[nodiscard]] Address remote_address() const noexcept override { return os::remote_address(socket_.get()); }
   [[nodiscard]] std::uint64_t dropped() const noexcept override;
   [[nodiscard]] DatagramControl* datagram_control() noexcept override { return this; }
 
-  [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
+  [[nodiscard]] NativeSocket native_handle() const noexcept override { return socket_.get(); }
   int join(const Address& group, unsigned interface_index, const Address& source) noexcept override;
   int leave(const Address& group, unsigned interface_index, const Address& source) noexcept override;
 
@@ -65,7 +65,7 @@ class SocketDatagram final : public DatagramBackend,
   void take_queued_error(int& err) noexcept;
   [[nodiscard]] bool is_unix() const noexcept { return family_ == Address::unix_unnamed().family(); }
 
-  UniqueFd fd_;
+  UniqueSocket socket_;
   DatagramEvents* events_ = nullptr;
   int family_;
   bool connected_ = false;

@@ -15,63 +15,64 @@ namespace tsock {
 
 namespace detail {
 
-SocketListener::SocketListener(LoopImpl& loop, UniqueFd fd, const StreamOptions& accepted, bool options_set)
+SocketListener::SocketListener(LoopImpl& loop, UniqueSocket socket, const StreamOptions& accepted,
+                               bool options_set)
     : FdWatcher(loop),
-      fd_(std::move(fd)),
+      socket_(std::move(socket)),
       accepted_(accepted),
-      family_(os::local_address(fd_.get()).family()),
+      family_(os::local_address(socket_.get()).family()),
       inherited_(options_set && os::accepted_inherit_options(family_)) {}
 
 SocketListener::~SocketListener() {
   stop_watching();
   // Before the socket is closed: until then no other file has the same identity.
   if (file_) file_->remove();
-  if (was_blocking_ && fd_) os::make_blocking(fd_.get());
+  if (was_blocking_ && socket_) os::make_blocking(socket_.get());
 }
 
-UniqueFd SocketListener::release() noexcept {
+UniqueSocket SocketListener::release_socket() noexcept {
   stop_watching();
-  if (was_blocking_) os::make_blocking(fd_.get());
-  return std::move(fd_);
+  if (was_blocking_) os::make_blocking(socket_.get());
+  return std::move(socket_);
 }
 
 int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
   int err = 0;
-  UniqueFd fd = unmade_ ? std::move(unmade_) : os::accept(fd_.get(), err);
-  if (!fd) return err;
-  err = make_stream(fd, stream);
+  UniqueSocket socket = unmade_ ? std::move(unmade_) : os::accept(socket_.get(), err);
+  if (!socket) return err;
+  err = make_stream(socket, stream);
   if (err == 0) return 0;
   if (is_shortage(err)) {
-    unmade_ = std::move(fd);
+    unmade_ = std::move(socket);
     return err;
   }
   // One that died since then takes no options. Otherwise the options are wrong, and whoever accepts has to
   // hear of it.
-  return os::remote_address(fd.get()).is_empty() ? ECONNABORTED : EINVAL;
+  return os::remote_address(socket.get()).is_empty() ? ECONNABORTED : EINVAL;
 }
 
-int SocketListener::make_stream(UniqueFd& fd, std::unique_ptr<StreamBackend>& stream) {
-  int err = os::lift_above_stdio(fd);
-  if (err == 0 && !inherited_) err = os::apply_connected(fd.get(), family_, accepted_);
+int SocketListener::make_stream(UniqueSocket& socket, std::unique_ptr<StreamBackend>& stream) {
+  int err = os::lift_above_stdio(socket);
+  if (err == 0 && !inherited_) err = os::apply_connected(socket.get(), family_, accepted_);
   if (err != 0) return err;
-  stream = SocketStream::make(loop_impl(), fd, accepted_, err);
+  stream = SocketStream::make(loop_impl(), socket, accepted_, err);
   return err;
 }
 
 namespace {
 
-int bind_and_listen(int fd, const Address& address, const ListenerOptions& options,
+int bind_and_listen(NativeSocket socket, const Address& address, const ListenerOptions& options,
                     std::optional<os::SocketFile>& file) {
-  int err = os::apply_listener(fd, address.family(), options);
+  int err = os::apply_listener(socket, address.family(), options);
   if (err != 0) return err;
   if (!address.is_unix()) {
-    err = os::bind(fd, address);
-    return err != 0 ? err : os::listen(fd, options.backlog);
+    err = os::bind(socket, address);
+    return err != 0 ? err : os::listen(socket, options.backlog);
   }
   UnixBinding binding{.stale = options.stale_socket, .backlog = options.backlog};
   if (!address.is_abstract()) err = find_access(options.mode, options.group, binding.access);
   if (err != 0) return err;
-  return bind_unix(fd, os::SocketType::stream, address, binding, file);
+  return bind_unix(socket, os::SocketType::stream, address, binding, file);
 }
 
 }  // namespace
@@ -82,19 +83,19 @@ Listener Listener::listen(Loop& loop, const Address& address, const ListenerOpti
   err = address.is_inet() || (address.is_unix() && !address.is_unnamed()) ? 0 : EINVAL;
   if (err == 0 && options.backlog < 0) err = EINVAL;
   if (err != 0) return {};
-  UniqueFd fd = os::open_socket(address.family(), os::SocketType::stream, err);
+  UniqueSocket socket = os::open_socket(address.family(), os::SocketType::stream, err);
   if (err != 0) return {};
   try {
-    auto socket = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd),
-                                                           options.stream, true);
-    detail::SocketListener& made = *socket;
+    auto owner = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(socket),
+                                                          options.stream, true);
+    detail::SocketListener& made = *owner;
     // From here on what fails takes the file along.
     std::optional<os::SocketFile> file;
     err = detail::bind_and_listen(made.native_handle(), address, options, file);
     if (file) made.own_file(*std::move(file));
     if (err == 0) err = made.open();
     if (err != 0) return {};
-    std::unique_ptr<ListenerBackend> backend = std::move(socket);
+    std::unique_ptr<ListenerBackend> backend = std::move(owner);
     Listener listener(loop, std::move(backend), options.stream);
     if (!options.unlink_on_close) made.keep_file();
     return listener;
@@ -112,17 +113,17 @@ Listener Listener::unix_stream(Loop& loop, const Address& address, const Listene
   return listen(loop, address.is_unix() ? address : Address(), options, err);
 }
 
-Listener Listener::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& accepted, int& err) {
-  err = fd ? os::check_socket(fd.get(), os::SocketType::stream, true) : EBADF;
+Listener Listener::adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& accepted, int& err) {
+  err = socket ? os::check_socket(socket.get(), os::SocketType::stream, true) : EBADF;
   bool was_blocking = false;
-  if (err == 0) err = os::prepare_adopted(fd, was_blocking);
+  if (err == 0) err = os::prepare_adopted(socket, was_blocking);
   if (err != 0) return {};
   try {
-    auto socket = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(fd),
-                                                           accepted, false);
-    detail::SocketListener& made = *socket;
+    auto owner = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(socket),
+                                                          accepted, false);
+    detail::SocketListener& made = *owner;
     made.set_was_blocking(was_blocking);
-    std::unique_ptr<ListenerBackend> backend = std::move(socket);
+    std::unique_ptr<ListenerBackend> backend = std::move(owner);
     err = made.open();
     if (err == 0) {
       try {
@@ -131,10 +132,10 @@ Listener Listener::adopt(Loop& loop, UniqueFd& fd, const StreamOptions& accepted
         err = ENOMEM;
       }
     }
-    fd = made.release();  // which is still there: the constructor has taken nothing
+    socket = made.release_socket();  // which is still there: the constructor has taken nothing
   } catch (const std::bad_alloc&) {
     err = ENOMEM;
-    if (was_blocking) os::make_blocking(fd.get());
+    if (was_blocking) os::make_blocking(socket.get());
   }
   return {};
 }

@@ -13,8 +13,9 @@
 
 namespace tsock::detail {
 
-std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueFd& fd, const StreamOptions& options,
-                                                 int& err, FdWatch* watch) noexcept {
+std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueSocket& socket,
+                                                 const StreamOptions& options, int& err,
+                                                 FdWatch* watch) noexcept {
   std::unique_ptr<SocketStream> stream;
   try {
     stream.reset(::new (loop.allocate(sizeof(SocketStream))) SocketStream(loop));
@@ -27,10 +28,10 @@ std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueFd& fd, c
   if (watch != nullptr) {
     stream->take_over(*watch);
   } else {
-    err = stream->start_watching(fd.get());
+    err = stream->start_watching(socket.get());
   }
   if (err != 0) return nullptr;
-  stream->fd_ = std::move(fd);
+  stream->socket_ = std::move(socket);
   return stream;
 }
 
@@ -45,9 +46,9 @@ void SocketStream::operator delete(SocketStream* socket, std::destroying_delete_
 // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
 void SocketStream::close() noexcept {
   stop_watching();
-  if (was_blocking_ && fd_) [[unlikely]]
-    os::make_blocking(fd_.get());
-  fd_.reset();
+  if (was_blocking_ && socket_) [[unlikely]]
+    os::make_blocking(socket_.get());
+  socket_.reset();
 }
 
 // The kernel tells what broke a connection once; whoever comes later hears it from here.
@@ -57,7 +58,7 @@ ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
   // reader.
   if (connection_error_ == 0) {
     if (err == EPIPE) {
-      note_connection_error(os::take_error(fd_.get()));
+      note_connection_error(os::take_error(socket_.get()));
     } else if (breaks_connection(err)) {
       note_connection_error(err);
     }
@@ -68,7 +69,7 @@ ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
 
 ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   const ssize_t got =
-      reception_ == nullptr ? os::readv(fd_.get(), vectors, err) : try_readv_with_fds(vectors, err);
+      reception_ == nullptr ? os::readv(socket_.get(), vectors, err) : try_readv_with_fds(vectors, err);
   if (got > 0) return got;
   if (got == 0 && connection_error_ != 0) {
     err = connection_error_;
@@ -92,7 +93,7 @@ ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& er
   }
   std::array<int, os::max_passed_fds> fds;
   std::size_t count = 0;
-  const ssize_t got = os::readv_with_fds(fd_.get(), vectors, fds, count, err);
+  const ssize_t got = os::readv_with_fds(socket_.get(), vectors, fds, count, err);
   if (count > room) {
     for (const int fd : std::span(fds).first(count)) UniqueFd(fd).reset();
     err = ETOOMANYREFS;
@@ -104,19 +105,19 @@ ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& er
 }
 
 ssize_t SocketStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
-  return remember_failure(os::writev(fd_.get(), vectors, err), err);
+  return remember_failure(os::writev(socket_.get(), vectors, err), err);
 }
 
 ssize_t SocketStream::try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                                           int& err) noexcept {
-  return remember_failure(os::writev_with_fds(fd_.get(), vectors, fds, err), err);
+  return remember_failure(os::writev_with_fds(socket_.get(), vectors, fds, err), err);
 }
 
 // On a connection that was reset the kernel says ENOTCONN, which here means a stream that was closed.
 int SocketStream::try_shutdown_write() noexcept {
-  const int err = os::shutdown_write(fd_.get());
+  const int err = os::shutdown_write(socket_.get());
   if (err != ENOTCONN) return err;
-  if (connection_error_ == 0) note_connection_error(os::take_error(fd_.get()));
+  if (connection_error_ == 0) note_connection_error(os::take_error(socket_.get()));
   return connection_error_ != 0 ? connection_error_ : EPIPE;
 }
 
@@ -126,7 +127,7 @@ int SocketStream::try_disconnect(Linger& linger) noexcept {
   if (connection_error_ != 0) {
     err = linger.has_begun ? connection_error_ : 0;
   } else {
-    err = try_linger(fd_.get(), linger);
+    err = try_linger(socket_.get(), linger);
   }
   lingers_ = err == EAGAIN;
   if (!lingers_) close();
@@ -134,7 +135,7 @@ int SocketStream::try_disconnect(Linger& linger) noexcept {
 }
 
 void SocketStream::abort() noexcept {
-  if (fd_) os::reset_on_close(fd_.get());
+  if (socket_) os::reset_on_close(socket_.get());
   close();
 }
 
@@ -161,11 +162,11 @@ void SocketStream::watch_for_breaks(bool on) noexcept { watches_breaks_ = on; }
 // the options say that a break comes before what is buffered.
 void SocketStream::on_fd_event(FdEvent event) {
   const bool broken = event.failed || event.hung_up;
-  if (event.failed && connection_error_ == 0) note_connection_error(os::take_error(fd_.get()));
+  if (event.failed && connection_error_ == 0) note_connection_error(os::take_error(socket_.get()));
   if (broken && watches_breaks_) report_break(event);
-  if (event.writable && fd_) events_->on_writable();
-  if (event.readable && fd_) events_->on_readable();
-  if (broken && wants_broken_ && fd_) report_break(event);
+  if (event.writable && socket_) events_->on_writable();
+  if (event.readable && socket_) events_->on_readable();
+  if (broken && wants_broken_ && socket_) report_break(event);
 }
 
 void SocketStream::report_break(FdEvent event) {
@@ -174,9 +175,9 @@ void SocketStream::report_break(FdEvent event) {
 }
 
 std::size_t SocketStream::pending_bytes(int& err) noexcept {
-  const std::size_t bytes = os::readable_bytes(fd_.get(), err);
+  const std::size_t bytes = os::readable_bytes(socket_.get(), err);
   if (bytes != 0 || err != 0) return bytes;
-  const int waiting = os::peek_error(fd_.get());
+  const int waiting = os::peek_error(socket_.get());
   if (waiting != EPIPE) note_connection_error(waiting);
   err = connection_error_ != 0 ? connection_error_ : waiting;
   return 0;
@@ -189,17 +190,17 @@ StreamTraits SocketStream::traits() const noexcept {
 }
 
 Address SocketStream::local_address() const noexcept {
-  return fd_ ? os::local_address(fd_.get()) : Address();
+  return socket_ ? os::local_address(socket_.get()) : Address();
 }
 
 Address SocketStream::remote_address() const noexcept {
-  return fd_ ? os::remote_address(fd_.get()) : Address();
+  return socket_ ? os::remote_address(socket_.get()) : Address();
 }
 
-UniqueFd SocketStream::release() noexcept {
+UniqueSocket SocketStream::release_socket() noexcept {
   stop_watching();
-  if (was_blocking_) os::make_blocking(fd_.get());
-  return std::move(fd_);
+  if (was_blocking_) os::make_blocking(socket_.get());
+  return std::move(socket_);
 }
 
 int SocketStream::receive_fds(const StreamOptions& options) noexcept {
@@ -212,11 +213,11 @@ int SocketStream::receive_fds(const StreamOptions& options) noexcept {
 
 int SocketStream::apply(const StreamOptions& options) noexcept {
   if (const int err = receive_fds(options); err != 0) return err;
-  return os::apply_connected(fd_.get(), os::local_address(fd_.get()).family(), options);
+  return os::apply_connected(socket_.get(), os::local_address(socket_.get()).family(), options);
 }
 
 int SocketStream::peer_credentials(PeerCredentials& credentials) const noexcept {
-  return os::peer_credentials(fd_.get(), credentials);
+  return os::peer_credentials(socket_.get(), credentials);
 }
 
 int SocketStream::take_received_fds(std::size_t unread, std::vector<UniqueFd>& taken) noexcept {

@@ -7,6 +7,7 @@
 #include <tsock/socket_control.hpp>
 #include <tsock/stream_options.hpp>
 #include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 #include <vector>
 
 #include "uv/fd_watcher.hpp"
@@ -17,9 +18,10 @@ namespace tsock::detail {
 class SocketStream final : public SocketControl, private FdWatcher<SocketStream> {
  public:
   /// Makes one of a socket, which is watched from now on; by `watch` so far, if there is one. On failure it
-  /// gives null, and `fd` keeps the socket.
-  static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueFd& fd, const StreamOptions& options,
-                                            int& err, FdWatch* watch = nullptr) noexcept;
+  /// gives null, and `socket` keeps it.
+  static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueSocket& socket,
+                                            const StreamOptions& options, int& err,
+                                            FdWatch* watch = nullptr) noexcept;
   ~SocketStream() override;
   /// The socket was a blocking one, and becomes one again when it is closed or given away.
   void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
@@ -41,8 +43,8 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   [[nodiscard]] Address local_address() const noexcept override;
   [[nodiscard]] Address remote_address() const noexcept override;
 
-  [[nodiscard]] int native_handle() const noexcept override { return fd_.get(); }
-  UniqueFd release() noexcept override;
+  [[nodiscard]] NativeSocket native_handle() const noexcept override { return socket_.get(); }
+  UniqueSocket release_socket() noexcept override;
   int apply(const StreamOptions& options) noexcept override;
   int peer_credentials(PeerCredentials& credentials) const noexcept override;
   ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
@@ -80,7 +82,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   bool was_blocking_ : 1 = false;  // and is to be again, for others who have the socket
   bool lingers_ : 1 = false;
   std::int16_t connection_error_ = 0;  // what broke the connection; the kernel tells it only once
-  UniqueFd fd_;
+  UniqueSocket socket_;
   StreamEvents* events_ = nullptr;
   std::unique_ptr<FdReception> reception_;
 };

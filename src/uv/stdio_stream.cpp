@@ -19,8 +19,10 @@ Stream make_stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool 
                         int& err) {
   detail::LoopImpl& impl = detail::impl_of(loop.core());
   switch (kind) {
-    case os::DescriptorKind::socket:
-      return Stream::adopt(loop, fd, {}, err);
+    case os::DescriptorKind::socket: {
+      UniqueSocket socket(std::move(fd));
+      return Stream::adopt(loop, socket, {}, err);
+    }
     case os::DescriptorKind::file:
       return Stream(loop, std::make_unique<detail::FileStream>(impl, std::move(fd)));
     case os::DescriptorKind::pipe:

@@ -86,4 +86,14 @@ int errno_of(std::ptrdiff_t status) noexcept {
   return status > first_own_code ? static_cast<int>(-status) : EIO;
 }
 
+NativeSocket socket_of(const uv_handle_t* handle) noexcept {
+  uv_os_fd_t descriptor{};
+  if (uv_fileno(handle, &descriptor) != 0) return invalid_socket;
+#if defined(_WIN32)
+  return reinterpret_cast<NativeSocket>(descriptor);
+#else
+  return descriptor;
+#endif
+}
+
 }  // namespace tsock::detail

@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include <cstddef>
+#include <tsock/native_socket.hpp>
 
 namespace tsock::detail {
 
@@ -10,5 +11,9 @@ namespace tsock::detail {
 /// errno value (UV_EOF, those of uv_getaddrinfo, those that this system has no errno for) become EIO. To be
 /// used wherever a status leaves the call that gave it: on Windows the codes are numbers of libuv's own.
 [[nodiscard]] int errno_of(std::ptrdiff_t status) noexcept;
+
+/// The socket, on POSIX the descriptor of any kind, below a handle of libuv's; `invalid_socket` when it has
+/// none.
+[[nodiscard]] NativeSocket socket_of(const uv_handle_t* handle) noexcept;
 
 }  // namespace tsock::detail

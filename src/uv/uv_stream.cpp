@@ -35,11 +35,6 @@ std::size_t read_buffer_for(std::size_t max_read_ahead) noexcept {
   return std::clamp(max_read_ahead, smallest_read_buffer, read_buffer_size);
 }
 
-int descriptor_of(uv_stream_t* stream) noexcept {
-  uv_os_fd_t fd = -1;
-  return uv_fileno(as_handle(stream), &fd) == 0 ? fd : -1;
-}
-
 }  // namespace
 
 /// What libuv's callbacks hold on to. It outlives the stream until the handle is closed, or given back, and
@@ -117,7 +112,9 @@ void UvStream::close() noexcept {
 
 uv_stream_t* UvStream::handle() const noexcept { return link_->handle; }
 
-int UvStream::descriptor() const noexcept { return link_ != nullptr ? descriptor_of(handle()) : -1; }
+NativeSocket UvStream::descriptor() const noexcept {
+  return link_ != nullptr ? socket_of(as_handle(handle())) : invalid_socket;
+}
 
 // ---- reading ----
 
@@ -219,8 +216,8 @@ Readiness UvStream::want_readable() noexcept {
 std::size_t UvStream::pending_bytes(int& err) noexcept {
   std::size_t bytes = end_ - begin_;
   int ignored = 0;  // not every descriptor has a count
-  const int fd = descriptor();
-  if (fd >= 0 && !ended_) bytes += os::readable_bytes(fd, ignored);
+  const NativeSocket fd = descriptor();
+  if (fd != invalid_socket && !ended_) bytes += os::readable_bytes(fd, ignored);
   if (bytes != 0) return bytes;
   err = ended_ ? EPIPE : read_error_;
   if (err != 0 || !os::is_stream_socket(fd)) return 0;
@@ -237,11 +234,11 @@ void UvStream::note_connection_error(int err) noexcept {
 }
 
 int UvStream::take_socket_error() const noexcept {
-  const int fd = descriptor();
+  const NativeSocket fd = descriptor();
   return os::is_stream_socket(fd) ? os::take_error(fd) : 0;
 }
 
-// A unix socket gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a reader.
+// A unix fd gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a reader.
 // After a failed read libuv refuses writes with EPIPE of its own. In both cases the other error says more.
 ssize_t UvStream::fail_write(int status, int& err) noexcept {
   err = errno_of(status);
@@ -450,20 +447,20 @@ void UvStream::report_break(FdEvent event) {
 
 int UvStream::apply(const StreamOptions& options) noexcept {
   next_buffer_size_ = read_buffer_for(options.max_read_ahead);
-  const int fd = descriptor();
+  const NativeSocket fd = descriptor();
   if (!os::is_stream_socket(fd)) return StreamBackend::apply(options);
   const int err = os::apply_connected(fd, os::local_address(fd).family(), options);
   return err == 0 && options.receive_fds ? ENOTSUP : err;
 }
 
 Address UvStream::local_address() const noexcept {
-  const int fd = descriptor();
-  return fd >= 0 ? os::local_address(fd) : Address();
+  const NativeSocket fd = descriptor();
+  return fd != invalid_socket ? os::local_address(fd) : Address();
 }
 
 Address UvStream::remote_address() const noexcept {
-  const int fd = descriptor();
-  return fd >= 0 ? os::remote_address(fd) : Address();
+  const NativeSocket fd = descriptor();
+  return fd != invalid_socket ? os::remote_address(fd) : Address();
 }
 
 }  // namespace detail
@@ -485,7 +482,7 @@ Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownersh
   detail::LoopImpl& impl = detail::impl_of(loop.core());
   err = check_handle(handle, impl.uv());
   if (err != 0) return {};
-  const int fd = detail::descriptor_of(handle);
+  const NativeSocket fd = detail::socket_of(detail::as_handle(handle));
   if (os::is_stream_socket(fd)) err = os::apply_connected(fd, os::local_address(fd).family(), options);
   if (err != 0) return {};
   std::unique_ptr<StreamBackend> backend;

@@ -54,7 +54,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
   static void on_deferred_write(uv_write_t* request, int status);
 
   [[nodiscard]] uv_stream_t* handle() const noexcept;
-  [[nodiscard]] int descriptor() const noexcept;
+  [[nodiscard]] NativeSocket descriptor() const noexcept;
   [[nodiscard]] bool has_bytes() const noexcept { return begin_ != end_; }
   void received(ssize_t got);
   void stop_unless_wanted() noexcept;

@@ -133,13 +133,13 @@ class QueuedDatagramSession {
   tsock::Request<tsock::ReceivedDatagram> receiving_;
 };
 
-std::pair<tsock::UniqueFd, int> socketpair(int type) {
+std::pair<tsock::UniqueSocket, int> socketpair(int type) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) != 0) die("socketpair");
   const int room = 1 << 20;
   ::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
   ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-  return {tsock::UniqueFd(ends[0]), ends[1]};
+  return {tsock::UniqueSocket(ends[0]), ends[1]};
 }
 
 /// What `in_flight` messages of a scenario look like in the stream.

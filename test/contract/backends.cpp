@@ -48,7 +48,7 @@ std::pair<Stream, Stream> unix_abstract(LoopFixture& fixture) {
   return over_listener(fixture, Address::unix_abstract(name, err));
 }
 
-Stream adopt(LoopFixture& fixture, UniqueFd fd) {
+Stream adopt(LoopFixture& fixture, UniqueSocket fd) {
   int err = 0;
   Stream stream = Stream::adopt(fixture.loop, fd, {}, err);
   BOOST_TEST_REQUIRE(err == 0);
@@ -58,8 +58,8 @@ Stream adopt(LoopFixture& fixture, UniqueFd fd) {
 std::pair<Stream, Stream> adopted(LoopFixture& fixture) {
   std::array<int, 2> fds{};
   BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
-  UniqueFd first(fds[0]);
-  UniqueFd second(fds[1]);
+  UniqueSocket first(fds[0]);
+  UniqueSocket second(fds[1]);
   Stream left = adopt(fixture, std::move(first));
   return {std::move(left), adopt(fixture, std::move(second))};
 }
@@ -67,7 +67,7 @@ std::pair<Stream, Stream> adopted(LoopFixture& fixture) {
 Stream release_and_adopt(LoopFixture& fixture, Stream stream) {
   int err = 0;
   std::vector<std::byte> unread;
-  UniqueFd fd = stream.release_fd(unread, err);
+  UniqueSocket fd = stream.release_socket(unread, err);
   BOOST_TEST_REQUIRE(err == 0);
   BOOST_TEST(unread.empty());
   return adopt(fixture, std::move(fd));
@@ -81,7 +81,7 @@ std::pair<Stream, Stream> released_and_adopted(LoopFixture& fixture) {
 
 // libuv's own streams, on descriptors that are connected already.
 template <class Handle>
-Stream over_uv(LoopFixture& fixture, UniqueFd fd) {
+Stream over_uv(LoopFixture& fixture, UniqueSocket fd) {
   auto handle = std::make_unique<Handle>();
   uv_loop_t* const uv = fixture.loop.native_handle();
   if constexpr (std::is_same_v<Handle, uv_tcp_t>) {
@@ -104,8 +104,8 @@ std::pair<Stream, Stream> uv_tcp(LoopFixture& fixture) {
   auto pair = fixture.tcp_pair();
   int err = 0;
   std::vector<std::byte> unread;
-  UniqueFd first = pair.first.release_fd(unread, err);
-  UniqueFd second = pair.second.release_fd(unread, err);
+  UniqueSocket first = pair.first.release_socket(unread, err);
+  UniqueSocket second = pair.second.release_socket(unread, err);
   Stream left = over_uv<uv_tcp_t>(fixture, std::move(first));
   return {std::move(left), over_uv<uv_tcp_t>(fixture, std::move(second))};
 }
@@ -113,8 +113,8 @@ std::pair<Stream, Stream> uv_tcp(LoopFixture& fixture) {
 std::pair<Stream, Stream> uv_pipe(LoopFixture& fixture) {
   std::array<int, 2> fds{};
   BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) == 0);
-  UniqueFd first(fds[0]);
-  UniqueFd second(fds[1]);
+  UniqueSocket first(fds[0]);
+  UniqueSocket second(fds[1]);
   Stream left = over_uv<uv_pipe_t>(fixture, std::move(first));
   return {std::move(left), over_uv<uv_pipe_t>(fixture, std::move(second))};
 }

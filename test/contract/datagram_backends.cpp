@@ -91,7 +91,7 @@ DatagramEnds socketpair(Loop& loop, const Options& options) {
   return {std::move(ours), std::move(peer), {}, {}};
 }
 
-Datagram adopt(Loop& loop, UniqueFd fd, const Options& options) {
+Datagram adopt(Loop& loop, UniqueSocket fd, const Options& options) {
   int err = 0;
   Datagram datagram = Datagram::adopt(loop, fd, options, err);
   BOOST_TEST_REQUIRE(err == 0);
@@ -101,15 +101,15 @@ Datagram adopt(Loop& loop, UniqueFd fd, const Options& options) {
 DatagramEnds adopted_pair(Loop& loop, const Options& options) {
   std::array<int, 2> fds{};
   BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM, 0, fds.data()) == 0);
-  UniqueFd first(fds[0]);
-  UniqueFd second(fds[1]);
+  UniqueSocket first(fds[0]);
+  UniqueSocket second(fds[1]);
   Datagram ours = adopt(loop, std::move(first), options);
   return {std::move(ours), adopt(loop, std::move(second), options), {}, {}};
 }
 
 // Two UDP sockets that are connected to each other, which takes system calls of one's own.
 DatagramEnds adopted_udp(Loop& loop, const Options& options) {
-  std::array<UniqueFd, 2> fds;
+  std::array<UniqueSocket, 2> fds;
   std::array<sockaddr_storage, 2> names{};
   const Address any = loopback_v4();
   for (std::size_t i = 0; i < fds.size(); ++i) {

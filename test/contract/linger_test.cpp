@@ -363,7 +363,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, until_a_disconnect_is_delivered_others_are
   BOOST_TEST(ours.pending_bytes(err) == 0U);
   BOOST_TEST(err == ECONNABORTED);
   std::vector<std::byte> unread;
-  BOOST_TEST(!ours.release_fd(unread, err));
+  BOOST_TEST(!ours.release_socket(unread, err));
   BOOST_TEST(err == ECONNABORTED);
   BOOST_TEST(error_of(second) == EALREADY);
   BOOST_TEST(error_of(reading) == ECONNABORTED);

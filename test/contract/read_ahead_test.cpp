@@ -106,7 +106,7 @@ struct ReadAheadFixture : StreamFixture {
   std::size_t released_with() {
     int err = 0;
     std::vector<std::byte> unread;
-    const UniqueFd fd = ours.release_fd(unread, err);
+    const UniqueSocket fd = ours.release_socket(unread, err);
     BOOST_TEST(err == 0);
     return unread.size();
   }
@@ -245,7 +245,7 @@ BOOST_FIXTURE_TEST_CASE(the_bound_holds_however_the_stream_was_made, ReadAheadFi
 
   auto [left, right] = unix_pair();
   std::vector<std::byte> unread;
-  UniqueFd fd = left.release_fd(unread, err);
+  UniqueSocket fd = left.release_socket(unread, err);
   check(Stream::adopt(loop, fd, options, err), std::move(right));
 }
 

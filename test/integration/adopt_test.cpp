@@ -19,18 +19,18 @@ struct AdoptFixture : LoopFixture {
   int err = 0;
 
   /// Two connected sockets that block and survive an exec.
-  static std::pair<UniqueFd, UniqueFd> raw_pair(int type = SOCK_STREAM) {
+  static std::pair<UniqueSocket, UniqueSocket> raw_pair(int type = SOCK_STREAM) {
     std::array<int, 2> fds{};
     BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, type, 0, fds.data()) == 0);
-    return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+    return {UniqueSocket(fds[0]), UniqueSocket(fds[1])};
   }
-  Stream adopt(UniqueFd fd) {
+  Stream adopt(UniqueSocket fd) {
     Stream stream = Stream::adopt(loop, fd, {}, err);
     BOOST_TEST_REQUIRE(err == 0);
     BOOST_TEST(!fd);
     return stream;
   }
-  void check_refused(UniqueFd fd, int expected) {
+  void check_refused(UniqueSocket fd, int expected) {
     const int number = fd.get();
     const Stream stream = Stream::adopt(loop, fd, {}, err);
     BOOST_TEST(err == expected);
@@ -52,7 +52,7 @@ class NoStdin {
   ~NoStdin() { ::dup2(saved_.get(), 0); }
 
  private:
-  UniqueFd saved_;
+  UniqueSocket saved_;
 };
 
 }  // namespace
@@ -93,13 +93,13 @@ BOOST_AUTO_TEST_CASE(the_descriptor_is_closed_with_the_stream) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_adopted_stays_with_the_caller) {
-  check_refused(UniqueFd(), EBADF);
-  check_refused(UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)), ENOTSOCK);
+  check_refused(UniqueSocket(), EBADF);
+  check_refused(UniqueSocket(::open("/dev/null", O_RDONLY | O_CLOEXEC)), ENOTSOCK);
   check_refused(raw_socket(AF_INET, SOCK_DGRAM), EPROTOTYPE);
   check_refused(raw_pair(SOCK_DGRAM).first, EPROTOTYPE);
   check_refused(raw_pair(SOCK_SEQPACKET).first, EPROTOTYPE);
   check_refused(raw_listener(loopback_v4(), 1), EINVAL);
-  UniqueFd closed = raw_socket(AF_INET, SOCK_STREAM);
+  UniqueSocket closed = raw_socket(AF_INET, SOCK_STREAM);
   ::close(closed.get());
   const int number = closed.get();
   const Stream stream = Stream::adopt(loop, closed, {}, err);
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_adopted_stays_with_the_caller) {
 }
 
 BOOST_AUTO_TEST_CASE(a_socket_of_an_unknown_family_is_eafnosupport) {
-  UniqueFd fd(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueSocket fd(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (fd) check_refused(std::move(fd), EAFNOSUPPORT);
 }
 
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_descriptor_that_the_loop_watches_already_is_eexist) {
   std::vector<std::byte> buffer(1);
   Request<ssize_t> reading = pair.first.read(buffer);
   loop.run_until_idle();
-  UniqueFd same(pair.first.native_handle());
+  UniqueSocket same(pair.first.native_handle());
   const Stream stream = Stream::adopt(loop, same, {}, err);
   BOOST_TEST(err == EEXIST);
   BOOST_TEST(same.release() == pair.first.native_handle());
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(a_released_socket_comes_with_what_was_read_ahead) {
       std::vector<std::byte> buffer(5);
       BOOST_TEST(error_of(pair.first.read(buffer)) == 0);
       std::vector<std::byte> unread = bytes_of("old");
-      UniqueFd fd = pair.first.release_fd(unread, err);
+      UniqueSocket fd = pair.first.release_socket(unread, err);
       BOOST_TEST(err == 0);
       BOOST_TEST(!pair.first.is_open());
       BOOST_TEST(text_of(unread) == " world");
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_released_socket_is_not_closed_by_the_stream_nor_used) {
   auto pair = unix_pair();
   std::vector<std::byte> unread;
   Request<void> watching = pair.first.monitor();
-  const UniqueFd fd = pair.first.release_fd(unread, err);
+  const UniqueSocket fd = pair.first.release_socket(unread, err);
   BOOST_TEST(err == 0);
   BOOST_TEST(error_of(watching) == ECONNABORTED);
   BOOST_TEST(error_of(pair.first.disconnect()) == ENOTCONN);
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_busy_stream_keeps_its_socket) {
   std::vector<std::byte> unread;
   std::vector<std::byte> buffer(1);
   const auto check_busy = [&] {
-    const UniqueFd fd = pair.first.release_fd(unread, err);
+    const UniqueSocket fd = pair.first.release_socket(unread, err);
     BOOST_TEST(err == EBUSY);
     BOOST_TEST(!fd);
     BOOST_TEST(pair.first.is_open());
@@ -213,18 +213,18 @@ BOOST_AUTO_TEST_CASE(a_busy_stream_keeps_its_socket) {
     const Request<ssize_t> waiting = pair.first.write(queue, "x");
     check_busy();
   }
-  BOOST_TEST(pair.first.release_fd(unread, err).get() >= 3);
+  BOOST_TEST(pair.first.release_socket(unread, err).get() >= 3);
   BOOST_TEST(err == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_without_a_socket_has_none_to_give) {
   auto pair = memory_pair();
   std::vector<std::byte> unread;
-  BOOST_TEST(!pair.first.release_fd(unread, err));
+  BOOST_TEST(!pair.first.release_socket(unread, err));
   BOOST_TEST(err == ENOTSUP);
   BOOST_TEST(pair.first.native_handle() == -1);
   Stream empty;
-  BOOST_TEST(!empty.release_fd(unread, err));
+  BOOST_TEST(!empty.release_socket(unread, err));
   BOOST_TEST(err == ENOTCONN);
 }
 
@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_closed_descriptor_that_is_used_again_is_somebody_elses) {
   auto next = raw_pair();
   const int duplicate = ::fcntl(next.first.get(), F_DUPFD_CLOEXEC, number);
   BOOST_TEST(duplicate >= number);
-  Stream stream = adopt(UniqueFd(duplicate));
+  Stream stream = adopt(UniqueSocket(duplicate));
   Request<ssize_t> second = stream.read(buffer);
   BOOST_TEST(::write(next.second.get(), "x", 1) == 1);
   BOOST_TEST(error_of(second) == 0);
@@ -251,7 +251,7 @@ BOOST_AUTO_TEST_CASE(a_descriptor_that_an_idle_stream_or_datagram_socket_has_is_
     auto [fd, other] = raw_pair();
     const int number = fd.get();
     const Stream stream = adopt(std::move(fd));
-    UniqueFd same(number);
+    UniqueSocket same(number);
     Stream::adopt(loop, same, {}, err);
     BOOST_TEST(err == EEXIST);
     BOOST_TEST(same.release() == number);
@@ -261,13 +261,13 @@ BOOST_AUTO_TEST_CASE(a_descriptor_that_an_idle_stream_or_datagram_socket_has_is_
   {
     const Datagram datagram = Datagram::adopt(loop, fd, {}, err);
     BOOST_TEST(err == 0);
-    UniqueFd same(number);
+    UniqueSocket same(number);
     Datagram::adopt(loop, same, {}, err);
     BOOST_TEST(err == EEXIST);
     BOOST_TEST(same.release() == number);
   }
   // The number is free again with its owner.
-  fd = UniqueFd(::fcntl(other.get(), F_DUPFD_CLOEXEC, number));
+  fd = UniqueSocket(::fcntl(other.get(), F_DUPFD_CLOEXEC, number));
   BOOST_TEST(fd.get() == number);
   const Datagram again = Datagram::adopt(loop, fd, {}, err);
   BOOST_TEST(err == 0);

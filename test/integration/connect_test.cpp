@@ -59,7 +59,7 @@ struct Blackhole {
     }
     BOOST_FAIL("the queue of the listener does not get full");
   }
-  UniqueFd fd;
+  UniqueSocket fd;
   Address address;
   std::vector<Stream> connected;
 };
@@ -101,11 +101,11 @@ BOOST_AUTO_TEST_CASE(it_completes_from_the_loop_also_when_it_is_immediate) {
 }
 
 BOOST_AUTO_TEST_CASE(nobody_listening_is_econnrefused) {
-  const UniqueFd bound = raw_bound(loopback_v4());
+  const UniqueSocket bound = raw_bound(loopback_v4());
   BOOST_TEST(connect_error(local_address_of(bound.get())) == ECONNREFUSED);
-  const UniqueFd bound6 = raw_bound(loopback_v6());
+  const UniqueSocket bound6 = raw_bound(loopback_v6());
   BOOST_TEST(connect_error(local_address_of(bound6.get())) == ECONNREFUSED);
-  const UniqueFd path = raw_bound(unix_address());
+  const UniqueSocket path = raw_bound(unix_address());
   BOOST_TEST(connect_error(unix_address()) == ECONNREFUSED);
   BOOST_TEST(connect_error(Address::unix_abstract("tsock-test-nobody", err)) == ECONNREFUSED);
 }
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(a_local_port_is_bound_and_may_be_used_again_at_once) {
 
 BOOST_AUTO_TEST_CASE(a_wildcard_with_a_port_is_bound_in_the_family_of_the_remote) {
   Listener listener = listen(loopback_v4());
-  const UniqueFd probe = raw_bound(ip("ipv4", "0.0.0.0"));
+  const UniqueSocket probe = raw_bound(ip("ipv4", "0.0.0.0"));
   const std::uint16_t port = local_address_of(probe.get()).port().value_or(0);
   // The port is taken, so to see EADDRINUSE is to see that it was bound.
   BOOST_TEST(::listen(probe.get(), 1) == 0);
@@ -241,7 +241,7 @@ BOOST_AUTO_TEST_CASE(a_connection_that_nobody_takes_is_closed_with_its_request) 
 }
 
 BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_eagain_only_for_who_asks_for_that) {
-  const UniqueFd full = raw_listener(unix_address(), 0);
+  const UniqueSocket full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
   BOOST_TEST(connect_error(unix_address(), {.retry_full_backlog = false}) == EAGAIN);
 }
@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(a_socket_that_would_be_connected_to_itself_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_waited_for_also_with_a_local_address) {
-  const UniqueFd full = raw_listener(unix_address(), 0);
+  const UniqueSocket full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
   ConnectOptions options;
   options.local = Address::unix_from_path(directory / "client", err);
@@ -268,23 +268,23 @@ BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_waited_for_also_with_a_local_address
   Request<void> pause = loop.sleep(20ms);
   wait_for(pause);
   BOOST_TEST(request.is_in_progress());
-  const UniqueFd accepted(::accept(full.get(), nullptr, nullptr));
+  const UniqueSocket accepted(::accept(full.get(), nullptr, nullptr));
   BOOST_TEST(error_of(request) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_unix_backlog_is_waited_for) {
-  const UniqueFd full = raw_listener(unix_address(), 0);
+  const UniqueSocket full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
   Request<Stream> request = Stream::connect(loop, unix_address());
   loop.run_until_idle();
   BOOST_TEST(request.is_in_progress());
-  const UniqueFd accepted(::accept(full.get(), nullptr, nullptr));
+  const UniqueSocket accepted(::accept(full.get(), nullptr, nullptr));
   BOOST_TEST(accepted.get() >= 0);
   BOOST_TEST(error_of(request) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(trying_a_full_backlog_again_ends_by_timeout_cancel_or_destruction) {
-  const UniqueFd full = raw_listener(unix_address(), 0);
+  const UniqueSocket full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
   const DescriptorCheck descriptors;
   BOOST_TEST(connect_error(unix_address(), {.timeout = 30ms}) == ETIMEDOUT);
@@ -299,7 +299,7 @@ BOOST_AUTO_TEST_CASE(trying_a_full_backlog_again_ends_by_timeout_cancel_or_destr
 }
 
 BOOST_AUTO_TEST_CASE(a_listener_that_goes_while_a_full_backlog_is_tried_again_is_told) {
-  UniqueFd full = raw_listener(unix_address(), 0);
+  UniqueSocket full = raw_listener(unix_address(), 0);
   const Stream first = connect(unix_address());
   Request<Stream> request = Stream::connect(loop, unix_address());
   loop.run_until_idle();
@@ -389,7 +389,7 @@ BOOST_AUTO_TEST_CASE(options_of_behaviour_hold_however_the_stream_was_made) {
 
     auto [left, right] = unix_pair();
     std::vector<std::byte> unread;
-    UniqueFd fd = left.release_fd(unread, err);
+    UniqueSocket fd = left.release_socket(unread, err);
     Stream adopted = Stream::adopt(loop, fd, options, err);
     check(adopted, right, strict);
   }

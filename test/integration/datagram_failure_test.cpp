@@ -123,7 +123,7 @@ Body open_over_a_stale_path(Run& run) {
 
 Body adopt_one(Run&) {
   return [](Run& now) {
-    UniqueFd fd(::socket(AF_INET, SOCK_DGRAM, 0));
+    UniqueSocket fd(::socket(AF_INET, SOCK_DGRAM, 0));
     if (!fd) {
       now.report(errno);
       return;

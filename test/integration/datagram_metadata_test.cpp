@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(unix_sockets_tell_who_sent_it_and_when) {
 }
 
 BOOST_AUTO_TEST_CASE(an_adopted_socket_tells_it_too) {
-  UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  UniqueSocket fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const Address any = loopback_v4();
   BOOST_TEST_REQUIRE(
       ::bind(fd.get(), any.sockaddr_pointer(), static_cast<socklen_t>(any.sockaddr_length())) == 0);

@@ -40,7 +40,7 @@ BOOST_FIXTURE_TEST_SUITE(datagram_offload, Offload)
 
 BOOST_AUTO_TEST_CASE(the_capabilities_are_those_of_the_kernel) {
   BOOST_TEST(capabilities.batches);
-  const UniqueFd fd = raw_socket(AF_INET, SOCK_DGRAM);
+  const UniqueSocket fd = raw_socket(AF_INET, SOCK_DGRAM);
   const int on = 1;
   BOOST_TEST(capabilities.receive_offload ==
              (::setsockopt(fd.get(), SOL_UDP, UDP_GRO, &on, sizeof(on)) == 0));
@@ -216,7 +216,7 @@ BOOST_AUTO_TEST_CASE(a_part_of_what_was_put_together_can_be_cut_off_given_back_a
 // Asked for by whoever made the socket: not knowing the sizes would make one large datagram of several.
 BOOST_AUTO_TEST_CASE(an_adopted_socket_that_puts_together_is_taken_apart_too) {
   if (!has_both()) return;
-  UniqueFd fd = raw_socket(AF_INET, SOCK_DGRAM);
+  UniqueSocket fd = raw_socket(AF_INET, SOCK_DGRAM);
   const int on = 1;
   const Address any = loopback_v4();
   BOOST_TEST_REQUIRE(::setsockopt(fd.get(), SOL_UDP, UDP_GRO, &on, sizeof(on)) == 0);

@@ -35,8 +35,8 @@ class Program {
       : fixture_(fixture) {
     int ends[2];
     BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    UniqueFd ours(ends[0]);
-    const UniqueFd theirs(ends[1]);
+    UniqueSocket ours(ends[0]);
+    const UniqueSocket theirs(ends[1]);
     int err = 0;
     output_ = Stream::adopt(fixture.loop, ours, {}, err);
     BOOST_TEST_REQUIRE(err == 0);

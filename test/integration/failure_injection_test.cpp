@@ -301,8 +301,8 @@ Body adopt_stream(Run& run, bool with_stdin_closed) {
       now.report(errno);
       return;
     }
-    UniqueFd first(fds[0]);
-    const UniqueFd second(fds[1]);
+    UniqueSocket first(fds[0]);
+    const UniqueSocket second(fds[1]);
     int err = 0;
     Stream stream;
     try {
@@ -374,7 +374,7 @@ Body ask_stream(Run& run) {
 Body adopt_listener(Run& run) {
   static_cast<void>(run);
   return [](Run& now) {
-    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
+    UniqueSocket fd(::socket(AF_UNIX, SOCK_STREAM, 0));
     if (!fd) {
       now.report(errno);
       return;

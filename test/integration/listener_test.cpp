@@ -67,13 +67,13 @@ struct ListenerFixture : LoopFixture {
     return status;
   }
   /// Leaves a socket file behind that nobody listens on.
-  void leave_stale_socket() { const UniqueFd bound = raw_bound(path()); }
+  void leave_stale_socket() { const UniqueSocket bound = raw_bound(path()); }
 };
 
 constexpr std::array policies{StaleSocket::fail, StaleSocket::probe_and_replace, StaleSocket::replace};
 
-UniqueFd raw_connected(const Address& address) {
-  UniqueFd fd = raw_socket(address.family(), SOCK_STREAM);
+UniqueSocket raw_connected(const Address& address) {
+  UniqueSocket fd = raw_socket(address.family(), SOCK_STREAM);
   BOOST_TEST_REQUIRE(::connect(fd.get(), address.sockaddr_pointer(),
                                static_cast<socklen_t>(address.sockaddr_length())) == 0);
   return fd;
@@ -298,7 +298,7 @@ BOOST_AUTO_TEST_CASE(errors_of_one_connection_never_end_accepting) {
   for (const int error : {ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH,
                           EOPNOTSUPP, ENETUNREACH, EPERM, ECONNRESET, ETIMEDOUT, ENOSR, ESOCKTNOSUPPORT}) {
     BOOST_TEST_CONTEXT(error_text(error)) {
-      const UniqueFd client = raw_connected(listener.local_address());
+      const UniqueSocket client = raw_connected(listener.local_address());
       {
         const FailEveryCall failing(SystemCall::accept, error);
         // More in a row than it tries in a turn.
@@ -318,7 +318,7 @@ BOOST_AUTO_TEST_CASE(errors_of_connections_are_logged_once_a_second_at_most) {
   std::ostringstream log;
   const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log);
   loop.set_logger(std::make_shared<spdlog::logger>("test", sink));
-  const UniqueFd client = raw_connected(listener.local_address());
+  const UniqueSocket client = raw_connected(listener.local_address());
   Request<Stream> accepting;
   {
     const FailEveryCall failing(SystemCall::accept, EPERM);
@@ -390,7 +390,7 @@ BOOST_AUTO_TEST_CASE(slots_may_outlive_the_loop) {
     Listener listener = Listener::listen(own, loopback_v4(), {}, err);
     accepting = for_each_accept(listener, {.most = 1},
                                 [&](const Stream&, AcceptSlot slot) { slots.push_back(std::move(slot)); });
-    const UniqueFd client = raw_connected(listener.local_address());
+    const UniqueSocket client = raw_connected(listener.local_address());
     while (slots.empty()) own.run_once();
   }
   slots.clear();
@@ -568,7 +568,7 @@ BOOST_AUTO_TEST_CASE(a_socket_that_somebody_listens_on_is_only_taken_over_by_rep
 }
 
 BOOST_AUTO_TEST_CASE(a_socket_whose_backlog_is_full_is_alive) {
-  const UniqueFd full = raw_listener(path(), 0);
+  const UniqueSocket full = raw_listener(path(), 0);
   const Stream first = connect(path());
   BOOST_TEST(listen_error(path(), with(StaleSocket::probe_and_replace)) == EADDRINUSE);
 }
@@ -705,7 +705,7 @@ BOOST_AUTO_TEST_CASE(a_relative_path_is_removed_from_its_own_directory) {
   BOOST_TEST(exists("socket"));
   const WorkingDirectory elsewhere(directory / "elsewhere");
   // The same name in the directory of then is another file.
-  const UniqueFd other = raw_bound(path("elsewhere/socket"));
+  const UniqueSocket other = raw_bound(path("elsewhere/socket"));
   listener = {};
   BOOST_TEST(!exists("socket"));
   BOOST_TEST(exists("elsewhere/socket"));
@@ -784,7 +784,7 @@ BOOST_AUTO_TEST_CASE(the_pause_function_may_destroy_the_listener) {
 // ---- adopting ----
 
 BOOST_AUTO_TEST_CASE(a_listening_socket_of_somebody_else_is_taken_over) {
-  UniqueFd fd = raw_listener(loopback_v4(), 5);
+  UniqueSocket fd = raw_listener(loopback_v4(), 5);
   const int number = fd.get();
   ::fcntl(number, F_SETFD, 0);
   BOOST_TEST(!is_non_blocking(number));
@@ -799,7 +799,7 @@ BOOST_AUTO_TEST_CASE(a_listening_socket_of_somebody_else_is_taken_over) {
 }
 
 BOOST_AUTO_TEST_CASE(an_adopted_socket_file_is_not_ours_to_remove) {
-  UniqueFd fd = raw_listener(path(), 5);
+  UniqueSocket fd = raw_listener(path(), 5);
   Listener listener = Listener::adopt(loop, fd, {}, err);
   BOOST_TEST(err == 0);
   listener = {};
@@ -807,7 +807,7 @@ BOOST_AUTO_TEST_CASE(an_adopted_socket_file_is_not_ours_to_remove) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_adopted_stays_with_the_caller) {
-  const auto check = [this](UniqueFd fd, int expected) {
+  const auto check = [this](UniqueSocket fd, int expected) {
     const int number = fd.get();
     const Listener listener = Listener::adopt(loop, fd, {}, err);
     BOOST_TEST(err == expected);
@@ -815,15 +815,15 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_adopted_stays_with_the_caller) {
     BOOST_TEST(fd.get() == number);
     BOOST_TEST((number < 0 || is_open(number)));
   };
-  check(UniqueFd(), EBADF);
-  check(UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)), ENOTSOCK);
+  check(UniqueSocket(), EBADF);
+  check(UniqueSocket(::open("/dev/null", O_RDONLY | O_CLOEXEC)), ENOTSOCK);
   check(raw_socket(AF_INET, SOCK_DGRAM), EPROTOTYPE);
   check(raw_bound(loopback_v4()), EINVAL);
 }
 
 BOOST_AUTO_TEST_CASE(a_descriptor_that_the_loop_watches_already_is_eexist_also_when_it_is_idle) {
   const Listener listener = listen(loopback_v4());
-  UniqueFd same(listener.native_handle());
+  UniqueSocket same(listener.native_handle());
   Listener::adopt(loop, same, {}, err);
   BOOST_TEST(err == EEXIST);
   BOOST_TEST(same.release() == listener.native_handle());
@@ -832,7 +832,7 @@ BOOST_AUTO_TEST_CASE(a_descriptor_that_the_loop_watches_already_is_eexist_also_w
 BOOST_AUTO_TEST_CASE(without_memory_an_adopted_descriptor_stays_with_the_caller) {
   for (std::size_t n = 0;; ++n) {
     BOOST_TEST_REQUIRE(n < 50U);
-    UniqueFd fd = raw_listener(loopback_v4(), 5);
+    UniqueSocket fd = raw_listener(loopback_v4(), 5);
     const int number = fd.get();
     bool failed = false;
     {

@@ -210,7 +210,8 @@ BOOST_AUTO_TEST_CASE(adopted_descriptor_is_blocking_again_when_there_is_no_memor
     bool injected = true;
     for (std::size_t n = 0; injected; ++n) {
       LoopFixture fixture;
-      UniqueFd fd(::socket(AF_UNIX, (kind == Kind::datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
+      UniqueSocket fd(
+          ::socket(AF_UNIX, (kind == Kind::datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
       const sa_family_t family = AF_UNIX;
       BOOST_TEST_REQUIRE(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&family), sizeof(family)) == 0);
       if (kind == Kind::listener) BOOST_TEST_REQUIRE(::listen(fd.get(), 1) == 0);

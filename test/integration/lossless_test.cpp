@@ -240,7 +240,7 @@ class SequenceReader {
   void change_hands() {
     std::vector<std::byte> unread;
     int err = 0;
-    UniqueFd fd = to_.release_fd(unread, err);
+    UniqueSocket fd = to_.release_socket(unread, err);
     if (err == ENOTSUP || err == EBUSY) return;
     require(err == 0, "the descriptor can be released");
     take(unread);

@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(bug_7140_a_wildcard_of_the_other_family_connects) {
 
 BOOST_AUTO_TEST_CASE(bug_11564_a_connection_that_is_refused_later_says_so) {
   // Bound and not listening: the answer of the peer's kernel comes after connect(2) has returned.
-  const UniqueFd bound = raw_bound(loopback_v4());
+  const UniqueSocket bound = raw_bound(loopback_v4());
   BOOST_TEST(error_of(Stream::connect(loop, local_address_of(bound.get()))) == ECONNREFUSED);
 }
 

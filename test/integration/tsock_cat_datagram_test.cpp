@@ -488,7 +488,7 @@ BOOST_AUTO_TEST_CASE(after_a_flood_it_goes_on_and_counts_what_was_lost) {
     for (int n = 0; n < 20; ++n) peer.send(large, to);
     has_turned();
   }
-  const tsock::UniqueFd fd = listener.accept();
+  const tsock::UniqueSocket fd = listener.accept();
   std::string taken;
   for (const char* text : {"the end", "and on"}) {  // while the queues run empty, and afterwards
     for (int i = 0; i < 1000 && !taken.ends_with(text); ++i) {

@@ -20,7 +20,7 @@
 
 using namespace tsock::test::cat;
 using tsock::Address;
-using tsock::UniqueFd;
+using tsock::UniqueSocket;
 using tsock::test::finish_all;
 using tsock::test::has_program;
 using tsock::test::Process;
@@ -105,9 +105,9 @@ BOOST_AUTO_TEST_CASE(a_connect_timeout_is_4_and_named) {
   int err = 0;
   const Address address = Address::unix_from_path(path, err);
   const RawListener full(address, 0);
-  std::vector<UniqueFd> waiting;  // until the backlog is full
+  std::vector<UniqueSocket> waiting;  // until the backlog is full
   for (bool room = true; room;) {
-    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    UniqueSocket fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     room = ::connect(fd.get(), address.sockaddr_pointer(),
                      static_cast<socklen_t>(address.sockaddr_length())) == 0;
     waiting.push_back(std::move(fd));
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(a_reset_is_5_and_what_came_before_is_not_lost) {
   const RawListener listener;
   Cat client({listener.address()});
   client.write("x");
-  UniqueFd peer = listener.accept();
+  UniqueSocket peer = listener.accept();
   char byte = 0;
   BOOST_TEST_REQUIRE(::read(peer.get(), &byte, 1) == 1);
   BOOST_TEST_REQUIRE(::write(peer.get(), "last words", 10) == 10);
@@ -153,12 +153,12 @@ BOOST_AUTO_TEST_CASE(a_relay_whose_one_side_is_reset_resets_the_other_one) {
     Cat relay({"--announce", "tcp-listen://127.0.0.1:0", "tcp://" + server.address()});
     int err = 0;
     const Address address = Address::parse(relay.listening(), err);
-    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    UniqueSocket client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     BOOST_TEST_REQUIRE(::connect(client.get(), address.sockaddr_pointer(),
                                  static_cast<socklen_t>(address.sockaddr_length())) == 0);
-    UniqueFd peer = server.accept();
-    UniqueFd& from = by_server ? peer : client;
-    const UniqueFd& to = by_server ? client : peer;
+    UniqueSocket peer = server.accept();
+    UniqueSocket& from = by_server ? peer : client;
+    const UniqueSocket& to = by_server ? client : peer;
     BOOST_TEST_REQUIRE(::write(from.get(), "half", 4) == 4);
     std::array<char, 8> bytes{};
     BOOST_TEST(::recv(to.get(), bytes.data(), 4, MSG_WAITALL) == 4);
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_broken_pipe_is_5_and_the_last_words_are_read) {
   int err = 0;
   const RawListener listener(Address::unix_from_path(folder.file("s"), err));
   Cat client({"-v", "-U", folder.file("s")});
-  UniqueFd peer = listener.accept();
+  UniqueSocket peer = listener.accept();
   BOOST_TEST_REQUIRE(::write(peer.get(), "go away", 7) == 7);
   peer.reset();
   client.error_line("tsock-cat: remote side ended");
@@ -300,7 +300,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_resets_is_reported_by_a_server_without_v) {
     int err = 0;
     const Address address = Address::parse(server.listening(), err);
     BOOST_TEST_REQUIRE(err == 0);
-    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    UniqueSocket client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     BOOST_TEST_REQUIRE(::connect(client.get(), address.sockaddr_pointer(),
                                  static_cast<socklen_t>(address.sockaddr_length())) == 0);
     BOOST_TEST_REQUIRE(::write(client.get(), "x", 1) == 1);
@@ -345,10 +345,10 @@ namespace {
 constexpr int small_buffer = 4096;
 const std::string held_back = many_bytes(120000);
 
-UniqueFd connect_to(const std::string& text) {
+UniqueSocket connect_to(const std::string& text) {
   int err = 0;
   const Address address = Address::parse(text, err);
-  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueSocket fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &small_buffer, sizeof small_buffer);
   BOOST_TEST_REQUIRE(::connect(fd.get(), address.sockaddr_pointer(),
                                static_cast<socklen_t>(address.sockaddr_length())) == 0);
@@ -356,13 +356,13 @@ UniqueFd connect_to(const std::string& text) {
 }
 
 // Sends until there is no room: more than a tsock-cat takes whose output nobody reads.
-void fill_up(const UniqueFd& peer) {
+void fill_up(const UniqueSocket& peer) {
   const std::string piece(65536, 'x');
   while (::send(peer.get(), piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) continue;
 }
 
 // Reads to the end. \return the last result of recv(2).
-ssize_t read_all(const UniqueFd& peer, std::string& text) {
+ssize_t read_all(const UniqueSocket& peer, std::string& text) {
   std::array<char, 4096> buffer{};
   for (;;) {
     const ssize_t got = ::recv(peer.get(), buffer.data(), buffer.size(), 0);
@@ -378,7 +378,7 @@ BOOST_DATA_TEST_CASE(what_was_written_before_a_signal_arrives,
   const RawListener listener;
   listener.limit_receive_buffer(small_buffer);
   Cat client({"-v", "--no-shutdown", "--linger", "1h", listener.address()});
-  UniqueFd peer = listener.accept();
+  UniqueSocket peer = listener.accept();
   client.write(held_back);
   client.close_input();
   client.error_line("tsock-cat: local side ended");
@@ -393,7 +393,7 @@ BOOST_DATA_TEST_CASE(what_was_written_before_a_signal_arrives,
 
 BOOST_AUTO_TEST_CASE(what_a_hub_has_written_before_a_signal_arrives) {
   Cat server({"-k", "-v", "--announce", "--no-shutdown", "--linger", "1h", "-l", "127.0.0.1", "0"});
-  UniqueFd peer = connect_to(server.listening());
+  UniqueSocket peer = connect_to(server.listening());
   server.write(held_back);
   server.close_input();
   server.error_line("tsock-cat: local side ended");
@@ -412,7 +412,7 @@ BOOST_AUTO_TEST_CASE(a_transfer_that_a_signal_cuts_ends_with_a_reset) {
   const RawListener listener;
   listener.limit_receive_buffer(small_buffer);
   Cat client({"--json", "--stats=10ms", "--linger", "1h", "file:" + folder.file("big"), listener.address()});
-  const UniqueFd peer = listener.accept();
+  const UniqueSocket peer = listener.accept();
   // Until both buffers of the pump wait.
   client.wait_for_error(R"("queued":131072)");
   client.kill(SIGTERM);
@@ -426,7 +426,7 @@ BOOST_AUTO_TEST_CASE(a_second_signal_ends_at_once) {
   const RawListener listener;
   listener.limit_receive_buffer(small_buffer);
   Cat client({"-v", "--no-shutdown", "--linger", "1h", listener.address()});
-  const UniqueFd peer = listener.accept();
+  const UniqueSocket peer = listener.accept();
   client.write(held_back);
   client.close_input();
   client.error_line("tsock-cat: local side ended");
@@ -441,7 +441,7 @@ BOOST_AUTO_TEST_CASE(what_was_written_before_max_time_arrives) {
   listener.limit_receive_buffer(small_buffer);
   Cat client({"--max-time", "500ms", "--linger", "1h", listener.address()});
   client.write("written");
-  UniqueFd peer = listener.accept();
+  UniqueSocket peer = listener.accept();
   fill_up(peer);
   std::string text;
   const ssize_t end = read_all(peer, text);
@@ -454,7 +454,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_does_not_take_everything_in_time_is_5_and_told)
   const RawListener listener;
   listener.limit_receive_buffer(small_buffer);
   Cat client({"-q", "10ms", "--linger", "50ms", listener.address()});
-  const UniqueFd peer = listener.accept();
+  const UniqueSocket peer = listener.accept();
   client.write(held_back);
   client.close_input();
   BOOST_TEST(client.wait() == 5);
@@ -465,7 +465,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_never_stops_sending_is_5_and_told) {
   const RawListener listener;
   listener.limit_receive_buffer(small_buffer);
   Cat client({"-v", "-q", "10ms", "--linger", "1h", listener.address()});
-  const UniqueFd peer = listener.accept();
+  const UniqueSocket peer = listener.accept();
   client.write(held_back);
   client.close_input();
   client.error_line("tsock-cat: local side ended");

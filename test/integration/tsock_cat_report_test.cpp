@@ -17,7 +17,7 @@
 
 using namespace tsock::test::cat;
 using tsock::Address;
-using tsock::UniqueFd;
+using tsock::UniqueSocket;
 using tsock::test::finish_all;
 using tsock::test::has_program;
 using tsock::test::Process;

@@ -16,7 +16,7 @@
 
 using namespace tsock::test::cat;
 using tsock::Address;
-using tsock::UniqueFd;
+using tsock::UniqueSocket;
 using tsock::test::finish_all;
 using tsock::test::has_program;
 using tsock::test::Process;
@@ -225,7 +225,7 @@ BOOST_AUTO_TEST_CASE(one_failing_client_is_not_the_end_of_a_server) {
   {
     int err = 0;
     const Address remote = Address::parse(address, err);
-    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    UniqueSocket client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     BOOST_TEST_REQUIRE(::connect(client.get(), remote.sockaddr_pointer(),
                                  static_cast<socklen_t>(remote.sockaddr_length())) == 0);
     server.error_line("tsock-cat: accepted");

@@ -330,7 +330,7 @@ BOOST_AUTO_TEST_CASE(sizes_that_vary_wildly_come_whole) {
 // ---- adopting ----
 
 BOOST_AUTO_TEST_CASE(only_datagram_sockets_of_known_families_are_adopted) {
-  const auto error_of_adopting = [this](UniqueFd fd) {
+  const auto error_of_adopting = [this](UniqueSocket fd) {
     const int number = fd.get();
     int failure = 0;
     const Datagram datagram = Datagram::adopt(loop, fd, {}, failure);
@@ -338,17 +338,17 @@ BOOST_AUTO_TEST_CASE(only_datagram_sockets_of_known_families_are_adopted) {
     BOOST_TEST(fd.get() == number);
     return failure;
   };
-  BOOST_TEST(error_of_adopting(UniqueFd()) == EBADF);
+  BOOST_TEST(error_of_adopting(UniqueSocket()) == EBADF);
   BOOST_TEST(error_of_adopting(raw_socket(AF_INET, SOCK_STREAM)) == EPROTOTYPE);
   BOOST_TEST(error_of_adopting(raw_socket(AF_UNIX, SOCK_STREAM)) == EPROTOTYPE);
   BOOST_TEST(error_of_adopting(raw_socket(AF_UNIX, SOCK_SEQPACKET)) == EPROTOTYPE);
-  BOOST_TEST(error_of_adopting(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC))) == ENOTSOCK);
-  UniqueFd netlink(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_ROUTE));
+  BOOST_TEST(error_of_adopting(UniqueSocket(::open("/dev/null", O_RDWR | O_CLOEXEC))) == ENOTSOCK);
+  UniqueSocket netlink(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (netlink) BOOST_TEST(error_of_adopting(std::move(netlink)) == EAFNOSUPPORT);
 }
 
 BOOST_AUTO_TEST_CASE(an_adopted_socket_is_made_fit) {
-  UniqueFd fd(::socket(AF_INET, SOCK_DGRAM, 0));
+  UniqueSocket fd(::socket(AF_INET, SOCK_DGRAM, 0));
   const Address any = loopback_v4();
   BOOST_TEST_REQUIRE(
       ::bind(fd.get(), any.sockaddr_pointer(), static_cast<socklen_t>(any.sockaddr_length())) == 0);
@@ -368,7 +368,7 @@ BOOST_AUTO_TEST_CASE(an_adopted_socket_is_made_fit) {
 
 // Its error queue is none of ours, but it must not keep the loop busy.
 BOOST_AUTO_TEST_CASE(an_adopted_socket_may_have_an_error_queue) {
-  UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  UniqueSocket fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   BOOST_TEST_REQUIRE(::setsockopt(fd.get(), IPPROTO_IP, IP_RECVERR, &on, sizeof(on)) == 0);
   Datagram ours = Datagram::adopt(loop, fd, {}, err);

@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(addresses_that_do_not_fit_or_reach_nobody) {
   Datagram ours = open_unix(path());
   BOOST_TEST(error_of(ours.sendto("text", path("nowhere"))) == ENOENT);
   BOOST_TEST(error_of(ours.sendto("text", path("stale"))) == ECONNREFUSED);
-  const UniqueFd stream = raw_listener(path("stream"), 1);
+  const UniqueSocket stream = raw_listener(path("stream"), 1);
   BOOST_TEST(error_of(ours.sendto("text", path("stream"))) == EPROTOTYPE);
   // One that hears its own peer alone.
   Datagram peer = open_unix(path("peer"));
@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_path_that_somebody_has_is_taken_by_force_only) {
   for (const StaleSocket policy : {StaleSocket::fail, StaleSocket::probe_and_replace})
     BOOST_TEST(unix_error(path(), {}, {.stale_socket = policy}) == EADDRINUSE);
   // Whoever it is: a listener, and one that hears somebody else only.
-  const UniqueFd stream = raw_listener(path("stream"), 1);
+  const UniqueSocket stream = raw_listener(path("stream"), 1);
   BOOST_TEST(unix_error(path("stream")) == EADDRINUSE);
   const Datagram connected = open_unix(path("connected"), path());
   BOOST_TEST(unix_error(path("connected")) == EADDRINUSE);

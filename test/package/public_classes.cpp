@@ -56,8 +56,8 @@ class EndedStream : public tsock::SocketControl {
     err = EPIPE;
     return 0;
   }
-  int native_handle() const noexcept override { return -1; }
-  tsock::UniqueFd release() noexcept override { return {}; }
+  tsock::NativeSocket native_handle() const noexcept override { return tsock::invalid_socket; }
+  tsock::UniqueSocket release_socket() noexcept override { return {}; }
   int peer_credentials(tsock::PeerCredentials& /*credentials*/) const noexcept override { return ENOTSUP; }
   tsock::ssize_t try_writev_with_fds(std::span<const tsock::iovec> vectors, std::span<const int> /*fds*/,
                                      int& err) noexcept override {
@@ -189,8 +189,9 @@ void use_sockets(tsock::Loop& loop) {
       tsock::connect_to_host(loop, "127.0.0.1", std::to_string(listener.local_address().port().value_or(0))),
       "by a name");
   std::vector<std::byte> unread;
-  tsock::UniqueFd fd = client.release_fd(unread, err);
-  require(bool(fd) && err == 0, "release_fd()");
+  tsock::UniqueSocket socket = client.release_socket(unread, err);
+  require(bool(socket) && err == 0, "release_socket()");
+  require(tsock::Stream::adopt(loop, socket, {}, err).is_open(), "Stream::adopt()");
 
   tsock::Listener own(loop, std::make_unique<LonelyListener>());
   require(own.accept().is_in_progress(), "accept() of a backend of our own");

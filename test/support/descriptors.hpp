@@ -11,7 +11,7 @@
 #include <set>
 #include <string>
 #include <tsock/address.hpp>
-#include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 
 namespace tsock::test {
 
@@ -85,19 +85,19 @@ class NoDescriptors {
 };
 
 /// A plain blocking socket, bound and listening as told, that the library knows nothing of.
-inline UniqueFd raw_socket(int family, int type) {
-  UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
+inline UniqueSocket raw_socket(int family, int type) {
+  UniqueSocket fd(::socket(family, type | SOCK_CLOEXEC, 0));
   BOOST_TEST_REQUIRE(fd.get() >= 0);
   return fd;
 }
-inline UniqueFd raw_bound(const Address& address) {
-  UniqueFd fd = raw_socket(address.family(), SOCK_STREAM);
+inline UniqueSocket raw_bound(const Address& address) {
+  UniqueSocket fd = raw_socket(address.family(), SOCK_STREAM);
   BOOST_TEST_REQUIRE(
       ::bind(fd.get(), address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) == 0);
   return fd;
 }
-inline UniqueFd raw_listener(const Address& address, int backlog) {
-  UniqueFd fd = raw_bound(address);
+inline UniqueSocket raw_listener(const Address& address, int backlog) {
+  UniqueSocket fd = raw_bound(address);
   BOOST_TEST_REQUIRE(::listen(fd.get(), backlog) == 0);
   return fd;
 }

@@ -749,7 +749,7 @@ void DestructionWorld::release_and_adopt() {
   const Call call(*this);
   std::vector<std::byte> unread;
   int err = 0;
-  UniqueFd fd = stream.release_fd(unread, err);
+  UniqueSocket fd = stream.release_socket(unread, err);
   if (err != 0 || random_.one_in(3)) return;
   Stream adopted = Stream::adopt(*loop_, fd, {}, err);
   check(err == 0, "a released descriptor can be adopted");

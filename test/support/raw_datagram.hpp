@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tsock/address.hpp>
-#include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 
 namespace tsock::test {
 
@@ -22,7 +22,7 @@ class RawDatagram {
 
   /// Bound there; an unnamed unix address is not bound.
   explicit RawDatagram(const Address& local) {
-    fd_ = UniqueFd(::socket(local.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    fd_ = UniqueSocket(::socket(local.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const timeval patience{30, 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (local.is_unnamed()) return;
@@ -77,7 +77,7 @@ class RawDatagram {
   }
 
  private:
-  UniqueFd fd_;
+  UniqueSocket fd_;
 };
 
 }  // namespace tsock::test

@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 #include <tsock/address.hpp>
-#include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
 #include <utility>
 #include <vector>
 
@@ -97,7 +97,7 @@ inline nlohmann::json event_named(const std::string& error, const std::string& n
 class RawListener {
  public:
   explicit RawListener(const Address& address, int backlog = 16) {
-    fd_ = UniqueFd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    fd_ = UniqueSocket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     BOOST_TEST_REQUIRE(::bind(fd_.get(), address.sockaddr_pointer(),
                               static_cast<socklen_t>(address.sockaddr_length())) == 0);
     BOOST_TEST_REQUIRE(::listen(fd_.get(), backlog) == 0);
@@ -118,14 +118,14 @@ class RawListener {
   void limit_receive_buffer(int bytes) const {
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
-  UniqueFd accept() const { return UniqueFd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+  UniqueSocket accept() const { return UniqueSocket(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
 
  private:
-  UniqueFd fd_;
+  UniqueSocket fd_;
 };
 
 // Closing sends a reset.
-inline void reset_connection(UniqueFd& fd) {
+inline void reset_connection(UniqueSocket& fd) {
   const linger value{1, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &value, sizeof value);
   fd.reset();

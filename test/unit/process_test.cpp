@@ -50,10 +50,10 @@ Handler handler_of(int signum) {
 }
 void own_handler(int /*signum*/) {}
 
-std::array<UniqueFd, 2> blocking_pair(int type) {
+std::array<UniqueSocket, 2> blocking_pair(int type) {
   std::array<int, 2> fds{};
   BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) == 0);
-  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+  return {UniqueSocket(fds[0]), UniqueSocket(fds[1])};
 }
 
 }  // namespace
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(adopted_socket_is_blocking_again_when_it_was) {
     BOOST_TEST(!is_blocking(shared.get()));
     if (gives_away) {
       std::vector<std::byte> unread;
-      const UniqueFd given = stream.release_fd(unread, err);
+      const UniqueSocket given = stream.release_socket(unread, err);
       BOOST_TEST(is_blocking(given.get()));
     } else {
       stream = Stream();
@@ -270,7 +270,7 @@ BOOST_AUTO_TEST_CASE(adopted_socket_is_blocking_again_when_it_was) {
     BOOST_TEST(is_blocking(shared.get()));
   }
   {
-    UniqueFd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    UniqueSocket listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sa_family_t family = AF_UNIX;
     BOOST_TEST_REQUIRE(::bind(listening.get(), reinterpret_cast<const sockaddr*>(&family), sizeof(family)) ==
                        0);

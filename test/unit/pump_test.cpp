@@ -399,7 +399,7 @@ struct OwnershipFixture : PumpFixture {
       BOOST_TEST(begin(stream->disconnect()) == EBUSY);
       std::vector<std::byte> unread;
       int err = 0;
-      BOOST_TEST(!stream->release_fd(unread, err));
+      BOOST_TEST(!stream->release_socket(unread, err));
       BOOST_TEST(err == EBUSY);
     }
     BOOST_TEST(begin(tsock::pump(source, sink)) == EBUSY);

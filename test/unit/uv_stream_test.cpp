@@ -72,7 +72,8 @@ struct UvStreamFixture : LoopFixture {
   Stream wrap(UniqueFd fd) { return wrap(pipe_handle(std::move(fd))); }
   Stream adopt(UniqueFd fd) {
     int err = -1;
-    Stream stream = Stream::adopt(loop, fd, {}, err);
+    UniqueSocket socket(std::move(fd));
+    Stream stream = Stream::adopt(loop, socket, {}, err);
     BOOST_TEST_REQUIRE(err == 0);
     return stream;
   }
@@ -256,7 +257,7 @@ BOOST_AUTO_TEST_CASE(first_error_of_the_connection_is_what_later_writes_get) {
   std::vector<std::byte> unread;
   auto handle = std::make_unique<uv_tcp_t>();
   uv_tcp_init(loop.native_handle(), handle.get());
-  BOOST_TEST_REQUIRE(uv_tcp_open(handle.get(), wrapped.release_fd(unread, err).release()) == 0);
+  BOOST_TEST_REQUIRE(uv_tcp_open(handle.get(), wrapped.release_socket(unread, err).release()) == 0);
   Stream stream = wrap_uv_stream(loop, as_stream(handle.release()), take<uv_tcp_t>(), {}, err);
   BOOST_TEST(!stream.remote_address().is_empty());
   plain.abort();

@@ -209,7 +209,7 @@ namespace {
 /// Streams whose other ends are plain descriptors. Each answers every byte that comes.
 struct TurnFixture : LoopFixture {
   struct Connection {
-    UniqueFd peer;
+    UniqueSocket peer;
     Stream stream;
     std::array<std::byte, 1> byte{};
     Request<ssize_t> reading;
@@ -223,9 +223,9 @@ struct TurnFixture : LoopFixture {
     for (Connection& connection : connections) {
       std::array<int, 2> ends{};
       BOOST_TEST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
-      connection.peer = UniqueFd(ends[0]);
+      connection.peer = UniqueSocket(ends[0]);
       int err = 0;
-      UniqueFd fd(ends[1]);
+      UniqueSocket fd(ends[1]);
       connection.stream = Stream::adopt(loop, fd, {}, err);
       BOOST_TEST_REQUIRE(err == 0);
       read(connection);

@@ -285,10 +285,10 @@ Address Datagram::remote_address() const {
   return is_open() ? core_->backend()->remote_address() : Address();
 }
 
-int Datagram::native_handle() const noexcept {
-  if (!is_open()) return -1;
+NativeSocket Datagram::native_handle() const noexcept {
+  if (!is_open()) return invalid_socket;
   const DatagramControl* const control = core_->backend()->datagram_control();
-  return control != nullptr ? control->native_handle() : -1;
+  return control != nullptr ? control->native_handle() : invalid_socket;
 }
 
 int Datagram::join_multicast(const Address& group, unsigned interface_index, const Address& source) {

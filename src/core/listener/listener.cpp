@@ -39,8 +39,8 @@ Address Listener::local_address() const {
   return core_ != nullptr && core_->backend() != nullptr ? core_->backend()->local_address() : Address();
 }
 
-int Listener::native_handle() const noexcept {
-  return core_ != nullptr && core_->backend() != nullptr ? core_->backend()->native_handle() : -1;
+NativeSocket Listener::native_handle() const noexcept {
+  return core_ != nullptr && core_->backend() != nullptr ? core_->backend()->native_handle() : invalid_socket;
 }
 
 Loop& Listener::loop() const {

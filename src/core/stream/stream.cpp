@@ -425,13 +425,13 @@ PeerCredentials Stream::peer_credentials(int& err) const {
   return credentials;
 }
 
-int Stream::native_handle() const noexcept {
-  if (!is_open()) return -1;
+NativeSocket Stream::native_handle() const noexcept {
+  if (!is_open()) return invalid_socket;
   const SocketControl* const control = core()->backend()->socket_control();
-  return control != nullptr ? control->native_handle() : -1;
+  return control != nullptr ? control->native_handle() : invalid_socket;
 }
 
-UniqueFd Stream::release_fd(std::vector<std::byte>& unread, int& err) {
+UniqueSocket Stream::release_socket(std::vector<std::byte>& unread, int& err) {
   err = 0;
   if (!is_open()) {
     err = core() != nullptr && core()->is_disconnecting() ? ECONNABORTED : ENOTCONN;
@@ -448,9 +448,9 @@ UniqueFd Stream::release_fd(std::vector<std::byte>& unread, int& err) {
   }
   const auto bytes = core()->unread_bytes();
   unread.assign(bytes.begin(), bytes.end());
-  UniqueFd fd = control->release();
+  UniqueSocket socket = control->release_socket();
   core()->detach_backend();
-  return fd;
+  return socket;
 }
 
 }  // namespace tsock

@@ -7,12 +7,13 @@
 #include <tsock/datagram.hpp>
 #include <tsock/datagram_backend.hpp>
 #include <tsock/datagram_options.hpp>
+#include <tsock/native_socket.hpp>
 
 /// The system's datagram calls; the rules are those of uv/os/socket.hpp.
 namespace tsock::os {
 
 /// EINVAL for broadcast on ipv6. What cannot be changed on a socket that is `bound` is left out then.
-int apply_datagram(int fd, int family, const DatagramOptions& options, bool bound) noexcept;
+int apply_datagram(NativeSocket socket, int family, const DatagramOptions& options, bool bound) noexcept;
 /// How the datagrams of one socket are moved; narrowed when a call turns out not to work.
 struct DatagramCalls {
   bool batches = true;              ///< recvmmsg and sendmmsg
@@ -22,21 +23,23 @@ struct DatagramCalls {
   int late_error = 0;               ///< met behind datagrams that were received; comes next
 };
 /// What a socket that is set up can use.
-DatagramCalls datagram_calls(int fd, int family, const DatagramOptions& options, bool adopted) noexcept;
+DatagramCalls datagram_calls(NativeSocket socket, int family, const DatagramOptions& options,
+                             bool adopted) noexcept;
 /// \return datagrams received; 0 with `err`.
-std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCalls& calls, int& err);
+std::size_t receive_datagrams(NativeSocket socket, std::span<DatagramSlot> slots, DatagramCalls& calls,
+                              int& err);
 /// The size of the datagram that is received next; 0 with `err`, EAGAIN when none is there.
-std::size_t next_datagram_size(int fd, int& err) noexcept;
+std::size_t next_datagram_size(NativeSocket socket, int& err) noexcept;
 /// \return messages sent; 0 with `err` of the first one. Equal ones leave as one that the kernel cuts, where
 /// it can.
-std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, DatagramCalls& calls,
-                           int& err) noexcept;
+std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage> messages,
+                           DatagramCalls& calls, int& err) noexcept;
 /// Takes everything from the error queue, so that it is reported once. \return the last error, 0 for none.
-int drain_error_queue(int fd) noexcept;
+int drain_error_queue(NativeSocket socket) noexcept;
 /// Makes the send buffer hold one datagram of that size. \return false when it does already.
-bool grow_send_buffer(int fd, std::size_t size) noexcept;
-std::uint64_t dropped_datagrams(int fd) noexcept;
-int join_multicast(int fd, const Address& group, unsigned interface_index, const Address& source,
+bool grow_send_buffer(NativeSocket socket, std::size_t size) noexcept;
+std::uint64_t dropped_datagrams(NativeSocket socket) noexcept;
+int join_multicast(NativeSocket socket, const Address& group, unsigned interface_index, const Address& source,
                    bool join) noexcept;
 DatagramCapabilities datagram_capabilities() noexcept;
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <tsock/unique_fd.hpp>
 
 #include "uv/os/posix_call.hpp"
 

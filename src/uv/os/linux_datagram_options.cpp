@@ -125,12 +125,12 @@ std::uint64_t dropped_datagrams(int fd) noexcept {
 DatagramCapabilities datagram_capabilities() noexcept {
   DatagramCapabilities result;
   int err = 0;
-  const UniqueFd fd = open_socket(AF_INET, SocketType::datagram, err);
-  if (!fd) return result;
-  result.batches = ::recvmmsg(fd.get(), nullptr, 0, MSG_DONTWAIT, nullptr) == 0 &&
-                   ::sendmmsg(fd.get(), nullptr, 0, MSG_DONTWAIT | MSG_NOSIGNAL) == 0;
-  result.send_offload = set_int(fd.get(), SOL_UDP, UDP_SEGMENT, 0) == 0;
-  result.receive_offload = set_int(fd.get(), SOL_UDP, UDP_GRO, 1) == 0;
+  const UniqueSocket socket = open_socket(AF_INET, SocketType::datagram, err);
+  if (!socket) return result;
+  result.batches = ::recvmmsg(socket.get(), nullptr, 0, MSG_DONTWAIT, nullptr) == 0 &&
+                   ::sendmmsg(socket.get(), nullptr, 0, MSG_DONTWAIT | MSG_NOSIGNAL) == 0;
+  result.send_offload = set_int(socket.get(), SOL_UDP, UDP_SEGMENT, 0) == 0;
+  result.receive_offload = set_int(socket.get(), SOL_UDP, UDP_GRO, 1) == 0;
   return result;
 }
 

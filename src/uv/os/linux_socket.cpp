@@ -13,16 +13,17 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <tsock/unique_fd.hpp>
 
 #include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
 namespace tsock {
 
-void UniqueFd::reset(int fd) noexcept {
+void UniqueSocket::reset(NativeSocket socket) noexcept {
   // EINTR is not tried again: on Linux the descriptor is gone all the same (close(2)).
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = fd;
+  if (socket_ >= 0) ::close(socket_);
+  socket_ = socket;
 }
 
 }  // namespace tsock
@@ -77,23 +78,23 @@ int first_fd(const cmsghdr& header) noexcept {
 
 }  // namespace
 
-int lift_above_stdio(UniqueFd& fd) noexcept {
-  if (fd.get() > 2) return 0;
-  const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
+int lift_above_stdio(UniqueSocket& socket) noexcept {
+  if (socket.get() > 2) return 0;
+  const int moved = ::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3);
   if (moved < 0) return errno;
-  fd.reset(moved);
+  socket.reset(moved);
   return 0;
 }
 
-UniqueFd open_socket(int family, SocketType type, int& err) noexcept {
+UniqueSocket open_socket(int family, SocketType type, int& err) noexcept {
   const int kind = (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  UniqueFd fd(::socket(family, kind, 0));
-  err = fd ? lift_above_stdio(fd) : errno;
-  if (err != 0) fd.reset();
-  return fd;
+  UniqueSocket socket(::socket(family, kind, 0));
+  err = socket ? lift_above_stdio(socket) : errno;
+  if (err != 0) socket.reset();
+  return socket;
 }
 
-int open_pair(SocketType type, UniqueFd& first, UniqueFd& second) noexcept {
+int open_pair(SocketType type, UniqueSocket& first, UniqueSocket& second) noexcept {
   const int kind = (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
   std::array<int, 2> fds{-1, -1};
   if (::socketpair(AF_UNIX, kind, 0, fds.data()) != 0) return errno;
@@ -103,17 +104,18 @@ int open_pair(SocketType type, UniqueFd& first, UniqueFd& second) noexcept {
   return lift_above_stdio(second);
 }
 
-int prepare_adopted(UniqueFd& fd, bool& was_blocking) noexcept {
+int prepare_adopted(UniqueSocket& socket, bool& was_blocking) noexcept {
   was_blocking = false;
-  if (const int err = lift_above_stdio(fd); err != 0) return err;
-  const int descriptor_flags = ::fcntl(fd.get(), F_GETFD);
+  if (const int err = lift_above_stdio(socket); err != 0) return err;
+  const int descriptor_flags = ::fcntl(socket.get(), F_GETFD);
   if (descriptor_flags < 0) return errno;
-  if ((descriptor_flags & FD_CLOEXEC) == 0 && ::fcntl(fd.get(), F_SETFD, descriptor_flags | FD_CLOEXEC) != 0)
+  if ((descriptor_flags & FD_CLOEXEC) == 0 &&
+      ::fcntl(socket.get(), F_SETFD, descriptor_flags | FD_CLOEXEC) != 0)
     return errno;
-  const int status_flags = ::fcntl(fd.get(), F_GETFL);
+  const int status_flags = ::fcntl(socket.get(), F_GETFL);
   if (status_flags < 0) return errno;
   if ((status_flags & O_NONBLOCK) != 0) return 0;
-  if (::fcntl(fd.get(), F_SETFL, status_flags | O_NONBLOCK) != 0) return errno;
+  if (::fcntl(socket.get(), F_SETFL, status_flags | O_NONBLOCK) != 0) return errno;
   was_blocking = true;
   return 0;
 }
@@ -151,8 +153,8 @@ int connect(int fd, const Address& address) noexcept {
   return errno == EINTR ? EINPROGRESS : errno;
 }
 
-UniqueFd accept(int fd, int& err) noexcept {
-  UniqueFd accepted(
+UniqueSocket accept(int fd, int& err) noexcept {
+  UniqueSocket accepted(
       retry([fd]() noexcept { return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
   if (!accepted) err = errno == EWOULDBLOCK ? EAGAIN : errno;
   return accepted;

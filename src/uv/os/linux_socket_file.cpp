@@ -170,9 +170,9 @@ void SocketFile::unlock() noexcept {
   locked_ = false;
 }
 
-int SocketFile::prepare(int fd, const FileAccess& access) noexcept {
+int SocketFile::prepare(NativeSocket socket, const FileAccess& access) noexcept {
   // bind(2) gives the file the permission bits of the socket, less the umask.
-  return !access.is_given() || ::fchmod(fd, unfinished_mode) == 0 ? 0 : errno;
+  return !access.is_given() || ::fchmod(socket, unfinished_mode) == 0 ? 0 : errno;
 }
 
 int SocketFile::look() noexcept {

@@ -15,6 +15,16 @@
 #include "uv/os/descriptor.hpp"
 #include "uv/os/posix_call.hpp"
 
+namespace tsock {
+
+void UniqueFd::reset(int fd) noexcept {
+  // EINTR is not tried again: on Linux the descriptor is gone all the same (close(2)).
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+}  // namespace tsock
+
 namespace tsock::os {
 
 namespace {

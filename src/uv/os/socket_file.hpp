@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <tsock/address.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/unique_fd.hpp>
 
 /// The files of unix sockets. The directory is held by a descriptor and nothing follows a symbolic link in
@@ -43,7 +44,7 @@ class SocketFile {
   void unlock() noexcept;
 
   /// Prepares an unbound socket: its file will open for nobody until `finish()`, when access is given.
-  static int prepare(int fd, const FileAccess& access) noexcept;
+  static int prepare(NativeSocket socket, const FileAccess& access) noexcept;
   /// Looks what has the name. \return 0, ENOENT, EEXIST for what is no socket, or what fstatat(2) gives.
   int look() noexcept;
   /// Whether what was looked at is prepared and not finished, by a process of the same user.
