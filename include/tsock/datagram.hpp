@@ -10,8 +10,10 @@
 #include <tsock/buffer.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/datagram_backend.hpp>
+#include <tsock/datagram_capabilities.hpp>
 #include <tsock/datagram_options.hpp>
 #include <tsock/detail/checked_loop.hpp>
+#include <tsock/detail/engine_place.hpp>
 #include <tsock/export.hpp>
 #include <tsock/native_socket.hpp>
 #include <tsock/optional_text.hpp>
@@ -33,13 +35,6 @@ class DatagramCore;
 class SendtoState;
 }  // namespace detail
 
-/// What this system's UDP sockets can do.
-struct DatagramCapabilities {
-  bool batches = false;          ///< recvmmsg, sendmmsg: several datagrams in one system call
-  bool send_offload = false;     ///< UDP_SEGMENT
-  bool receive_offload = false;  ///< UDP_GRO
-};
-
 /// A datagram to send, for `Datagram::send_many()`.
 struct OutgoingDatagram {
   std::span<const std::byte> bytes;
@@ -59,12 +54,13 @@ struct OutgoingDatagram {
 /// with ECANCELED on the next turn.
 class TSOCK_EXPORT Datagram {
  public:
-  /// No socket, and no loop to complete on: operations give an empty Request.
+  /// No socket, and no loop to complete on: operations give an empty Request. (A moved-from one gives
+  /// ENOTCONN.)
   Datagram() noexcept = default;
   /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
   /// backend to the caller.
   Datagram(Loop& loop, std::unique_ptr<DatagramBackend>&& backend, const DatagramOptions& options = {});
-  Datagram(Datagram&& other) noexcept { take(other); }
+  Datagram(Datagram&& other) noexcept;
   Datagram& operator=(Datagram&& other) noexcept;
   Datagram(const Datagram&) = delete;
   Datagram& operator=(const Datagram&) = delete;
@@ -97,7 +93,8 @@ class TSOCK_EXPORT Datagram {
   /// Not closed, not moved from.
   [[nodiscard]] bool is_open() const noexcept;
   explicit operator bool() const noexcept { return is_open(); }
-  /// The loop that it was made for. A default constructed one has none: it throws std::logic_error.
+  /// The socket's loop, also of one that was closed or moved from. A default constructed one has none: it
+  /// throws std::logic_error.
   [[nodiscard]] Loop& loop() const { return detail::checked_loop(loop_or_null()); }
 
   /// Receives one datagram into memory of exactly its size; never cut off. Errors, in the order of the
@@ -259,14 +256,10 @@ class TSOCK_EXPORT Datagram {
   Request<ssize_t> send_owned(Queue* queue, Pdu&& pdu, const Address& destination, const SendFrom* from,
                               CallSite site);
 
-  /// Where requests complete; null when there is none.
-  [[nodiscard]] detail::LoopCore* loop_core() const noexcept;
+  [[nodiscard]] detail::DatagramCore* core() const noexcept { return place_.engine(); }
   [[nodiscard]] Loop* loop_or_null() const noexcept;
-  /// What is behind the other one, of a socket that has nothing. The loop is kept, unless it is gone.
-  void take(Datagram& other) noexcept;
 
-  detail::DatagramCore* core_ = nullptr;
-  Loop* loop_ = nullptr;  // of one that was moved from
+  detail::EnginePlace<detail::DatagramCore> place_;
 };
 
 }  // namespace tsock

@@ -6,6 +6,8 @@
 #include <memory>
 #include <tsock/address.hpp>
 #include <tsock/call_site.hpp>
+#include <tsock/detail/checked_loop.hpp>
+#include <tsock/detail/engine_place.hpp>
 #include <tsock/export.hpp>
 #include <tsock/listener_backend.hpp>
 #include <tsock/listener_options.hpp>
@@ -25,17 +27,7 @@ class Listener;
 namespace detail {
 class AcceptLoop;
 class ListenerCore;
-class LoopCore;
-
-/// Says in the log that a listener accepts no more.
-class LogAcceptError {
- public:
-  TSOCK_EXPORT explicit LogAcceptError(const Listener& listener);
-  TSOCK_EXPORT void operator()(int err) const;
-
- private:
-  LoopCore* core_;
-};
+class LogAcceptError;
 }  // namespace detail
 
 /// Waits for connections: TCP or unix streams, or a backend of one's own. Pull-based: one request, one
@@ -52,12 +44,13 @@ class LogAcceptError {
 /// `unlink_on_close` works in another working directory.
 class TSOCK_EXPORT Listener {
  public:
-  /// No listener: `accept()` gives an empty request.
+  /// No listener, and no loop to complete on: `accept()` gives an empty Request. (A moved-from one gives
+  /// ENOTCONN.)
   Listener() noexcept = default;
   /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
   /// backend to the caller.
   Listener(Loop& loop, std::unique_ptr<ListenerBackend>&& backend, const StreamOptions& accepted = {});
-  Listener(Listener&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&& other) noexcept;
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -77,14 +70,15 @@ class TSOCK_EXPORT Listener {
   /// socket stays in `socket`.
   static Listener adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& accepted, int& err);
 
-  explicit operator bool() const noexcept { return core_ != nullptr; }
+  /// Whether there is a listener, not moved from.
+  explicit operator bool() const noexcept { return core() != nullptr; }
   /// The address that is really bound.
   [[nodiscard]] Address local_address() const;
   /// The listening socket, still owned by the listener; `invalid_socket` when there is none.
   [[nodiscard]] NativeSocket native_handle() const noexcept;
-  /// The listener's loop. A default constructed listener, or one that was moved from, has none: it throws
-  /// std::logic_error.
-  [[nodiscard]] Loop& loop() const;
+  /// The listener's loop, also of one that was moved from. A default constructed listener has none: it
+  /// throws std::logic_error.
+  [[nodiscard]] Loop& loop() const { return detail::checked_loop(loop_or_null()); }
 
   /// Takes the next connection. \return a request for the Stream. Errors: EBUSY when an accept is in flight;
   /// what accept(2) gives for a broken listener. Cancelling and destroying lose no connection: one that was
@@ -100,7 +94,10 @@ class TSOCK_EXPORT Listener {
  private:
   friend class detail::AcceptLoop;
   friend class detail::LogAcceptError;
-  detail::ListenerCore* core_ = nullptr;
+  [[nodiscard]] detail::ListenerCore* core() const noexcept { return place_.engine(); }
+  [[nodiscard]] Loop* loop_or_null() const noexcept;
+
+  detail::EnginePlace<detail::ListenerCore> place_;
 };
 
 /// How `for_each_accept()` accepts.
@@ -150,90 +147,17 @@ class TSOCK_EXPORT Accepting {
   std::shared_ptr<detail::AcceptLoop> loop_;
 };
 
-namespace detail {
-
-class AcceptState;
-
-/// Accepts again before it hands a stream out: the function may destroy the listener.
-class AcceptLoop : public std::enable_shared_from_this<AcceptLoop> {
- public:
-  TSOCK_EXPORT AcceptLoop(Listener& listener, const AcceptOptions& options, CallSite site);
-  AcceptLoop(const AcceptLoop&) = delete;
-  AcceptLoop& operator=(const AcceptLoop&) = delete;
-  virtual ~AcceptLoop() = default;
-
-  /// Accepts, unless it does so already or must not.
-  TSOCK_EXPORT void accept_next();
-  void release_slot() noexcept;
-  void pause() noexcept;
-  void resume();
-  void stop() noexcept;
-  [[nodiscard]] bool is_paused() const noexcept { return paused_; }
-  [[nodiscard]] std::size_t connections() const noexcept { return connections_; }
-
- private:
-  virtual void take(Stream stream, AcceptSlot slot) = 0;
-  virtual void fail(int err) = 0;
-  void on_accepted(Request<Stream>& accepted);
-  void cancel_accept() noexcept;
-
-  std::shared_ptr<ListenerCore*> listener_;  // to null when the listener is gone
-  const AcceptState* accepting_ = nullptr;   // to be compared only
-  std::size_t most_;
-  std::size_t connections_ = 0;
-  CallSite site_;
-  bool paused_ = false;
-  bool stopped_ = false;
-};
-
-template <class F, class E>
-class AcceptLoopOf final : public AcceptLoop {
- public:
-  AcceptLoopOf(Listener& listener, const AcceptOptions& options, F function, E on_error, CallSite site)
-      : AcceptLoop(listener, options, site), function_(std::move(function)), on_error_(std::move(on_error)) {}
-
- private:
-  void take(Stream stream, AcceptSlot slot) override {
-    if constexpr (std::is_invocable_v<F&, Stream, AcceptSlot>) {
-      function_(std::move(stream), std::move(slot));
-    } else {
-      slot.release();
-      function_(std::move(stream));
-    }
-  }
-  void fail(int err) override { on_error_(err); }
-
-  F function_;
-  E on_error_;
-};
-
-template <class F, class E>
-Accepting start_accepting(Listener& listener, const AcceptOptions& options, F function, E on_error,
-                          CallSite site) {
-  auto loop =
-      std::make_shared<AcceptLoopOf<F, E>>(listener, options, std::move(function), std::move(on_error), site);
-  loop->accept_next();
-  return Accepting(std::move(loop));
-}
-
-}  // namespace detail
-
 /// Accepts until the listener is destroyed and calls `function(Stream)` for each connection, from the loop.
 /// The function may destroy the listener. `on_error(int err)` is called when accepting ended with another
 /// error than that; a pause, and what concerns one connection only, is none. Of an empty listener nothing
 /// comes. What it returns may be dropped.
 template <class F, class E>
 requires std::is_invocable_v<E&, int> Accepting for_each_accept(Listener& listener, F function, E on_error,
-                                                                CallSite site = CallSite::current()) {
-  static_assert(std::is_invocable_v<F&, Stream>, "the function takes a tsock::Stream");
-  return detail::start_accepting(listener, {}, std::move(function), std::move(on_error), site);
-}
+                                                                CallSite site = CallSite::current());
 
 /// As above; the end of accepting is logged only.
 template <class F>
-Accepting for_each_accept(Listener& listener, F function, CallSite site = CallSite::current()) {
-  return for_each_accept(listener, std::move(function), detail::LogAcceptError(listener), site);
-}
+Accepting for_each_accept(Listener& listener, F function, CallSite site = CallSite::current());
 
 /// As above, with a limit: `function(Stream, AcceptSlot)` keeps the slot for as long as the connection
 /// counts.
@@ -241,17 +165,13 @@ template <class F, class E>
 requires std::is_invocable_v<E&, int> Accepting for_each_accept(Listener& listener,
                                                                 const AcceptOptions& options, F function,
                                                                 E on_error,
-                                                                CallSite site = CallSite::current()) {
-  static_assert(std::is_invocable_v<F&, Stream, AcceptSlot>,
-                "the function takes a tsock::Stream and a tsock::AcceptSlot, which it keeps");
-  return detail::start_accepting(listener, options, std::move(function), std::move(on_error), site);
-}
+                                                                CallSite site = CallSite::current());
 
 /// As above; the end of accepting is logged only.
 template <class F>
 Accepting for_each_accept(Listener& listener, const AcceptOptions& options, F function,
-                          CallSite site = CallSite::current()) {
-  return for_each_accept(listener, options, std::move(function), detail::LogAcceptError(listener), site);
-}
+                          CallSite site = CallSite::current());
 
 }  // namespace tsock
+
+#include <tsock/detail/accept_loop.hpp>

@@ -10,8 +10,10 @@
 #include <tsock/call_site.hpp>
 #include <tsock/connect_options.hpp>
 #include <tsock/detail/checked_loop.hpp>
+#include <tsock/detail/engine_place.hpp>
 #include <tsock/detail/inline_function.hpp>
-#include <tsock/detail/stream_place.hpp>
+#include <tsock/detail/next_vector_call.hpp>
+#include <tsock/detail/prefix_format.hpp>
 #include <tsock/disconnect_options.hpp>
 #include <tsock/export.hpp>
 #include <tsock/framing.hpp>
@@ -64,7 +66,7 @@ class TSOCK_EXPORT Stream {
   /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
   /// backend to the caller.
   Stream(Loop& loop, std::unique_ptr<StreamBackend>&& backend, const StreamOptions& options = {});
-  Stream(Stream&& other) noexcept : place_(other.place_.take()) {}
+  Stream(Stream&& other) noexcept;
   Stream& operator=(Stream&& other) noexcept;
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -98,7 +100,7 @@ class TSOCK_EXPORT Stream {
   explicit operator bool() const noexcept { return is_open(); }
   /// The stream's loop, also of one that was closed or moved from. A default constructed stream has none: it
   /// throws std::logic_error.
-  [[nodiscard]] Loop& loop() const { return detail::checked_loop(place_.loop()); }
+  [[nodiscard]] Loop& loop() const { return detail::checked_loop(loop_or_null()); }
 
   /// Reads until every byte of every vector is filled.
   /// \return a request for the total count. Errors, in the order of the checks: EMSGSIZE too many vectors or
@@ -146,17 +148,17 @@ class TSOCK_EXPORT Stream {
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       F next, CallSite site = CallSite::current()) {
-    Loop* const on = place_.loop();
+    Loop* const on = loop_or_null();
     if (on == nullptr) return {};
-    return readv_next_vector(nullptr, wrap(*on, std::move(next)), site);
+    return readv_next_vector(nullptr, detail::next_vector_function(*on, std::move(next)), site);
   }
   /// As above, when its turn comes in the queue.
   template <class F>
   requires std::is_invocable_r_v<int, F&, VectorList&> Request<ssize_t> readv_pdu(
       Queue& queue, F next, CallSite site = CallSite::current()) {
-    Loop* const on = place_.loop();
+    Loop* const on = loop_or_null();
     if (on == nullptr) return {};
-    return readv_next_vector(&queue, wrap(*on, std::move(next)), site);
+    return readv_next_vector(&queue, detail::next_vector_function(*on, std::move(next)), site);
   }
 
   /// Writes all bytes of all vectors.
@@ -280,9 +282,8 @@ class TSOCK_EXPORT Stream {
   detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
   detail::RequestState* writev_slowly(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site);
-  [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.core(); }
-  template <class F>
-  static detail::InlineFunction wrap(Loop& loop, F next);
+  [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.engine(); }
+  [[nodiscard]] Loop* loop_or_null() const noexcept;
   Request<ssize_t> readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site);
   template <std::uint8_t Width, bool BigEndian>
   Request<Pdu> readv_prefixed(Queue* queue, const framing::LengthPrefix<Width, BigEndian>& framing,
@@ -304,27 +305,7 @@ class TSOCK_EXPORT Stream {
   Request<ssize_t> write_owned(Queue* queue, std::vector<std::byte>&& bytes, CallSite site);
   Request<ssize_t> write_owned(Queue* queue, Pdu&& pdu, CallSite site);
 
-  detail::StreamPlace place_;
+  detail::EnginePlace<detail::StreamCore> place_;
 };
-
-namespace detail {
-TSOCK_EXPORT LoopCore& core_of(Loop& loop) noexcept;
-
-/// A call of the user's next-vector function.
-struct NextVectorCall {
-  VectorList* next;
-  int result;
-};
-}  // namespace detail
-
-template <class F>
-detail::InlineFunction Stream::wrap(Loop& loop, F next) {
-  detail::InlineFunction function;
-  function.emplace_first(detail::core_of(loop), [fn = std::move(next)](void* argument) mutable {
-    auto* const call = static_cast<detail::NextVectorCall*>(argument);
-    call->result = fn(*call->next);
-  });
-  return function;
-}
 
 }  // namespace tsock

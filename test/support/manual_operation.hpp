@@ -51,7 +51,7 @@ class ManualOperation : public Operation<T> {
 };
 
 template <class T>
-Request<T> make_manual(LoopHere here, Remote<T>& remote) {
+Request<T> make_manual(detail::LoopHere here, Remote<T>& remote) {
   return make_request<ManualOperation<T>>(here, remote);
 }
 

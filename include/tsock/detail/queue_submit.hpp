@@ -86,8 +86,8 @@ template <class F>
 std::invoke_result_t<F&> Queue::submit(F make, CallSite site) {
   using Result = typename std::invoke_result_t<F&>::value_type;
   if (core_ == nullptr) return {};
-  return make_request<detail::SubmitOperation<Result, F>>(LoopHere(loop(), site), *this, std::move(make),
-                                                          site);
+  return make_request<detail::SubmitOperation<Result, F>>(detail::LoopHere(loop(), site), *this,
+                                                          std::move(make), site);
 }
 
 }  // namespace tsock

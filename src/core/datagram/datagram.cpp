@@ -1,8 +1,10 @@
 #include <cerrno>
 #include <tsock/datagram.hpp>
 #include <tsock/loop.hpp>
+#include <utility>
 
 #include "core/datagram/datagram_core.hpp"
+#include "core/loop/engine_place.hpp"
 
 namespace tsock {
 
@@ -29,61 +31,50 @@ Request<T> begin_receive(detail::DatagramCore* core, State* state, int err) {
 }  // namespace
 
 Datagram::Datagram(Loop& loop, std::unique_ptr<DatagramBackend>&& backend, const DatagramOptions& options)
-    : core_(
-          detail::make_pooled<detail::DatagramCore>(loop.core(), loop.core(), std::move(backend), options)) {}
+    : place_(*detail::make_pooled<detail::DatagramCore>(loop.core(), loop.core(), std::move(backend),
+                                                        options)) {}
 
-detail::LoopCore* Datagram::loop_core() const noexcept {
-  if (core_ != nullptr) return &core_->core();
-  return loop_ != nullptr ? &loop_->core() : nullptr;
-}
-
-Loop* Datagram::loop_or_null() const noexcept { return core_ != nullptr ? &core_->core().loop() : loop_; }
-
-void Datagram::take(Datagram& other) noexcept {
-  // Once the Loop is gone, the one that stands in for it lives no longer than the socket's engine.
-  const bool is_gone = other.core_ != nullptr && other.core_->core().is_closed();
-  loop_ = other.loop_ = is_gone ? nullptr : other.loop_or_null();
-  core_ = std::exchange(other.core_, nullptr);
-}
+Datagram::Datagram(Datagram&& other) noexcept : place_(other.place_.take()) {}
 
 Datagram& Datagram::operator=(Datagram&& other) noexcept {
   if (this != &other) {
-    auto* const old = core_;
-    take(other);
+    auto* const old = std::exchange(place_, other.place_.take()).engine();
     if (old != nullptr) old->release_datagram();
   }
   return *this;
 }
 
 Datagram::~Datagram() {
-  if (core_ != nullptr) core_->release_datagram();
+  if (core() != nullptr) core()->release_datagram();
 }
 
-bool Datagram::is_open() const noexcept { return core_ != nullptr && core_->is_open(); }
+Loop* Datagram::loop_or_null() const noexcept { return place_.loop(); }
+
+bool Datagram::is_open() const noexcept { return core() != nullptr && core()->is_open(); }
 
 Request<ReceivedDatagram> Datagram::recvfrom(CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  return begin_receive<ReceivedDatagram>(core_, make<detail::RecvfromState>(*on, site), 0);
+  return begin_receive<ReceivedDatagram>(core(), make<detail::RecvfromState>(*on, site), 0);
 }
 
 Request<ReceivedInto> Datagram::recvfrom(std::span<std::byte> buffer, CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<detail::RecvIntoState>(*on, site);
   state->set_buffer(buffer);
-  return begin_receive<ReceivedInto>(core_, state, 0);
+  return begin_receive<ReceivedInto>(core(), state, 0);
 }
 
 Request<std::vector<ReceivedDatagram>> Datagram::recv_many(std::size_t most,
                                                            std::vector<ReceivedDatagram> memory,
                                                            CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<detail::RecvManyState>(*on, site);
   memory.clear();
   state->set_room(most, std::move(memory));
-  return begin_receive<std::vector<ReceivedDatagram>>(core_, state, most == 0 ? EINVAL : 0);
+  return begin_receive<std::vector<ReceivedDatagram>>(core(), state, most == 0 ? EINVAL : 0);
 }
 
 int DatagramBackend::check_from(const SendFrom& /*from*/, const Address& /*destination*/) const noexcept {
@@ -92,7 +83,7 @@ int DatagramBackend::check_from(const SendFrom& /*from*/, const Address& /*desti
 
 Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vectors,
                                       const Address& destination, const SendFrom* from, CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   detail::SendtoState* state = nullptr;
   if (from != nullptr && !from->is_empty()) {
@@ -113,20 +104,20 @@ Request<ssize_t> Datagram::start_send(detail::SendtoState& state, Queue* queue,
   std::size_t total = 0;
   int err = detail::sum_vectors(vectors, total) ? 0 : EMSGSIZE;
   if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state.core());
-  if (err == 0 && core_ == nullptr) err = ENOTCONN;
-  if (err == 0 && total == 0 && core_->strict()) err = EINVAL;
-  if (err == 0 && core_->is_open() && !destination.is_empty())
-    err = core_->backend()->check_destination(destination);
-  if (chooses && err == 0 && core_->is_open()) err = core_->backend()->check_from(*from, destination);
+  if (err == 0 && core() == nullptr) err = ENOTCONN;
+  if (err == 0 && total == 0 && core()->strict()) err = EINVAL;
+  if (err == 0 && core()->is_open() && !destination.is_empty())
+    err = core()->backend()->check_destination(destination);
+  if (chooses && err == 0 && core()->is_open()) err = core()->backend()->check_from(*from, destination);
   if (err != 0) {
     state.finish(err);
     return request;
   }
   state.set_message(vectors, total, destination);
   if (queue == nullptr) {
-    core_->start_send(state);
+    core()->start_send(state);
   } else {
-    queue->core()->enter(state, *core_);
+    queue->core()->enter(state, *core());
   }
   return request;
 }
@@ -149,7 +140,7 @@ class OwningSend : public detail::SendtoState {
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Address& destination,
                                       const SendFrom* from, CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<OwningSend<std::string>>(*on, site, std::move(text));
   const iovec vector = state->vector();
@@ -158,7 +149,7 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Ad
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& bytes,
                                       const Address& destination, const SendFrom* from, CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<OwningSend<std::vector<std::byte>>>(*on, site, std::move(bytes));
   const iovec vector = state->vector();
@@ -167,7 +158,7 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& byt
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& destination,
                                       const SendFrom* from, CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<OwningSend<Pdu>>(*on, site, std::move(pdu));
   const iovec vector = state->vector();
@@ -237,36 +228,36 @@ Request<ssize_t> Datagram::sendto(Queue& queue, std::string_view text, const Add
 }
 
 Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams, CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<detail::SendManyState>(*on, site);
   Request<ssize_t> request(state);
   int err = datagrams.empty() ? EINVAL : 0;
-  if (err == 0 && core_ == nullptr) err = ENOTCONN;
+  if (err == 0 && core() == nullptr) err = ENOTCONN;
   for (const OutgoingDatagram& datagram : datagrams) {
     if (err != 0) break;
-    if (datagram.bytes.empty() && core_->strict()) err = EINVAL;
-    if (err == 0 && core_->is_open() && !datagram.destination.is_empty())
-      err = core_->backend()->check_destination(datagram.destination);
-    if (err == 0 && core_->is_open() && !datagram.from.is_empty())
-      err = core_->backend()->check_from(datagram.from, datagram.destination);
+    if (datagram.bytes.empty() && core()->strict()) err = EINVAL;
+    if (err == 0 && core()->is_open() && !datagram.destination.is_empty())
+      err = core()->backend()->check_destination(datagram.destination);
+    if (err == 0 && core()->is_open() && !datagram.from.is_empty())
+      err = core()->backend()->check_from(datagram.from, datagram.destination);
   }
   if (err != 0) {
     state->finish(err);
     return request;
   }
   state->set_datagrams(datagrams);
-  core_->start_send(*state);
+  core()->start_send(*state);
   return request;
 }
 
 Request<void> Datagram::disconnect(CallSite site) {
-  detail::LoopCore* const on = loop_core();
+  detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<detail::DatagramControlState>(*on, site);
   Request<void> request(state);
-  if (core_ != nullptr) {
-    core_->start_disconnect(*state);
+  if (core() != nullptr) {
+    core()->start_disconnect(*state);
   } else {
     state->finish(ENOTCONN);
   }
@@ -274,32 +265,32 @@ Request<void> Datagram::disconnect(CallSite site) {
 }
 
 std::size_t Datagram::pending_datagrams() const noexcept {
-  return core_ != nullptr ? core_->pending_datagrams() : 0;
+  return core() != nullptr ? core()->pending_datagrams() : 0;
 }
 
-std::uint64_t Datagram::dropped() const noexcept { return core_ != nullptr ? core_->dropped() : 0; }
+std::uint64_t Datagram::dropped() const noexcept { return core() != nullptr ? core()->dropped() : 0; }
 
-Address Datagram::local_address() const { return is_open() ? core_->backend()->local_address() : Address(); }
+Address Datagram::local_address() const { return is_open() ? core()->backend()->local_address() : Address(); }
 
 Address Datagram::remote_address() const {
-  return is_open() ? core_->backend()->remote_address() : Address();
+  return is_open() ? core()->backend()->remote_address() : Address();
 }
 
 NativeSocket Datagram::native_handle() const noexcept {
   if (!is_open()) return invalid_socket;
-  const DatagramControl* const control = core_->backend()->datagram_control();
+  const DatagramControl* const control = core()->backend()->datagram_control();
   return control != nullptr ? control->native_handle() : invalid_socket;
 }
 
 int Datagram::join_multicast(const Address& group, unsigned interface_index, const Address& source) {
   if (!is_open()) return ENOTCONN;
-  DatagramControl* const control = core_->backend()->datagram_control();
+  DatagramControl* const control = core()->backend()->datagram_control();
   return control != nullptr ? control->join(group, interface_index, source) : ENOTSUP;
 }
 
 int Datagram::leave_multicast(const Address& group, unsigned interface_index, const Address& source) {
   if (!is_open()) return ENOTCONN;
-  DatagramControl* const control = core_->backend()->datagram_control();
+  DatagramControl* const control = core()->backend()->datagram_control();
   return control != nullptr ? control->leave(group, interface_index, source) : ENOTSUP;
 }
 

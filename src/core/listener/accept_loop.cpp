@@ -10,8 +10,8 @@ namespace tsock {
 namespace detail {
 
 AcceptLoop::AcceptLoop(Listener& listener, const AcceptOptions& options, CallSite site)
-    : listener_(listener.core_ != nullptr ? listener.core_->handle()
-                                          : std::make_shared<ListenerCore*>(nullptr)),
+    : listener_(listener.core() != nullptr ? listener.core()->handle()
+                                           : std::make_shared<ListenerCore*>(nullptr)),
       most_(options.most),
       site_(site) {}
 

@@ -159,13 +159,15 @@ Request<Stream> with_timeout(Request<Stream> request, const ConnectHostOptions& 
 Request<Stream> connect_to_host(Loop& loop, OptionalText host, OptionalText service,
                                 const ConnectHostOptions& options, CallSite site) {
   return with_timeout(
-      make_request<ConnectToHost>(LoopHere(loop, site), site, host.text(), service.text(), options), options);
+      make_request<ConnectToHost>(detail::LoopHere(loop, site), site, host.text(), service.text(), options),
+      options);
 }
 
 Request<Stream> connect_to_host(Loop& loop, std::vector<Address> addresses, const ConnectHostOptions& options,
                                 CallSite site) {
-  return with_timeout(make_request<ConnectToHost>(LoopHere(loop, site), site, std::move(addresses), options),
-                      options);
+  return with_timeout(
+      make_request<ConnectToHost>(detail::LoopHere(loop, site), site, std::move(addresses), options),
+      options);
 }
 
 }  // namespace tsock

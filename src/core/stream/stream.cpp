@@ -5,6 +5,7 @@
 #include <tsock/socket_control.hpp>
 #include <tsock/stream.hpp>
 
+#include "core/loop/engine_place.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
 #include "core/stream/stream_reads.hpp"
@@ -19,7 +20,7 @@ constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
 
 // Null for a stream that was never opened, which has no loop to complete on.
 template <class State, class... Args>
-State* make_operation(const detail::StreamPlace& place, Args&&... args) {
+State* make_operation(const detail::EnginePlace<detail::StreamCore>& place, Args&&... args) {
   detail::LoopCore* const core = place.loop_core();
   if (core == nullptr) return nullptr;
   if constexpr (requires { State::cached_as; }) {
@@ -71,39 +72,15 @@ int check_fds(detail::StreamCore* core, std::span<const int> fds) {
 
 }  // namespace
 
-namespace detail {
-
-Loop* StreamPlace::loop() const noexcept {
-  if (const StreamCore* const engine = core(); engine != nullptr) return &engine->core().loop();
-  // NOLINTNEXTLINE(performance-no-int-to-ptr)
-  return reinterpret_cast<Loop*>(bits_ & ~no_core);
-}
-
-LoopCore* StreamPlace::loop_core() const noexcept {
-  if (const StreamCore* const engine = core(); engine != nullptr) return &engine->core();
-  Loop* const left = loop();
-  return left != nullptr ? &left->core() : nullptr;
-}
-
-StreamPlace StreamPlace::take() noexcept {
-  StreamPlace taken;
-  Loop* left = loop();
-  // Once the Loop is gone, the one that stands in for it lives no longer than the engine.
-  if (const StreamCore* const engine = core(); engine != nullptr && engine->core().is_closed())
-    left = nullptr;
-  taken.bits_ = std::exchange(bits_, reinterpret_cast<std::uintptr_t>(left) | no_core);
-  return taken;
-}
-
-}  // namespace detail
-
 Stream::Stream(Loop& loop, std::unique_ptr<StreamBackend>&& backend, const StreamOptions& options)
     : place_(
           *detail::make_pooled<detail::StreamCore>(loop.core(), loop.core(), std::move(backend), options)) {}
 
+Stream::Stream(Stream&& other) noexcept : place_(other.place_.take()) {}
+
 Stream& Stream::operator=(Stream&& other) noexcept {
   if (this != &other) {
-    auto* const old = std::exchange(place_, other.place_.take()).core();
+    auto* const old = std::exchange(place_, other.place_.take()).engine();
     if (old != nullptr) old->release_stream();
   }
   return *this;
@@ -112,6 +89,8 @@ Stream& Stream::operator=(Stream&& other) noexcept {
 Stream::~Stream() {
   if (core() != nullptr) core()->release_stream();
 }
+
+Loop* Stream::loop_or_null() const noexcept { return place_.loop(); }
 
 bool Stream::is_open() const noexcept { return core() != nullptr && core()->is_open(); }
 
@@ -143,12 +122,12 @@ Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
 namespace {
 
 template <class State, class Format>
-Request<Pdu> begin_pdu(const detail::StreamPlace& place, Queue* queue, const Format& format, int err,
-                       CallSite site) {
+Request<Pdu> begin_pdu(const detail::EnginePlace<detail::StreamCore>& place, Queue* queue,
+                       const Format& format, int err, CallSite site) {
   auto* const state = make_operation<State>(place, site, format);
   if (state == nullptr) return {};
   Request<Pdu> request(state);
-  begin_read(place.core(), queue, *state, err);
+  begin_read(place.engine(), queue, *state, err);
   return request;
 }
 

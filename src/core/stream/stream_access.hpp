@@ -8,9 +8,9 @@ namespace tsock {
 class StreamAccess {
  public:
   [[nodiscard]] static detail::StreamCore* core(const Stream& stream) noexcept {
-    return stream.place_.core();
+    return stream.place_.engine();
   }
-  [[nodiscard]] static Loop* loop(const Stream& stream) noexcept { return stream.place_.loop(); }
+  [[nodiscard]] static Loop* loop(const Stream& stream) noexcept { return stream.loop_or_null(); }
 };
 
 }  // namespace tsock

@@ -9,9 +9,10 @@
 #include <new>
 #include <span>
 #include <tsock/detail/inline_function.hpp>
+#include <tsock/detail/next_vector_call.hpp>
+#include <tsock/detail/prefix_format.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/pdu.hpp>
-#include <tsock/stream.hpp>
 #include <tsock/vector_list.hpp>
 #include <utility>
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 #include <tsock/address.hpp>
-#include <tsock/datagram.hpp>
 #include <tsock/datagram_backend.hpp>
+#include <tsock/datagram_capabilities.hpp>
 #include <tsock/datagram_options.hpp>
 #include <tsock/native_socket.hpp>
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <tsock/buffer.hpp>
-#include <tsock/stdio_stream.hpp>
+#include <tsock/file_mode.hpp>
 #include <tsock/unique_fd.hpp>
 
 /// Descriptors that are not sockets. Every descriptor made here is close-on-exec and above 2. Functions

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tsock {
+class Loop;
+}
+
+namespace tsock::detail {
+
+class LoopCore;
+
+/// What a Stream, Datagram or Listener holds: its engine; once moved from, the loop that its operations
+/// complete on; or neither. The lowest bit of the word tells which. What needs to know the engine is defined
+/// in core/loop/engine_place.hpp.
+template <class Engine>
+class EnginePlace {
+ public:
+  EnginePlace() noexcept = default;
+  explicit EnginePlace(Engine& engine) noexcept : bits_(reinterpret_cast<std::uintptr_t>(&engine)) {}
+
+  /// Null when there is none.
+  [[nodiscard]] Engine* engine() const noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
+    return (bits_ & no_engine) == 0 ? reinterpret_cast<Engine*>(bits_) : nullptr;
+  }
+  /// Null when there is none.
+  [[nodiscard]] Loop* loop() const noexcept;
+  [[nodiscard]] LoopCore* loop_core() const noexcept;
+  /// Gives the engine away and keeps the loop.
+  [[nodiscard]] EnginePlace take() noexcept;
+
+ private:
+  static constexpr std::uintptr_t no_engine = 1;
+  std::uintptr_t bits_ = no_engine;
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tsock {
+
+/// How an operation came to its end, for `Operation::cleanup()`.
+enum class Outcome : std::uint8_t {
+  done,       ///< `done()` was called
+  failed,     ///< `error()`, a cancel or a deadline; the errno value goes with it
+  abandoned,  ///< the Request was destroyed
+};
+
+}  // namespace tsock
