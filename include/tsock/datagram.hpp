@@ -5,9 +5,9 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
+#include <tsock/byte_view.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/datagram_backend.hpp>
 #include <tsock/datagram_capabilities.hpp>
@@ -16,7 +16,6 @@
 #include <tsock/detail/engine_place.hpp>
 #include <tsock/export.hpp>
 #include <tsock/native_socket.hpp>
-#include <tsock/optional_text.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/queue.hpp>
 #include <tsock/received_datagram.hpp>
@@ -121,93 +120,44 @@ class TSOCK_EXPORT Datagram {
   /// or no bytes with strict_tsocket; EBUSY a sendto is in flight; ENOTCONN closed; then what sendto(2)
   /// gives: EMSGSIZE too large, EDESTADDRREQ no receiver, ECONNREFUSED, ENETUNREACH ... Cancelling takes a
   /// datagram back that did not leave. (tsocket: tdgram_sendto)
-  Request<ssize_t> sendto(std::span<const std::byte> bytes, const Address& destination = {},
-                          CallSite site = CallSite::current());
-  Request<ssize_t> sendto(std::string_view text, const Address& destination = {},
+  ///
+  /// `from` is a local address or an interface of the caller's choice to leave by; an empty one changes
+  /// nothing. A server that is bound to the wildcard answers from the address that it was asked at,
+  /// `datagram.info()->reply_from` (DatagramOptions::receive_info), and not from the one that the route to
+  /// the client prefers. Errors besides: EINVAL an address of another family than the socket's, or than the
+  /// destination's on a socket for both, or that this host does not have; ENODEV no such interface; ENOTSUP a
+  /// unix socket, or a backend that has no local addresses.
+  Request<ssize_t> sendto(ByteView bytes, const Address& destination = {}, const SendFrom& from = {},
                           CallSite site = CallSite::current());
   /// A datagram gathered from several vectors. The array is copied, the bytes stay the caller's.
   Request<ssize_t> sendto(std::span<const iovec> vectors, const Address& destination = {},
-                          CallSite site = CallSite::current());
+                          const SendFrom& from = {}, CallSite site = CallSite::current());
   /// As above, when its turn comes in the queue; sends of one turn leave in one system call. One that fails
   /// does not stop those behind it. Errors besides: EINVAL for a queue of another loop, ECANCELED when the
   /// queue or the socket goes. (tsocket: tdgram_sendto_queue)
-  Request<ssize_t> sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination = {},
-                          CallSite site = CallSite::current());
-  Request<ssize_t> sendto(Queue& queue, std::string_view text, const Address& destination = {},
-                          CallSite site = CallSite::current());
+  Request<ssize_t> sendto(Queue& queue, ByteView bytes, const Address& destination = {},
+                          const SendFrom& from = {}, CallSite site = CallSite::current());
   Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination = {},
-                          CallSite site = CallSite::current());
-  /// As the forms above, from a local address or by an interface of the caller's choice: a server that is
-  /// bound to the wildcard answers from the address that it was asked at, `datagram.info()->reply_from`
-  /// (DatagramOptions::receive_info), and not from the one that the route to the client prefers. An empty
-  /// `from` changes nothing. Errors besides: EINVAL an address of another family than the socket's, or than
-  /// the destination's on a socket for both, or that this host does not have; ENODEV no such interface;
-  /// ENOTSUP a unix socket, or a backend that has no local addresses.
-  Request<ssize_t> sendto(std::span<const std::byte> bytes, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current());
-  Request<ssize_t> sendto(std::string_view text, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current());
-  Request<ssize_t> sendto(std::span<const iovec> vectors, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current());
-  Request<ssize_t> sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination,
-                          const SendFrom& from, CallSite site = CallSite::current());
-  Request<ssize_t> sendto(Queue& queue, std::string_view text, const Address& destination,
-                          const SendFrom& from, CallSite site = CallSite::current());
-  Request<ssize_t> sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
-                          const SendFrom& from, CallSite site = CallSite::current());
-  /// A C string; null is as empty text, which is an empty datagram.
-  Request<ssize_t> sendto(const char* text, const Address& destination = {},
-                          CallSite site = CallSite::current()) {
-    return sendto(OptionalText(text).text(), destination, site);
-  }
-  Request<ssize_t> sendto(const char* text, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current()) {
-    return sendto(OptionalText(text).text(), destination, from, site);
-  }
-  /// As above, when its turn comes in the queue.
-  Request<ssize_t> sendto(Queue& queue, const char* text, const Address& destination = {},
-                          CallSite site = CallSite::current()) {
-    return sendto(queue, OptionalText(text).text(), destination, site);
-  }
-  Request<ssize_t> sendto(Queue& queue, const char* text, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current()) {
-    return sendto(queue, OptionalText(text).text(), destination, from, site);
-  }
+                          const SendFrom& from = {}, CallSite site = CallSite::current());
   /// Sends a temporary `std::string`, `std::vector<std::byte>` or Pdu, which the request keeps until it is
   /// destroyed. For other temporaries that own their bytes there is no `sendto()`.
   template <OwnedBytes Bytes>
-  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},
+  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {}, const SendFrom& from = {},
                           CallSite site = CallSite::current()) {
-    return send_owned(nullptr, std::forward<Bytes>(bytes), destination, nullptr, site);
-  }
-  template <OwnedBytes Bytes>
-  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current()) {
-    return send_owned(nullptr, std::forward<Bytes>(bytes), destination, &from, site);
+    return send_owned(nullptr, std::forward<Bytes>(bytes), destination, from, site);
   }
   /// As above, when its turn comes in the queue.
   template <OwnedBytes Bytes>
   Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination = {},
-                          CallSite site = CallSite::current()) {
-    return send_owned(&queue, std::forward<Bytes>(bytes), destination, nullptr, site);
-  }
-  template <OwnedBytes Bytes>
-  Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current()) {
-    return send_owned(&queue, std::forward<Bytes>(bytes), destination, &from, site);
+                          const SendFrom& from = {}, CallSite site = CallSite::current()) {
+    return send_owned(&queue, std::forward<Bytes>(bytes), destination, from, site);
   }
   template <DanglingBytes Bytes>
-  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {},
+  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination = {}, const SendFrom& from = {},
                           CallSite site = CallSite::current()) = delete;
   template <DanglingBytes Bytes>
   Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination = {},
-                          CallSite site = CallSite::current()) = delete;
-  template <DanglingBytes Bytes>
-  Request<ssize_t> sendto(Bytes&& bytes, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current()) = delete;
-  template <DanglingBytes Bytes>
-  Request<ssize_t> sendto(Queue& queue, Bytes&& bytes, const Address& destination, const SendFrom& from,
-                          CallSite site = CallSite::current()) = delete;
+                          const SendFrom& from = {}, CallSite site = CallSite::current()) = delete;
   /// Sends several datagrams in as few system calls as can be. \return a request for how many left. It ends
   /// at the first one that fails, with its error; `transferred()` is the number before it then, also after
   /// cancelling. The bytes stay the caller's until then, the list is copied. Errors: EINVAL for an empty list
@@ -246,14 +196,14 @@ class TSOCK_EXPORT Datagram {
 
  private:
   Request<ssize_t> start_send(Queue* queue, std::span<const iovec> vectors, const Address& destination,
-                              const SendFrom* from, CallSite site);
+                              const SendFrom& from, CallSite site);
   Request<ssize_t> start_send(detail::SendtoState& state, Queue* queue, std::span<const iovec> vectors,
-                              const Address& destination, const SendFrom* from);
+                              const Address& destination, const SendFrom& from);
   Request<ssize_t> send_owned(Queue* queue, std::string&& text, const Address& destination,
-                              const SendFrom* from, CallSite site);
+                              const SendFrom& from, CallSite site);
   Request<ssize_t> send_owned(Queue* queue, std::vector<std::byte>&& bytes, const Address& destination,
-                              const SendFrom* from, CallSite site);
-  Request<ssize_t> send_owned(Queue* queue, Pdu&& pdu, const Address& destination, const SendFrom* from,
+                              const SendFrom& from, CallSite site);
+  Request<ssize_t> send_owned(Queue* queue, Pdu&& pdu, const Address& destination, const SendFrom& from,
                               CallSite site);
 
   [[nodiscard]] detail::DatagramCore* core() const noexcept { return place_.engine(); }

@@ -4,9 +4,9 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
+#include <tsock/byte_view.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/connect_options.hpp>
 #include <tsock/detail/checked_loop.hpp>
@@ -18,7 +18,6 @@
 #include <tsock/export.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/native_socket.hpp>
-#include <tsock/optional_text.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/pdu.hpp>
 #include <tsock/peer_credentials.hpp>
@@ -174,18 +173,10 @@ class TSOCK_EXPORT Stream {
   Request<ssize_t> writev(Queue& queue, std::span<const iovec> vectors, CallSite site = CallSite::current()) {
     return Request<ssize_t>(begin_writev(queue, vectors, site));
   }
-  /// `writev()` with one buffer.
-  Request<ssize_t> write(std::span<const std::byte> bytes, CallSite site = CallSite::current());
-  Request<ssize_t> write(Queue& queue, std::span<const std::byte> bytes, CallSite site = CallSite::current());
-  Request<ssize_t> write(std::string_view text, CallSite site = CallSite::current());
-  Request<ssize_t> write(Queue& queue, std::string_view text, CallSite site = CallSite::current());
-  /// A C string; null is as empty text, with which there is nothing to write (EINVAL).
-  Request<ssize_t> write(const char* text, CallSite site = CallSite::current()) {
-    return write(OptionalText(text).text(), site);
-  }
-  Request<ssize_t> write(Queue& queue, const char* text, CallSite site = CallSite::current()) {
-    return write(queue, OptionalText(text).text(), site);
-  }
+  /// `writev()` with one buffer: bytes or text. No byte, also a null C string, gives EINVAL.
+  Request<ssize_t> write(ByteView bytes, CallSite site = CallSite::current());
+  /// As above, when its turn comes in the queue.
+  Request<ssize_t> write(Queue& queue, ByteView bytes, CallSite site = CallSite::current());
   /// Writes a temporary `std::string`, `std::vector<std::byte>` or Pdu, which the request keeps until it is
   /// destroyed. Nothing is copied. When there is no memory for the request, the value stays where it is. For
   /// other temporaries that own their bytes there is no `write()`.

@@ -82,13 +82,13 @@ int DatagramBackend::check_from(const SendFrom& /*from*/, const Address& /*desti
 }
 
 Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vectors,
-                                      const Address& destination, const SendFrom* from, CallSite site) {
+                                      const Address& destination, const SendFrom& from, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   detail::SendtoState* state = nullptr;
-  if (from != nullptr && !from->is_empty()) {
+  if (!from.is_empty()) {
     auto* const with_from = make<detail::SendtoFromState>(*on, site);
-    with_from->set_from(*from);
+    with_from->set_from(from);
     state = with_from;
   } else {
     state = make<detail::SendtoState>(*on, site);
@@ -98,8 +98,7 @@ Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vecto
 
 Request<ssize_t> Datagram::start_send(detail::SendtoState& state, Queue* queue,
                                       std::span<const iovec> vectors, const Address& destination,
-                                      const SendFrom* from) {
-  const bool chooses = from != nullptr && !from->is_empty();
+                                      const SendFrom& from) {
   Request<ssize_t> request(&state);
   std::size_t total = 0;
   int err = detail::sum_vectors(vectors, total) ? 0 : EMSGSIZE;
@@ -108,7 +107,8 @@ Request<ssize_t> Datagram::start_send(detail::SendtoState& state, Queue* queue,
   if (err == 0 && total == 0 && core()->strict()) err = EINVAL;
   if (err == 0 && core()->is_open() && !destination.is_empty())
     err = core()->backend()->check_destination(destination);
-  if (chooses && err == 0 && core()->is_open()) err = core()->backend()->check_from(*from, destination);
+  if (err == 0 && core()->is_open() && !from.is_empty())
+    err = core()->backend()->check_from(from, destination);
   if (err != 0) {
     state.finish(err);
     return request;
@@ -139,7 +139,7 @@ class OwningSend : public detail::SendtoState {
 }  // namespace
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Address& destination,
-                                      const SendFrom* from, CallSite site) {
+                                      const SendFrom& from, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<OwningSend<std::string>>(*on, site, std::move(text));
@@ -148,7 +148,7 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Ad
 }
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& bytes,
-                                      const Address& destination, const SendFrom* from, CallSite site) {
+                                      const Address& destination, const SendFrom& from, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<OwningSend<std::vector<std::byte>>>(*on, site, std::move(bytes));
@@ -157,7 +157,7 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& byt
 }
 
 Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& destination,
-                                      const SendFrom* from, CallSite site) {
+                                      const SendFrom& from, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   auto* const state = make<OwningSend<Pdu>>(*on, site, std::move(pdu));
@@ -165,66 +165,26 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& de
   return start_send(*state, queue, {&vector, 1}, destination, from);
 }
 
-Request<ssize_t> Datagram::sendto(std::span<const iovec> vectors, const Address& destination, CallSite site) {
-  return start_send(nullptr, vectors, destination, nullptr, site);
+Request<ssize_t> Datagram::sendto(ByteView bytes, const Address& destination, const SendFrom& from,
+                                  CallSite site) {
+  const iovec vector = make_vector(bytes.bytes());
+  return start_send(nullptr, {&vector, 1}, destination, from, site);
 }
 
 Request<ssize_t> Datagram::sendto(std::span<const iovec> vectors, const Address& destination,
                                   const SendFrom& from, CallSite site) {
-  return start_send(nullptr, vectors, destination, &from, site);
+  return start_send(nullptr, vectors, destination, from, site);
+}
+
+Request<ssize_t> Datagram::sendto(Queue& queue, ByteView bytes, const Address& destination,
+                                  const SendFrom& from, CallSite site) {
+  const iovec vector = make_vector(bytes.bytes());
+  return start_send(&queue, {&vector, 1}, destination, from, site);
 }
 
 Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
-                                  CallSite site) {
-  return start_send(&queue, vectors, destination, nullptr, site);
-}
-
-Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const iovec> vectors, const Address& destination,
                                   const SendFrom& from, CallSite site) {
-  return start_send(&queue, vectors, destination, &from, site);
-}
-
-Request<ssize_t> Datagram::sendto(std::span<const std::byte> bytes, const Address& destination,
-                                  CallSite site) {
-  const iovec vector = make_vector(bytes);
-  return start_send(nullptr, {&vector, 1}, destination, nullptr, site);
-}
-
-Request<ssize_t> Datagram::sendto(std::span<const std::byte> bytes, const Address& destination,
-                                  const SendFrom& from, CallSite site) {
-  const iovec vector = make_vector(bytes);
-  return start_send(nullptr, {&vector, 1}, destination, &from, site);
-}
-
-Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination,
-                                  CallSite site) {
-  const iovec vector = make_vector(bytes);
-  return start_send(&queue, {&vector, 1}, destination, nullptr, site);
-}
-
-Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const std::byte> bytes, const Address& destination,
-                                  const SendFrom& from, CallSite site) {
-  const iovec vector = make_vector(bytes);
-  return start_send(&queue, {&vector, 1}, destination, &from, site);
-}
-
-Request<ssize_t> Datagram::sendto(std::string_view text, const Address& destination, CallSite site) {
-  return sendto(std::as_bytes(std::span(text)), destination, site);
-}
-
-Request<ssize_t> Datagram::sendto(std::string_view text, const Address& destination, const SendFrom& from,
-                                  CallSite site) {
-  return sendto(std::as_bytes(std::span(text)), destination, from, site);
-}
-
-Request<ssize_t> Datagram::sendto(Queue& queue, std::string_view text, const Address& destination,
-                                  CallSite site) {
-  return sendto(queue, std::as_bytes(std::span(text)), destination, site);
-}
-
-Request<ssize_t> Datagram::sendto(Queue& queue, std::string_view text, const Address& destination,
-                                  const SendFrom& from, CallSite site) {
-  return sendto(queue, std::as_bytes(std::span(text)), destination, from, site);
+  return start_send(&queue, vectors, destination, from, site);
 }
 
 Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams, CallSite site) {

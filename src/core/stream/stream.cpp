@@ -276,22 +276,14 @@ detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> 
   return writev_slowly(&queue, vectors, site);
 }
 
-Request<ssize_t> Stream::write(std::span<const std::byte> bytes, CallSite site) {
-  const std::array<iovec, 1> vector{make_vector(bytes)};
+Request<ssize_t> Stream::write(ByteView bytes, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(bytes.bytes())};
   return writev(vector, site);
 }
 
-Request<ssize_t> Stream::write(Queue& queue, std::span<const std::byte> bytes, CallSite site) {
-  const std::array<iovec, 1> vector{make_vector(bytes)};
+Request<ssize_t> Stream::write(Queue& queue, ByteView bytes, CallSite site) {
+  const std::array<iovec, 1> vector{make_vector(bytes.bytes())};
   return writev(queue, vector, site);
-}
-
-Request<ssize_t> Stream::write(std::string_view text, CallSite site) {
-  return write(std::as_bytes(std::span(text)), site);
-}
-
-Request<ssize_t> Stream::write(Queue& queue, std::string_view text, CallSite site) {
-  return write(queue, std::as_bytes(std::span(text)), site);
 }
 
 Request<ssize_t> Stream::writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
