@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(errors_of_connections_are_logged_once_a_second_at_most) {
 BOOST_AUTO_TEST_CASE(a_connection_behind_many_that_fail_was_there_before_the_deadline) {
   for (const unsigned failures : {500U, 100000U}) {
     Listener listener = listen(loopback_v4());
-    const UniqueFd client = raw_connected(listener.local_address());
+    const UniqueSocket client = raw_connected(listener.local_address());
     const FailEveryCall failing(SystemCall::accept, ECONNABORTED, failures);
     Request<Stream> accepting;
     loop.post([&] {
