@@ -79,12 +79,14 @@ void SocketDatagram::take_queued_error(int& err) noexcept {
 }
 
 std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) noexcept {
-  std::size_t sent = os::send_datagrams(socket_.get(), messages, calls_, err);
+  std::span<std::byte> scratch;
+  if (messages.size() > 1 && calls_.largest_segment != 0) scratch = loop_impl().send_buffer();
+  std::size_t sent = os::send_datagrams(socket_.get(), messages, calls_, scratch, err);
   if (sent == 0 && err == EMSGSIZE && is_unix()) {
     std::size_t size = 0;
     for (const iovec& vector : messages[0].vectors) size += vector.iov_len;
     if (os::grow_send_buffer(socket_.get(), size))
-      sent = os::send_datagrams(socket_.get(), messages, calls_, err);
+      sent = os::send_datagrams(socket_.get(), messages, calls_, scratch, err);
   }
   // Here ENOTCONN means a socket that was closed. The kernel means one that has no receiver, or none any
   // more.

@@ -31,9 +31,9 @@ std::size_t receive_datagrams(NativeSocket socket, std::span<DatagramSlot> slots
 /// The size of the datagram that is received next; 0 with `err`, EAGAIN when none is there.
 std::size_t next_datagram_size(NativeSocket socket, int& err) noexcept;
 /// \return messages sent; 0 with `err` of the first one. Equal ones leave as one that the kernel cuts, where
-/// it can.
+/// it can; small ones are copied together into `scratch` for that, as far as there is room.
 std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage> messages,
-                           DatagramCalls& calls, int& err) noexcept;
+                           DatagramCalls& calls, std::span<std::byte> scratch, int& err) noexcept;
 /// Takes everything from the error queue, so that it is reported once. \return the last error, 0 for none.
 int drain_error_queue(NativeSocket socket) noexcept;
 /// Makes the send buffer hold one datagram of that size. \return false when it does already.

@@ -21,6 +21,9 @@ constexpr std::size_t most_vectors = 256;
 // The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
 constexpr std::size_t most_segments = 64;
 constexpr std::size_t most_offloaded = 65000;
+// Measured on loopback, 24 messages to be cut: of 64 bytes 250 ns each when they lie side by side, 277 ns
+// when they do not; of 1400 bytes a copy costs more than it saves (349 and 334 ns).
+constexpr std::size_t largest_joined = 512;
 
 template <class T>
 bool same(const T* a, const T* b) noexcept {
@@ -37,36 +40,43 @@ std::size_t message_size(const DatagramMessage& message) noexcept {
   return size;
 }
 
-// How many messages from the front can leave as one that the kernel cuts: equal sizes, the last one may be
-// shorter.
-std::size_t equal_run(std::span<const DatagramMessage> messages, std::size_t segment,
-                      std::size_t largest_segment) noexcept {
-  if (segment == 0 || segment > largest_segment) return 1;
+/// Messages that can leave as one that the kernel cuts.
+struct EqualRun {
+  std::size_t messages = 1;
+  std::size_t vectors = 0;
+};
+
+// From the front: equal sizes, the last one may be shorter.
+EqualRun equal_run(std::span<const DatagramMessage> messages, std::size_t segment,
+                   std::size_t largest_segment) noexcept {
+  EqualRun run{.vectors = messages[0].vectors.size()};
+  if (segment == 0 || segment > largest_segment) return run;
   std::size_t total = segment;
-  std::size_t count = 1;
-  while (count < messages.size() && count < most_segments && same_ends(messages[0], messages[count])) {
-    const std::size_t size = message_size(messages[count]);
-    if (size == 0 || size > segment || total + size > most_offloaded) break;
+  while (run.messages < messages.size() && run.messages < most_segments) {
+    const DatagramMessage& next = messages[run.messages];
+    const std::size_t size = message_size(next);
+    if (size == 0 || size > segment || total + size > most_offloaded || !same_ends(messages[0], next)) break;
     total += size;
-    ++count;
+    ++run.messages;
+    run.vectors += next.vectors.size();
     if (size < segment) break;
   }
-  return count;
+  return run;
 }
 
 /// The headers of one sendmmsg.
 class SendBatch {
  public:
+  /// \param scratch where small messages that leave as one may lie side by side
+  explicit SendBatch(std::span<std::byte> scratch) noexcept : scratch_(scratch) {}
+
   void build(int fd, std::span<const DatagramMessage> messages, std::size_t largest_segment) noexcept {
-    headers_ = vectors_used_ = 0;
+    headers_ = vectors_used_ = scratch_used_ = 0;
     while (!messages.empty() && headers_ < most_sent) {
       const std::size_t segment = largest_segment != 0 ? message_size(messages[0]) : 0;
-      const std::size_t run = equal_run(messages, segment, largest_segment);
-      std::size_t vectors = 0;
-      for (const DatagramMessage& message : messages.first(run)) vectors += message.vectors.size();
-      if (run > 1 && vectors_used_ + vectors <= vectors_.size()) {
-        add_cut(fd, messages.first(run), segment);
-        messages = messages.subspan(run);
+      const EqualRun run = equal_run(messages, segment, largest_segment);
+      if (run.messages > 1 && add_cut(fd, messages.first(run.messages), run.vectors, segment)) {
+        messages = messages.subspan(run.messages);
       } else {
         add(fd, messages[0], messages[0].vectors, 1);
         messages = messages.subspan(1);
@@ -120,14 +130,37 @@ class SendBatch {
     if (message.from != nullptr) put_from(fd, message);
     return header;
   }
-  void add_cut(int fd, std::span<const DatagramMessage> messages, std::size_t segment) noexcept {
+  // False when there is no room for its vectors.
+  bool add_cut(int fd, std::span<const DatagramMessage> messages, std::size_t vectors,
+               std::size_t segment) noexcept {
     const std::size_t begin = vectors_used_;
-    for (const DatagramMessage& message : messages) {
-      for (const iovec& vector : message.vectors) vectors_[vectors_used_++] = vector;
+    if (segment <= largest_joined && segment * messages.size() <= scratch_.size() - scratch_used_) {
+      if (begin == vectors_.size()) return false;
+      vectors_[vectors_used_++] = join(messages);
+    } else {
+      if (begin + vectors > vectors_.size()) return false;
+      for (const DatagramMessage& message : messages) {
+        for (const iovec& vector : message.vectors) vectors_[vectors_used_++] = vector;
+      }
     }
     add(fd, messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
         messages.size());
     put(SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
+    return true;
+  }
+  // The kernel copies one piece in less time than many small ones.
+  iovec join(std::span<const DatagramMessage> messages) noexcept {
+    std::byte* const begin = scratch_.data() + scratch_used_;
+    std::byte* end = begin;
+    for (const DatagramMessage& message : messages) {
+      for (const iovec& vector : message.vectors) {
+        if (vector.iov_len == 0) continue;
+        std::memcpy(end, vector.iov_base, vector.iov_len);
+        end += vector.iov_len;
+      }
+    }
+    scratch_used_ = static_cast<std::size_t>(end - scratch_.data());
+    return {begin, static_cast<std::size_t>(end - begin)};
   }
   // The local address and the interface. What goes by ipv4 has the item of ipv4, also on a socket for both.
   void put_from(int fd, const DatagramMessage& message) noexcept {
@@ -176,15 +209,17 @@ class SendBatch {
   std::array<std::size_t, most_sent> counts_;
   std::array<iovec, most_vectors> vectors_;
   std::array<Control, most_sent> controls_;
+  std::span<std::byte> scratch_;
   std::size_t headers_ = 0;
   std::size_t vectors_used_ = 0;
+  std::size_t scratch_used_ = 0;
 };
 
 }  // namespace
 
 std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, DatagramCalls& calls,
-                           int& err) noexcept {
-  SendBatch batch;
+                           std::span<std::byte> scratch, int& err) noexcept {
+  SendBatch batch(scratch);
   batch.build(fd, messages, calls.largest_segment);
   const std::size_t sent = batch.send(fd, calls.batches, err);
   if (sent != 0 || !batch.starts_cut()) return sent;
