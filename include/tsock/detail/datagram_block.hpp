@@ -13,11 +13,13 @@ class LoopCore;
 /// pointer. What the kernel told of it stands between the two, when that was asked for.
 struct DatagramBlock {
   LoopCore* core;
-  std::size_t capacity;  // bytes behind this header
   std::size_t size;
   bool has_info;
   Address source;
 
+  [[nodiscard]] std::size_t block_size() const noexcept {
+    return sizeof(DatagramBlock) + (has_info ? sizeof(DatagramInfo) : 0) + size;
+  }
   [[nodiscard]] DatagramInfo* info() noexcept {
     return has_info ? reinterpret_cast<DatagramInfo*>(this + 1) : nullptr;
   }

@@ -10,10 +10,8 @@ namespace tsock {
 
 namespace {
 
-template <class State, class... Args>
-State* make(detail::LoopCore& core, Args&&... args) {
-  return detail::make_state<State>(core, std::forward<Args>(args)...);
-}
+using detail::make_recyclable;
+using detail::make_state;
 
 template <class T, class State>
 Request<T> begin_receive(detail::DatagramCore* core, State* state, int err) {
@@ -55,13 +53,13 @@ bool Datagram::is_open() const noexcept { return core() != nullptr && core()->is
 Request<ReceivedDatagram> Datagram::recvfrom(CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  return begin_receive<ReceivedDatagram>(core(), make<detail::RecvfromState>(*on, site), 0);
+  return begin_receive<ReceivedDatagram>(core(), make_recyclable<detail::RecvfromState>(*on, site), 0);
 }
 
 Request<ReceivedInto> Datagram::recvfrom(std::span<std::byte> buffer, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  auto* const state = make<detail::RecvIntoState>(*on, site);
+  auto* const state = make_recyclable<detail::RecvIntoState>(*on, site);
   state->set_buffer(buffer);
   return begin_receive<ReceivedInto>(core(), state, 0);
 }
@@ -71,7 +69,7 @@ Request<std::vector<ReceivedDatagram>> Datagram::recv_many(std::size_t most,
                                                            CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  auto* const state = make<detail::RecvManyState>(*on, site);
+  auto* const state = make_state<detail::RecvManyState>(*on, site);
   memory.clear();
   state->set_room(most, std::move(memory));
   return begin_receive<std::vector<ReceivedDatagram>>(core(), state, most == 0 ? EINVAL : 0);
@@ -87,11 +85,9 @@ Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vecto
   if (on == nullptr) return {};
   detail::SendtoState* state = nullptr;
   if (!from.is_empty()) {
-    auto* const with_from = make<detail::SendtoFromState>(*on, site);
-    with_from->set_from(from);
-    state = with_from;
+    state = make_state<detail::SendtoFromState>(*on, site, from);
   } else {
-    state = make<detail::SendtoState>(*on, site);
+    state = make_recyclable<detail::SendtoState>(*on, site);
   }
   return start_send(*state, queue, vectors, destination, from);
 }
@@ -142,7 +138,7 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, std::string&& text, const Ad
                                       const SendFrom& from, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  auto* const state = make<OwningSend<std::string>>(*on, site, std::move(text));
+  auto* const state = make_state<OwningSend<std::string>>(*on, site, std::move(text));
   const iovec vector = state->vector();
   return start_send(*state, queue, {&vector, 1}, destination, from);
 }
@@ -151,7 +147,7 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, std::vector<std::byte>&& byt
                                       const Address& destination, const SendFrom& from, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  auto* const state = make<OwningSend<std::vector<std::byte>>>(*on, site, std::move(bytes));
+  auto* const state = make_state<OwningSend<std::vector<std::byte>>>(*on, site, std::move(bytes));
   const iovec vector = state->vector();
   return start_send(*state, queue, {&vector, 1}, destination, from);
 }
@@ -160,7 +156,7 @@ Request<ssize_t> Datagram::send_owned(Queue* queue, Pdu&& pdu, const Address& de
                                       const SendFrom& from, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  auto* const state = make<OwningSend<Pdu>>(*on, site, std::move(pdu));
+  auto* const state = make_state<OwningSend<Pdu>>(*on, site, std::move(pdu));
   const iovec vector = state->vector();
   return start_send(*state, queue, {&vector, 1}, destination, from);
 }
@@ -190,7 +186,7 @@ Request<ssize_t> Datagram::sendto(Queue& queue, std::span<const iovec> vectors, 
 Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams, CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  auto* const state = make<detail::SendManyState>(*on, site);
+  auto* const state = make_state<detail::SendManyState>(*on, site);
   Request<ssize_t> request(state);
   int err = datagrams.empty() ? EINVAL : 0;
   if (err == 0 && core() == nullptr) err = ENOTCONN;
@@ -214,7 +210,7 @@ Request<ssize_t> Datagram::send_many(std::span<const OutgoingDatagram> datagrams
 Request<void> Datagram::disconnect(CallSite site) {
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
-  auto* const state = make<detail::DatagramControlState>(*on, site);
+  auto* const state = make_state<detail::DatagramControlState>(*on, site);
   Request<void> request(state);
   if (core() != nullptr) {
     core()->start_disconnect(*state);

@@ -12,17 +12,24 @@ namespace tsock {
 /// How the receivers fill a ReceivedDatagram.
 class DatagramAccess {
  public:
-  /// Room for `size` bytes from `source`, and a copy of what the kernel told if that is not null.
-  static std::span<std::byte> allocate(ReceivedDatagram& datagram, detail::LoopCore& core, std::size_t size,
-                                       const Address& source, const DatagramInfo* info = nullptr) {
+  /// One with room for `size` bytes from `source`, and a copy of what the kernel told if that is not null.
+  [[nodiscard]] static ReceivedDatagram make(detail::LoopCore& core, std::size_t size, const Address& source,
+                                             const DatagramInfo* info = nullptr) {
     using detail::DatagramBlock;
-    datagram.free();
-    const std::size_t header = sizeof(DatagramBlock) + (info != nullptr ? sizeof(DatagramInfo) : 0);
-    const std::size_t block = detail::Pool::usable_size(header + size);
-    datagram.block_ = ::new (core.allocate(block))
-        DatagramBlock{&core, block - sizeof(DatagramBlock), size, info != nullptr, source};
-    if (info != nullptr) ::new (static_cast<void*>(datagram.block_->info())) DatagramInfo(*info);
-    return {datagram.block_->data(), size};
+    ReceivedDatagram datagram;
+    const std::size_t told = info != nullptr ? sizeof(DatagramInfo) : 0;
+    datagram.block_ = ::new (core.allocate(sizeof(DatagramBlock) + told + size))
+        DatagramBlock{&core, size, info != nullptr, source};
+    if (info != nullptr) [[unlikely]]
+      ::new (static_cast<void*>(datagram.block_->info())) DatagramInfo(*info);
+    return datagram;
+  }
+  [[nodiscard]] static std::span<std::byte> room(ReceivedDatagram& datagram) noexcept {
+    return datagram.all();
+  }
+  /// Whether there is none; one without bytes is one.
+  [[nodiscard]] static bool is_none(const ReceivedDatagram& datagram) noexcept {
+    return datagram.block_ == nullptr;
   }
 };
 

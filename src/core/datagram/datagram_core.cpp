@@ -12,7 +12,6 @@ namespace tsock::detail {
 namespace {
 
 constexpr std::size_t messages_per_batch = 64;
-constexpr std::size_t vectors_per_batch = 256;
 // How often one socket may go to the kernel before others have their turn.
 constexpr unsigned batches_per_flush = 4;
 
@@ -32,40 +31,55 @@ DatagramCore::~DatagramCore() { drop_pending(); }
 void DatagramCore::release_datagram() noexcept {
   state_ = State::closed;
   detach_operations(ECANCELED);
-  core_->end_batch_lease(*this);
+  drop_batch();
   backend_.reset();
   LoopCore& core = *core_;
   this->~DatagramCore();
   core.deallocate(static_cast<void*>(this), sizeof(DatagramCore));
 }
 
-// Two passes: ending a request may start the next one of a queue, which must find its socket gone.
+// In two passes: one that ends may start the next entry of its queue, which must find its socket gone.
 void DatagramCore::detach_operations(int err) noexcept {
   const std::array<DatagramOperation*, 2> single{receiver(), disconnecting_};
   receiver_ = nullptr;
   disconnecting_ = nullptr;
-  QueueCore* const queue = sends_.empty() ? nullptr : sends_.front()->queue();
+  QueueCore* const queue = sends_.empty() ? nullptr : send_at(sends_.front()).queue();
+  NodeList listed;
+  for (NodeList* list : {&sends_, &waiting_}) {
+    if (!list->empty()) listed.take_front(*list, *list->last());
+  }
   if (queue != nullptr) queue->pipeline_gone();
-  const std::array<OperationChain<DatagramOperation>, 2> chains{sends_, waiting_};
-  sends_ = waiting_ = {};
   for (DatagramOperation* operation : single) {
     if (operation != nullptr) operation->set_socket(nullptr);
   }
-  for (const auto& chain : chains) {
-    for (DatagramOperation* operation = chain.front(); operation != nullptr;
-         operation = OperationChain<DatagramOperation>::behind(*operation))
-      operation->set_socket(nullptr);
-  }
-  if (err == 0) return;
-  for (DatagramOperation* operation : single) {
-    if (operation != nullptr) operation->finish(err);
-  }
-  for (const auto& chain : chains) {
-    for (DatagramOperation* operation = chain.front(); operation != nullptr;) {
-      DatagramOperation* const behind = OperationChain<DatagramOperation>::behind(*operation);
-      operation->end_without_socket(err);
-      operation = behind;
+  for (ListNode* node = listed.first(); node != listed.end(); node = node->next)
+    send_at(*node).set_socket(nullptr);
+
+  const auto end = [this, err](DatagramOperation& operation) {
+    if (err != 0) {
+      if (!operation.is_started()) operation.leave_queue();
+      operation.finish(err);
+    } else if (!operation.is_linked()) {
+      core_->list_unfinished(operation);
     }
+  };
+  for (DatagramOperation* operation : single) {
+    if (operation != nullptr) end(*operation);
+  }
+  while (!listed.empty()) {
+    DatagramSend& send = send_at(listed.front());
+    send.unlink();
+    end(send);
+  }
+}
+
+void DatagramCore::for_each_request(void (*visit)(void* context, RequestState& state), void* context) {
+  for (RequestState* state : {receiver_, static_cast<RequestState*>(disconnecting_)}) {
+    if (state != nullptr && !state->is_linked()) visit(context, *state);
+  }
+  for (NodeList* list : {&sends_, &waiting_}) {
+    for (ListNode* node = list->first(); node != list->end(); node = node->next)
+      visit(context, send_at(*node));
   }
 }
 
@@ -134,7 +148,8 @@ bool DatagramCore::receive_batch() {
   ReceiveBatch& batch = core_->borrow_receive_batch(*this);
   int err = 0;
   const std::size_t count = backend_->try_receive(batch.prepare(gives_info_), err);
-  if (count == 0) {
+  if (count == 0) [[unlikely]] {
+    batch.clear(ReceiveBatch::capacity);
     if (err == EAGAIN) return true;
     receiver()->finish(err);
     return false;
@@ -161,7 +176,8 @@ void DatagramCore::pass_piece(const DatagramPiece& passed) noexcept {
 }
 
 void DatagramCore::drop_batch() noexcept {
-  batch_ = nullptr;
+  if (batch_ == nullptr) return;
+  std::exchange(batch_, nullptr)->clear(batch_end_);
   core_->end_batch_lease(*this);
 }
 
@@ -187,7 +203,7 @@ void DatagramCore::settle_lease() noexcept {
   } catch (const std::bad_alloc&) {
     count_lost(batch_datagrams());
   }
-  batch_ = nullptr;
+  std::exchange(batch_, nullptr)->clear(batch_end_);
 }
 
 void DatagramCore::push_pending(ReceivedDatagram datagram) {
@@ -226,13 +242,12 @@ void DatagramCore::drop_pending() noexcept {
 
 void DatagramCore::start_send(DatagramSend& send) {
   int err = 0;
-  const DatagramOperation* const ahead = sends_.front();
-  if (ahead != nullptr && (send.queue() == nullptr || ahead->queue() != send.queue())) {
+  if (!sends_.empty() && (send.queue() == nullptr || send_at(*sends_.last()).queue() != send.queue())) {
     err = EBUSY;
   } else if (state_ != State::open) {
     err = ENOTCONN;
   }
-  if (err != 0) {
+  if (err != 0) [[unlikely]] {
     send.fail(err);
     return;
   }
@@ -242,19 +257,15 @@ void DatagramCore::start_send(DatagramSend& send) {
 }
 
 void DatagramCore::drop_send(DatagramSend& send) noexcept {
-  if (send.queue() != nullptr && !send.is_started()) {
-    waiting_.remove(send);
-  } else {
-    sends_.remove(send);
-  }
+  send.unlink();
   send.set_socket(nullptr);
 }
 
 void DatagramCore::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
   while (!sends_.empty()) {
-    auto& send = static_cast<DatagramSend&>(*sends_.back());
-    if (send.queue() != &queue || send.was_tried() || (but_the_first && &send == sends_.front())) return;
-    sends_.remove(send);
+    DatagramSend& send = send_at(*sends_.last());
+    if (send.queue() != &queue || send.was_tried() || (but_the_first && &send == sends_.first())) return;
+    send.unlink();
     waiting_.push_back(send);
     queue.put_back(send);
   }
@@ -277,57 +288,70 @@ void DatagramCore::flush() {
 
 // One call of the backend with as many sends as fit. Returns whether there is more to do now.
 bool DatagramCore::send_batch() {
-  // Not initialised: `fill()` writes what is used.
+  // Not initialised: what is used is written.
   static_assert(std::is_aggregate_v<DatagramMessage> && std::is_trivially_copyable_v<DatagramMessage>);
   alignas(DatagramMessage) std::array<std::byte, messages_per_batch * sizeof(DatagramMessage)> room;
   const std::span<DatagramMessage> messages(reinterpret_cast<DatagramMessage*>(room.data()),
                                             messages_per_batch);
-  std::array<iovec, vectors_per_batch> vectors;
   std::size_t count = 0;
-  std::size_t vectors_used = 0;
-  for (DatagramOperation* node = sends_.front(); node != nullptr && count < messages.size();
-       node = OperationChain<DatagramOperation>::behind(*node)) {
-    const std::size_t filled =
-        static_cast<DatagramSend*>(node)->fill(messages.subspan(count), vectors, vectors_used);
-    if (filled == 0) break;
-    count += filled;
+  for (ListNode* node = sends_.first(); node != sends_.end() && count < messages.size(); node = node->next) {
+    const DatagramSend& send = send_at(*node);
+    if (!send.is_compound()) [[likely]] {
+      messages[count++] = static_cast<const SendtoState&>(send).message();
+    } else {
+      count += static_cast<const SendManyState&>(send).fill(messages.subspan(count));
+    }
   }
-  if (count == 0) {
-    // One datagram of more vectors than a call of several takes goes alone.
-    auto* const send = static_cast<DatagramSend*>(sends_.front());
-    if (send == nullptr) return false;
-    std::array<iovec, max_vectors> all;
-    vectors_used = 0;
-    count = send->fill(messages, all, vectors_used);
-    return finish_batch(messages.first(count));
-  }
-  return finish_batch(messages.first(count));
+  if (count == 0) return false;
+  int err = 0;
+  const std::size_t sent = backend_->try_send(messages.first(count), err);
+  if (sent == 0) return send_failed(err);
+  finish_sent(sent);
+  return !sends_.empty();
 }
 
-bool DatagramCore::finish_batch(std::span<const DatagramMessage> messages) {
-  int err = 0;
-  std::size_t sent = backend_->try_send(messages, err);
-  if (sent == 0) {
-    if (err == EAGAIN) {
-      static_cast<DatagramSend&>(*sends_.front()).set_tried();
-      send_blocked_ = true;
-      backend_->want_writable();
-      return false;
-    }
-    auto& send = static_cast<DatagramSend&>(*sends_.front());
-    sends_.remove(send);
-    send.fail(err);
-    return !sends_.empty();
+// What happened to the first one. Returns whether there is more to do now.
+[[gnu::noinline]] bool DatagramCore::send_failed(int err) noexcept {
+  DatagramSend& send = send_at(sends_.front());
+  if (err == EAGAIN) {
+    send.set_tried();
+    send_blocked_ = true;
+    backend_->want_writable();
+    return false;
   }
-  for (; sent != 0; --sent) {
-    auto& send = static_cast<DatagramSend&>(*sends_.front());
-    send.sent();
-    if (send.is_unfinished()) continue;
-    sends_.remove(send);
-    send.set_socket(nullptr);
-    send.leave_queue();
-  }
+  send.unlink();
+  send.fail(err);
   return !sends_.empty();
+}
+
+// Those that have left as a whole go over to the ready list together.
+void DatagramCore::finish_sent(std::size_t datagrams) noexcept {
+  const bool traced = core_->is_traced();
+  QueueCore* const queue = send_at(sends_.front()).queue();
+  std::uint32_t count = 0;
+  ListNode* last = nullptr;
+  for (ListNode* node = sends_.first(); datagrams != 0 && node != sends_.end(); node = node->next) {
+    DatagramSend& send = send_at(*node);
+    if (!send.is_compound()) [[likely]] {
+      --datagrams;
+      static_cast<SendtoState&>(send).complete();
+    } else {
+      auto& many = static_cast<SendManyState&>(send);
+      const std::size_t step = std::min(datagrams, many.left());
+      datagrams -= step;
+      many.advance(step);
+      if (many.left() != 0) break;
+      many.complete();
+    }
+    // The function itself may have ended the trace.
+    if (traced && core_->is_traced()) [[unlikely]]
+      core_->trace(TraceKind::finished, send);
+    ++count;
+    last = node;
+  }
+  if (last == nullptr) return;
+  core_->make_ready_until(sends_, *last);
+  if (queue != nullptr) queue->leave(count);
 }
 
 void DatagramCore::on_writable() noexcept {

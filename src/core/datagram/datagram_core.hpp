@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "core/datagram/datagram_operations.hpp"
-#include "core/datagram/operation_list.hpp"
 #include "core/loop/loop_core.hpp"
 #include "core/loop/receive_batch.hpp"
 
@@ -41,9 +40,10 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   }
   [[nodiscard]] std::size_t pending_datagrams() const noexcept { return pending_count_ + batch_datagrams(); }
 
-  void add_waiting(DatagramOperation& operation) noexcept { waiting_.push_back(operation); }
-  void remove_waiting(DatagramOperation& operation) noexcept { waiting_.remove(operation); }
+  /// Lists a send that waits in a queue.
+  void add_waiting(DatagramSend& send) noexcept { waiting_.push_back(send); }
   void start_send(DatagramSend& send);
+  /// Takes a send out that was interrupted or abandoned.
   void drop_send(DatagramSend& send) noexcept;
   void on_flush() override;
   /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
@@ -56,6 +56,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void on_readable() noexcept override { serve_receiver(true); }
   void on_writable() noexcept override;
   void loop_closed() noexcept override;
+  void for_each_request(void (*visit)(void* context, RequestState& state), void* context) override;
 
  private:
   enum class State : std::uint8_t { open, disconnecting, closed };
@@ -81,8 +82,10 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void push_pending(ReceivedDatagram datagram);
   void pop_pending() noexcept;
   void drop_pending() noexcept;
+  static DatagramSend& send_at(ListNode& node) noexcept { return static_cast<DatagramSend&>(node); }
   bool send_batch();
-  bool finish_batch(std::span<const DatagramMessage> messages);
+  bool send_failed(int err) noexcept;
+  void finish_sent(std::size_t datagrams) noexcept;
   void detach_operations(int err) noexcept;
   void try_disconnect() noexcept;
   // Sends make batches of their own: no reason to wait for others.
@@ -96,8 +99,8 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   LoopCore* core_;
   std::unique_ptr<DatagramBackend> backend_;
   DatagramControlState* disconnecting_ = nullptr;
-  OperationChain<DatagramOperation> sends_;
-  OperationChain<DatagramOperation> waiting_;
+  NodeList sends_;    // those that were started
+  NodeList waiting_;  // those that wait in queues
   Pending* pending_head_ = nullptr;
   Pending* pending_tail_ = nullptr;
   std::size_t pending_count_ = 0;

@@ -16,6 +16,10 @@ namespace tsock::detail {
 
 std::size_t DatagramPiece::copy(std::span<std::byte> out) const noexcept {
   const std::size_t wanted = std::min(size, out.size());
+  if (const iovec& front = slot->room[0]; offset + wanted <= front.iov_len) [[likely]] {
+    if (wanted != 0) std::memcpy(out.data(), static_cast<const std::byte*>(front.iov_base) + offset, wanted);
+    return wanted;
+  }
   std::size_t skip = offset;
   std::size_t done = 0;
   for (const iovec& room : slot->room) {
@@ -33,8 +37,8 @@ std::size_t DatagramPiece::copy(std::span<std::byte> out) const noexcept {
 }
 
 ReceivedDatagram DatagramPiece::keep(LoopCore& core) const {
-  ReceivedDatagram datagram;
-  copy(DatagramAccess::allocate(datagram, core, size, slot->source, slot->info));
+  ReceivedDatagram datagram = DatagramAccess::make(core, size, slot->source, slot->info);
+  copy(DatagramAccess::room(datagram));
   return datagram;
 }
 
@@ -65,18 +69,24 @@ void DatagramReceive::on_abandon() noexcept {
 void RecvfromState::take(const DatagramPiece& piece) { take(piece.keep(core())); }
 
 void RecvfromState::take(ReceivedDatagram&& datagram) {
-  taken_ = true;
   add_transferred(datagram.size());
-  finish_with(std::move(datagram));
+  value_ = std::move(datagram);
+  finish(0);
 }
 
 void RecvfromState::give_back(DatagramCore& socket) noexcept {
-  if (std::exchange(taken_, false)) socket.put_back(std::move(value_));
+  if (!DatagramAccess::is_none(value_)) socket.put_back(std::move(value_));
 }
 
+// Called only for one that was cut off.
 void RecvIntoState::on_delivery() noexcept {
   DatagramReceive::on_delivery();
   whole_ = ReceivedDatagram();
+}
+
+void RecvIntoState::keep_whole(ReceivedDatagram&& datagram) noexcept {
+  whole_ = std::move(datagram);
+  unmark(plain_delivery);
 }
 
 void RecvIntoState::complete(std::size_t length, std::size_t size, const Address& source,
@@ -91,7 +101,7 @@ void RecvIntoState::complete(std::size_t length, std::size_t size, const Address
 }
 
 void RecvIntoState::take(const DatagramPiece& piece) {
-  if (piece.size > buffer_.size()) whole_ = piece.keep(core());
+  if (piece.size > buffer_.size()) keep_whole(piece.keep(core()));
   complete(piece.size, piece.copy(buffer_), piece.slot->source, piece.slot->info);
 }
 
@@ -99,7 +109,7 @@ void RecvIntoState::take(ReceivedDatagram&& datagram) {
   const std::size_t size = std::min(datagram.size(), buffer_.size());
   if (size != 0) std::memcpy(buffer_.data(), datagram.bytes().data(), size);
   complete(datagram.size(), size, datagram.source(), datagram.info());
-  if (datagram.size() > size) whole_ = std::move(datagram);
+  if (datagram.size() > size) keep_whole(std::move(datagram));
 }
 
 void RecvIntoState::give_back(DatagramCore& socket) noexcept {
@@ -109,9 +119,9 @@ void RecvIntoState::give_back(DatagramCore& socket) noexcept {
     return;
   }
   try {
-    ReceivedDatagram datagram;
-    const auto room = DatagramAccess::allocate(datagram, core(), value_.size, value_.source,
-                                               value_.info ? &*value_.info : nullptr);
+    ReceivedDatagram datagram =
+        DatagramAccess::make(core(), value_.size, value_.source, value_.info ? &*value_.info : nullptr);
+    const auto room = DatagramAccess::room(datagram);
     if (!room.empty()) std::memcpy(room.data(), buffer_.data(), room.size());
     socket.put_back(std::move(datagram));
   } catch (const std::bad_alloc&) {
@@ -142,10 +152,6 @@ void RecvManyState::give_back(DatagramCore& socket) noexcept {
 
 LoopResource* DatagramSend::pipeline() const noexcept { return socket(); }
 
-void DatagramSend::stop_waiting() noexcept {
-  if (socket() != nullptr) socket()->remove_waiting(*this);
-}
-
 void DatagramSend::start_in_queue() {
   DatagramCore* const target = socket();
   if (target == nullptr) {
@@ -173,49 +179,49 @@ void DatagramSend::on_abandon() noexcept {
   leave_queue();
 }
 
-std::size_t SendtoState::fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
-                              std::size_t& vectors_used) {
-  const auto room = vectors.subspan(vectors_used);
-  if (cursor_.size() > room.size()) return 0;
-  const std::size_t used = cursor_.ahead(room);
-  messages[0] = {room.first(used), destination_.is_empty() ? nullptr : &destination_};
-  vectors_used += used;
-  return 1;
+SendtoState::~SendtoState() {
+  if (has(with_block)) core().deallocate(block_.vectors, block_.size);
 }
 
-void SendtoState::sent() {
-  add_transferred(total_);
-  finish_with(static_cast<ssize_t>(total_));
+void SendtoState::set_message(std::span<const iovec> vectors, std::size_t total, const Address& destination) {
+  const auto is_used = [](const iovec& vector) { return vector.iov_len != 0; };
+  const auto count = static_cast<std::size_t>(std::ranges::count_if(vectors, is_used));
+  iovec* out = &single_;
+  if (count > 1) {
+    const std::size_t size = count * sizeof(iovec);
+    out = static_cast<iovec*>(core().allocate(size));
+    block_ = {out, size};
+    mark(with_block);
+  }
+  for (const iovec& vector : vectors) {
+    if (is_used(vector)) ::new (static_cast<void*>(out++)) iovec(vector);
+  }
+  vector_count() = static_cast<std::uint32_t>(count);
+  total_ = total;
+  destination_ = destination;
 }
 
 void SendManyState::set_datagrams(std::span<const OutgoingDatagram> datagrams) {
-  static_assert(std::is_trivially_destructible_v<OutgoingDatagram>);
-  void* const block = core().allocate(datagrams.size_bytes());
-  list_ = {static_cast<OutgoingDatagram*>(block), datagrams.size()};
-  std::uninitialized_copy(datagrams.begin(), datagrams.end(), list_.begin());
+  static_assert(std::is_trivially_destructible_v<Item>);
+  void* const block = core().allocate(datagrams.size() * sizeof(Item));
+  items_ = {static_cast<Item*>(block), datagrams.size()};
+  std::uninitialized_copy(datagrams.begin(), datagrams.end(), items_.begin());
 }
 
 SendManyState::~SendManyState() {
-  if (list_.data() != nullptr) core().deallocate(list_.data(), list_.size_bytes());
+  if (items_.data() != nullptr) core().deallocate(items_.data(), items_.size_bytes());
 }
 
-std::size_t SendManyState::fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
-                                std::size_t& vectors_used) {
-  std::size_t count = 0;
-  for (std::size_t i = next_; i < list_.size() && count < messages.size() && vectors_used < vectors.size();
-       ++i) {
-    iovec& vector = vectors[vectors_used++];
-    vector = make_vector(list_[i].bytes);
-    messages[count++] = {{&vector, 1},
-                         list_[i].destination.is_empty() ? nullptr : &list_[i].destination,
-                         list_[i].from.is_empty() ? nullptr : &list_[i].from};
+std::size_t SendManyState::fill(std::span<DatagramMessage> messages) const noexcept {
+  const std::span<const Item> ahead = items_.last(left());
+  const std::size_t count = std::min(ahead.size(), messages.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const Item& item = ahead[i];
+    messages[i] = {{&item.vector, 1},
+                   item.destination.is_empty() ? nullptr : &item.destination,
+                   item.from.is_empty() ? nullptr : &item.from};
   }
   return count;
-}
-
-void SendManyState::sent() {
-  add_transferred(1);
-  if (++next_ == list_.size()) finish_with(static_cast<ssize_t>(next_));
 }
 
 // ---- control ----

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <tsock/datagram.hpp>
 #include <tsock/datagram_backend.hpp>
 #include <tsock/received_datagram.hpp>
 #include <vector>
 
-#include "core/datagram/operation_list.hpp"
+#include "core/datagram/datagram_access.hpp"
 #include "core/loop/vector_cursor.hpp"
 #include "core/queue/queue_core.hpp"
 
@@ -27,29 +28,25 @@ struct DatagramPiece {
   [[nodiscard]] ReceivedDatagram keep(LoopCore& core) const;
 };
 
-/// A request on a datagram socket.
+/// A request on a datagram socket. While `socket()` is set, the socket knows of it: as its receiver, as its
+/// disconnect, among its sends, or among those that wait in a queue. The loop's list of what is in progress
+/// need not have it then.
 class DatagramOperation : public QueueableState {
  public:
-  using QueueableState::QueueableState;
+  static constexpr bool is_listed = false;
+  [[gnu::always_inline]] DatagramOperation(LoopCore& core, CallSite site) noexcept
+      : QueueableState(core, site, Here{}) {}
+
   [[nodiscard]] inline DatagramCore* socket() const noexcept;
   inline void set_socket(DatagramCore* socket) noexcept;
-  void end_without_socket(int err) noexcept {
-    if (!is_started()) leave_queue();
-    finish(err);
-  }
   void describe(std::ostream& out) const override;
-
- private:
-  template <class T>
-  friend class OperationChain;
-  DatagramOperation* list_prev_ = nullptr;
-  DatagramOperation* list_next_ = nullptr;
 };
 
 /// A request that receives.
 class DatagramReceive : public DatagramOperation {
  public:
-  DatagramReceive(LoopCore& core, CallSite site) noexcept : DatagramOperation(core, site) {
+  [[gnu::always_inline]] DatagramReceive(LoopCore& core, CallSite site) noexcept
+      : DatagramOperation(core, site) {
     mark(plain_delivery);
   }
   void start_in_queue() override {}
@@ -69,28 +66,38 @@ class DatagramReceive : public DatagramOperation {
 
 class RecvfromState : public ResultState<ReceivedDatagram, DatagramReceive> {
  public:
-  RecvfromState(LoopCore& core, CallSite site) : ResultState(core, site) {}
+  static constexpr StateCache::Kind cached_as = StateCache::datagram_receive;
+  [[gnu::always_inline]] RecvfromState(LoopCore& core, CallSite site) noexcept : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "recvfrom"; }
   void take(const DatagramPiece& piece) override;
   void take(ReceivedDatagram&& datagram) override;
   void give_back(DatagramCore& socket) noexcept override;
+  /// For one that is finished already.
+  void set_datagram(ReceivedDatagram&& datagram) noexcept { value_ = std::move(datagram); }
 
- private:
-  bool taken_ = false;
+ protected:
+  /// Whether the destructor would find nothing to do.
+  [[nodiscard]] bool is_bare() const noexcept { return DatagramAccess::is_none(value_) && !has_callback(); }
 };
 
 class RecvIntoState : public ResultState<ReceivedInto, DatagramReceive> {
  public:
-  RecvIntoState(LoopCore& core, CallSite site) : ResultState(core, site) { unmark(plain_delivery); }
+  static constexpr StateCache::Kind cached_as = StateCache::datagram_into;
+  [[gnu::always_inline]] RecvIntoState(LoopCore& core, CallSite site) noexcept : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "recvfrom"; }
   void set_buffer(std::span<std::byte> buffer) noexcept { buffer_ = buffer; }
   void take(const DatagramPiece& piece) override;
   void take(ReceivedDatagram&& datagram) override;
   void give_back(DatagramCore& socket) noexcept override;
 
+ protected:
+  /// Whether the destructor would find nothing to do.
+  [[nodiscard]] bool is_bare() const noexcept { return DatagramAccess::is_none(whole_) && !has_callback(); }
+
  private:
   void on_delivery() noexcept override;
   void complete(std::size_t length, std::size_t size, const Address& source, const DatagramInfo* info);
+  void keep_whole(ReceivedDatagram&& datagram) noexcept;
   std::span<std::byte> buffer_;
   ReceivedDatagram whole_;  // of one that was cut off, until the caller has seen it
   bool taken_ = false;
@@ -114,13 +121,17 @@ class RecvManyState : public ResultState<std::vector<ReceivedDatagram>, Datagram
   std::size_t most_ = 1;
 };
 
-/// A request that sends.
-class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
+/// A request that sends: a SendtoState or, when it is `compound`, a SendManyState. The result is
+/// `transferred()`, as its signed counterpart.
+class DatagramSend : public DatagramOperation {
  public:
-  using ResultState::ResultState;
-  [[nodiscard]] LoopResource* pipeline() const noexcept override;
-  void stop_waiting() noexcept override;
-  void start_in_queue() override;
+  [[gnu::always_inline]] DatagramSend(LoopCore& core, CallSite site) noexcept
+      : DatagramOperation(core, site) {
+    set_result_place(transferred_place());
+  }
+  [[nodiscard]] LoopResource* pipeline() const noexcept final;
+  void stop_waiting() noexcept final { unlink(); }
+  void start_in_queue() final;
   void interrupt(int err) override;
   void on_deadline() override;
   /// Ends it, which the socket has forgotten, and lets the queue go on.
@@ -129,70 +140,109 @@ class DatagramSend : public ResultState<ssize_t, DatagramOperation> {
     finish(err);
     leave_queue();
   }
+  /// All of it has left. The caller puts it into the ready list, and tells the queue.
+  void complete() noexcept {
+    set_socket(nullptr);
+    forget_queue();
+    mark(plain_delivery);
+    set_finished();
+  }
+  /// Whether it has several datagrams.
+  [[nodiscard]] bool is_compound() const noexcept { return has(compound); }
   /// Whether the socket has tried to pass it on.
   [[nodiscard]] bool was_tried() const noexcept { return has(tried); }
   void set_tried() noexcept { mark(tried); }
-
-  /// Puts its messages behind the others. \return how many were put.
-  virtual std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
-                           std::size_t& vectors_used) = 0;
-  /// The first of its messages left.
-  virtual void sent() = 0;
 
  protected:
   void on_delivery() noexcept override { leave_queue(); }
   void on_abandon() noexcept override;
 };
 
+/// Sends one datagram. A single vector is kept inline, more lie in a block of the pool.
 class SendtoState : public DatagramSend {
  public:
-  SendtoState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}
+  static constexpr StateCache::Kind cached_as = StateCache::datagram_send;
+  [[gnu::always_inline]] SendtoState(LoopCore& core, CallSite site) noexcept : DatagramSend(core, site) {}
+  ~SendtoState() override;
   [[nodiscard]] const char* name() const noexcept override { return "sendto"; }
-  void set_message(std::span<const iovec> vectors, std::size_t total, const Address& destination) {
-    cursor_.assign(core(), vectors);
-    total_ = total;
+  /// Copies vectors and destination. Once, of one that has none.
+  void set_message(std::span<const iovec> vectors, std::size_t total, const Address& destination);
+  /// The same of one vector that is not empty.
+  void set_message(const iovec& vector, const Address& destination) noexcept {
+    single_ = vector;
+    vector_count() = 1;
+    total_ = vector.iov_len;
     destination_ = destination;
   }
-  std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
-                   std::size_t& vectors_used) override;
-  void sent() override;
+  [[nodiscard]] DatagramMessage message() const noexcept {
+    return {{has(with_block) ? block_.vectors : &single_, vector_count()},
+            destination_.is_empty() ? nullptr : &destination_,
+            from_};
+  }
+  /// It has left.
+  void complete() noexcept {
+    add_transferred(total_);
+    DatagramSend::complete();
+  }
+
+ protected:
+  /// Whether the destructor would find nothing to do.
+  [[nodiscard]] bool is_bare() const noexcept { return !has(with_block) && !has_callback(); }
+  /// \param from lives as long as the state
+  void set_from(const SendFrom* from) noexcept { from_ = from; }
 
  private:
-  VectorCursor cursor_;
+  struct Block {
+    iovec* vectors;
+    std::size_t size;  // in bytes
+  };
+
+  std::uint32_t& vector_count() noexcept { return own_word(); }
+  [[nodiscard]] std::uint32_t vector_count() const noexcept { return own_word(); }
+
+  union {
+    iovec single_;
+    Block block_;
+  };
   std::size_t total_ = 0;
+  const SendFrom* from_ = nullptr;
   Address destination_;
 };
 
 /// A sendto from a local address of the caller's choice.
 class SendtoFromState : public SendtoState {
  public:
-  using SendtoState::SendtoState;
-  void set_from(const SendFrom& from) noexcept { from_ = from; }
-  std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
-                   std::size_t& vectors_used) override {
-    const std::size_t count = SendtoState::fill(messages, vectors, vectors_used);
-    if (count != 0) messages[0].from = &from_;
-    return count;
+  SendtoFromState(LoopCore& core, CallSite site, const SendFrom& from) noexcept
+      : SendtoState(core, site), own_from_(from) {
+    set_from(&own_from_);
   }
 
  private:
-  SendFrom from_;
+  SendFrom own_from_;
 };
 
 class SendManyState : public DatagramSend {
  public:
-  SendManyState(LoopCore& core, CallSite site) : DatagramSend(core, site) {}
+  SendManyState(LoopCore& core, CallSite site) noexcept : DatagramSend(core, site) { mark(compound); }
   ~SendManyState() override;
   [[nodiscard]] const char* name() const noexcept override { return "send_many"; }
   /// Copies the list, not the bytes. Once.
   void set_datagrams(std::span<const OutgoingDatagram> datagrams);
-  std::size_t fill(std::span<DatagramMessage> messages, std::span<iovec> vectors,
-                   std::size_t& vectors_used) override;
-  void sent() override;
+  /// Puts those that are next into messages. \return how many were put.
+  std::size_t fill(std::span<DatagramMessage> messages) const noexcept;
+  /// Datagrams that have not left.
+  [[nodiscard]] std::size_t left() const noexcept { return items_.size() - transferred(); }
+  void advance(std::size_t datagrams) noexcept { add_transferred(datagrams); }
 
  private:
-  std::span<OutgoingDatagram> list_;  // in a block of the pool
-  std::size_t next_ = 0;
+  struct Item {
+    explicit Item(const OutgoingDatagram& datagram) noexcept
+        : vector(make_vector(datagram.bytes)), destination(datagram.destination), from(datagram.from) {}
+    iovec vector;
+    Address destination;
+    SendFrom from;
+  };
+  std::span<Item> items_;  // in a block of the pool
 };
 
 /// disconnect.

@@ -255,8 +255,8 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
       ++dropped_;
       return;
     }
-    ReceivedDatagram datagram;
-    std::byte* at = DatagramAccess::allocate(datagram, *core_, size, source).data();
+    ReceivedDatagram datagram = DatagramAccess::make(*core_, size, source);
+    std::byte* at = DatagramAccess::room(datagram).data();
     for (const iovec& vector : vectors) {
       if (vector.iov_len != 0) std::memcpy(at, vector.iov_base, vector.iov_len);
       at += vector.iov_len;

@@ -11,7 +11,7 @@ static_assert(std::is_trivially_destructible_v<DatagramInfo>);
 
 void free_datagram_block(DatagramBlock& block) noexcept {
   LoopCore& core = *block.core;
-  core.deallocate(&block, sizeof(DatagramBlock) + block.capacity);
+  core.deallocate(&block, block.block_size());
 }
 
 }  // namespace tsock::detail

@@ -25,13 +25,16 @@ class ReceiveBatch {
 
   /// All slots, ready to receive; with `info` each has a place for what the kernel tells.
   std::span<DatagramSlot> prepare(bool info) {
-    if (info && infos_ == nullptr) infos_ = std::make_unique<std::array<DatagramInfo, capacity>>();
-    for (std::size_t i = 0; i < capacity; ++i) {
-      slots_[i].segment = 0;
-      slots_[i].room[2] = iovec{nullptr, 0};
-      slots_[i].info = info ? &(*infos_)[i] : nullptr;
-    }
+    if (info != has_infos_) [[unlikely]]
+      set_infos(info);
     return slots_;
+  }
+  /// The slots from the front, as many, are ready again.
+  void clear(std::size_t used) noexcept {
+    for (DatagramSlot& slot : std::span(slots_).first(used)) {
+      slot.segment = 0;
+      slot.room[2] = iovec{nullptr, 0};
+    }
   }
   [[nodiscard]] DatagramSlot& slot(std::size_t index) noexcept { return slots_[index]; }
 
@@ -39,10 +42,17 @@ class ReceiveBatch {
   static constexpr std::size_t head_size = 2048;
   static constexpr std::size_t tail_size = std::size_t{65536} - head_size;
 
+  [[gnu::noinline]] void set_infos(bool info) {
+    if (info && infos_ == nullptr) infos_ = std::make_unique<std::array<DatagramInfo, capacity>>();
+    for (std::size_t i = 0; i < capacity; ++i) slots_[i].info = info ? &(*infos_)[i] : nullptr;
+    has_infos_ = info;
+  }
+
   std::unique_ptr<std::byte[]> heads_;
   std::unique_ptr<std::byte[]> tails_;
   std::array<DatagramSlot, capacity> slots_;
   std::unique_ptr<std::array<DatagramInfo, capacity>> infos_;
+  bool has_infos_ = false;
 };
 
 }  // namespace tsock::detail

@@ -18,7 +18,14 @@ namespace tsock::detail {
 /// state here need not ask for either.
 class StateCache {
  public:
-  enum Kind : std::uint8_t { stream_write, prefixed_pdu, kinds };
+  enum Kind : std::uint8_t {
+    stream_write,
+    prefixed_pdu,
+    datagram_send,
+    datagram_receive,
+    datagram_into,
+    kinds
+  };
 
   /// The state that `take()` takes; null when there is none.
   template <class S>
