@@ -109,9 +109,9 @@ class TSOCK_EXPORT StreamBackend {
   virtual int try_shutdown_write() noexcept = 0;
   /// Says the layer's goodbye, lingers where closing could cut off what was written, and closes, also what is
   /// below; a layer adds what it has read ahead to `linger` and hands it on. After EAGAIN the front calls
-  /// `want_writable()` and waits for either event. \return 0, EAGAIN, or an errno value: ETIMEDOUT when
-  /// `linger.is_over`, ENOBUFS for more than `linger.most_discarded`, what broke the connection meanwhile.
-  /// Only EAGAIN leaves the backend open.
+  /// `want_writable()` and waits for either event; when `linger.is_over` it aborts. \return 0, EAGAIN, or an
+  /// errno value: ETIMEDOUT when `linger.is_over`, ENOBUFS for more than `linger.most_discarded`, what broke
+  /// the connection meanwhile. Only EAGAIN leaves the backend open.
   virtual int try_disconnect(Linger& linger) noexcept = 0;
   /// Closes so that the peer sees a reset where the transport has one. Never waits.
   virtual void abort() noexcept = 0;

@@ -21,7 +21,7 @@ bool must_linger(NativeSocket socket, Linger& linger) noexcept {
   const bool unread = linger.discarded != 0 || os::readable_bytes(socket, ignored) != 0;
   if (!unread && (unsent.unacknowledged == 0 || !unsent.is_lost_by_reset)) return false;
   // All that was written may be with a peer that is silent, and only the acknowledgement late.
-  linger.awaits_end = unread || unsent.held_back != 0;
+  linger.awaits_end = linger.awaits_end || unsent.held_back != 0;
   return true;
 }
 
@@ -46,7 +46,7 @@ int try_linger(NativeSocket socket, Linger& linger) noexcept {
     if (got < 0) break;
     linger.peer_talks = linger.peer_talks || had_begun;
     if (!linger.discard(static_cast<std::size_t>(got))) return ENOBUFS;
-    if (calls == discards_per_event) return linger.is_over ? ETIMEDOUT : EAGAIN;
+    if (calls == discards_per_event) return EAGAIN;  // also when the time is over, which breaks it off
   }
   const bool has_arrived = os::unsent_bytes(socket).unacknowledged == 0;
   if (has_arrived && !linger.awaits_end) return 0;

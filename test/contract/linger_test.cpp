@@ -289,6 +289,17 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, without_linger_time_the_stream_is_closed_a
   BOOST_TEST(error_of(closing) == ETIMEDOUT);
 }
 
+// More is there than one turn discards.
+BOOST_DATA_TEST_CASE_F(LingerFixture, without_linger_time_a_peer_that_never_stops_talking_is_not_heard_out,
+                       data::make(over_tcp()), backend) {
+  open(backend);
+  Request<ssize_t> endless = block_writing(peer);
+  Request<void> closing = ours.disconnect({.linger_time = 0s});
+  BOOST_TEST(ours.native_handle() == -1);
+  BOOST_TEST(error_of(closing) == ETIMEDOUT);
+  BOOST_TEST(error_of(endless) != 0);
+}
+
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_connection_that_breaks_meanwhile_is_told, data::make(with_reset()),
                        backend) {
   open(backend);
@@ -581,7 +592,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_ends_wit
   auto other = std::make_unique<LoopFixture>();
   auto [left, right] = backend.make(*other);
   auto [from, to] = backend.make(*other);
-  const Bytes bytes = pattern(backend.traits.buffers ? std::size_t{16} << 20 : 100);
+  // Nobody reads.
+  const Bytes bytes(backend.traits.buffers ? std::size_t{16} << 20 : 100);
   Request<ssize_t> feeding = right.write(bytes);
   Request<ssize_t> writing;
   Request<PumpResult> pumping;

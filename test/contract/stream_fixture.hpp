@@ -93,7 +93,10 @@ struct StreamFixture : LoopFixture {
 
   /// More bytes than all buffers hold. (A small receive buffer would let the window of a TCP connection
   /// shrink, and that makes it crawl.)
-  [[nodiscard]] Bytes blocking_bytes() const { return pattern(buffers_ ? std::size_t{16} << 20 : 100, 7); }
+  [[nodiscard]] Bytes blocking_bytes() const {
+    static const Bytes many = pattern(std::size_t{16} << 20, 7);
+    return buffers_ ? many : Bytes(many.begin(), many.begin() + 100);
+  }
   /// Starts a write that cannot complete before somebody reads.
   Request<ssize_t> block_writing(Stream& from) {
     blocked_ = blocking_bytes();

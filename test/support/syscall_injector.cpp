@@ -4,6 +4,7 @@
 #include "support/syscall_injector.hpp"
 
 #include <dlfcn.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@ thread_local FailEveryCall* failing_calls = nullptr;
 thread_local ShortTransfers* short_transfers = nullptr;
 thread_local FailNthAllocation* failing_allocation = nullptr;
 thread_local WatchedTransfers* watched_transfers = nullptr;
+thread_local LateAcknowledgement* late_acknowledgement = nullptr;
 std::atomic<std::size_t> bad_close_count{0};
 
 // The errno value with which the call has to fail, or 0.
@@ -197,6 +199,10 @@ FailEveryCall::FailEveryCall(SystemCall call, int error, unsigned most) noexcept
     : call_(call), error_(error), most_(most) {
   failing_calls = this;
 }
+
+LateAcknowledgement::LateAcknowledgement(int bytes) noexcept : bytes_(bytes) { late_acknowledgement = this; }
+
+LateAcknowledgement::~LateAcknowledgement() { late_acknowledgement = nullptr; }
 
 FailEveryCall::~FailEveryCall() { failing_calls = nullptr; }
 
@@ -396,6 +402,10 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
   void* const argument = va_arg(list, void*);
   va_end(list);
   if (const int error = injected(SystemCall::ioctl); error != 0) return fail(error);
+  if (late_acknowledgement != nullptr && request == SIOCOUTQ) {
+    *static_cast<int*>(argument) = late_acknowledgement->tell();
+    return 0;
+  }
   return next_ioctl(fd, request, argument);
 }
 

@@ -108,6 +108,31 @@ class ShortTransfers {
   unsigned calls_ = 0;
 };
 
+/// While it lives, this thread's kernel says that the peer of every socket has not acknowledged so many
+/// bytes.
+class LateAcknowledgement {
+ public:
+  explicit LateAcknowledgement(int bytes) noexcept;
+  LateAcknowledgement(const LateAcknowledgement&) = delete;
+  LateAcknowledgement& operator=(const LateAcknowledgement&) = delete;
+  ~LateAcknowledgement();
+
+  /// All of it has been acknowledged.
+  void acknowledge() noexcept { bytes_ = 0; }
+  /// How often somebody has asked.
+  [[nodiscard]] unsigned asked() const noexcept { return asked_; }
+
+  /// For the functions in libc's place.
+  int tell() noexcept {
+    ++asked_;
+    return bytes_;
+  }
+
+ private:
+  int bytes_;
+  unsigned asked_ = 0;
+};
+
 /// The calls that move whole messages.
 enum class TransferCall : std::uint8_t { recvmsg, recvmmsg, sendmsg, sendmmsg };
 
