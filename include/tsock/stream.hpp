@@ -271,7 +271,7 @@ class TSOCK_EXPORT Stream {
   // What runs for every message gives the state in a register; the Request is made where it is used.
   detail::RequestState* begin_prefixed(detail::PrefixFormat format, CallSite site);
   detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
-  detail::RequestState* writev_slowly(Queue* queue, std::span<const iovec> vectors, CallSite site);
+  detail::RequestState* begin_writev_in_general(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site);
   [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.engine(); }
   [[nodiscard]] Loop* loop_or_null() const noexcept;
@@ -284,9 +284,9 @@ class TSOCK_EXPORT Stream {
     const detail::PrefixFormat format(Width, BigEndian, framing.includes_header, framing.min_body,
                                       framing.max_body);
     return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
-                            : readv_prefixed_slowly(queue, format, site);
+                            : begin_prefixed_in_general(queue, format, site);
   }
-  Request<Pdu> readv_prefixed_slowly(Queue* queue, detail::PrefixFormat format, CallSite site);
+  Request<Pdu> begin_prefixed_in_general(Queue* queue, detail::PrefixFormat format, CallSite site);
   Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
   Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
                                CallSite site);

@@ -83,24 +83,24 @@ inline Clock::time_point time_after(std::chrono::nanoseconds duration) noexcept 
 class TSOCK_EXPORT RequestState : public ReadyNode {
  public:
   static constexpr std::uint32_t no_deadline = 0xffffffffU;
-  /// What is true of a state beside its phase: a set of bits. Not of a character type, which may alias
-  /// anything.
-  enum Marks : std::uint16_t {
-    no_marks = 0,
-    plain_delivery = 8192,  ///< `on_delivery()` does no more than give up the place as receiver
-    in_delivery = 1,        ///< code of the user runs in `on_delivery()`
-    awaited = 2,            ///< the loop asks for it, see `LoopCore::is_beginning()` and `is_waited_for()`
-    loop_gone = 4,          ///< made on a loop that was closed: nothing will be called
-    asking = 8,             ///< a read whose next step is code of the user that the loop will call
-    started = 16,           ///< its turn in the queue has come
-    controlling = 64,       ///< stands before them: works on the whole of it
-    given_back = 128,       ///< a read whose bytes are the stream's again
-    compound = 256,         ///< a write of more than one vector, or with descriptors
-    with_block = 512,       ///< one of more than two vectors, which lie in a block of the pool
-    of_pump = 1024,         ///< a pump's: its write may end after any byte, as it is no message
-    buffered = 2048,        ///< a read that takes its first bytes out of the receive buffer
-    tried = 4096,           ///< output that was offered when there was no room for it
+  /// What is true of a state beside its phase: bits, of which each class names its own, from the
+  /// `first_free_mark` of its base on.
+  enum Mark : std::uint16_t {
+    in_delivery = 1,  ///< code of the user runs in `on_delivery()`
+    known_to_loop =
+        2,          ///< the loop has a pointer to it, see `LoopCore::is_beginning()` and `is_waited_for()`
+    loop_gone = 4,  ///< made on a loop that was closed: nothing will be called
+    plain_delivery = 8,  ///< `on_delivery()` does no more than give up the place as receiver
   };
+  static constexpr std::uint16_t first_free_mark = 16;
+  /// Below it are marks, above it the count of `look_again()`.
+  static constexpr unsigned mark_bits = 12;
+  /// A set of marks. Not of a character type, which may alias anything.
+  enum class MarkSet : std::uint16_t { none = 0 };
+  template <class... M>
+  [[nodiscard]] static constexpr MarkSet marks(M... marks) noexcept {
+    return static_cast<MarkSet>((static_cast<unsigned>(marks) | ... | 0U));
+  }
   /// Whether the loop lists it while it is in progress. A class whose states stand in another list, or are
   /// known to somebody whom the loop asks, has `false` here.
   static constexpr bool is_listed = true;
@@ -190,12 +190,22 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   struct Here {};
   inline RequestState(LoopCore& core, CallSite site, Here here) noexcept;
   virtual ~RequestState() = default;
-  [[nodiscard]] bool has(Marks marks) const noexcept { return (marks_ & marks) != 0; }
-  void mark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ | marks); }
-  void unmark(Marks marks) noexcept { marks_ = static_cast<Marks>(marks_ & ~marks); }
-  /// Four bytes that would be padding otherwise.
-  [[nodiscard]] std::uint32_t& own_word() noexcept { return own_word_; }
-  [[nodiscard]] std::uint32_t own_word() const noexcept { return own_word_; }
+  /// Whether one of them is set.
+  template <class... M>
+  [[nodiscard]] bool has(M... marked) const noexcept {
+    return (static_cast<unsigned>(marks_) & static_cast<unsigned>(marks(marked...))) != 0;
+  }
+  template <class M>
+  void mark(M mark) noexcept {
+    marks_ = static_cast<MarkSet>(static_cast<unsigned>(marks_) | static_cast<unsigned>(mark));
+  }
+  template <class M>
+  void unmark(M mark) noexcept {
+    marks_ = static_cast<MarkSet>(static_cast<unsigned>(marks_) & ~static_cast<unsigned>(mark));
+  }
+  /// Four bytes that would be padding otherwise, for a derived class.
+  [[nodiscard]] std::uint32_t& spare_word() noexcept { return spare_word_; }
+  [[nodiscard]] std::uint32_t spare_word() const noexcept { return spare_word_; }
   /// Said once, by a class that has a result: where in the state it lies, a whole number of words from its
   /// begin.
   void set_result_place(const void* place) noexcept {
@@ -212,7 +222,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   /// is in a list of the caller's.
   inline void set_finished() noexcept;
   /// A state that was kept when its operation was over begins the next one; see `StateCache`.
-  inline void begin_again(LoopCore& core, CallSite site, Phase phase, Marks marks,
+  inline void begin_again(LoopCore& core, CallSite site, Phase phase, MarkSet marks,
                           std::size_t transferred) noexcept;
   /// For `on_deadline()` of an operation that takes several steps, each of which may have its answer by now:
   /// puts the deadline behind the next events, a few times and as long as something ends. \return whether it
@@ -238,7 +248,6 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   friend class LoopCore;
   friend class DeadlineHeap;
   friend class StateCache;
-  friend class StreamCore;
   void deliver_late();
   [[nodiscard]] bool can_call_back_late() const noexcept;
   inline bool deliver() noexcept;
@@ -253,7 +262,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
 
   // The small ones first: they fit behind the base's.
   ResultPlace result_place_ = ResultPlace::none;
-  Marks marks_;
+  MarkSet marks_;
   std::uint32_t deadline_index_ = no_deadline;
   LoopCore* core_;
   LoopResource* resource_ = nullptr;
@@ -266,7 +275,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   std::uint32_t line_;
   std::uint32_t started_ms_;
   int error_ = 0;
-  std::uint32_t own_word_ = 0;
+  std::uint32_t spare_word_ = 0;
 };
 
 /// A state in a block of the loop's pool, which it gives back.

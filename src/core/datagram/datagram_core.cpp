@@ -193,7 +193,7 @@ std::size_t DatagramCore::batch_datagrams() const noexcept {
   return count;
 }
 
-void DatagramCore::settle_lease() noexcept {
+void DatagramCore::move_out_of_lease() noexcept {
   try {
     while (batch_next_ < batch_end_) {
       const DatagramPiece kept = piece();

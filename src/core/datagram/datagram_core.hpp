@@ -31,7 +31,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   /// Puts a datagram in front of those that wait.
   void put_back(ReceivedDatagram datagram) noexcept;
   /// Moves what is left of the batch out of the loop's room.
-  void settle_lease() noexcept override;
+  void move_out_of_lease() noexcept override;
   /// There was no memory to keep them.
   void count_lost(std::size_t datagrams) noexcept { lost_ += datagrams; }
   /// Datagrams that nobody will get.

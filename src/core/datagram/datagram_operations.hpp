@@ -77,7 +77,9 @@ class RecvfromState : public ResultState<ReceivedDatagram, DatagramReceive> {
 
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return DatagramAccess::is_none(value_) && !has_callback(); }
+  [[nodiscard]] bool has_nothing_to_destroy() const noexcept {
+    return DatagramAccess::is_none(value_) && !has_callback();
+  }
 };
 
 class RecvIntoState : public ResultState<ReceivedInto, DatagramReceive> {
@@ -92,7 +94,9 @@ class RecvIntoState : public ResultState<ReceivedInto, DatagramReceive> {
 
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return DatagramAccess::is_none(whole_) && !has_callback(); }
+  [[nodiscard]] bool has_nothing_to_destroy() const noexcept {
+    return DatagramAccess::is_none(whole_) && !has_callback();
+  }
 
  private:
   void on_delivery() noexcept override;
@@ -125,6 +129,10 @@ class RecvManyState : public ResultState<std::vector<ReceivedDatagram>, Datagram
 /// `transferred()`, as its signed counterpart.
 class DatagramSend : public DatagramOperation {
  public:
+  enum SendMark : std::uint16_t {
+    compound = QueueableState::first_free_mark,  ///< has several datagrams
+    with_block = compound << 1,                  ///< its vectors lie in a block of the pool
+  };
   [[gnu::always_inline]] DatagramSend(LoopCore& core, CallSite site) noexcept
       : DatagramOperation(core, site) {
     set_result_place(transferred_place());
@@ -187,7 +195,7 @@ class SendtoState : public DatagramSend {
 
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return !has(with_block) && !has_callback(); }
+  [[nodiscard]] bool has_nothing_to_destroy() const noexcept { return !has(with_block) && !has_callback(); }
   /// \param from lives as long as the state
   void set_from(const SendFrom* from) noexcept { from_ = from; }
 
@@ -197,8 +205,8 @@ class SendtoState : public DatagramSend {
     std::size_t size;  // in bytes
   };
 
-  std::uint32_t& vector_count() noexcept { return own_word(); }
-  [[nodiscard]] std::uint32_t vector_count() const noexcept { return own_word(); }
+  std::uint32_t& vector_count() noexcept { return spare_word(); }
+  [[nodiscard]] std::uint32_t vector_count() const noexcept { return spare_word(); }
 
   union {
     iovec single_;

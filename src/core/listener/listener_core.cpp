@@ -33,7 +33,7 @@ void AcceptState::interrupt(int err) {
 // A good connection may stand behind more bad ones than are tried in a turn.
 void AcceptState::on_deadline() {
   const unsigned failed = listener() != nullptr ? listener()->failed_in_row() : 0;
-  if (failed != 0 && std::exchange(own_word(), failed) != failed) {
+  if (failed != 0 && std::exchange(spare_word(), failed) != failed) {
     postpone_deadline();
   } else {
     interrupt(ETIMEDOUT);

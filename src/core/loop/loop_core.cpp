@@ -88,7 +88,7 @@ unsigned LoopCore::run_ready(unsigned budget) {
 
 // A request that asked to begin in the loop.
 void LoopCore::begin(RequestState& state) {
-  state.mark(RequestState::awaited);
+  state.mark(RequestState::known_to_loop);
   beginning_ = &state;
   list_unfinished(state);
   current_parent_ = state.parent_id_;
@@ -135,10 +135,10 @@ void LoopCore::end_turn() noexcept {
 
 // What asks again while it runs has to wait for another turn.
 void LoopCore::begin_turn(std::uint64_t now_ms) noexcept {
-  neglect(awake);
+  remove_drain_cause(woken_up);
   now_ms_ = now_ms;
   if (next_turn_resources_.empty()) return;
-  attend(in_event);
+  add_drain_cause(in_event);
   NodeList due;
   due.take_front(next_turn_resources_, *next_turn_resources_.last());
   while (!due.empty()) {
@@ -150,7 +150,7 @@ void LoopCore::begin_turn(std::uint64_t now_ms) noexcept {
 
 void LoopCore::drain(bool output_may_wait) noexcept {
   if (is_draining()) return;
-  attend(draining);
+  add_drain_cause(draining);
   unsigned budget = completions_per_turn;
   bool thrown = false;
   do {
@@ -173,11 +173,11 @@ void LoopCore::drain(bool output_may_wait) noexcept {
       if (done) break;
     }
   } while (!ready_.empty() && budget != 0 && !thrown);
-  lease_.settle();
-  batch_lease_.settle();
+  lease_.clear();
+  batch_lease_.clear();
   keep_alive_while_busy();
-  neglect(draining);
-  neglect(in_event);
+  remove_drain_cause(draining);
+  remove_drain_cause(in_event);
   if (!ready_.empty() || (!flushes_.empty() && !output_may_wait)) wake_up();
 }
 
@@ -208,7 +208,7 @@ void LoopCore::expire(Clock::time_point now) {
 }
 
 std::span<std::byte> LoopCore::borrow_receive_buffer(const LoopResource& user) {
-  lease_.settle_unless_of(user);
+  lease_.clear_unless_of(user);
   return receive_buffer_.room();
 }
 
@@ -219,7 +219,7 @@ void LoopCore::chunk_is_free(ReceiveChunk& chunk) noexcept {
 }
 
 ReceiveBatch& LoopCore::borrow_receive_batch(const LoopResource& user) {
-  batch_lease_.settle_unless_of(user);
+  batch_lease_.clear_unless_of(user);
   if (batch_ == nullptr) batch_ = std::make_unique<ReceiveBatch>();
   return *batch_;
 }
@@ -231,7 +231,7 @@ std::span<std::byte> LoopCore::send_buffer() {
 
 void LoopCore::close() noexcept {
   closes_ = true;
-  first_marks_ = RequestState::loop_gone;
+  first_marks_ = RequestState::marks(RequestState::loop_gone);
   state_cache_.turn(false);
   for (NodeList* list : {&flushes_, &next_turn_resources_, &resources_}) {
     while (!list->empty()) {

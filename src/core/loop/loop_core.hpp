@@ -84,7 +84,7 @@ class LoopResource : public ListNode {
   virtual void undo_starts(QueueCore& /*queue*/, bool /*but_the_first*/) noexcept {}
   /// Moves what it has in memory that the loop has lent to memory of its own: the turn ends, or another
   /// resource borrows it.
-  virtual void settle_lease() noexcept {}
+  virtual void move_out_of_lease() noexcept {}
   void end_receiver(const RequestState& state) noexcept {
     if (receiver_ == &state) receiver_ = nullptr;
   }
@@ -105,15 +105,15 @@ class Lease {
  public:
   void give_to(LoopResource& holder) noexcept { holder_ = &holder; }
   [[nodiscard]] bool is_held_by(const LoopResource& resource) const noexcept { return holder_ == &resource; }
-  void end_of(const LoopResource& resource) noexcept {
+  void end_for(const LoopResource& resource) noexcept {
     if (holder_ == &resource) holder_ = nullptr;
   }
-  /// What its holder has in it moves out.
-  void settle() noexcept {
-    if (holder_ != nullptr) std::exchange(holder_, nullptr)->settle_lease();
+  /// Has its holder move out, if there is one.
+  void clear() noexcept {
+    if (holder_ != nullptr) std::exchange(holder_, nullptr)->move_out_of_lease();
   }
-  void settle_unless_of(const LoopResource& user) noexcept {
-    if (holder_ != &user) settle();
+  void clear_unless_of(const LoopResource& user) noexcept {
+    if (holder_ != &user) clear();
   }
   void drop() noexcept { holder_ = nullptr; }
 
@@ -135,9 +135,9 @@ class LoopCore {
   /// Once the Loop is gone, one that stands in for it: nothing can be started on it.
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
   /// True once the Loop is going: nothing is called, started or armed any more.
-  [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::no_marks; }
+  [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::MarkSet::none; }
   /// What a new request is marked with.
-  [[nodiscard]] RequestState::Marks first_marks() const noexcept { return first_marks_; }
+  [[nodiscard]] RequestState::MarkSet first_marks() const noexcept { return first_marks_; }
 
   [[gnu::always_inline]] void* allocate(std::size_t size) { return pool_.allocate(size); }
   [[gnu::always_inline]] void deallocate(void* block, std::size_t size) noexcept {
@@ -150,7 +150,7 @@ class LoopCore {
 
   // Life of requests. Their number is that of the ids given minus that of those that have ended.
   void request_started() noexcept {
-    if (attention_ == none) keep_alive_while_busy();
+    if (drain_causes_ == no_drain) keep_alive_while_busy();
   }
   /// Puts a state that is in no other list among the loop's operations in progress.
   void list_unfinished(RequestState& state) noexcept { live_.push_back(state); }
@@ -158,10 +158,10 @@ class LoopCore {
   void request_dropped() noexcept {
     ++ended_;
     ++dropped_;
-    if (attention_ == none) keep_alive_while_busy();
+    if (drain_causes_ == no_drain) keep_alive_while_busy();
   }
-  /// `drain()` will come, and need not be asked for.
-  [[nodiscard]] bool is_attentive() const noexcept { return attention_ != none; }
+  /// `drain()` is going to run in this turn, and need not be asked for.
+  [[nodiscard]] bool drain_is_due() const noexcept { return drain_causes_ != no_drain; }
   void trace(TraceKind kind, const RequestState& state) noexcept;
   [[nodiscard]] bool is_traced() const noexcept { return trace_ != nullptr; }
   void set_trace(TraceFunction function);
@@ -180,7 +180,7 @@ class LoopCore {
     ready_.push_back(node);
     ensure_drain();
   }
-  /// The same while `is_attentive()`.
+  /// The same while `drain_is_due()`.
   void list_ready(ReadyNode& node) noexcept { ready_.push_back(node); }
   /// The same for the front of another list, up to and including `last`.
   void make_ready_until(NodeList& list, ListNode& last) noexcept {
@@ -197,7 +197,7 @@ class LoopCore {
     list_flush(resource);
     ensure_drain();
   }
-  /// The same while `is_attentive()`.
+  /// The same while `drain_is_due()`.
   void list_flush(LoopResource& resource) noexcept {
     resource.unlink();
     flushes_.push_back(resource);
@@ -223,13 +223,13 @@ class LoopCore {
   void drain_event() noexcept { drain(true); }
   /// The events of a turn are over, see `ask_for_turn_end()`.
   void end_turn() noexcept;
-  [[nodiscard]] bool is_draining() const noexcept { return (attention_ & draining) != 0; }
+  [[nodiscard]] bool is_draining() const noexcept { return (drain_causes_ & draining) != 0; }
   [[nodiscard]] bool has_work() const noexcept {
     return !ready_.empty() || !flushes_.empty() || !next_turn_resources_.empty();
   }
   void wake_up() noexcept {
     if (is_closed()) return;
-    attend(awake);
+    add_drain_cause(woken_up);
     wake();
   }
   /// The wake-up has come: a turn begins, and `drain()` comes next.
@@ -237,7 +237,7 @@ class LoopCore {
   /// An event begins; `drain()` comes at its end.
   void event(std::uint64_t now_ms) noexcept {
     now_ms_ = now_ms;
-    attend(in_event);
+    add_drain_cause(in_event);
     ++metrics_.events;
   }
   void set_now(std::uint64_t now_ms) noexcept { now_ms_ = now_ms; }
@@ -298,17 +298,17 @@ class LoopCore {
   /// What `user` has in it is `leased_bytes()` from now on.
   void lease_receive_buffer(LoopResource& user) noexcept { lease_.give_to(user); }
   [[nodiscard]] UnreadBytes& leased_bytes() noexcept { return leased_bytes_; }
-  /// Whether `user` has bytes in it that nobody has taken; the loop `is_attentive()` then.
+  /// Whether `user` has bytes in it that nobody has taken; the loop `drain_is_due()` then.
   [[nodiscard]] bool leases_to(const LoopResource& user) const noexcept { return lease_.is_held_by(user); }
   void end_lease(const LoopResource& user) noexcept {
-    lease_.end_of(user);
+    lease_.end_for(user);
     receive_buffer_.lease_ended();
   }
   /// The room for a batch of datagrams to be received by `user`; what another socket has in it moves to that
   /// socket first.
   ReceiveBatch& borrow_receive_batch(const LoopResource& user);
   void lease_receive_batch(LoopResource& user) noexcept { batch_lease_.give_to(user); }
-  void end_batch_lease(const LoopResource& user) noexcept { batch_lease_.end_of(user); }
+  void end_batch_lease(const LoopResource& user) noexcept { batch_lease_.end_for(user); }
   /// The buffer in which many small vectors become one write; valid during one flush. Empty when there is no
   /// memory.
   std::span<std::byte> send_buffer();
@@ -398,19 +398,23 @@ class LoopCore {
   void begin(RequestState& state);
   /// Sees to it that `drain()` will come.
   void ensure_drain() noexcept {
-    if (attention_ == none) [[unlikely]]
+    if (drain_causes_ == no_drain) [[unlikely]]
       wake_up();
   }
 
-  // Why `drain()` will come without a wake-up.
-  enum Attention : std::uint8_t {
-    none = 0,
+  // Why `drain()` is going to run without another wake-up.
+  enum DrainCause : std::uint8_t {
+    no_drain = 0,
     draining = 1,
-    awake = 2,     // the event library was asked to come back
-    in_event = 4,  // it comes at the end of the event
+    woken_up = 2,  // the event library was asked to come back
+    in_event = 4,  // it runs at the end of the event
   };
-  void attend(Attention reason) noexcept { attention_ = static_cast<Attention>(attention_ | reason); }
-  void neglect(Attention reason) noexcept { attention_ = static_cast<Attention>(attention_ & ~reason); }
+  void add_drain_cause(DrainCause cause) noexcept {
+    drain_causes_ = static_cast<DrainCause>(drain_causes_ | cause);
+  }
+  void remove_drain_cause(DrainCause cause) noexcept {
+    drain_causes_ = static_cast<DrainCause>(drain_causes_ & ~cause);
+  }
 
   Loop* loop_;
   Pool pool_;
@@ -428,13 +432,13 @@ class LoopCore {
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;
   std::uint64_t now_ms_ = 0;
-  RequestState::Marks first_marks_ = RequestState::no_marks;  // once closed, another
+  RequestState::MarkSet first_marks_ = RequestState::MarkSet::none;  // once closed, another
   bool orphaned_ = false;
   bool closes_ = false;  // it is closed, or see close_later()
   std::uint16_t steps_ = 0;
   std::uint16_t kept_ = 0;
   bool is_kept_alive_ = false;  // as the event library was told last
-  Attention attention_ = none;
+  DrainCause drain_causes_ = no_drain;
   // The events whose output leaves together.
   unsigned batch_events_ = 0;
   unsigned unbatched_events_ = 0;  // that come before the next try
@@ -465,7 +469,8 @@ class LoopCore {
       started_ms_(static_cast<std::uint32_t>(core.now_ms())) {}
 
 [[gnu::always_inline]] inline void RequestState::begin_again(LoopCore& core, CallSite site, Phase phase,
-                                                             Marks marks, std::size_t transferred) noexcept {
+                                                             MarkSet marks,
+                                                             std::size_t transferred) noexcept {
   phase_ = phase;
   marks_ = marks;
   transferred_ = transferred;
@@ -475,7 +480,7 @@ class LoopCore {
   line_ = site.line();
   started_ms_ = static_cast<std::uint32_t>(core.now_ms());
   error_ = 0;
-  own_word_ = 0;
+  spare_word_ = 0;
 }
 
 [[gnu::always_inline]] inline void RequestState::leave_resource() noexcept {
@@ -516,7 +521,7 @@ class LoopCore {
 }
 
 /// A state as `Pooled`, of the operations that run for every message: it is kept for the next one, if
-/// `is_bare()`, which is to say that its destructor would find nothing to do.
+/// `has_nothing_to_destroy()`, which is to say that its destructor would find nothing to do.
 template <class S>
 class Recyclable final : public S {
  public:
@@ -524,7 +529,8 @@ class Recyclable final : public S {
 
  private:
   void free() noexcept override {
-    if (StateCache& cache = this->core().state_cache(); this->is_bare() && cache.is_on()) [[likely]] {
+    if (StateCache& cache = this->core().state_cache(); this->has_nothing_to_destroy() && cache.is_on())
+        [[likely]] {
       cache.keep(S::cached_as, *this, sizeof(Recyclable));
     } else {
       destroy_and_free();

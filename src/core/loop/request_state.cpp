@@ -33,9 +33,10 @@ void RequestState::on_deadline() { interrupt(ETIMEDOUT); }
 
 // Each step ends requests of its own; those of others may keep a deadline waiting for a few turns.
 bool RequestState::look_again() noexcept {
-  constexpr std::uint32_t most_looks = 8;
-  if (own_word_ == most_looks || !core_->has_ended_since_look()) return false;
-  ++own_word_;
+  constexpr unsigned most_looks = 8;
+  const unsigned looks = static_cast<unsigned>(marks_) >> mark_bits;
+  if (looks == most_looks || !core_->has_ended_since_look()) return false;
+  marks_ = static_cast<MarkSet>(static_cast<unsigned>(marks_) + (1U << mark_bits));
   postpone_deadline();
   return true;
 }
@@ -104,8 +105,7 @@ void RequestState::deliver_late() {
 
 void RequestState::release() noexcept {
   // The usual case: the callback ran, or runs, and nobody else asks.
-  if (phase_ >= Phase::delivered && !has(static_cast<Marks>(in_delivery | awaited)) && !is_linked())
-      [[likely]] {
+  if (phase_ >= Phase::delivered && !has(in_delivery, known_to_loop) && !is_linked()) [[likely]] {
     free();
   } else {
     end_early();
@@ -114,7 +114,7 @@ void RequestState::release() noexcept {
 
 void RequestState::destroy() noexcept {
   if (is_linked()) unlink();
-  if (has(awaited)) core_->request_gone(this);
+  if (has(known_to_loop)) core_->request_gone(this);
   free();
 }
 
@@ -195,7 +195,7 @@ bool RequestState::wait(int& err) {
       err = EDEADLK;
       return false;
     }
-    mark(awaited);
+    mark(known_to_loop);
     core.set_waited_for(this);
     if (!run_once_for(core, *this)) {
       err = ECANCELED;

@@ -113,7 +113,7 @@ QueueableState& QueueCore::end_begin() noexcept {
 
 void QueueCore::put_back(QueueableState& entry) noexcept {
   --started_;
-  entry.unmark(RequestState::started);
+  entry.unmark(QueueableState::started);
   QueueableState* const last = head_ != nullptr ? head_->queue_prev_ : &entry;
   entry.queue_next_ = head_;
   if (head_ != nullptr) head_->queue_prev_ = &entry;

@@ -15,6 +15,11 @@ class QueueCore;
 /// A request that can stand in a Queue.
 class QueueableState : public RequestState {
  public:
+  enum QueueMark : std::uint16_t {
+    started = RequestState::first_free_mark,  ///< its turn in the queue has come
+    tried = started << 1,                     ///< output that was offered when there was no room for it
+  };
+  static constexpr std::uint16_t first_free_mark = tried << 1;
   using RequestState::RequestState;
   [[gnu::always_inline]] QueueableState(LoopCore& core, CallSite site, Here here) noexcept
       : RequestState(core, site, here) {}
@@ -166,7 +171,7 @@ template <class Entry>
 [[gnu::always_inline]] inline void QueueCore::start_entry(Entry& entry, LoopResource* pipeline) {
   ++started_;
   ahead_ = pipeline;
-  entry.mark(RequestState::started);
+  entry.mark(QueueableState::started);
   if (pipeline != nullptr || schedule_begin_of(entry)) [[likely]] {
     entry.start_in_queue();
   } else {

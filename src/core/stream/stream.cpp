@@ -136,17 +136,17 @@ Request<Pdu> begin_pdu(const detail::EnginePlace<detail::StreamCore>& place, Que
 // The usual message, in a function that needs no frame.
 detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSite site) {
   if (detail::StreamCore* const engine = core(); engine != nullptr && format.is_u32be()) [[likely]] {
-    if (auto* const read = engine->begin_placed_read<true>(format, site); read != nullptr) [[likely]]
+    if (auto* const read = engine->begin_leased_read<true>(format, site); read != nullptr) [[likely]]
       return read;
   }
-  return readv_prefixed_slowly(nullptr, format, site).take_state();
+  return begin_prefixed_in_general(nullptr, format, site).take_state();
 }
 
 // The others: what can be read at once without a queue, too, as others than u32be come here.
-[[gnu::noinline]] Request<Pdu> Stream::readv_prefixed_slowly(Queue* queue, detail::PrefixFormat format,
-                                                             CallSite site) {
+[[gnu::noinline]] Request<Pdu> Stream::begin_prefixed_in_general(Queue* queue, detail::PrefixFormat format,
+                                                                 CallSite site) {
   if (detail::StreamCore* const engine = core(); engine != nullptr && queue == nullptr) {
-    if (auto* const read = engine->begin_placed_read<false>(format, site); read != nullptr)
+    if (auto* const read = engine->begin_leased_read<false>(format, site); read != nullptr)
       return Request<Pdu>(read);
     if (auto* const read = engine->begin_waiting_read(format, site); read != nullptr) {
       Request<Pdu> request(read);
@@ -169,7 +169,7 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
     const PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
                               framing.min_body, framing.max_body);
     return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
-                            : readv_prefixed_slowly(queue, format, site);
+                            : begin_prefixed_in_general(queue, format, site);
   }
   return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
 }
@@ -253,27 +253,28 @@ Request<ssize_t> Stream::write_owned(Queue* queue, Pdu&& pdu, CallSite site) {
 }
 
 // Apart, so that the usual write saves no registers for it.
-[[gnu::noinline]] detail::RequestState* Stream::writev_slowly(Queue* queue, std::span<const iovec> vectors,
-                                                              CallSite site) {
+[[gnu::noinline]] detail::RequestState* Stream::begin_writev_in_general(Queue* queue,
+                                                                        std::span<const iovec> vectors,
+                                                                        CallSite site) {
   return start_write(queue, vectors, {}, site).take_state();
 }
 
 detail::RequestState* Stream::begin_writev(std::span<const iovec> vectors, CallSite site) {
   if (detail::StreamCore* const engine = core(); vectors.size() == 1 && engine != nullptr) [[likely]] {
-    if (auto* const write = engine->begin_usual_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
+    if (auto* const write = engine->begin_plain_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
       return write;
   }
-  return writev_slowly(nullptr, vectors, site);
+  return begin_writev_in_general(nullptr, vectors, site);
 }
 
 detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
   detail::StreamCore* const engine = core();
   detail::QueueCore* const order = queue.core();
   if (vectors.size() == 1 && engine != nullptr && order != nullptr) [[likely]] {
-    if (auto* const write = engine->begin_usual_write(order, vectors[0], site); write != nullptr) [[likely]]
+    if (auto* const write = engine->begin_plain_write(order, vectors[0], site); write != nullptr) [[likely]]
       return write;
   }
-  return writev_slowly(&queue, vectors, site);
+  return begin_writev_in_general(&queue, vectors, site);
 }
 
 Request<ssize_t> Stream::write(ByteView bytes, CallSite site) {

@@ -140,13 +140,13 @@ void StreamCore::abort() noexcept {
 
 // At the front, where they are found without a look at what waits.
 void StreamCore::add_control(StreamControl& control) noexcept {
-  control.mark(RequestState::controlling);
+  control.mark(StreamOperation::controlling);
   control.set_stream(this);
   others_.push_front(control);
 }
 
 void StreamCore::remove_control(StreamControl& control) noexcept {
-  control.unmark(RequestState::controlling);
+  control.unmark(StreamOperation::controlling);
   control.set_stream(nullptr);
   control.unlink();
   if (flags_.is_shutting_down) {
@@ -157,7 +157,7 @@ void StreamCore::remove_control(StreamControl& control) noexcept {
 
 StreamControl* StreamCore::find_control(StreamControlKind kind) noexcept {
   for (ListNode* node = others_.first(); node != others_.end(); node = node->next) {
-    if (!static_cast<StreamOperation&>(*node).has(RequestState::controlling)) break;
+    if (!static_cast<StreamOperation&>(*node).has(StreamOperation::controlling)) break;
     auto& control = static_cast<StreamControl&>(*node);
     if (control.kind() == kind) return &control;
   }
@@ -173,7 +173,7 @@ void StreamCore::finish_control(StreamControlKind kind, int err) noexcept {
 
 bool StreamCore::has_waiting() const noexcept {
   return !others_.empty() &&
-         !static_cast<const StreamOperation*>(others_.last())->has(RequestState::controlling);
+         !static_cast<const StreamOperation*>(others_.last())->has(StreamOperation::controlling);
 }
 
 void StreamCore::start_disconnect(StreamDisconnect& control) {
@@ -249,7 +249,7 @@ void StreamCore::start_shutdown(StreamControl& control) {
     err = flags_.write_error;
   }
   // One pump may have told the end, and another one goes on where it was interrupted.
-  const bool is_done = err == EALREADY && flags_.shut_down && control.has(RequestState::of_pump);
+  const bool is_done = err == EALREADY && flags_.shut_down && control.has(StreamOperation::of_pump);
   if (err != 0) {
     control.set_stream(nullptr);
     control.finish(is_done ? 0 : err);
@@ -339,7 +339,7 @@ void StreamCore::cancel_all_but_writes(const QueueCore* kept) {
     if (receiver_ != nullptr && reader()->is_unfinished()) return reader();
     for (ListNode* node = others_.first(); node != others_.end(); node = node->next) {
       auto& operation = static_cast<StreamOperation&>(*node);
-      if (!operation.has(RequestState::controlling) && operation.queue() != kept) return &operation;
+      if (!operation.has(StreamOperation::controlling) && operation.queue() != kept) return &operation;
     }
     return nullptr;
   };

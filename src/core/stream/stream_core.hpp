@@ -69,7 +69,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// Begins a read of a message that lies as a whole in the receive buffer and may stay there, in a state
   /// that was kept: it is finished at once. \return null when it is not so; nothing has happened then.
   template <bool u32be>
-  PrefixedPduState* begin_placed_read(PrefixFormat format, CallSite site) noexcept;
+  PrefixedPduState* begin_leased_read(PrefixFormat format, CallSite site) noexcept;
   /// The same of a read that has to wait for its first byte; the caller goes on with `await_readable()`.
   PrefixedPduState* begin_waiting_read(PrefixFormat format, CallSite site) noexcept;
   /// Puts the operation, which knows this stream, among those that wait in a queue.
@@ -99,7 +99,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// The reader goes, or is finished, without a step of this object.
   void reader_is_over() noexcept;
   /// Moves unread bytes out of the loop's receive buffer.
-  void settle_lease() noexcept override;
+  void move_out_of_lease() noexcept override;
   [[nodiscard]] std::size_t pending_bytes(int& err) noexcept;
 
   // Writes.
@@ -120,7 +120,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// Begins a write as nearly all are: of one vector, alone or with others of its queue, on a stream where
   /// nothing is in its way and nobody counts, in a state that was kept. \return null when it is not so;
   /// nothing has happened then.
-  StreamWrite* begin_usual_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
+  StreamWrite* begin_plain_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
   /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
   [[nodiscard]] bool goes_on_writing() const noexcept {
     return is_open() && flags_.flush_scheduled && !flags_.write_blocked;

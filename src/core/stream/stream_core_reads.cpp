@@ -253,7 +253,7 @@ void StreamCore::free_unread() noexcept {
   owns_unread_ = false;
 }
 
-void StreamCore::settle_lease() noexcept {
+void StreamCore::move_out_of_lease() noexcept {
   if (unread_ == nullptr || owns_unread_) return;
   UnreadBlock* const block = allocate_unread(unread_->size());
   if (block == nullptr) return;

@@ -52,7 +52,7 @@ void StreamCore::release_writing() noexcept { extras_->writing_claimed = false; 
 bool StreamCore::is_claimed() const noexcept { return extras_ != nullptr && extras_->writing_claimed; }
 
 bool StreamCore::is_claimed_by_another(const StreamOperation& operation) const noexcept {
-  return is_claimed() && !operation.has(RequestState::of_pump);
+  return is_claimed() && !operation.has(StreamOperation::of_pump);
 }
 
 void StreamCore::drop_write(StreamWrite& write) noexcept {

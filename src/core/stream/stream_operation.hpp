@@ -15,6 +15,11 @@ class StreamCore;
 /// or among those that wait in a queue. The loop's list of what is in progress need not have it then.
 class StreamOperation : public QueueableState {
  public:
+  enum StreamMark : std::uint16_t {
+    controlling = QueueableState::first_free_mark,  ///< at the front of `others_`: works on the whole stream
+    of_pump = controlling << 1,  ///< a pump's: its write may end after any byte, as it is no message
+  };
+  static constexpr std::uint16_t first_free_mark = of_pump << 1;
   static constexpr bool is_listed = false;
   [[gnu::always_inline]] StreamOperation(LoopCore& core, CallSite site) noexcept
       : QueueableState(core, site, Here{}) {}
@@ -39,6 +44,12 @@ class StreamOperation : public QueueableState {
 /// A request that takes bytes from a stream.
 class StreamRead : public StreamOperation {
  public:
+  enum ReadMark : std::uint16_t {
+    asking = StreamOperation::first_free_mark,  ///< its next step is code of the user that the loop will call
+    given_back = asking << 1,                   ///< its bytes are the stream's again
+    buffered = given_back << 1,                 ///< takes its first bytes out of the receive buffer
+  };
+  static_assert(buffered < 1U << mark_bits);
   [[gnu::always_inline]] StreamRead(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
     mark(plain_delivery);
   }

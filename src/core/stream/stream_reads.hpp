@@ -85,14 +85,16 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
     PduAccess::set_note(value_, std::bit_cast<std::uint64_t>(format));
   }
   /// Its message is kept in the chunk that was read into last. The caller sees to all else.
-  [[gnu::always_inline]] void take_kept(std::byte* place, std::uint32_t size,
-                                        std::uint32_t header_size) noexcept {
+  [[gnu::always_inline]] void place_message(std::byte* place, std::uint32_t size,
+                                            std::uint32_t header_size) noexcept {
     PduAccess::place(value_, place, size, header_size);
   }
 
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return PduAccess::is_bare(value_) && !has_callback(); }
+  [[nodiscard]] bool has_nothing_to_destroy() const noexcept {
+    return PduAccess::is_bare(value_) && !has_callback();
+  }
 
  private:
   /// While the message has no place.
@@ -105,8 +107,8 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   void take(std::size_t bytes);
   /// Where the next bytes of a message go whose header is known. Never empty while it is incomplete.
   [[nodiscard]] std::span<std::byte> room() noexcept;
-  /// Bytes of the header while the size is not known, in `own_word()`.
-  [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&own_word()); }
+  /// Bytes of the header while the size is not known, in `spare_word()`.
+  [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&spare_word()); }
   /// Of the whole message; 0 until the header is known.
   [[nodiscard]] std::uint32_t size() const noexcept { return PduAccess::size(value_); }
   bool keep_all(const std::byte* bytes, std::uint32_t size) noexcept;
@@ -206,7 +208,7 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
 
 // Calls nothing, so that it needs no frame.
 template <bool u32be>
-[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_placed_read(PrefixFormat format,
+[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_leased_read(PrefixFormat format,
                                                                               CallSite site) noexcept {
   if (receiver_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
     return nullptr;
@@ -220,8 +222,9 @@ template <bool u32be>
     return nullptr;
   core_->state_cache().take(StateCache::prefixed_pdu);
   core_->keep_message();
-  read->begin_again(*core_, site, ReadyNode::Phase::finished, RequestState::plain_delivery, size);
-  read->take_kept(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
+  read->begin_again(*core_, site, ReadyNode::Phase::finished,
+                    RequestState::marks(RequestState::plain_delivery), size);
+  read->place_message(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
   read->set_stream(this);
   receiver_ = read;
   bytes.begin += size;
@@ -237,11 +240,10 @@ template <bool u32be>
                                                                                CallSite site) noexcept {
   if (!is_open() || receiver_ != nullptr || unread_ != nullptr || read_error_ != 0) return nullptr;
   auto* const read = core_->state_cache().first<PrefixedPduState>();
-  if (read == nullptr || !core_->is_attentive()) return nullptr;
+  if (read == nullptr || !core_->drain_is_due()) return nullptr;
   core_->state_cache().take(StateCache::prefixed_pdu);
   read->begin_again(*core_, site, ReadyNode::Phase::in_progress,
-                    static_cast<RequestState::Marks>(RequestState::plain_delivery | RequestState::buffered),
-                    0);
+                    RequestState::marks(RequestState::plain_delivery, StreamRead::buffered), 0);
   read->expect(format);
   read->set_stream(this);
   receiver_ = read;

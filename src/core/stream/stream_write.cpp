@@ -77,8 +77,6 @@ void StreamWrite::interrupt(int err) {
 void StreamWrite::on_deadline() {
   if (stream() != nullptr && (queue() == nullptr || is_started()) && stream()->goes_on_writing()) {
     postpone_deadline();
-  } else if (is_compound()) {
-    interrupt(ETIMEDOUT);
   } else {
     StreamOperation::on_deadline();
   }

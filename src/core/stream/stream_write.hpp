@@ -19,6 +19,10 @@ namespace tsock::detail {
 /// counterpart.
 class StreamWrite : public StreamOperation {
  public:
+  enum WriteMark : std::uint16_t {
+    compound = StreamOperation::first_free_mark,  ///< of more than one vector, or with descriptors
+    with_block = compound << 1,  ///< of more than two vectors, which lie in a block of the pool
+  };
   static constexpr StateCache::Kind cached_as = StateCache::stream_write;
   [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
     set_result_place(transferred_place());
@@ -96,7 +100,7 @@ class StreamWrite : public StreamOperation {
 
  protected:
   /// Whether the destructor would find nothing to do.
-  [[nodiscard]] bool is_bare() const noexcept { return !has(compound) && !has_callback(); }
+  [[nodiscard]] bool has_nothing_to_destroy() const noexcept { return !has(compound) && !has_callback(); }
 
  private:
   /// What stands in front of vectors in a block of the pool.
@@ -111,8 +115,8 @@ class StreamWrite : public StreamOperation {
   void on_delivery() noexcept override { leave_queue(); }
   void on_abandon() noexcept override;
 
-  std::uint32_t& behind_count() noexcept { return own_word(); }
-  [[nodiscard]] std::uint32_t behind_count() const noexcept { return own_word(); }
+  std::uint32_t& behind_count() noexcept { return spare_word(); }
+  [[nodiscard]] std::uint32_t behind_count() const noexcept { return spare_word(); }
   [[nodiscard]] const iovec* rest() const noexcept { return has(with_block) ? list_.next : &second_; }
 
   // Place and size of the front are not together: two words that were stored one by one and are loaded as one
@@ -163,7 +167,7 @@ inline void StreamCore::append_write(StreamWrite& write) {
 }
 
 // Calls nothing, so that it needs no frame.
-[[gnu::always_inline]] inline StreamWrite* StreamCore::begin_usual_write(QueueCore* queue,
+[[gnu::always_inline]] inline StreamWrite* StreamCore::begin_plain_write(QueueCore* queue,
                                                                          const iovec& vector,
                                                                          CallSite site) noexcept {
   if (vector.iov_len - 1 >= most_bytes || !is_usual()) [[unlikely]]
@@ -171,11 +175,12 @@ inline void StreamCore::append_write(StreamWrite& write) {
   if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
     return nullptr;
   auto* const write = core_->state_cache().first<StreamWrite>();
-  if (write == nullptr || !core_->is_attentive()) [[unlikely]]
+  if (write == nullptr || !core_->drain_is_due()) [[unlikely]]
     return nullptr;
   core_->state_cache().take(StateCache::stream_write);
-  write->begin_again(*core_, site, ReadyNode::Phase::in_progress,
-                     queue != nullptr ? RequestState::started : RequestState::no_marks, 0);
+  write->begin_again(
+      *core_, site, ReadyNode::Phase::in_progress,
+      queue != nullptr ? RequestState::marks(QueueableState::started) : RequestState::MarkSet::none, 0);
   write->set_vector(vector);
   if (queue != nullptr) queue->add_following(*write);
   place_write(*write);
