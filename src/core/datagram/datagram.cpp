@@ -5,6 +5,7 @@
 
 #include "core/datagram/datagram_core.hpp"
 #include "core/loop/engine_place.hpp"
+#include "core/loop/recyclable.hpp"
 
 namespace tsock {
 

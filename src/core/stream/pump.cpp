@@ -8,6 +8,7 @@
 #include <tsock/pump.hpp>
 #include <utility>
 
+#include "core/loop/recyclable.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"

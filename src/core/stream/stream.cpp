@@ -6,6 +6,8 @@
 #include <tsock/stream.hpp>
 
 #include "core/loop/engine_place.hpp"
+#include "core/loop/recyclable.hpp"
+#include "core/stream/short_ways.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
 #include "core/stream/stream_reads.hpp"

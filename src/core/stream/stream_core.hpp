@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -40,6 +41,29 @@ class StreamFollower : public ListNode {
   }
 };
 
+/// What a write looks at, in one word, so that one look is enough. The members have types of one size, so
+/// that they share it in every ABI.
+struct StreamFlags {
+  /// A disconnected one is closed, but the completion was not delivered yet.
+  enum class State : std::uint32_t { open, disconnecting, closed, disconnected };
+  static constexpr unsigned error_bits = 16;
+  static constexpr unsigned largest_error = (1U << error_bits) - 1;
+
+  std::uint32_t write_error : error_bits = 0;
+  State state : 2 = State::open;
+  std::uint32_t shut_down : 1 = 0;
+  std::uint32_t is_shutting_down : 1 = 0;
+  std::uint32_t write_blocked : 1 = 0;
+  std::uint32_t flush_scheduled : 1 = 0;
+  std::uint32_t has_extras : 1 = 0;
+  std::uint32_t writes_adjoin : 1 = 0;  ///< each has one vector, which begins where the one before it ends
+  std::uint32_t unused : 8 = 0;
+
+  [[nodiscard]] bool has_any(StreamFlags flags) const noexcept {
+    return (std::bit_cast<std::uint32_t>(*this) & std::bit_cast<std::uint32_t>(flags)) != 0;
+  }
+};
+
 /// The engine behind a Stream: checks, the one-in-flight rule, unread bytes, error latches, gathering of
 /// writes. It runs no code of the user; all completions go through the loop's ready list.
 class StreamCore final : public LoopResource, public StreamEvents {
@@ -66,11 +90,14 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// The two halves of it for a read in a queue: takes the place of the reader, or fails; then begins.
   void reserve_read(StreamRead& read);
   void begin_reserved_read(StreamRead& read);
-  /// Begins a read of a message that lies as a whole in the receive buffer and may stay there, in a state
-  /// that was kept: it is finished at once. \return null when it is not so; nothing has happened then.
+  /// Whether a read may take the place of the reader; otherwise `refuse_read()` knows why.
+  [[nodiscard]] bool may_begin_read() const noexcept { return is_open() && receiver_ == nullptr; }
+  /// Whether there is nothing for a reader before the next event.
+  [[nodiscard]] bool must_wait() const noexcept { return unread_ == nullptr && read_error_ == 0; }
+  /// See short_ways.hpp.
   template <bool u32be>
   PrefixedPduState* begin_leased_read(PrefixFormat format, CallSite site) noexcept;
-  /// The same of a read that has to wait for its first byte; the caller goes on with `await_readable()`.
+  /// The same; the caller goes on with `await_readable()`.
   PrefixedPduState* begin_waiting_read(PrefixFormat format, CallSite site) noexcept;
   /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept { others_.push_back(operation); }
@@ -105,21 +132,17 @@ class StreamCore final : public LoopResource, public StreamEvents {
   // Writes.
   /// The check and the place in the order of writes; fails the write otherwise.
   void start_write(StreamWrite& write);
-  /// Whether a write can be begun at all.
-  [[nodiscard]] bool may_write() const noexcept {
-    return flags_.state == State::open && flags_.write_error == 0 && !flags_.shut_down &&
-           !flags_.is_shutting_down;
-  }
+  /// Whether a write of that queue, or of none, may be begun when no pump has claimed the stream; otherwise
+  /// `refuse_write()` knows why.
+  [[nodiscard]] bool may_begin_write(const QueueCore* queue) const noexcept;
   /// Whether writes are under way that are not of that queue, if it is one.
-  [[nodiscard]] bool is_writing_for_another(const QueueCore* queue) noexcept;
+  [[nodiscard]] bool is_writing_for_another(const QueueCore* queue) const noexcept;
   void append_write(StreamWrite& write);
   /// From here to `release_writing()` nobody but a pump writes, also while nothing is in flight.
   /// \return whether it was free.
   [[nodiscard]] bool claim_writing();
   void release_writing() noexcept;
-  /// Begins a write as nearly all are: of one vector, alone or with others of its queue, on a stream where
-  /// nothing is in its way and nobody counts, in a state that was kept. \return null when it is not so;
-  /// nothing has happened then.
+  /// See short_ways.hpp.
   StreamWrite* begin_plain_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
   /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
   [[nodiscard]] bool goes_on_writing() const noexcept {
@@ -181,23 +204,23 @@ class StreamCore final : public LoopResource, public StreamEvents {
   void for_each_request(void (*visit)(void* context, RequestState& state), void* context) override;
 
  private:
-  /// A disconnected one is closed, but the completion was not delivered yet.
-  enum class State : std::uint8_t { open, disconnecting, closed, disconnected };
+  using Flags = StreamFlags;
+  using State = StreamFlags::State;
   struct Extras;
 
-  static constexpr unsigned error_bits = 16;
-  static constexpr unsigned largest_error = (1U << error_bits) - 1;
-  /// What a write looks at, in one word, so that one look is enough.
-  struct Flags {
-    unsigned write_error : error_bits = 0;
-    State state : 2 = State::open;
-    bool shut_down : 1 = false;
-    bool is_shutting_down : 1 = false;
-    bool write_blocked : 1 = false;
-    bool flush_scheduled : 1 = false;
-    bool has_extras : 1 = false;
-    bool writes_adjoin : 1 = false;  ///< each has one vector, which begins where the one before it ends
-  };
+  static constexpr unsigned error_bits = Flags::error_bits;
+  static constexpr unsigned largest_error = Flags::largest_error;
+  static constexpr auto any_state = static_cast<State>(3);
+  /// What refuses a write.
+  static constexpr Flags refusals{
+      .write_error = largest_error, .state = any_state, .shut_down = 1, .is_shutting_down = 1};
+  /// What may hold one up, or count it, as well.
+  static constexpr Flags hindrances{.write_error = largest_error,
+                                    .state = any_state,
+                                    .shut_down = 1,
+                                    .is_shutting_down = 1,
+                                    .write_blocked = 1,
+                                    .has_extras = 1};
   /// As it is kept. errno values are small; what else a backend gives becomes EIO.
   [[nodiscard]] static unsigned fitting(int err) noexcept;
 
@@ -205,7 +228,6 @@ class StreamCore final : public LoopResource, public StreamEvents {
   /// Its receiver.
   [[nodiscard]] StreamRead* reader() const noexcept { return static_cast<StreamRead*>(receiver_); }
   static StreamWrite& write_at(ListNode& node) noexcept;
-  [[nodiscard]] bool is_usual() const noexcept;
   void place_write(StreamWrite& write) noexcept;
   Extras& extras();
   void schedule_flush() noexcept {
@@ -217,7 +239,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
   void flush();
   void flush_before_next_turn();
   void refuse_read(StreamRead& read);
-  void refuse_write(StreamWrite& write, bool busy);
+  void refuse_write(StreamWrite& write);
   [[nodiscard]] bool is_claimed() const noexcept;
   [[nodiscard]] bool is_claimed_by_another(const StreamOperation& operation) const noexcept;
   void readable_already(Readiness readiness) noexcept;
@@ -292,7 +314,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
 // For each kind of read, as what lies in memory is served by direct calls.
 template <class Read>
 [[gnu::always_inline]] inline void StreamCore::start_read(Read& read) {
-  if (!is_open() || receiver_ != nullptr) [[unlikely]] {
+  if (!may_begin_read()) [[unlikely]] {
     refuse_read(read);
     return;
   }
@@ -307,7 +329,7 @@ template <class Read>
   }
   read.on_reading();
   // A new reader waits for the event instead of asking the kernel in vain.
-  if (read_error_ == 0 && unread_ == nullptr && read.can_take()) [[likely]] {
+  if (must_wait() && read.can_take()) [[likely]] {
     await_readable();
   } else {
     serve_reader(false);

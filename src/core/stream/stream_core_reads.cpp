@@ -117,7 +117,7 @@ bool StreamCore::has_late_reader() const noexcept {
 }
 
 void StreamCore::reserve_read(StreamRead& read) {
-  if (!is_open() || receiver_ != nullptr) {
+  if (!may_begin_read()) {
     refuse_read(read);
   } else {
     receiver_ = &read;

@@ -18,11 +18,11 @@ constexpr unsigned calls_per_flush = 4;
 
 }  // namespace
 
-void StreamCore::refuse_write(StreamWrite& write, bool busy) {
+void StreamCore::refuse_write(StreamWrite& write) {
   int err = EPIPE;
   if (is_disconnecting()) {
     err = ECONNABORTED;
-  } else if (busy) {
+  } else if (is_writing_for_another(write.queue()) || is_claimed_by_another(write)) {
     err = EBUSY;
   } else if (flags_.state == State::closed) {
     err = ENOTCONN;

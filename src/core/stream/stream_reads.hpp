@@ -206,48 +206,4 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   return feed_part(bytes);
 }
 
-// Calls nothing, so that it needs no frame.
-template <bool u32be>
-[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_leased_read(PrefixFormat format,
-                                                                              CallSite site) noexcept {
-  if (receiver_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
-    return nullptr;
-  UnreadBytes& bytes = core_->leased_bytes();
-  const std::uint32_t size =
-      u32be ? format.message_size_u32be(bytes.bytes()) : format.message_size(bytes.bytes());
-  if (size == 0 || size > bytes.size() || !core_->receive_buffer().may_stay(size)) [[unlikely]]
-    return nullptr;
-  auto* const read = core_->state_cache().first<PrefixedPduState>();
-  if (read == nullptr) [[unlikely]]
-    return nullptr;
-  core_->state_cache().take(StateCache::prefixed_pdu);
-  core_->keep_message();
-  read->begin_again(*core_, site, ReadyNode::Phase::finished,
-                    RequestState::marks(RequestState::plain_delivery), size);
-  read->place_message(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
-  read->set_stream(this);
-  receiver_ = read;
-  bytes.begin += size;
-  if (bytes.begin == bytes.end) {
-    core_->end_lease(*this);
-    unread_ = nullptr;
-  }
-  core_->list_ready(*read);
-  return read;
-}
-
-[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_waiting_read(PrefixFormat format,
-                                                                               CallSite site) noexcept {
-  if (!is_open() || receiver_ != nullptr || unread_ != nullptr || read_error_ != 0) return nullptr;
-  auto* const read = core_->state_cache().first<PrefixedPduState>();
-  if (read == nullptr || !core_->drain_is_due()) return nullptr;
-  core_->state_cache().take(StateCache::prefixed_pdu);
-  read->begin_again(*core_, site, ReadyNode::Phase::in_progress,
-                    RequestState::marks(RequestState::plain_delivery, StreamRead::buffered), 0);
-  read->expect(format);
-  read->set_stream(this);
-  receiver_ = read;
-  return read;
-}
-
 }  // namespace tsock::detail

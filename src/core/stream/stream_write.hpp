@@ -151,52 +151,19 @@ inline void StreamCore::append_write(StreamWrite& write) {
   schedule_flush();
 }
 
-[[gnu::always_inline]] inline bool StreamCore::is_usual() const noexcept {
-  constexpr Flags unusual{.write_error = largest_error,
-                          .state = static_cast<State>(3),
-                          .shut_down = true,
-                          .is_shutting_down = true,
-                          .write_blocked = true,
-                          .has_extras = true};
-  return (std::bit_cast<std::uint32_t>(flags_) & std::bit_cast<std::uint32_t>(unusual)) == 0;
-}
-
 // All of them are of one queue; the last one is looked at next anyway.
-[[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) noexcept {
-  return !writes_.empty() && (queue == nullptr || write_at(*writes_.last()).queue() != queue);
+[[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) const noexcept {
+  return !writes_.empty() &&
+         (queue == nullptr || static_cast<const StreamWrite&>(*writes_.last()).queue() != queue);
 }
 
-// Calls nothing, so that it needs no frame.
-[[gnu::always_inline]] inline StreamWrite* StreamCore::begin_plain_write(QueueCore* queue,
-                                                                         const iovec& vector,
-                                                                         CallSite site) noexcept {
-  if (vector.iov_len - 1 >= most_bytes || !is_usual()) [[unlikely]]
-    return nullptr;
-  if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
-    return nullptr;
-  auto* const write = core_->state_cache().first<StreamWrite>();
-  if (write == nullptr || !core_->drain_is_due()) [[unlikely]]
-    return nullptr;
-  core_->state_cache().take(StateCache::stream_write);
-  write->begin_again(
-      *core_, site, ReadyNode::Phase::in_progress,
-      queue != nullptr ? RequestState::marks(QueueableState::started) : RequestState::MarkSet::none, 0);
-  write->set_vector(vector);
-  if (queue != nullptr) queue->add_following(*write);
-  place_write(*write);
-  core_->add_output(vector.iov_len);
-  if (!flags_.flush_scheduled) {
-    core_->list_flush(*this);
-    flags_.flush_scheduled = true;
-  }
-  return write;
+inline bool StreamCore::may_begin_write(const QueueCore* queue) const noexcept {
+  return !flags_.has_any(refusals) && !is_writing_for_another(queue);
 }
 
 inline void StreamCore::start_write(StreamWrite& write) {
-  const bool busy =
-      is_writing_for_another(write.queue()) || (flags_.has_extras && is_claimed_by_another(write));
-  if (busy || !may_write()) [[unlikely]] {
-    refuse_write(write, busy);
+  if (!may_begin_write(write.queue()) || (flags_.has_extras && is_claimed_by_another(write))) [[unlikely]] {
+    refuse_write(write);
   } else {
     append_write(write);
   }

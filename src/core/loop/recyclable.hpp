@@ -1,0 +1,50 @@
+#pragma once
+
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "core/loop/loop_core.hpp"
+
+namespace tsock::detail {
+
+/// A state as `Pooled`, of the operations that run for every message: it is kept for the next one, if
+/// `has_nothing_to_destroy()`, which is to say that its destructor would find nothing to do.
+template <class S>
+class Recyclable final : public S {
+ public:
+  using S::S;
+
+ private:
+  void free() noexcept override {
+    if (StateCache& cache = this->core().state_cache(); this->has_nothing_to_destroy() && cache.is_on())
+        [[likely]] {
+      cache.keep(S::cached_as, *this, sizeof(Recyclable));
+    } else {
+      destroy_and_free();
+    }
+  }
+  [[gnu::noinline]] void destroy_and_free() noexcept {
+    LoopCore& core = this->core();
+    this->~Recyclable();
+    core.deallocate(static_cast<void*>(this), sizeof(Recyclable));
+  }
+};
+
+/// `make_state()` for them, in the memory of one that was kept, if there is one.
+template <class S, class... Args>
+S* make_recyclable(LoopCore& core, Args&&... args) {
+  static_assert(std::is_nothrow_constructible_v<Recyclable<S>, LoopCore&, Args...>);
+  StateCache& cache = core.state_cache();
+  void* block = cache.first<Recyclable<S>>();
+  if (block != nullptr) {
+    cache.take(S::cached_as);
+  } else {
+    block = core.allocate(sizeof(Recyclable<S>));
+  }
+  auto* const state = ::new (block) Recyclable<S>(core, std::forward<Args>(args)...);
+  state->enter_loop(S::is_listed);
+  return state;
+}
+
+}  // namespace tsock::detail

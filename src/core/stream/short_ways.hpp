@@ -1,0 +1,115 @@
+#pragma once
+
+// The short ways: how nearly every message is read and written. Included by the front only.
+//
+// Each of the three functions looks first and acts then. It looks at few words, which lie together for it,
+// and when it finds anything but the plain case it returns null and has done nothing: the caller then takes
+// the general way (`StreamCore::start_read()` and `start_write()`), which checks everything, tells the error,
+// and does the same where nothing is wrong. When the look is over it acts without calling a function, so that
+// it needs no frame, and the state goes to the Request in a register.
+//
+// begin_leased_read(): the message is in the receive buffer as a whole. The read begins its life finished.
+//
+// begin_waiting_read(): nothing is there. The read becomes the reader and waits for its first byte.
+//
+// begin_plain_write(): one vector, alone or behind others of its queue, on a stream that nothing holds up.
+//
+// What makes the look short:
+//   - A state comes out of the StateCache. The cache is empty while the loop is traced and once it is closed,
+//     so there is nothing else to ask for either, and nothing of the state is set that `begin_again()` need
+//     not set.
+//   - A lease says that the stream is open and that no error has been latched for reads: whatever closes the
+//     stream or latches an error of its bytes frees the unread bytes, and with them the lease. (An error of
+//     the connection comes behind the bytes.)
+//   - All that a write looks at are bits of one word (`StreamCore::Flags`): one test answers for the stream.
+//   - While `drain_is_due()`, which a lease implies, lists of the loop need no wake-up.
+//
+// Each rule is in one predicate, which the general way uses, too: `may_begin_read()`, `must_wait()` and
+// `may_begin_write()`. Where a short way knows the answer from something else, it asserts the predicate: a
+// rule that changes there and not here fails in debug builds.
+
+#include <cassert>
+
+#include "core/loop/recyclable.hpp"
+#include "core/stream/stream_core.hpp"
+#include "core/stream/stream_reads.hpp"
+#include "core/stream/stream_write.hpp"
+
+namespace tsock::detail {
+
+// Twice: for the usual prefix, of four bytes in network order, the leaf needs 2.6 % fewer instructions for a
+// message (64 connections with 32 messages each) than one that knows them all.
+template <bool u32be>
+[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_leased_read(PrefixFormat format,
+                                                                              CallSite site) noexcept {
+  if (receiver_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
+    return nullptr;
+  UnreadBytes& bytes = core_->leased_bytes();
+  const std::uint32_t size =
+      u32be ? format.message_size_u32be(bytes.bytes()) : format.message_size(bytes.bytes());
+  if (size == 0 || size > bytes.size() || !core_->receive_buffer().may_stay(size)) [[unlikely]]
+    return nullptr;
+  auto* const read = core_->state_cache().first<PrefixedPduState>();
+  if (read == nullptr) [[unlikely]]
+    return nullptr;
+  assert(may_begin_read() && !must_wait() && core_->drain_is_due());
+
+  core_->state_cache().take(StateCache::prefixed_pdu);
+  core_->keep_message();
+  read->begin_again(*core_, site, ReadyNode::Phase::finished,
+                    RequestState::marks(RequestState::plain_delivery), size);
+  read->place_message(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
+  read->set_stream(this);
+  receiver_ = read;
+  bytes.begin += size;
+  if (bytes.begin == bytes.end) {
+    core_->end_lease(*this);
+    unread_ = nullptr;
+  }
+  core_->list_ready(*read);
+  return read;
+}
+
+[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_waiting_read(PrefixFormat format,
+                                                                               CallSite site) noexcept {
+  if (!may_begin_read() || !must_wait()) return nullptr;
+  auto* const read = core_->state_cache().first<PrefixedPduState>();
+  if (read == nullptr || !core_->drain_is_due()) return nullptr;
+
+  core_->state_cache().take(StateCache::prefixed_pdu);
+  read->begin_again(*core_, site, ReadyNode::Phase::in_progress,
+                    RequestState::marks(RequestState::plain_delivery, StreamRead::buffered), 0);
+  read->expect(format);
+  read->set_stream(this);
+  receiver_ = read;
+  return read;
+}
+
+[[gnu::always_inline]] inline StreamWrite* StreamCore::begin_plain_write(QueueCore* queue,
+                                                                         const iovec& vector,
+                                                                         CallSite site) noexcept {
+  if (vector.iov_len - 1 >= most_bytes || flags_.has_any(hindrances)) [[unlikely]]
+    return nullptr;
+  if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
+    return nullptr;
+  auto* const write = core_->state_cache().first<StreamWrite>();
+  if (write == nullptr || !core_->drain_is_due()) [[unlikely]]
+    return nullptr;
+  assert(may_begin_write(queue));
+
+  core_->state_cache().take(StateCache::stream_write);
+  write->begin_again(
+      *core_, site, ReadyNode::Phase::in_progress,
+      queue != nullptr ? RequestState::marks(QueueableState::started) : RequestState::MarkSet::none, 0);
+  write->set_vector(vector);
+  if (queue != nullptr) queue->add_following(*write);
+  place_write(*write);
+  core_->add_output(vector.iov_len);
+  if (!flags_.flush_scheduled) {
+    core_->list_flush(*this);
+    flags_.flush_scheduled = true;
+  }
+  return write;
+}
+
+}  // namespace tsock::detail
