@@ -27,7 +27,7 @@ int main() {
   loop->sleep(std::chrono::milliseconds(30)).detach([](auto&) { std::puts("tsock's request"); });
 
   uv_run(&uv, UV_RUN_DEFAULT);  // returns when neither has anything left to do
-  loop->rethrow();              // what a callback threw, if anything
+  loop->rethrow();              // throws what a callback has thrown, if anything
 
   loop.reset();
   uv_run(&uv, UV_RUN_DEFAULT);  // tsock's handles close

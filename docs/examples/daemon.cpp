@@ -1,6 +1,6 @@
-// A daemon: a table of keys and values, spoken to in lines ("set key value", "get key", "quit").
+// A daemon: a table of keys and values with a line protocol ("set key value", "get key", "quit").
 //   daemon [address] [idle seconds]      daemon 127.0.0.1:7000 300      daemon unix:/run/table
-// SIGTERM and SIGINT end it in order: what is being answered goes out first; a second signal ends it at once.
+// SIGTERM and SIGINT end it in order: answers under way go out first; a second signal ends it at once.
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -20,7 +20,7 @@ namespace {
 struct Config {
   tsock::Address address;
   std::chrono::seconds idle{300};
-  std::chrono::seconds grace{30};  // for the last replies of a session that ends, and for a slow client
+  std::chrono::seconds grace{30};  // for the last replies of an ending session, and for a slow client
   std::size_t max_line = 4096;
 };
 
@@ -30,7 +30,7 @@ class Session {
  public:
   Session(Server& server, tsock::Stream stream) : server_(server), stream_(std::move(stream)) {}
   void start();
-  // No further line is read; the replies under way go out, then the session is gone.
+  // Reads no further line; replies under way go out, then the session is destroyed.
   void finish();
 
  private:
@@ -101,7 +101,7 @@ class Server {
     listener_ = tsock::Listener();
     signals_.clear();
     if (sessions_.empty()) return;
-    // Nothing is called back from inside finish(), so no session goes while this runs.
+    // finish() calls nothing back, so no session is destroyed while this runs.
     for (auto& [key, session] : sessions_) session->finish();
     for (const int signum : {SIGTERM, SIGINT}) wait_for(signum);
   }
@@ -158,7 +158,7 @@ std::string Session::answer(std::string_view line) {
 }
 
 void Session::reply(std::string text) {
-  // On the heap: the characters must not move before the write is over, and those of a short string would.
+  // On the heap: the characters must not move until the write has ended, and those of a short string would.
   auto bytes = std::make_unique<std::string>(std::move(text));
   auto writing = stream_.write(replies_, *bytes);
   std::move(writing).detach([bytes = std::move(bytes)](auto&) {});
@@ -167,7 +167,7 @@ void Session::reply(std::string text) {
 void Session::finish() {
   if (std::exchange(finishing_, true)) return;
   reading_ = {};
-  // What the client still sends is read and dropped: a socket that is closed with it resets the connection.
+  // Reads and drops what the client still sends: closing a socket with unread bytes resets the connection.
   const tsock::DisconnectOptions options{.linger_time = server_.config().grace};
   disconnecting_ = std::move(stream_).disconnect(std::move(replies_), options);
   disconnecting_.set_callback([this](auto&) { server_.remove(*this); });

@@ -1,5 +1,5 @@
 // Questions and answers over datagrams. With an address it is a server; without one it tests itself, over a
-// net in memory that loses, doubles and reorders.
+// network in memory that loses, duplicates and reorders.
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -11,7 +11,7 @@
 
 namespace {
 
-// Sends everything back to where it came from.
+// Sends every datagram back to its sender.
 class Echo {
  public:
   explicit Echo(tsock::Datagram socket) : socket_(std::move(socket)) {}
@@ -39,7 +39,7 @@ class Echo {
   tsock::Request<tsock::ReceivedDatagram> receiving_;
 };
 
-// Asks until the answer has come: either way may lose it.
+// Repeats the question until the answer arrives: both directions may lose datagrams.
 class Ask : public tsock::Operation<std::string> {
  public:
   static constexpr const char* name = "ask";
@@ -50,7 +50,7 @@ class Ask : public tsock::Operation<std::string> {
       error(ETIMEDOUT);
       return;
     }
-    // Whether it left says little; what counts is the answer.
+    // A sent datagram proves nothing; only the answer counts.
     sending_ = socket_.sendto(question_);
     listen();
   }
@@ -64,7 +64,7 @@ class Ask : public tsock::Operation<std::string> {
     receiving_.set_callback([this](auto& request) {
       int err = 0;
       const tsock::ReceivedInto received = request.recv(err);
-      if (err != 0) return start();  // ETIMEDOUT, or ECONNREFUSED when nobody is there yet
+      if (err != 0) return start();  // ETIMEDOUT, or ECONNREFUSED while there is no server yet
       const std::string_view answer(reinterpret_cast<const char*>(buffer_.data()), received.size);
       if (received.truncated() || answer != question_) return listen();  // to an earlier question
       done(std::string(answer));

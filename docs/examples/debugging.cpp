@@ -1,4 +1,4 @@
-// What is going on? The requests in progress, every step of every request, the counters, the log.
+// Introspection: the requests in progress, every step of every request, the counters, the log.
 #include <array>
 #include <chrono>
 #include <cstddef>

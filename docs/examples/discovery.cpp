@@ -1,4 +1,4 @@
-// Finding each other: a question to a multicast group, and answers that tell by which interface it came.
+// Discovery: a question to a multicast group, and answers that name the interface it arrived on.
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   // An interface by its number; 1 is the loopback. The group is for a site's own use (RFC 2365).
   const unsigned interface_index = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 1;
   tsock::DatagramOptions options;
-  options.reuse_address = true;  // others on this host hear the group too
+  options.reuse_address = true;  // others on this host receive the group, too
   options.receive_info = true;
   const auto group = tsock::Address::inet_from_strings("ipv4", "239.255.42.99", 0, err);
   tsock::Datagram hearer = tsock::Datagram::udp(loop, group, {}, options, err);

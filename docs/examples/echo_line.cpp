@@ -1,4 +1,4 @@
-// Sends every line back, however many a client sends before it reads. Try: printf 'a\nb\n' | nc -N localhost
+// Echoes every line, however many a client sends before it reads. Try: printf 'a\nb\n' | nc -N localhost
 // 7000
 #include <cstdio>
 #include <tsock/tsock.hpp>
@@ -23,7 +23,7 @@ class Session {
   }
 
  private:
-  // The replies that still wait go out first, then the peer sees the end; the loop sees to that.
+  // Waiting replies go out first, then the peer sees the end; the loop takes care of both.
   void end() {
     std::move(stream_).disconnect(std::move(replies_)).detach();
     delete this;

@@ -1,4 +1,4 @@
-// Half-close: the client ends its side, the server sees the end, answers all the same, and disconnects.
+// Half-close: the client ends its side, the server sees the end, still answers, and disconnects.
 #include <array>
 #include <cstddef>
 #include <cstdio>

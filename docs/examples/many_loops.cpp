@@ -22,7 +22,7 @@
 
 namespace {
 
-// FNV-1a, 256 times over.
+// FNV-1a, repeated 256 times.
 std::uint64_t digest(std::span<const std::byte> bytes) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (int round = 0; round < 256; ++round) {
@@ -42,11 +42,11 @@ class Session {
     reading_.set_callback([this, on_end](tsock::Request<tsock::Pdu>& request) {
       int err = 0;
       tsock::Pdu pdu = request.recv(err);
-      if (err != 0) {  // the replies that still wait go out first; the loop sees to that
+      if (err != 0) {  // waiting replies go out first; the loop takes care of it
         std::move(stream_).disconnect(std::move(replies_)).detach();
         return on_end();
       }
-      // The reply takes the place of the message.
+      // The reply overwrites the message.
       const std::span<std::byte> reply = pdu.bytes().first(12);
       std::uint64_t value = digest(pdu.body());
       for (std::size_t i = reply.size(); i-- > 4; value >>= 8U)
@@ -77,7 +77,7 @@ class Worker {
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
-  // From here on the loop belongs to its thread; post() alone may be called from another.
+  // From here on the loop belongs to its thread; only post() may be called from another.
   void start() {
     thread_ = std::thread([this] { loop_.run(); });
   }

@@ -1,4 +1,4 @@
-// A stream of one's own: every byte is combined with a key on its way through the stream below.
+// A user-defined stream: combines every byte with a key on its way through the stream below.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -18,7 +18,7 @@ class XorBackend final : public tsock::StreamBackend {
 
   void attach(tsock::StreamEvents& events) noexcept override { events_ = &events; }
 
-  // Gives out what came from below; EAGAIN while nothing is there.
+  // Returns bytes received from below; EAGAIN while there are none.
   tsock::ssize_t try_readv(std::span<const tsock::iovec> vectors, int& err) noexcept override {
     if (begin_ == end_) {
       err = read_error_ == 0 ? EAGAIN : read_error_;
@@ -48,10 +48,10 @@ class XorBackend final : public tsock::StreamBackend {
     return tsock::Readiness::later;
   }
 
-  // Nobody waits: a request that went on would keep the loop running. It gives back what it has taken.
+  // No read waits: a request left in progress would keep the loop running. It returns the bytes it took.
   void unwant_readable() noexcept override { reading_ = {}; }
 
-  // Takes bytes into a buffer of its own and writes that; EAGAIN until it is out.
+  // Copies bytes into its own buffer and writes that; EAGAIN until it has left.
   tsock::ssize_t try_writev(std::span<const tsock::iovec> vectors, int& err) noexcept override {
     err = try_flush();
     if (err != 0) return -1;
@@ -71,13 +71,13 @@ class XorBackend final : public tsock::StreamBackend {
   }
 
   int try_flush() noexcept override { return writing_.is_in_progress() ? EAGAIN : write_error_; }
-  // on_writable() comes from whatever is under way below; there is always something when this is called.
+  // The operation in progress below calls on_writable(); there always is one when this is called.
   tsock::Readiness want_writable() noexcept override { return tsock::Readiness::later; }
 
   int try_shutdown_write() noexcept override {
     return forward(shutting_down_, [this] { return below_.shutdown_write(); });
   }
-  // What was taken goes out first. The stream below lingers, for as long as the one in front allows.
+  // Bytes taken go out first. The stream below lingers as long as the one in front allows.
   int try_disconnect(tsock::Linger& linger) noexcept override {
     unwant_readable();
     unwant_broken();
@@ -159,7 +159,7 @@ int main() {
   auto here = xor_stream(std::move(left), std::byte{0x55});
   auto there = xor_stream(std::move(right), std::byte{0x55});
 
-  // Exact reads, framings, queues, deadlines: all of Stream is there.
+  // Exact reads, framings, queues, deadlines: everything of Stream works.
   tsock::Queue out(loop, "out");
   here.write(out, "through ").detach();
   here.write(out, "the layer\n").detach();

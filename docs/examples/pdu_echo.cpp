@@ -1,10 +1,10 @@
-// A daemon that sends every message back as it came. A message is four bytes of length, big-endian, and that
+// A daemon that echoes every message. A message is four bytes of length, big-endian, and that
 // many bytes of body.
 //
 //   pdu_echo [--announce] [--max-body BYTES] [ADDRESS...]
 //
 // ADDRESS is 127.0.0.1:7000 (the default), [::1]:7000, unix:/path or unix-abstract:name. --announce prints
-// "listening ADDRESS" for each of them, with the port that was really bound. SIGTERM or SIGINT end it at
+// "listening ADDRESS" for each of them, with the port that was actually bound. SIGTERM or SIGINT end it at
 // once.
 #include <cerrno>
 #include <charconv>
@@ -26,7 +26,7 @@ struct Settings {
   std::vector<tsock::Address> addresses;
 };
 
-// One connection. It may be destroyed at any time: its requests, its queue and its stream go with it.
+// One connection. May be destroyed at any time, with its requests, its queue and its stream.
 class Session {
  public:
   Session(tsock::Stream stream, std::size_t max_body)
@@ -51,8 +51,7 @@ class Session {
       int err = 0;
       tsock::Pdu pdu = request.recv(err);
       if (err != 0) return end(err, request.transferred());
-      const auto message =
-          pdu.vector();  // the bytes stay where they are; the reply owns them until it is out
+      const auto message = pdu.vector();  // the bytes do not move; the reply owns them until it has left
       stream_.writev(replies_, message).detach([kept = std::move(pdu)](auto&) {});
       if (!full_) read_next();
     });

@@ -1,4 +1,4 @@
-// A server of length-prefixed messages in the shape that servers on tsocket have: a next-vector function
+// A server of length-prefixed messages in the shape of servers on tsocket: a next-vector function
 // reads the message into memory of the connection, and the answer goes out through a queue.
 #include <array>
 #include <cerrno>
@@ -57,7 +57,7 @@ class Connection {
     });
   }
 
-  // The replies that still wait go out first, then the peer sees the end; the loop sees to that.
+  // Waiting replies go out first, then the peer sees the end; the loop takes care of both.
   void end() {
     std::move(stream_).disconnect(std::move(replies_)).detach();
     delete this;

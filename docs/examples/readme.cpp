@@ -2,7 +2,7 @@
 #include <string>
 #include <tsock/tsock.hpp>
 
-struct Session {  // sends every line back; deleting it is safe at any time
+struct Session {  // echoes every line; may be deleted at any time
   tsock::Stream stream;
   tsock::Pdu line{};
   tsock::Request<tsock::Pdu> reading{};
@@ -19,7 +19,7 @@ struct Session {  // sends every line back; deleting it is safe at any time
         return delete this;
       }
       writing = stream.writev(line.vector());
-      writing.set_callback([this](auto&) { next(); });  // a broken connection shows there
+      writing.set_callback([this](auto&) { next(); });  // it reports a broken connection
     });
   }
 };

@@ -1,4 +1,4 @@
-// An operation of one's own: a call over a stream (request out, answer in) as one Request.
+// A user-defined operation: a call over a stream (request out, answer in) as one Request.
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -17,7 +17,7 @@ std::string_view text(const tsock::Pdu& pdu) {
   return {reinterpret_cast<const char*>(pdu.body().data()), pdu.body().size()};
 }
 
-// A connection on which many calls are under way at once; the answers come in the order of the calls.
+// A connection with many calls in flight; the answers come in the order of the calls.
 struct Connection {
   tsock::Stream stream;
   tsock::Queue out{stream.loop(), "calls"};

@@ -47,8 +47,8 @@ class Worker {
   std::thread thread_;
 };
 
-// The request is in progress while the thread works, so Loop::run() stays. If the caller lets the request go
-// first, the weak pointer tells, on the loop's thread, that nobody is interested any more.
+// The request is in progress while the thread works, so Loop::run() does not return. If the caller destroys
+// the request first, the weak pointer, checked on the loop's thread, is empty.
 class Sum final : public tsock::Operation<std::uint64_t> {
  public:
   static constexpr const char* name = "sum";
