@@ -40,8 +40,8 @@ int fit_local(Address& local, const Address& remote) {
   return err;
 }
 
-// Two ends may open at the same time (RFC 9293, section 3.5). When nobody listens on a port that the kernel
-// gives to the socket itself, those two are one: it would echo.
+// Both ends of a connection may open at the same time (RFC 9293, section 3.5). If no socket listens on the
+// port and the kernel gives that port to the connecting socket, both ends are this one: it would echo.
 bool is_connected_to_itself(NativeSocket socket) {
   const Address local = os::local_address(socket);
   return local.is_inet() && local == os::remote_address(socket);
@@ -134,7 +134,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
 
   void complete() {
     if (is_connected_to_itself(socket_.get())) {
-      // Without a reset the port would linger, and whoever is expected to listen there could not.
+      // Without a reset the port would linger, and the expected listener could not bind it.
       os::reset_on_close(socket_.get());
       close();
       finish(ECONNREFUSED);
@@ -152,7 +152,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     finish(err);
   }
 
-  // The watcher goes first: a descriptor that was closed under it may be somebody else's already.
+  // The watcher is closed first: the number of a descriptor closed under it may already be reused.
   void close() noexcept {
     retry_ = Request<void>();
     stop_watching();

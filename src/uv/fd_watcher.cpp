@@ -11,7 +11,7 @@ namespace tsock::detail {
 int FdWatch::start_watching(NativeSocket descriptor) noexcept {
   if (loop_->is_closed()) return ECANCELED;
   loop_->notice_fork();
-  // libuv knows only the descriptors that somebody waits for.
+  // libuv knows only descriptors with an armed watcher.
   if (const int err = loop_->claim_descriptor(descriptor); err != 0) return err;
   uv_poll_t* poll = nullptr;
   try {
@@ -37,7 +37,7 @@ void FdWatch::take_over(FdWatch& other) noexcept {
   other.interests_ = 0;
   if (poll_ == nullptr) return;
   loop_->notice_fork();
-  // What the other one asked for is its own affair.
+  // The interests of the other one do not apply here.
   uv_poll_stop(poll_);
   poll_->data = this;
 }

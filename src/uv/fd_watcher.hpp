@@ -35,7 +35,7 @@ class FdWatch {
   /// Begins to watch. \return 0, EEXIST when the loop watches the descriptor already, EPERM for what cannot
   /// be polled, ENOMEM.
   int start_watching(NativeSocket descriptor) noexcept;
-  /// Goes on where another one ends that has watched the descriptor so far; nothing is asked for then.
+  /// Takes over the poll handle of `other`. No interest is armed afterwards.
   void take_over(FdWatch& other) noexcept;
   /// Ends watching, at once; to be called before the descriptor is closed.
   void stop_watching() noexcept;
@@ -68,11 +68,11 @@ class FdWatch {
   std::uint8_t interests_ = 0;  // what is asked for, and above `armed_shift` what the kernel is asked for
 };
 
-/// Watches one descriptor for readiness; a base of whoever owns the descriptor, whose
-/// `void on_fd_event(FdEvent event)` hears of what was asked for, and may destroy the owner;
-/// `on_fd_readable()`, where there is one, hears of what is readable and nothing else. `uv_poll_start` costs
-/// two system calls, so the kernel's interest set only grows while it is used, and shrinks when an event came
-/// that nobody had asked for.
+/// Watches one descriptor for readiness; a base class of the descriptor's owner. The owner's
+/// `void on_fd_event(FdEvent event)` receives the events that were asked for, and may destroy the owner; its
+/// `on_fd_readable()`, if there is one, is called instead for an event that is readable and nothing else.
+/// `uv_poll_start` costs two system calls, so the kernel's interest set only grows while it is used, and
+/// shrinks when an event arrives that was not asked for.
 template <class Owner>
 class FdWatcher : public FdWatch {
  protected:

@@ -46,7 +46,7 @@ class FileStream::Job final : public WorkerThreads::Job {
   }
   void take(std::size_t bytes) noexcept { begin_ += bytes; }
   [[nodiscard]] int error() const noexcept { return err_; }
-  /// Nobody waits for it any more.
+  /// No stream waits for it any more.
   void forget_stream() noexcept { stream_ = nullptr; }
 
   void work() noexcept override {
@@ -112,7 +112,7 @@ FileStream::~FileStream() {
   let_go();
 }
 
-// What was taken to be written is written; bytes that nobody will ask for need not be read.
+// Bytes taken for writing are still written; a read that no stream waits for need not start.
 void FileStream::let_go() noexcept {
   if (file_ == nullptr) return;
   if (reading_.out != nullptr && !loop_->is_closed() &&

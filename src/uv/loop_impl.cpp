@@ -35,7 +35,7 @@ struct LoopImpl::Workers {
   WorkerThreads files{most_file_threads, async};
 
   [[nodiscard]] WorkerThreads& of(Work work) noexcept { return work == Work::lookup ? lookups : files; }
-  // What becomes of a file is waited for; a lookup that nobody asks about is not.
+  // Work on files keeps the loop running; an abandoned lookup does not.
   void keep_alive_while_busy() noexcept {
     if (files.is_busy()) {
       uv_ref(as_handle(async));

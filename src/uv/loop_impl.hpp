@@ -45,8 +45,9 @@ class LoopImpl final : public LoopCore {
   /// callback everything of the Loop ends now, and the uv_loop_t of its own when `run()` returns.
   void release() noexcept;
 
-  /// To be called before a handle of libuv's that has a descriptor is stopped, started or closed: in a forked
-  /// child that nobody has told of it, the loop first gets what it shares with the parent for itself.
+  /// To be called before a handle of libuv's that has a descriptor is stopped, started or closed: in a
+  /// forked child without `after_fork_in_child()`, the loop first gets its own copy of what it shares with
+  /// the parent.
   void notice_fork() noexcept;
 
   /// To be called first in every libuv callback.

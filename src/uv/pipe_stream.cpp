@@ -31,7 +31,7 @@ int PipeStream::open() {
   return err;
 }
 
-// The watcher goes first: a descriptor that was closed under it may be somebody else's already.
+// The watcher is closed first: the number of a descriptor closed under it may already be reused.
 void PipeStream::close() noexcept {
   stop_watching();
   if (std::exchange(restores_flag_, false)) os::clear_nonblocking(source_.fd.get());
@@ -64,7 +64,7 @@ ssize_t PipeStream::try_writev(std::span<const iovec> vectors, int& err) noexcep
 }
 
 // The reader sees the end when the last descriptor of the sending side is closed. A standard descriptor that
-// was inherited is one of them; its number stays in use, so that no later open(2) becomes somebody's stdout.
+// was inherited is one of them; its number stays in use, so that no later open(2) becomes standard output.
 int PipeStream::try_shutdown_write() noexcept {
   if (source_.kind != os::DescriptorKind::pipe || access_.readable) return ENOTSUP;
   close();

@@ -97,7 +97,7 @@ class ResolveState : public ResultState<std::vector<Address>> {
     void lost() noexcept override {
       if (state_ != nullptr) std::exchange(state_, nullptr)->complete({}, ECANCELED);
     }
-    /// Nobody waits for it any more.
+    /// No request waits for it any more.
     void forget_state() noexcept { state_ = nullptr; }
 
    private:

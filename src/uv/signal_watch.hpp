@@ -42,7 +42,7 @@ class SignalWatch {
   [[nodiscard]] int signum() const noexcept { return signum_; }
   void add(SignalState& state) noexcept;
   void remove(SignalState& state) noexcept;
-  /// The loop is going: nobody waits any more.
+  /// The loop is being destroyed: no request waits any more.
   void forget_waiters() noexcept;
 
  private:

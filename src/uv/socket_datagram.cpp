@@ -32,7 +32,7 @@ SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueSocket socket, int family,
 
 SocketDatagram::~SocketDatagram() { close(); }
 
-// The watcher goes first: a descriptor that was closed under it may be somebody else's already.
+// The watcher is closed first: the number of a descriptor closed under it may already be reused.
 void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
   if (is_linked()) unlink();
@@ -69,8 +69,8 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
   return count;
 }
 
-// The queue keeps the socket in its error state until it is empty, even when its error was reported. One
-// whose error nobody was told (a call for several datagrams can swallow it) is told now.
+// The queue keeps the socket in its error state until it is empty, even after its error was reported. If the
+// error was swallowed by a batch call, report it now.
 void SocketDatagram::take_queued_error(int& err) noexcept {
   if (is_unix() || (err == EAGAIN ? !error_event_ : !calls_.error_queue)) return;
   error_event_ = false;
@@ -212,7 +212,7 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   }
   const bool connected = !remote.is_empty() && !remote.is_unnamed();
   if (connected) err = os::connect(socket.get(), remote);
-  // There is nobody to wait for: one that was interrupted is over.
+  // A datagram socket waits for no peer: an interrupted connect has completed.
   if (err == EINPROGRESS) err = 0;
   Datagram datagram;
   if (err == 0) datagram = wrap_socket(loop, socket, file, connected, false, options, err);

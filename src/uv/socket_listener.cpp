@@ -46,8 +46,8 @@ int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept 
     unmade_ = std::move(socket);
     return err;
   }
-  // One that died since then takes no options. Otherwise the options are wrong, and whoever accepts has to
-  // hear of it.
+  // A connection that has broken since takes no options. Otherwise the options are wrong, which the accept
+  // has to report.
   return os::remote_address(socket.get()).is_empty() ? ECONNABORTED : EINVAL;
 }
 

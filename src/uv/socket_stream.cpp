@@ -43,7 +43,7 @@ void SocketStream::operator delete(SocketStream* socket, std::destroying_delete_
   loop.deallocate(static_cast<void*>(socket), sizeof(SocketStream));
 }
 
-// The watcher goes first: a descriptor that was closed under it may be somebody else's already.
+// The watcher is closed first: the number of a descriptor closed under it may already be reused.
 void SocketStream::close() noexcept {
   stop_watching();
   if (was_blocking_ && socket_) [[unlikely]]
@@ -51,7 +51,7 @@ void SocketStream::close() noexcept {
   socket_.reset();
 }
 
-// The kernel tells what broke a connection once; whoever comes later hears it from here.
+// The kernel reports what broke a connection only once; later calls get it from here.
 ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
   if (result >= 0 || err == EAGAIN) return result;
   // A unix socket gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a

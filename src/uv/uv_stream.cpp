@@ -378,7 +378,7 @@ void UvStream::on_shutdown(uv_shutdown_t* request, int status) {
   let_go(link);
 }
 
-// A handle that is the application's only goes back to it. libuv does not read while this does.
+// A borrowed handle is only returned to the application. libuv does not read while this does.
 int UvStream::try_disconnect(Linger& linger) noexcept {
   if (write_deferred_ && write_error_ == 0 && !linger.is_over) return EAGAIN;
   int err = write_deferred_ && write_error_ == 0 ? ETIMEDOUT : 0;

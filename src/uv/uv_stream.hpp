@@ -15,9 +15,9 @@ namespace tsock::detail {
 
 /// A libuv stream that the application, or uv_spawn, has opened.
 ///
-/// libuv reads by itself while reading is on, so there is one buffer, and reading goes on only while somebody
-/// wants bytes and the buffer is empty. Writes are tried directly; the wait for room goes through a duplicate
-/// of the descriptor, because libuv's own deferred writes raise SIGPIPE.
+/// libuv reads by itself while reading is on, so there is one buffer, and reading is on only while a read
+/// waits and the buffer is empty. Writes are tried directly; a duplicate of the descriptor is polled for
+/// room, because libuv's own deferred writes raise SIGPIPE.
 class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
  public:
   UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership, std::size_t max_read_ahead);

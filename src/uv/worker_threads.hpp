@@ -8,27 +8,27 @@
 
 namespace tsock::detail {
 
-/// Threads that do for a loop what would block it. They are made on demand, up to a number, serve jobs in the
-/// order in which those came, and end with the loop. Nobody joins them: what a thread works on belongs to
-/// the thread meanwhile, so one that is stuck holds nobody and may end whenever it likes.
+/// Threads for work that would block the loop. They are created on demand, up to a maximum, serve jobs in
+/// order, and end with the loop. They are never joined: a thread owns the job it works on, so a stuck thread
+/// holds up nothing and may end at any time.
 ///
 /// All functions are for the loop's thread.
 class WorkerThreads {
  public:
-  /// What a thread is to do.
+  /// A piece of work for a thread.
   class Job {
    public:
     Job() noexcept = default;
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
-    /// On any thread, when the loop has gone meanwhile.
+    /// On any thread, if the loop was destroyed meanwhile.
     virtual ~Job() = default;
     /// On a worker thread. Nothing but the job itself may be touched.
     virtual void work() noexcept = 0;
-    /// On the loop's thread, when the work is done; not called when the loop has gone.
+    /// On the loop's thread, when the work is done; not called if the loop was destroyed.
     virtual void done(std::unique_ptr<Job> self) noexcept = 0;
-    /// After fork(), in the child: the thread that had the job is not there. The job must never be destroyed
-    /// by whoever hears of this.
+    /// After fork(), in the child: the thread that had the job does not exist here. The implementation must
+    /// never destroy the job.
     virtual void lost() noexcept = 0;
 
    private:
@@ -63,7 +63,7 @@ class WorkerThreads {
  private:
   /// Jobs, the oldest first.
   class Line;
-  /// What loop and threads have in common; it goes with the last of them.
+  /// What loop and threads share; the last of them destroys it.
   struct Shared;
 
   static void serve(Shared& shared) noexcept;

@@ -25,8 +25,8 @@ struct AccessMode {
 /// Closes, and tells what close(2) says, which is of use for files.
 int close(UniqueFd& fd) noexcept;
 UniqueFd duplicate(int fd, int& err) noexcept;
-/// Opens what is behind the descriptor once more, non-blocking: a file description of one's own, with flags
-/// that nobody else sees. Fails where that is not possible or would give something else.
+/// Opens what is behind the descriptor once more, non-blocking: a file description of its own, with flags
+/// that no other process sees. Fails where that is impossible or would open something else.
 UniqueFd reopen(int fd, int& err) noexcept;
 /// open(2), without ever becoming the process' controlling terminal.
 UniqueFd open_file(const char* path, FileMode mode, int& err) noexcept;

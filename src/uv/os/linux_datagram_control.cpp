@@ -94,7 +94,7 @@ void note_socket(DatagramInfo& info, const cmsghdr& header) {
   }
 }
 
-// Nobody asked for descriptors; they must not leak.
+// Descriptors were not asked for; they must not leak.
 void close_descriptors(const cmsghdr& header) noexcept {
   for (std::size_t at = 0; at + sizeof(int) <= header.cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
     int fd = -1;

@@ -208,7 +208,7 @@ ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, ma
   if (got < 0) return fail(err);
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET) continue;
-    if (header->cmsg_type == scm_pidfd) {  // nobody asked for it
+    if (header->cmsg_type == scm_pidfd) {  // not asked for
       UniqueFd(first_fd(*header)).reset();
     } else if (header->cmsg_type == SCM_RIGHTS) {
       const std::size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);

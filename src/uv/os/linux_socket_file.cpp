@@ -24,7 +24,7 @@ namespace tsock::os {
 
 namespace {
 
-// Permission bits of a socket that is being set up: nobody may connect, and no finished socket looks so.
+// Permission bits of a socket that is being set up: no process may connect, and no finished socket has them.
 constexpr mode_t unfinished_mode = S_ISVTX;
 constexpr mode_t all_bits = 07777;
 
@@ -81,7 +81,7 @@ int set_mode(int fd, mode_t mode) noexcept {
   return ::chmod(link.data(), mode) == 0 ? 0 : errno;
 }
 
-// A name that nobody else takes.
+// A name that no other process uses.
 std::array<char, 40> random_name() noexcept {
   std::uint64_t number = 0;
   if (::getrandom(&number, sizeof(number), GRND_NONBLOCK) != static_cast<ssize_t>(sizeof(number))) {

@@ -52,8 +52,8 @@ bool has_caught(int signum) noexcept { return signum > 0 && signum < NSIG; }
 
 }  // namespace
 
-// One that is the same afterwards is not the application's: libuv caught the signal for somebody already, and
-// puts the default in its place when the last one stops.
+// A handler that is unchanged afterwards is not the application's: libuv already caught the signal for
+// another handle, and restores the default when the last one stops.
 int catch_signal(int signum, int (*start)(void* context), void* context) noexcept {
   if (!has_caught(signum)) return start(context);
   const std::lock_guard lock(caught_signals.mutex);

@@ -9,7 +9,8 @@
 #include <tsock/unique_fd.hpp>
 
 /// The files of unix sockets. The directory is held by a descriptor and nothing follows a symbolic link in
-/// the last component, so that nobody who can write to the directory turns a call to another file.
+/// the last component, so that no process with write access to the directory can redirect a call to another
+/// file.
 namespace tsock::os {
 
 /// Who may connect.
@@ -38,14 +39,16 @@ class SocketFile {
   /// Opens the directory of the path. \return 0 or an errno value.
   int open(const Address& address) noexcept;
 
-  /// Keeps out others who bind, replace or prepare sockets in the directory; whoever ends lets go. Waits 1 s
-  /// at most: a stranger who may only read the directory can hold its lock. \return whether we have it.
+  /// Excludes other processes that bind, replace or prepare sockets in the directory; the end of a process
+  /// releases the lock. Waits 1 s at most: any process that may read the directory can hold its lock. \return
+  /// whether we have it.
   bool lock() noexcept;
   void unlock() noexcept;
 
-  /// Prepares an unbound socket: its file will open for nobody until `finish()`, when access is given.
+  /// Prepares an unbound socket: if access is given, its file admits no process until `finish()`.
   static int prepare(NativeSocket socket, const FileAccess& access) noexcept;
-  /// Looks what has the name. \return 0, ENOENT, EEXIST for what is no socket, or what fstatat(2) gives.
+  /// Inspects the file that has the name. \return 0, ENOENT, EEXIST if it is not a socket, or what fstatat(2)
+  /// gives.
   int look() noexcept;
   /// Whether what was looked at is prepared and not finished, by a process of the same user.
   [[nodiscard]] bool is_unfinished() const noexcept { return unfinished_; }
