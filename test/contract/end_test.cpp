@@ -406,6 +406,42 @@ BOOST_DATA_TEST_CASE_F(StrictFixture, strict_tsocket_serves_a_waiting_message_be
   }
 }
 
+// The write meets the break before the reader has been asked, and a line may take a call for each byte.
+BOOST_FIXTURE_TEST_CASE(strict_tsocket_serves_a_waiting_message_before_a_write_that_fails, StreamFixture) {
+  const auto script = make_script({.room = 0});
+  ours = scripted_stream(loop, script);
+  BOOST_TEST(ours.set_options({.strict_tsocket = true, .max_read_ahead = 0}) == 0);
+  Request<ssize_t> writing = ours.write("blocked");
+  Request<Pdu> line = ours.readv_pdu(framing::line{.max_body = 100});
+  loop.run_until_idle();
+  script->input = std::string(50, 'x') + "\nrest";
+  script->write_error = ECONNRESET;
+  script->events->on_writable();
+  BOOST_TEST(text_of(value_of(line).body()) == std::string(50, 'x'));
+  BOOST_TEST(error_of(writing) == ECONNRESET);
+  BOOST_TEST(script->input == "rest");
+}
+
+BOOST_FIXTURE_TEST_CASE(strict_tsocket_leaves_a_waiting_message_to_its_own_event_at_a_break, StreamFixture) {
+  const auto script = make_script({.room = 0});
+  ours = scripted_stream(loop, script);
+  BOOST_TEST(ours.set_options({.strict_tsocket = true, .max_read_ahead = 0}) == 0);
+  Request<ssize_t> writing = ours.write("blocked");
+  Request<Pdu> line = ours.readv_pdu(framing::line{.max_body = 100});
+  loop.run_until_idle();
+  script->input = std::string(50, 'x') + '\n';
+  script->events->on_broken(EPIPE);
+  BOOST_TEST(line.transferred() == 0U);
+  BOOST_TEST(writing.is_in_progress());
+  while (line.is_in_progress()) {
+    script->events->on_readable();
+    loop.run_until_idle();
+  }
+  BOOST_TEST(text_of(value_of(line).body()) == std::string(50, 'x'));
+  script->events->on_broken(EPIPE);
+  BOOST_TEST(error_of(writing) == ECONNRESET);
+}
+
 BOOST_DATA_TEST_CASE_F(StrictFixture,
                        strict_tsocket_serves_a_waiting_next_vector_read_before_a_blocked_write_fails,
                        data::make(sockets_with_half_close()), backend) {

@@ -1,5 +1,6 @@
 #include "core/stream/stream_core.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -348,11 +349,7 @@ void StreamCore::cancel_all_but_writes(const QueueCore* kept) {
 }
 
 void StreamCore::on_broken(int err) noexcept {
-  if (fail_on_first_error_) {
-    break_reads(err);
-  } else if (strict_ && has_blocked_write()) {
-    drain_reader();
-  }
+  if (fail_on_first_error_) break_reads(err);
   if (strict_) {
     if (err == EPIPE) err = ECONNRESET;
     if (has_blocked_write()) {
@@ -388,9 +385,19 @@ bool StreamCore::is_draining_reader() const noexcept {
   return !fail_on_first_error_ && receiver_ != nullptr && reader()->is_unfinished() && read_error_ == 0;
 }
 
-// Before a write that fails takes the reading side with it, its reader gets what is there.
+// Before a write that fails takes the reading side with it, its reader gets what is there, in however many
+// calls.
 void StreamCore::drain_reader() {
-  if (receiver_ != nullptr && reader()->is_unfinished() && read_error_ == 0) serve_reader(true);
+  int ignored = 0;
+  std::size_t there = backend_->pending_bytes(ignored);
+  std::size_t moved = 0;
+  do {
+    if (receiver_ == nullptr || !reader()->is_unfinished() || read_error_ != 0) return;
+    const std::size_t before = reader()->transferred();
+    serve_reader(true);
+    moved = receiver_ != nullptr ? std::min(there, reader()->transferred() - before) : 0;
+    there -= moved;
+  } while (moved != 0 && there != 0);
 }
 
 // A blocked write may have waited for it.
