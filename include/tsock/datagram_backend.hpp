@@ -9,6 +9,7 @@
 #include <tsock/datagram_info.hpp>
 #include <tsock/export.hpp>
 #include <tsock/native_socket.hpp>
+#include <tsock/readiness.hpp>
 #include <tsock/send_from.hpp>
 
 namespace tsock {
@@ -66,10 +67,10 @@ class TSOCK_EXPORT DatagramBackend {
   /// Closes. \return 0, EAGAIN, or an errno value.
   virtual int try_disconnect() noexcept = 0;
 
-  /// Asks for `on_readable()` once.
-  virtual void want_readable() noexcept = 0;
-  /// Asks for `on_writable()` once.
-  virtual void want_writable() noexcept = 0;
+  /// Asks for `on_readable()` once, unless another call is worth it already.
+  [[nodiscard]] virtual Readiness want_readable() noexcept = 0;
+  /// Asks for `on_writable()` once, unless another call is worth it already.
+  [[nodiscard]] virtual Readiness want_writable() noexcept = 0;
 
   /// Whether an address can be sent to: 0 or EINVAL.
   [[nodiscard]] virtual int check_destination(const Address& /*destination*/) const noexcept { return 0; }

@@ -34,8 +34,8 @@ class TSOCK_EXPORT ListenerBackend {
   /// EBADF, ENOTSOCK, EINVAL, EFAULT and ENOTCONN say that the listener is broken. Any other value concerns
   /// one connection, which is gone, as in accept(2).
   virtual int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept = 0;
-  /// Asks for `on_acceptable()` once.
-  virtual void want_acceptable() noexcept = 0;
+  /// Asks for `on_acceptable()` once, unless another call is worth it already.
+  [[nodiscard]] virtual Readiness want_acceptable() noexcept = 0;
   [[nodiscard]] virtual Address local_address() const noexcept = 0;
   /// The listening socket, or `invalid_socket`.
   [[nodiscard]] virtual NativeSocket native_handle() const noexcept { return invalid_socket; }

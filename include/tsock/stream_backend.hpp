@@ -7,6 +7,7 @@
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
 #include <tsock/export.hpp>
+#include <tsock/readiness.hpp>
 
 namespace tsock {
 
@@ -32,13 +33,6 @@ class TSOCK_EXPORT StreamEvents {
 
  protected:
   ~StreamEvents() = default;
-};
-
-/// What a `want_` function of a backend answers.
-enum class Readiness : unsigned char {
-  later,     ///< the event will come
-  now,       ///< another call is worth it already; no event comes
-  next_turn  ///< the same of what never waits, such as a device: others have their turn before the next call
 };
 
 /// What a Stream may assume of its backend.

@@ -22,7 +22,20 @@ constexpr std::chrono::milliseconds full_peer_retry{2};
 
 }  // namespace
 
-SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueSocket socket, int family,
+std::unique_ptr<SocketDatagram> SocketDatagram::make(LoopImpl& loop, UniqueSocket&& socket, int family,
+                                                     const DatagramOptions& options, bool adopted) {
+  void* const block = loop.allocate(sizeof(SocketDatagram));
+  return std::unique_ptr<SocketDatagram>(
+      ::new (block) SocketDatagram(loop, std::move(socket), family, options, adopted));
+}
+
+void SocketDatagram::operator delete(SocketDatagram* socket, std::destroying_delete_t) noexcept {
+  LoopImpl& loop = socket->loop_impl();
+  socket->~SocketDatagram();
+  loop.deallocate(static_cast<void*>(socket), sizeof(SocketDatagram));
+}
+
+SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueSocket&& socket, int family,
                                const DatagramOptions& options, bool adopted) noexcept
     : FdWatcher(loop),
       socket_(std::move(socket)),
@@ -35,7 +48,6 @@ SocketDatagram::~SocketDatagram() { close(); }
 // The watcher is closed first: the number of a descriptor closed under it may already be reused.
 void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
-  if (is_linked()) unlink();
   stop_watching();
   // Before the socket is closed: until then no other file has the same identity.
   if (file_) file_->remove();
@@ -57,7 +69,10 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
     const std::size_t size = os::next_datagram_size(socket_.get(), err);
     if (err != 0) return 0;
     if (size > common) {
-      spill_.resize(size - common);
+      if (!reserve_spill(size - common)) {
+        err = ENOMEM;
+        return 0;
+      }
       slots[0].room[2] = make_vector(std::span(spill_));
     } else if (!spill_.empty()) {
       spill_ = {};
@@ -67,6 +82,15 @@ std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err)
   const std::size_t count = os::receive_datagrams(socket_.get(), slots, calls_, err);
   if (count == 0) take_queued_error(err);
   return count;
+}
+
+bool SocketDatagram::reserve_spill(std::size_t size) noexcept {
+  try {
+    spill_.resize(size);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 // The queue keeps the socket in its error state until it is empty, even after its error was reported. If the
@@ -103,25 +127,23 @@ int SocketDatagram::try_disconnect() noexcept {
   return 0;
 }
 
-void SocketDatagram::want_readable() noexcept {
-  await_readable();
-  if (calls_.late_error == 0) return;
-  // The kernel has told it and will not tell it again.
-  if (!is_linked()) loop_impl().make_ready(*this);
+// What the kernel has told it will not tell again.
+Readiness SocketDatagram::want_readable() noexcept {
+  return calls_.late_error != 0 ? Readiness::now : await_readable();
 }
 
-void SocketDatagram::want_writable() noexcept {
+Readiness SocketDatagram::want_writable() noexcept {
   // Of a unix socket the kernel tells whether the receiver that it is connected to has room, not another one.
   if (is_unix() && (!connected_ || blocked_by_destination_)) {
     try {
       retry_ = loop_impl().loop().sleep(full_peer_retry);
       retry_.set_callback([this](Request<void>&) { events_->on_writable(); });
-      return;
+      return Readiness::later;
     } catch (const std::bad_alloc&) {
       retry_ = Request<void>();
     }
   }
-  await_writable();
+  return await_writable();
 }
 
 void SocketDatagram::on_fd_event(FdEvent event) {
@@ -163,8 +185,7 @@ Datagram wrap_socket(Loop& loop, UniqueSocket& socket, std::optional<os::SocketF
   const int family = os::local_address(socket.get()).family();
   std::unique_ptr<SocketDatagram> owner;
   try {
-    owner =
-        std::make_unique<SocketDatagram>(impl_of(loop.core()), std::move(socket), family, options, adopted);
+    owner = SocketDatagram::make(impl_of(loop.core()), std::move(socket), family, options, adopted);
   } catch (const std::bad_alloc&) {
     err = ENOMEM;
     return {};

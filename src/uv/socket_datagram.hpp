@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <tsock/datagram_backend.hpp>
@@ -18,16 +20,17 @@
 
 namespace tsock::detail {
 
-/// A UDP or unix datagram socket.
+/// A UDP or unix datagram socket. It lies in the loop's pool.
 class SocketDatagram final : public DatagramBackend,
                              public DatagramControl,
-                             private FdWatcher<SocketDatagram>,
-                             private ReadyTask {
+                             private FdWatcher<SocketDatagram> {
  public:
-  /// \param socket set up already
-  SocketDatagram(LoopImpl& loop, UniqueSocket socket, int family, const DatagramOptions& options,
-                 bool adopted) noexcept;
+  /// Throws std::bad_alloc; `socket`, which is set up already, is still there then.
+  static std::unique_ptr<SocketDatagram> make(LoopImpl& loop, UniqueSocket&& socket, int family,
+                                              const DatagramOptions& options, bool adopted);
   ~SocketDatagram() override;
+  // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
+  static void operator delete(SocketDatagram* socket, std::destroying_delete_t) noexcept;
 
   int open() { return start_watching(socket_.get()); }
   [[nodiscard]] UniqueSocket release_socket() noexcept;
@@ -43,8 +46,8 @@ class SocketDatagram final : public DatagramBackend,
   std::size_t try_receive(std::span<DatagramSlot> slots, int& err) noexcept override;
   std::size_t try_send(std::span<const DatagramMessage> messages, int& err) noexcept override;
   int try_disconnect() noexcept override;
-  void want_readable() noexcept override;
-  void want_writable() noexcept override;
+  Readiness want_readable() noexcept override;
+  Readiness want_writable() noexcept override;
   [[nodiscard]] int check_destination(const Address& destination) const noexcept override;
   [[nodiscard]] int check_from(const SendFrom& from, const Address& destination) const noexcept override;
   [[nodiscard]] bool gives_info() const noexcept override { return info_; }
@@ -59,9 +62,11 @@ class SocketDatagram final : public DatagramBackend,
 
  private:
   friend class FdWatcher<SocketDatagram>;
+  SocketDatagram(LoopImpl& loop, UniqueSocket&& socket, int family, const DatagramOptions& options,
+                 bool adopted) noexcept;
   void on_fd_event(FdEvent event);
-  void run() override { events_->on_readable(); }
   void close() noexcept;
+  bool reserve_spill(std::size_t size) noexcept;
   void take_queued_error(int& err) noexcept;
   [[nodiscard]] bool is_unix() const noexcept { return family_ == Address::unix_unnamed().family(); }
 

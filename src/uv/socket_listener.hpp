@@ -31,7 +31,7 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
 
   void attach(ListenerEvents& events) noexcept override { events_ = &events; }
   int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override;
-  void want_acceptable() noexcept override { await_readable(); }
+  Readiness want_acceptable() noexcept override { return await_readable(); }
   [[nodiscard]] Address local_address() const noexcept override { return os::local_address(socket_.get()); }
   [[nodiscard]] NativeSocket native_handle() const noexcept override { return socket_.get(); }
 

@@ -35,15 +35,15 @@ class SilentDatagrams final : public DatagramBackend {
     return 0;
   }
   int try_disconnect() noexcept override { return 0; }
-  void want_readable() noexcept override {}
-  void want_writable() noexcept override {}
+  Readiness want_readable() noexcept override { return Readiness::later; }
+  Readiness want_writable() noexcept override { return Readiness::later; }
 };
 
 class SilentListener final : public ListenerBackend {
  public:
   void attach(ListenerEvents& /*events*/) noexcept override {}
   int try_accept(std::unique_ptr<StreamBackend>& /*stream*/) noexcept override { return EAGAIN; }
-  void want_acceptable() noexcept override {}
+  Readiness want_acceptable() noexcept override { return Readiness::later; }
   [[nodiscard]] Address local_address() const noexcept override { return {}; }
 };
 

@@ -80,8 +80,8 @@ class DatagramSink : public tsock::DatagramBackend {
     return messages.size();
   }
   int try_disconnect() noexcept override { return 0; }
-  void want_readable() noexcept override {}
-  void want_writable() noexcept override {}
+  tsock::Readiness want_readable() noexcept override { return tsock::Readiness::later; }
+  tsock::Readiness want_writable() noexcept override { return tsock::Readiness::later; }
 };
 
 /// A listener to which nobody connects.
@@ -89,7 +89,7 @@ class LonelyListener : public tsock::ListenerBackend {
  public:
   void attach(tsock::ListenerEvents& /*events*/) noexcept override {}
   int try_accept(std::unique_ptr<tsock::StreamBackend>& /*stream*/) noexcept override { return EAGAIN; }
-  void want_acceptable() noexcept override {}
+  tsock::Readiness want_acceptable() noexcept override { return tsock::Readiness::later; }
   tsock::Address local_address() const noexcept override { return {}; }
 };
 

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t messages_per_batch = 64;
 // How often one socket may go to the kernel before others have their turn.
 constexpr unsigned batches_per_flush = 4;
+constexpr unsigned batches_per_event = 4;
 
 }  // namespace
 
@@ -120,7 +121,9 @@ void DatagramCore::serve_receiver(bool may_read) {
   }
 }
 
+// An event is worth one call; a backend may say that another one is.
 void DatagramCore::serve(bool may_read) {
+  unsigned calls = 0;
   while (receiver_ != nullptr && receiver()->is_unfinished()) {
     if (pending_head_ != nullptr) {
       receiver()->take(std::move(pending_head_->datagram));
@@ -134,9 +137,16 @@ void DatagramCore::serve(bool may_read) {
       receiver()->none_left();
       if (!receiver()->is_unfinished()) return;
       if (!may_read) {
-        backend_->want_readable();
-        return;
+        const Readiness readiness = backend_->want_readable();
+        if (readiness == Readiness::later) [[likely]]
+          return;
+        if (readiness == Readiness::next_turn || calls == batches_per_event) {
+          receives_in_next_turn_ = true;
+          ask_for_next_turn();
+          return;
+        }
       }
+      ++calls;
       may_read = false;
       if (!receive_batch()) return;
     }
@@ -274,6 +284,32 @@ void DatagramCore::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
 void DatagramCore::on_flush() {
   flush_scheduled_ = false;
   flush();
+  if (!receives_in_next_turn_ && !sends_in_next_turn_) [[likely]]
+    return;
+  if (flush_scheduled_) {
+    on_next_turn();  // sends that go on for many turns hold up no receiver
+  } else {
+    ask_for_next_turn();
+  }
+}
+
+// As if the events of the backend had come.
+void DatagramCore::on_next_turn() {
+  const bool receives = std::exchange(receives_in_next_turn_, false);
+  if (std::exchange(sends_in_next_turn_, false)) on_writable();
+  if (receives) on_readable();
+}
+
+// A resource is in one list: one that is scheduled to flush asks when it has flushed.
+void DatagramCore::ask_for_next_turn() noexcept {
+  if (!flush_scheduled_) core_->schedule_next_turn(*this);
+}
+
+void DatagramCore::await_writable() noexcept {
+  send_blocked_ = true;
+  if (backend_->want_writable() == Readiness::later) return;
+  sends_in_next_turn_ = true;
+  ask_for_next_turn();
 }
 
 void DatagramCore::flush() {
@@ -315,8 +351,7 @@ bool DatagramCore::send_batch() {
   DatagramSend& send = send_at(sends_.front());
   if (err == EAGAIN) {
     send.set_tried();
-    send_blocked_ = true;
-    backend_->want_writable();
+    await_writable();
     return false;
   }
   send.unlink();
@@ -354,12 +389,13 @@ void DatagramCore::finish_sent(std::size_t datagrams) noexcept {
   if (queue != nullptr) queue->leave(count);
 }
 
+// Sends leave from the loop, not from here: another socket may be what the event comes from.
 void DatagramCore::on_writable() noexcept {
   send_blocked_ = false;
   if (state_ == State::disconnecting) {
     try_disconnect();
-  } else {
-    flush();
+  } else if (state_ == State::open && !sends_.empty()) {
+    schedule_flush();
   }
 }
 
@@ -388,7 +424,7 @@ void DatagramCore::try_disconnect() noexcept {
   const std::uint64_t lost = dropped();  // the kernel tells as long as the socket is open
   const int err = backend_->try_disconnect();
   if (err == EAGAIN) {
-    backend_->want_writable();
+    await_writable();
     return;
   }
   lost_ = lost;

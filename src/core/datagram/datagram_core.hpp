@@ -46,6 +46,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   /// Takes a send out that was interrupted or abandoned.
   void drop_send(DatagramSend& send) noexcept;
   void on_flush() override;
+  void on_next_turn() override;
   /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
   [[nodiscard]] bool goes_on_sending() const noexcept { return flush_scheduled_ && !send_blocked_; }
   void undo_starts(QueueCore& queue, bool but_the_first) noexcept override;
@@ -74,6 +75,8 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   }
   void serve_receiver(bool may_read);
   void serve(bool may_read);
+  void await_writable() noexcept;
+  void ask_for_next_turn() noexcept;
   bool receive_batch();
   [[nodiscard]] DatagramPiece piece() const noexcept;
   void pass_piece(const DatagramPiece& passed) noexcept;
@@ -111,6 +114,8 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   std::uint64_t lost_ = 0;
   State state_ = State::open;
   bool send_blocked_ = false;
+  bool receives_in_next_turn_ = false;
+  bool sends_in_next_turn_ = false;
   bool flush_scheduled_ = false;
   bool gives_info_ = false;
   bool strict_ = false;

@@ -15,7 +15,6 @@ namespace tsock {
 namespace {
 
 using detail::LoopCore;
-using detail::ReadyTask;
 
 /// splitmix64: small, and the same numbers everywhere.
 class Chance {
@@ -106,7 +105,7 @@ class DatagramList {
   std::size_t size_ = 0;
 };
 
-class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
+class MemoryDatagramEnd final : public DatagramBackend {
  public:
   MemoryDatagramEnd(LoopCore& core, const MemoryDatagramOptions& options, const Address& address,
                     std::uint64_t seed) noexcept
@@ -122,10 +121,7 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
         block_when_full_(options.block_when_full),
         queue_(core),
         held_back_(core) {}
-  ~MemoryDatagramEnd() override {
-    if (is_linked()) unlink();
-    close();
-  }
+  ~MemoryDatagramEnd() override { close(); }
 
   void connect(MemoryDatagramEnd& peer) noexcept {
     peer_ = &peer;
@@ -141,7 +137,7 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
       ++count;
     }
     if (count == 0) err = EAGAIN;
-    if (count != 0 && peer_ != nullptr) peer_->tell();
+    if (count != 0 && peer_ != nullptr) peer_->tell_room();
     return count;
   }
 
@@ -155,6 +151,8 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
       }
       ++sent;
     }
+    // Behind all of them: what was held back lets those pass that come with it.
+    if (sent != 0 && peer_ != nullptr) peer_->tell_datagram();
     return sent;
   }
 
@@ -163,13 +161,13 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
     return 0;
   }
 
-  void want_readable() noexcept override {
-    wants_read_ = true;
-    if (has_datagram()) tell();
+  Readiness want_readable() noexcept override {
+    wants_read_ = !has_datagram();
+    return wants_read_ ? Readiness::later : Readiness::now;
   }
-  void want_writable() noexcept override {
-    wants_write_ = true;
-    if (peer_ == nullptr || peer_->has_room()) tell();
+  Readiness want_writable() noexcept override {
+    wants_write_ = peer_ != nullptr && !peer_->has_room();
+    return wants_write_ ? Readiness::later : Readiness::now;
   }
 
   [[nodiscard]] int check_destination(const Address& destination) const noexcept override {
@@ -178,17 +176,6 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
   [[nodiscard]] Address local_address() const noexcept override { return address_; }
   [[nodiscard]] Address remote_address() const noexcept override { return peer_address_; }
   [[nodiscard]] std::uint64_t dropped() const noexcept override { return dropped_; }
-
-  void run() override {
-    if (wants_write_ && (peer_ == nullptr || peer_->has_room())) {
-      wants_write_ = false;
-      events_->on_writable();
-    }
-    if (wants_read_ && has_datagram()) {
-      wants_read_ = false;
-      events_->on_readable();
-    }
-  }
 
  private:
   [[nodiscard]] bool has_room() const noexcept { return queue_.size() + held_back_.size() < queue_length_; }
@@ -265,19 +252,20 @@ class MemoryDatagramEnd final : public DatagramBackend, public ReadyTask {
     if (passes == 0) queue_.push_back(node);
     held_back_.let_pass(queue_);
     if (passes != 0) held_back_.push_back(node);
-    tell();
   }
 
-  void tell() noexcept {
-    if (!wants_read_ && !wants_write_) return;
-    if (!is_linked() && events_ != nullptr && !core_->is_closed()) core_->make_ready(*this);
+  void tell_datagram() noexcept {
+    if (std::exchange(wants_read_, false) && !core_->is_closed()) events_->on_readable();
+  }
+  void tell_room() noexcept {
+    if (std::exchange(wants_write_, false) && !core_->is_closed()) events_->on_writable();
   }
 
   void close() noexcept {
     MemoryDatagramEnd* const peer = std::exchange(peer_, nullptr);
     if (peer == nullptr) return;
     peer->peer_ = nullptr;
-    peer->tell();
+    peer->tell_room();
   }
 
   LoopCore* core_;

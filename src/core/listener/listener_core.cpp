@@ -11,6 +11,8 @@
 
 #include "core/base/errno_class.hpp"
 #include "core/loop/sleep_state.hpp"
+#include "core/stream/stream_access.hpp"
+#include "core/stream/stream_core.hpp"
 
 namespace tsock::detail {
 
@@ -76,7 +78,7 @@ void ListenerCore::start_accept(AcceptState& accept) {
   } else if (may_have_more_) {
     try_accept();
   } else if (!is_paused()) {
-    backend_->want_acceptable();
+    await_acceptable();
   }
 }
 
@@ -94,12 +96,29 @@ void ListenerCore::on_acceptable() noexcept {
   try_accept();
 }
 
+// One call of the backend. Memory for the engine comes first, so that a connection that was taken finds it.
+int ListenerCore::accept_one() noexcept {
+  void* block = nullptr;
+  try {
+    block = core_->allocate(sizeof(StreamCore));
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+  std::unique_ptr<StreamBackend> taken;
+  if (const int err = backend_->try_accept(taken); err != 0) {
+    core_->deallocate(block, sizeof(StreamCore));
+    return err;
+  }
+  accept()->finish_with(StreamAccess::make(*::new (block) StreamCore(*core_, std::move(taken), accepted_)));
+  return 0;
+}
+
 void ListenerCore::try_accept() noexcept {
   if (receiver_ == nullptr || !receiver_->is_unfinished() || is_paused()) return;
   int err = 0;
   int failed = 0;
   for (unsigned tries = 0; tries < most_failed_in_turn; ++tries) {
-    err = accepted_backend_ != nullptr ? 0 : backend_->try_accept(accepted_backend_);
+    err = accept_one();
     if (err == 0 || err == EAGAIN || is_shortage(err) || is_listener_broken(err)) break;
     failed = err;
     ++failed_in_row_;
@@ -107,17 +126,12 @@ void ListenerCore::try_accept() noexcept {
   if (failed != 0) log("cannot take a connection", failed);
   if (err == 0) {
     failed_in_row_ = 0;
-    try {
-      accept()->finish_with(Stream(core_->loop(), std::move(accepted_backend_), accepted_));
-      return;
-    } catch (const std::bad_alloc&) {
-      err = ENOMEM;
-    }
+    return;
   }
   may_have_more_ = false;
   if (err == EAGAIN) {
     failed_in_row_ = 0;
-    backend_->want_acceptable();
+    await_acceptable();
   } else if (is_shortage(err)) {
     pause(err);
   } else if (is_listener_broken(err)) {
@@ -127,8 +141,12 @@ void ListenerCore::try_accept() noexcept {
     failed_in_row_ = 0;
     pause(err);
   } else {
-    backend_->want_acceptable();
+    await_acceptable();
   }
+}
+
+void ListenerCore::await_acceptable() noexcept {
+  if (backend_->want_acceptable() != Readiness::later) core_->schedule_next_turn(*this);
 }
 
 void ListenerCore::log(const char* what, int err) {
@@ -180,7 +198,6 @@ void ListenerCore::loop_closed() noexcept {
   if (ReadyTask::is_linked()) ReadyTask::unlink();
   pause_ = Request<void>();
   returned_ = Stream();
-  accepted_backend_.reset();
   backend_.reset();
 }
 

@@ -48,6 +48,7 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   void release_listener() noexcept;
 
   void on_acceptable() noexcept override;
+  void on_next_turn() override { on_acceptable(); }
   void loop_closed() noexcept override;
   /// Tells the user of a pause.
   void run() override;
@@ -57,14 +58,15 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   /// Its receiver.
   [[nodiscard]] AcceptState* accept() const noexcept { return static_cast<AcceptState*>(receiver_); }
   void try_accept() noexcept;
+  int accept_one() noexcept;
+  void await_acceptable() noexcept;
   void pause(int err);
   void log(const char* what, int err);
 
   LoopCore* core_;
   std::unique_ptr<ListenerBackend> backend_;
   StreamOptions accepted_;
-  std::unique_ptr<StreamBackend> accepted_backend_;  // while there is no memory for its stream
-  Stream returned_;
+  Stream returned_;  // that nobody took
   Request<void> pause_;
   int pause_error_ = 0;
   unsigned failed_in_row_ = 0;  // connections that could not be taken

@@ -10,6 +10,12 @@ class StreamAccess {
   [[nodiscard]] static detail::StreamCore* core(const Stream& stream) noexcept {
     return stream.place_.engine();
   }
+  /// A front for an engine that has none.
+  [[nodiscard]] static Stream make(detail::StreamCore& engine) noexcept {
+    Stream stream;
+    stream.place_ = detail::EnginePlace(engine);
+    return stream;
+  }
   [[nodiscard]] static Loop* loop(const Stream& stream) noexcept { return stream.loop_or_null(); }
 };
 
