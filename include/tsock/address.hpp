@@ -26,12 +26,12 @@ TSOCK_EXPORT std::ostream& operator<<(std::ostream& out, const Address& address)
 /// One socket endpoint as a value: IPv4, IPv6 (with scope), a unix path, an abstract or an unnamed unix
 /// socket. A default constructed Address is "no address".
 ///
-/// The sockaddr lives inside the object: copying never allocates, and one Address may be read by several
-/// threads. Functions that can fail set `err` always: 0, or a positive errno value; a function that returns
-/// an Address returns the empty one with it. No name is ever resolved here, all text is numeric.
+/// The sockaddr is stored inside the object: copying never allocates, and several threads may read one
+/// Address. Functions that can fail always set `err`: 0 or a positive errno value; a function that returns an
+/// Address then returns the empty one. Names are never resolved here; all text is numeric.
 ///
 /// The bytes are kept in one normal form (padding and the IPv6 flow label zero, unix paths terminated), so
-/// addresses that mean the same endpoint compare equal wherever they came from.
+/// addresses of the same endpoint compare equal wherever they came from.
 class TSOCK_EXPORT Address {
  public:
   /// Bytes of sockaddr that fit: the size of sockaddr_storage.
@@ -39,7 +39,7 @@ class TSOCK_EXPORT Address {
 
   /// No address: is_empty(), AF_UNSPEC, sockaddr_pointer() == nullptr.
   Address() noexcept { std::memset(storage_.data(), 0, front_size); }
-  /// Copies what the address has, not the whole room: an address comes with every datagram.
+  /// Copies the used bytes only: every datagram carries an address.
   Address(const Address& other) noexcept { copy(other); }
   Address& operator=(const Address& other) noexcept {
     if (this != &other) copy(other);
@@ -51,9 +51,10 @@ class TSOCK_EXPORT Address {
   ///
   /// `family` is "ip", "ipv4" or "ipv6" in any case. A null `address` is the wildcard: "::" for "ip". IPv6
   /// text may end in a scope, an interface name or its number: "fe80::1%eth0", "fe80::1%2". IPv4 text is four
-  /// decimal numbers; the old short and octal spellings are refused. Errors: EAFNOSUPPORT for an unknown
-  /// family; EINVAL for text that is no address of this family, the empty one among it, or a scope that names
-  /// no interface.
+  /// decimal numbers; the old short and octal spellings are refused. Errors:
+  ///  - EAFNOSUPPORT: an unknown family
+  ///  - EINVAL: text that is not an address of this family, empty text included, or a scope that names no
+  ///    interface
   [[nodiscard]] static Address inet_from_strings(OptionalText family, OptionalText address,
                                                  std::uint16_t port, int& err);
 
@@ -62,47 +63,51 @@ class TSOCK_EXPORT Address {
   ///
   /// Null, "" and the empty host of ":port" are the wildcard of the family, as above. Text with two or more
   /// colons outside brackets is an IPv6 address without a port, also in the form "::ffff:1.2.3.4".
-  /// `default_port` is used when the text has none.
-  /// Errors: EAFNOSUPPORT for an unknown family; EINVAL for anything else, a port that is empty, no number
-  /// or above 65535, and text behind "]" among it.
+  /// `default_port` is used if the text has none. Errors:
+  ///  - EAFNOSUPPORT: an unknown family
+  ///  - EINVAL: anything else, including a port that is empty, not a number or above 65535, and text behind
+  ///    "]"
   [[nodiscard]] static Address inet_from_hostport_strings(OptionalText family, OptionalText host_port,
                                                           std::uint16_t default_port, int& err);
 
   /// A unix socket by path (tsocket_address_unix_from_path). Null and "" are the unnamed address: do not
-  /// bind. Errors: ENAMETOOLONG when path and terminator do not fit sun_path (108 bytes on Linux), EINVAL for
-  /// an embedded NUL.
+  /// bind. Errors:
+  ///  - ENAMETOOLONG: path and terminator do not fit sun_path (108 bytes on Linux)
+  ///  - EINVAL: an embedded NUL
   [[nodiscard]] static Address unix_from_path(OptionalText path, int& err);
 
-  /// A unix socket in Linux' abstract namespace (unix(7)). `name` goes without the leading NUL and may hold
-  /// any byte; null is the empty name. Errors: ENAMETOOLONG above 107 bytes, EAFNOSUPPORT where the system
-  /// has no such namespace.
+  /// A unix socket in Linux' abstract namespace (unix(7)). `name` has no leading NUL and may hold any byte;
+  /// null is the empty name. Errors:
+  ///  - ENAMETOOLONG: above 107 bytes
+  ///  - EAFNOSUPPORT: the system has no such namespace
   [[nodiscard]] static Address unix_abstract(OptionalText name, int& err);
 
-  /// The unix address without a name, what getpeername gives for most clients.
+  /// The unix address without a name, as getpeername returns for most clients.
   [[nodiscard]] static Address unix_unnamed() noexcept;
 
-  /// Copies a sockaddr that the system filled in (tsocket_address_bsd_from_sockaddr); `length` in bytes.
-  ///
-  /// A unix address may be of any length that covers its family; what exceeds sockaddr_un is cut off, and a
-  /// path that fills sun_path without a terminator is kept whole.
-  /// Errors: EINVAL for null, or a length too short for the family; EAFNOSUPPORT for another family.
+  /// Copies a sockaddr that the system filled in (tsocket_address_bsd_from_sockaddr); `length` in bytes. A
+  /// unix address may have any length that covers its family: what exceeds sockaddr_un is cut off, and a path
+  /// that fills sun_path without a terminator is kept whole. Errors:
+  ///  - EINVAL: null, or a length too short for the family
+  ///  - EAFNOSUPPORT: another family
   [[nodiscard]] static Address from_sockaddr(const ::sockaddr* address, std::size_t length, int& err);
 
-  /// Reads every form that to_string() prints of an address, and gives back the same address.
+  /// Reads every form that to_string() prints of an address, and returns the same address.
   ///
-  /// Besides: the forms of inet_from_hostport_strings ("ip", default port 0) that have a host; the prefixes
-  /// "ipv4:" and "ipv6:" of string(); an absolute path, whose bytes are taken as they are; "unix://" and
-  /// "unix-abstract://" in front of a name. "ipv6:2001::1:80" could mean two endpoints: text that does is
-  /// refused, brackets make it clear. In unix names behind a prefix "%" introduces two hexadecimal digits.
+  /// Also accepted: the forms of inet_from_hostport_strings ("ip", default port 0) that have a host; the
+  /// prefixes "ipv4:" and "ipv6:" of string(); an absolute path, whose bytes are taken as they are; "unix://"
+  /// and "unix-abstract://" in front of a name. "ipv6:2001::1:80" could mean two endpoints: such text is
+  /// refused; brackets make it unambiguous. In unix names behind a prefix "%" introduces two hexadecimal
+  /// digits.
   ///
-  /// What is short for something that depends on the use is refused: of ":7000" nobody can tell here whether
-  /// it is to be heard on IPv4, IPv6 or both, or which host to connect to; "7000" has been an IPv4 address; a
-  /// name has to be looked up. Empty or null text is no address either, though to_string() prints it for one
-  /// that is empty. parse_error_text() tells such things. Errors: EINVAL; ENAMETOOLONG.
+  /// Shorthand whose meaning depends on the use is refused: ":7000" does not say whether to listen on IPv4,
+  /// IPv6 or both, nor which host to connect to; "7000" was once an IPv4 address; a name has to be looked up.
+  /// Empty or null text is not an address either, though to_string() prints it for an empty one.
+  /// parse_error_text() explains such errors. Errors: EINVAL; ENAMETOOLONG.
   [[nodiscard]] static Address parse(OptionalText text, int& err);
 
-  /// What is wrong with text that parse() refuses, in words for whoever wrote it, and how to write what was
-  /// probably meant: one line without the text in front. Empty when parse() takes it. The wording may change.
+  /// Explains why parse() refuses a text, and how to write what was probably meant: one line without the text
+  /// in front. Empty if parse() accepts it. The wording may change.
   [[nodiscard]] static std::string parse_error_text(OptionalText text);
 
   /// tsocket's text for logs (tsocket_address_string): "ipv4:1.2.3.4:80", "ipv6:2001::1:80", "unix:/path",
@@ -128,8 +133,8 @@ class TSOCK_EXPORT Address {
   [[nodiscard]] bool is_abstract() const noexcept { return kind_ == Kind::abstract_name; }
   [[nodiscard]] bool is_unnamed() const noexcept { return kind_ == Kind::unnamed; }
 
-  /// The wildcard address, "0.0.0.0" or "::". This and the next two judge a v4-mapped address by the IPv4
-  /// address in it, and are false for what is not an IP address.
+  /// The wildcard address, "0.0.0.0" or "::". This and the next two functions judge a v4-mapped address by
+  /// its IPv4 address, and are false for anything that is not an IP address.
   [[nodiscard]] bool is_any() const noexcept;
   /// 127.0.0.0/8 or "::1".
   [[nodiscard]] bool is_loopback() const noexcept;
@@ -139,25 +144,27 @@ class TSOCK_EXPORT Address {
   [[nodiscard]] bool is_v4_mapped() const noexcept;
 
   /// The numeric address without brackets and port (tsocket_address_inet_addr_string), with its scope:
-  /// "fe80::1%eth0". Errors: EINVAL and "" when not an IP address.
+  /// "fe80::1%eth0". Errors: EINVAL and "" if this is not an IP address.
   [[nodiscard]] std::string ip_string(int& err) const;
 
-  /// The port in host order (tsocket_address_inet_port); no value when not an IP address.
+  /// The port in host order (tsocket_address_inet_port); no value if this is not an IP address.
   [[nodiscard]] std::optional<std::uint16_t> port() const noexcept {
     if (!is_inet()) return std::nullopt;
     return static_cast<std::uint16_t>(std::to_integer<unsigned>(storage_[2]) << 8U |
                                       std::to_integer<unsigned>(storage_[3]));
   }
-  /// A copy with another port. Errors: EINVAL and no address when this is not an IP address.
+  /// A copy with another port. Errors: EINVAL and no address if this is not an IP address.
   [[nodiscard]] Address with_port(std::uint16_t port, int& err) const noexcept;
-  /// Changes the port (tsocket_address_inet_set_port). Errors: EINVAL, nothing changed, when not IP.
+  /// Changes the port (tsocket_address_inet_set_port). Errors: EINVAL, with nothing changed, if this is not
+  /// an IP address.
   void set_port(std::uint16_t port, int& err) noexcept;
 
-  /// The IPv6 interface index, 0 when there is none.
+  /// The IPv6 interface index; 0 if there is none.
   [[nodiscard]] std::uint32_t scope_id() const noexcept;
 
-  /// The path of a unix address (tsocket_address_unix_path): "" when unnamed, with the leading NUL when
-  /// abstract. The view points into this object and lives as long. Errors: EINVAL when not a unix address.
+  /// The path of a unix address (tsocket_address_unix_path): "" if unnamed, with the leading NUL if abstract.
+  /// The view points into this object and is valid as long as it. Errors: EINVAL if this is not a unix
+  /// address.
   [[nodiscard]] std::string_view unix_path(int& err) const noexcept {
     err = 0;
     if (is_unix()) return unix_bytes();
@@ -165,14 +172,15 @@ class TSOCK_EXPORT Address {
     return {};
   }
 
-  /// What connect, bind and sendto take; nullptr and 0 for no address. Points into this object.
+  /// The arguments for connect, bind and sendto; nullptr and 0 for no address. Points into this object.
   [[nodiscard]] const ::sockaddr* sockaddr_pointer() const noexcept {
     return is_empty() ? nullptr : reinterpret_cast<const ::sockaddr*>(storage_.data());
   }
   [[nodiscard]] std::size_t sockaddr_length() const noexcept { return length_; }
 
   /// Copies the sockaddr to `out` and zeroes the rest of it (tsocket_address_bsd_sockaddr). Returns the
-  /// sockaddr's length. Errors: EINVAL and 0 when `out` is too small (then untouched), or for no address.
+  /// sockaddr's length. Errors: EINVAL and 0 for no address, or if `out` is too small, which is then
+  /// untouched.
   std::size_t copy_sockaddr(std::span<std::byte> out, int& err) const noexcept;
 
   /// AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC for no address.
@@ -180,7 +188,7 @@ class TSOCK_EXPORT Address {
 
   friend bool operator==(const Address& a, const Address& b) noexcept {
     if (a.length_ != b.length_) return false;
-    // Behind an address that fills less, the front is zero.
+    // The front is zero behind a shorter address.
     return a.length_ <= front_size ? std::memcmp(a.storage_.data(), b.storage_.data(), front_size) == 0
                                    : std::memcmp(a.storage_.data(), b.storage_.data(), a.length_) == 0;
   }
@@ -232,10 +240,10 @@ class TSOCK_EXPORT Address {
     }
   }
 
-  // In front of the room, of which the usual address uses the front only.
+  // Before the storage: the usual address uses only its front.
   std::uint32_t length_ = 0;
   Kind kind_ = Kind::none;
-  // The front is zero where the address does not fill it; what is behind `length_` and the front is not set.
+  // The front is zero behind a shorter address; bytes behind both `length_` and the front are not set.
   alignas(8) std::array<std::byte, storage_size> storage_;
 };
 

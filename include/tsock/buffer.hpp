@@ -18,7 +18,7 @@ struct iovec {
   std::size_t iov_len;
 };
 #else
-/// One buffer of a scatter or gather list; POSIX's own type where there is one.
+/// One buffer of a scatter or gather list; POSIX's own type where it exists.
 using ::iovec;
 #endif
 
@@ -44,15 +44,14 @@ concept ByteRange =
     std::ranges::contiguous_range<Range> && std::same_as<std::ranges::range_value_t<Range>, std::byte>;
 }  // namespace detail
 
-/// A vector over an array or a container of bytes that lives somewhere else, or over what a span of any
-/// extent shows.
+/// A vector over an array, a container that outlives the call, or a span of any extent.
 template <detail::ByteRange Range>
 requires std::ranges::borrowed_range<Range>
 [[nodiscard]] iovec make_vector(Range&& range) noexcept {
   return iovec{const_cast<std::byte*>(std::ranges::data(range)), std::ranges::size(range)};
 }
 
-/// Not over a container that is gone at the end of the line.
+/// Refused: the container would be destroyed at the end of the statement.
 template <detail::ByteRange Range>
 requires(!std::ranges::borrowed_range<Range>) iovec make_vector(Range&& range)
 = delete;

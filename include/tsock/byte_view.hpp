@@ -8,9 +8,8 @@
 
 namespace tsock {
 
-/// The bytes that a call writes or sends, as a parameter: from a span, a container or an array of std::byte,
-/// from any string, or from a C string, of which null is no byte. Refers to the caller's bytes, as std::span
-/// does.
+/// The bytes that a call writes or sends, as a parameter: a span, container or array of std::byte, any
+/// string, or a C string, where null means no bytes. Refers to the caller's bytes, as std::span does.
 class ByteView {
  public:
   // NOLINTBEGIN(google-explicit-constructor): a parameter type, written as the bytes themselves

@@ -6,8 +6,8 @@ namespace tsock {
 
 /// Where in the caller's source an operation was started; shown by `Loop::dump()` and the trace.
 ///
-/// A defaulted `CallSite` parameter records the line of the call. It stands in for `std::source_location`,
-/// which clang 14 does not have.
+/// A defaulted `CallSite` parameter records the line of the call. It replaces `std::source_location`, which
+/// clang 14 does not have.
 class CallSite {
  public:
   constexpr CallSite() noexcept = default;
@@ -18,7 +18,7 @@ class CallSite {
       std::uint32_t line = static_cast<std::uint32_t>(__builtin_LINE())) noexcept {
     return at(file, line);
   }
-  /// A place that was taken apart.
+  /// A place from its parts.
   static constexpr CallSite at(const char* file, std::uint32_t line) noexcept {
     CallSite site;
     site.file_ = file;
@@ -33,7 +33,7 @@ class CallSite {
 
  private:
   const char* file_ = "";
-  std::uint64_t line_ = 0;  // a whole word: one with a gap behind it costs every call instructions
+  std::uint64_t line_ = 0;  // a whole word: padding behind it would cost every call instructions
 };
 
 }  // namespace tsock

@@ -17,31 +17,33 @@ class Loop;
 
 /// How `connect_to_host()` connects.
 struct ConnectHostOptions {
-  /// For every attempt. The timeout counts for the whole: lookup and all attempts. With a local address only
+  /// For every attempt. The timeout covers the whole: lookup and all attempts. With a local address only
   /// remote addresses of its family are tried, unless it is a wildcard.
   ConnectOptions connect = {};
   AddressFamily family = AddressFamily::any;
   bool numeric_only = false;  ///< as ResolveOptions::numeric_only
-  /// How long an attempt goes on alone before the next one starts beside it (RFC 8305, section 5).
+  /// How long an attempt runs alone before the next one starts beside it (RFC 8305, section 5).
   std::chrono::milliseconds attempt_delay{250};
 };
 
-/// Connects to a host by name, by way of whichever address answers first ("happy eyeballs", RFC 8305).
+/// Connects to a host by name, to the address that answers first ("happy eyeballs", RFC 8305).
 ///
-/// The addresses of `resolve()` are tried with the families in turn, beginning with the family of the first.
-/// The next attempt starts when the one before has failed or is `attempt_delay` old; all go on until one
-/// is connected. The others are then closed at once, before the completion.
+/// The addresses of `resolve()` are tried with alternating families, beginning with the family of the first.
+/// The next attempt starts when the one before has failed or is `attempt_delay` old; all continue until one
+/// is connected. The others are then closed at once, before the completion. Cancelling and destroying close
+/// every attempt.
 ///
-/// \return a request for the Stream; `remote_address()` tells which address it was. Errors: those of
-/// `resolve()`; when every attempt failed, the error that says most: one of a host that answered
-/// (ECONNREFUSED, ...) before ETIMEDOUT, and that before the lack of a route (ENETUNREACH, EHOSTUNREACH,
-/// EADDRNOTAVAIL, EAFNOSUPPORT); among equals the first. ETIMEDOUT is also connect.timeout. Cancelling and
-/// destroying close every attempt.
+/// \return a request for the Stream; its `remote_address()` is the address that answered. Errors:
+///  - those of `resolve()`
+///  - if every attempt failed, the most telling error: one from a host that answered (ECONNREFUSED, ...)
+///    before ETIMEDOUT, and that before a missing route (ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL,
+///    EAFNOSUPPORT); among equals the first
+///  - ETIMEDOUT: also connect.timeout
 TSOCK_EXPORT Request<Stream> connect_to_host(Loop& loop, OptionalText host, OptionalText service,
                                              const ConnectHostOptions& options = {},
                                              CallSite site = CallSite::current());
 
-/// As above with addresses that are known already. ENXIO when none is left to try: the list is empty, or
+/// As above, with addresses that are already known. ENXIO if none is left to try: the list is empty, or
 /// `options.family` or the local address excludes all of them.
 TSOCK_EXPORT Request<Stream> connect_to_host(Loop& loop, std::vector<Address> addresses,
                                              const ConnectHostOptions& options = {},

@@ -15,8 +15,8 @@ struct ConnectOptions {
   StreamOptions stream = {};
   /// Ends the connect with ETIMEDOUT.
   std::optional<std::chrono::nanoseconds> timeout = std::nullopt;
-  /// What a unix listener whose backlog is full means. Connecting is tried again every few milliseconds until
-  /// there is room, or the timeout or a cancel ends it. Without this it fails with EAGAIN at once.
+  /// Whether to wait for a unix listener whose backlog is full: connecting is repeated every few milliseconds
+  /// until there is room, or the timeout or a cancel ends it. If false, it fails with EAGAIN at once.
   bool retry_full_backlog = true;
 };
 

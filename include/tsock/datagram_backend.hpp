@@ -16,12 +16,12 @@ namespace tsock {
 
 class DatagramControl;
 
-/// What a DatagramBackend tells the Datagram in front of it.
+/// The events that a DatagramBackend reports to the Datagram in front of it.
 class TSOCK_EXPORT DatagramEvents {
  public:
   /// `try_receive()` is worth a call. May come without need.
   virtual void on_readable() noexcept = 0;
-  /// What gave EAGAIN on the sending side is worth another call.
+  /// A send that gave EAGAIN is worth repeating.
   virtual void on_writable() noexcept = 0;
 
  protected:
@@ -30,8 +30,8 @@ class TSOCK_EXPORT DatagramEvents {
 
 /// Room for one received datagram.
 struct DatagramSlot {
-  /// Filled in order; the first two hold 64 KiB. A backend with larger datagrams puts room of its own into
-  /// the third, which must stay until the next `try_receive()`.
+  /// Filled in order; the first two hold 64 KiB. For larger datagrams a backend puts room of its own into the
+  /// third, which must stay until the next `try_receive()`.
   std::array<iovec, 3> room{};
   std::size_t size = 0;  ///< out: bytes received
   std::size_t segment =
@@ -58,37 +58,38 @@ class TSOCK_EXPORT DatagramBackend {
 
   /// Called once, before anything else. `events` outlives the backend.
   virtual void attach(DatagramEvents& events) noexcept = 0;
-  /// Receives up to `slots.size()` datagrams. \return how many, more than 0; or 0 with `err`: EAGAIN when
-  /// none is there.
+  /// Receives up to `slots.size()` datagrams. \return how many, more than 0; or 0 with `err`, EAGAIN if none
+  /// has arrived.
   virtual std::size_t try_receive(std::span<DatagramSlot> slots, int& err) noexcept = 0;
-  /// Sends datagrams from the front. \return how many were sent; when 0, `err` is what happened to the first
-  /// one. EAGAIN leaves it to be tried again; any other value concerns that datagram alone.
+  /// Sends datagrams, from the first one on. \return how many were sent; if 0, `err` is the error of the
+  /// first one. EAGAIN leaves it to be tried again; any other value concerns that datagram alone.
   virtual std::size_t try_send(std::span<const DatagramMessage> messages, int& err) noexcept = 0;
   /// Closes. \return 0, EAGAIN, or an errno value.
   virtual int try_disconnect() noexcept = 0;
 
-  /// Asks for `on_readable()` once, unless another call is worth it already.
+  /// Asks for one `on_readable()`, unless another call is already worth it.
   [[nodiscard]] virtual Readiness want_readable() noexcept = 0;
-  /// Asks for `on_writable()` once, unless another call is worth it already.
+  /// Asks for one `on_writable()`, unless another call is already worth it.
   [[nodiscard]] virtual Readiness want_writable() noexcept = 0;
 
   /// Whether an address can be sent to: 0 or EINVAL.
   [[nodiscard]] virtual int check_destination(const Address& /*destination*/) const noexcept { return 0; }
   /// Whether a datagram to `destination` (empty: the connected address) can be sent from there: 0, EINVAL, or
-  /// ENOTSUP when the backend has no such thing.
+  /// ENOTSUP if the backend has no such choice.
   [[nodiscard]] virtual int check_from(const SendFrom& /*from*/,
                                        const Address& /*destination*/) const noexcept;
   /// Whether `try_receive()` fills DatagramSlot::info.
   [[nodiscard]] virtual bool gives_info() const noexcept { return false; }
   [[nodiscard]] virtual Address local_address() const noexcept { return {}; }
   [[nodiscard]] virtual Address remote_address() const noexcept { return {}; }
-  /// Datagrams that were dropped before they got here, as far as is known.
+  /// Datagrams that were dropped before they got here, as far as known.
   [[nodiscard]] virtual std::uint64_t dropped() const noexcept { return 0; }
   /// What only sockets have; null otherwise.
   [[nodiscard]] virtual DatagramControl* datagram_control() noexcept { return nullptr; }
 };
 
-/// What a datagram backend offers when a socket is right below it. Functions return 0 or an errno value.
+/// What a datagram backend offers if there is a socket directly below it. Functions return 0 or an errno
+/// value.
 class TSOCK_EXPORT DatagramControl {
  public:
   /// The socket, still owned by the backend; `invalid_socket` once closed.

@@ -7,8 +7,8 @@
 
 namespace tsock {
 
-/// How a datagram socket is set up. What is not given keeps the system's default; an option that the kind of
-/// socket does not have is left out without an error.
+/// How a datagram socket is set up. An option that is not given keeps the system's default; an option that
+/// this kind of socket does not have is ignored without an error.
 struct DatagramOptions {
   bool broadcast = false;  ///< SO_BROADCAST; EINVAL for ipv6 and unix, which have none
   bool reuse_address =
@@ -24,7 +24,7 @@ struct DatagramOptions {
   std::optional<unsigned> multicast_interface =
       std::nullopt;  ///< index of the interface that multicasts leave by
 
-  /// What becomes of a local unix path that exists already. tsocket fails.
+  /// What to do if the local unix path already exists. tsocket fails.
   StaleSocket stale_socket = StaleSocket::probe_and_replace;
   /// Remove the socket file at the end, if it is still ours.
   bool unlink_on_close = true;
@@ -36,13 +36,13 @@ struct DatagramOptions {
   /// Fill in ReceivedDatagram::info(): destination address and interface, ttl, ECN, the kernel's receive
   /// time; on unix sockets the sender's credentials. Costs a little for every datagram.
   bool receive_info = false;
-  /// Report ICMP errors on a socket that is not connected too. They end the one request that meets them,
+  /// Report ICMP errors also on a socket that is not connected. They end the one request that meets them,
   /// never the socket.
   bool icmp_errors = false;
-  /// Have the kernel put datagrams of one sender together and take them apart here (UDP_GRO), where it can.
+  /// Let the kernel merge datagrams of one sender, and take them apart here (UDP_GRO), where supported.
   bool receive_offload = false;
-  /// Have the kernel cut equal datagrams to one receiver (UDP_SEGMENT) when several leave together, where it
-  /// can.
+  /// Let the kernel cut equal datagrams to one receiver (UDP_SEGMENT) when several leave together, where
+  /// supported.
   bool send_offload = true;
   /// As tsocket: sending an empty datagram gives EINVAL.
   bool strict_tsocket = false;

@@ -5,8 +5,8 @@
 
 namespace tsock {
 
-/// How long `Stream::disconnect()` lingers for a peer that has not taken everything, and how much of what the
-/// peer still sends it throws away meanwhile. Nothing waits where nothing is unread or unsent.
+/// How long `Stream::disconnect()` lingers for a peer that has not taken everything, and how many of the
+/// bytes the peer still sends it discards meanwhile. If nothing is unread or unsent, it does not wait.
 struct DisconnectOptions {
   static constexpr std::chrono::seconds default_linger_time{30};
   static constexpr std::size_t default_most_discarded = std::size_t{64} * 1024 * 1024;

@@ -8,9 +8,9 @@
 
 namespace tsock {
 
-/// How messages are cut out of a stream of bytes, for `Stream::readv_pdu()`. A value; made from one of the
-/// structs in `tsock::framing`; one that was filled by hand and does not fit gives EINVAL. Every framing has
-/// a hard maximum: a longer message gives EMSGSIZE, and nothing is taken from the stream.
+/// How `Stream::readv_pdu()` cuts messages out of a stream of bytes. A value, made from one of the structs in
+/// `tsock::framing`; one filled in by hand with values that do not fit gives EINVAL. Every framing has a hard
+/// maximum: a longer message gives EMSGSIZE, and no byte is taken from the stream.
 class Framing {
  public:
   enum class Kind : std::uint8_t { length_prefix, delimiter };

@@ -30,25 +30,25 @@ class ListenerCore;
 class LogAcceptError;
 }  // namespace detail
 
-/// Waits for connections: TCP or unix streams, or a backend of one's own. Pull-based: one request, one
-/// connection; what nobody asks for waits in the kernel's backlog.
+/// Waits for connections: TCP or unix streams, or a user-defined backend. Pull-based: one request accepts one
+/// connection; further connections wait in the kernel's backlog.
 ///
-/// When the process or the system is out of descriptors, memory or watches (EMFILE, ENFILE, ENOBUFS, ENOMEM,
-/// ENOSPC), the listener pauses for 100 ms at a time, reports it, and goes on: the waiting connections stay
-/// in the backlog, and one that was taken already is kept for the next try. An error that concerns one
-/// connection (accept(2) lists them) does not end accepting: the next connection's turn comes, and after very
-/// many in a row the listener pauses, too. The log has one line a second about this at most.
+/// If the process or the system is out of descriptors, memory or watches (EMFILE, ENFILE, ENOBUFS, ENOMEM,
+/// ENOSPC), the listener pauses for 100 ms at a time, reports it, and goes on: waiting connections stay in
+/// the backlog, and one already taken is kept for the next try. An error of a single connection (accept(2)
+/// lists them) does not end accepting: the next connection is tried, and after very many errors in a row the
+/// listener pauses, too. It logs at most one line a second about this.
 ///
-/// Of those who open the same unix path at the same time one gets it, and the others EADDRINUSE. The
-/// directory is locked meanwhile (flock(2)), where it can be read. The listener keeps it open, so that
-/// `unlink_on_close` works in another working directory.
+/// Of several processes that open the same unix path at the same time one gets it, and the others get
+/// EADDRINUSE. The directory is locked meanwhile (flock(2)), if it can be read. The listener keeps it open,
+/// so that `unlink_on_close` works after a change of the working directory.
 class TSOCK_EXPORT Listener {
  public:
-  /// No listener, and no loop to complete on: `accept()` gives an empty Request. (A moved-from one gives
-  /// ENOTCONN.)
+  /// No listener, and no loop to complete on: `accept()` returns an empty Request. (On a moved-from one it
+  /// completes with ENOTCONN.)
   Listener() noexcept = default;
-  /// For implementers: puts a front on a backend. Without memory it throws std::bad_alloc and leaves the
-  /// backend to the caller.
+  /// For implementers: puts a front on a backend. Throws std::bad_alloc if there is no memory; the backend
+  /// then stays with the caller.
   Listener(Loop& loop, std::unique_ptr<ListenerBackend>&& backend, const StreamOptions& accepted = {});
   Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&& other) noexcept;
@@ -57,38 +57,44 @@ class TSOCK_EXPORT Listener {
   /// Stops listening; an accept in progress completes with ECANCELED on the next turn.
   ~Listener();
 
-  /// Listens on an ipv4, ipv6 or unix address. Port 0 takes a free port; `local_address()` tells which.
-  /// On failure the Listener is empty and `err` tells why: EINVAL for an address or option that does not fit,
-  /// EADDRINUSE, EACCES and what else socket(2), bind(2), listen(2), chmod(2) and chown(2) give; ENOMEM.
+  /// Listens on an ipv4, ipv6 or unix address. Port 0 takes a free port; `local_address()` has its number. On
+  /// failure the Listener is empty and `err` is:
+  ///  - EINVAL: an address or option that does not fit
+  ///  - EADDRINUSE, EACCES, ENOMEM
+  ///  - what else socket(2), bind(2), listen(2), chmod(2) and chown(2) give
   static Listener listen(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
   /// `listen()` for inet addresses only (EINVAL otherwise).
   static Listener tcp(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
   /// `listen()` for unix addresses only (EINVAL otherwise): a path or an abstract name.
   static Listener unix_stream(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
-  /// Takes over a listening stream socket, as from socket activation. Errors: EBADF, ENOTSOCK, EPROTOTYPE,
-  /// EINVAL when it does not listen, EEXIST when the loop watches it already, ENOMEM. On failure the
-  /// socket stays in `socket`.
+  /// Takes over a listening stream socket, as from socket activation: `UniqueSocket socket(3)`. On failure
+  /// the socket stays in `socket`. Errors:
+  ///  - EBADF, ENOTSOCK, EPROTOTYPE
+  ///  - EINVAL: it does not listen
+  ///  - EEXIST: the loop already watches it
+  ///  - ENOMEM
   static Listener adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& accepted, int& err);
 
-  /// Whether there is a listener, not moved from.
+  /// True for a listener that is neither empty nor moved from.
   explicit operator bool() const noexcept { return core() != nullptr; }
-  /// The address that is really bound.
+  /// The address that is actually bound.
   [[nodiscard]] Address local_address() const;
   /// The listening socket, still owned by the listener; `invalid_socket` when there is none.
   [[nodiscard]] NativeSocket native_handle() const noexcept;
-  /// The listener's loop, also of one that was moved from. A default constructed listener has none: it
-  /// throws std::logic_error.
+  /// The listener's loop, also after it was moved from. Throws std::logic_error on a default constructed
+  /// listener, which has none.
   [[nodiscard]] Loop& loop() const { return detail::checked_loop(loop_or_null()); }
 
-  /// Takes the next connection. \return a request for the Stream. Errors: EBUSY when an accept is in flight;
-  /// what accept(2) gives for a broken listener. Cancelling and destroying lose no connection: one that was
-  /// taken already is given to the next accept.
+  /// Takes the next connection. Cancelling and destroying lose none: a connection that was already taken goes
+  /// to the next accept. \return a request for the Stream. Errors:
+  ///  - EBUSY: an accept is in flight
+  ///  - what accept(2) gives for a broken listener
   Request<Stream> accept(CallSite site = CallSite::current());
 
-  /// Called from the loop with the errno value each time the listener has to pause. Replaces an earlier
-  /// function.
+  /// Sets a function that the loop calls with the errno value each time the listener pauses. Replaces an
+  /// earlier one.
   void set_pause_callback(std::function<void(int err)> function);
-  /// Whether the listener pauses now.
+  /// True while the listener pauses.
   [[nodiscard]] bool is_paused() const noexcept;
 
  private:
@@ -102,12 +108,12 @@ class TSOCK_EXPORT Listener {
 
 /// How `for_each_accept()` accepts.
 struct AcceptOptions {
-  /// Connections at a time. While so many have their slots, further ones wait in the backlog; 0 takes none.
+  /// Connections at a time. While that many hold their slots, further ones wait in the backlog; 0 takes none.
   std::size_t most = std::numeric_limits<std::size_t>::max();
 };
 
-/// The place of one connection among `AcceptOptions::most`; to be kept for as long as the connection counts,
-/// beside its stream as a rule. May outlive listener and loop.
+/// The place of one connection among `AcceptOptions::most`. Keep it as long as the connection counts, usually
+/// beside its stream. May outlive listener and loop.
 class TSOCK_EXPORT AcceptSlot {
  public:
   AcceptSlot() noexcept = default;
@@ -126,8 +132,8 @@ class TSOCK_EXPORT AcceptSlot {
   std::shared_ptr<detail::AcceptLoop> loop_;
 };
 
-/// Pauses, resumes and stops a `for_each_accept()`. It goes on when this is destroyed, but one that is paused
-/// then ends. May outlive the listener, and does nothing from then on.
+/// Pauses, resumes and stops a `for_each_accept()`. Destroying this object leaves accepting as it is, except
+/// that a paused one ends. May outlive the listener, and has no effect from then on.
 class TSOCK_EXPORT Accepting {
  public:
   Accepting() noexcept = default;
@@ -137,10 +143,10 @@ class TSOCK_EXPORT Accepting {
   /// The function is not called until `resume()`. Connections wait in the backlog; none is lost.
   void pause() noexcept;
   void resume();
-  /// The function is not called any more, and the listener is free for another accept in the next turn.
+  /// The function is not called again, and the listener is free for another accept on the next turn.
   void stop() noexcept;
   [[nodiscard]] bool is_paused() const noexcept;
-  /// Slots that are held.
+  /// The number of slots that are held.
   [[nodiscard]] std::size_t connections() const noexcept;
 
  private:
@@ -148,26 +154,25 @@ class TSOCK_EXPORT Accepting {
 };
 
 /// Accepts until the listener is destroyed and calls `function(Stream)` for each connection, from the loop.
-/// The function may destroy the listener. `on_error(int err)` is called when accepting ended with another
-/// error than that; a pause, and what concerns one connection only, is none. Of an empty listener nothing
-/// comes. What it returns may be dropped.
+/// The function may destroy the listener. `on_error(int err)` is called if accepting ends with any other
+/// error; pauses and errors of single connections do not count. On an empty listener nothing happens. The
+/// return value may be ignored.
 template <class F, class E>
 requires std::is_invocable_v<E&, int> Accepting for_each_accept(Listener& listener, F function, E on_error,
                                                                 CallSite site = CallSite::current());
 
-/// As above; the end of accepting is logged only.
+/// As above; the end of accepting is only logged.
 template <class F>
 Accepting for_each_accept(Listener& listener, F function, CallSite site = CallSite::current());
 
-/// As above, with a limit: `function(Stream, AcceptSlot)` keeps the slot for as long as the connection
-/// counts.
+/// As above, with a limit: `function(Stream, AcceptSlot)` keeps the slot as long as the connection counts.
 template <class F, class E>
 requires std::is_invocable_v<E&, int> Accepting for_each_accept(Listener& listener,
                                                                 const AcceptOptions& options, F function,
                                                                 E on_error,
                                                                 CallSite site = CallSite::current());
 
-/// As above; the end of accepting is logged only.
+/// As above; the end of accepting is only logged.
 template <class F>
 Accepting for_each_accept(Listener& listener, const AcceptOptions& options, F function,
                           CallSite site = CallSite::current());

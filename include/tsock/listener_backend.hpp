@@ -8,7 +8,7 @@
 
 namespace tsock {
 
-/// What a ListenerBackend tells the Listener in front of it.
+/// The events that a ListenerBackend reports to the Listener in front of it.
 class TSOCK_EXPORT ListenerEvents {
  public:
   /// `try_accept()` is worth a call. May come without need.
@@ -29,12 +29,12 @@ class TSOCK_EXPORT ListenerBackend {
 
   /// Called once, before anything else. `events` outlives the backend.
   virtual void attach(ListenerEvents& events) noexcept = 0;
-  /// Takes one connection. \return 0 with `stream` set, EAGAIN when none waits, or an errno value. EMFILE,
-  /// ENFILE, ENOBUFS, ENOMEM and ENOSPC say that the connection still waits and another try may work later.
-  /// EBADF, ENOTSOCK, EINVAL, EFAULT and ENOTCONN say that the listener is broken. Any other value concerns
-  /// one connection, which is gone, as in accept(2).
+  /// Takes one connection. \return 0 with `stream` set, EAGAIN if none waits, or an errno value:
+  ///  - EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC: the connection still waits, and a later try may work
+  ///  - EBADF, ENOTSOCK, EINVAL, EFAULT, ENOTCONN: the listener is broken
+  ///  - any other value: one connection failed and is lost, as in accept(2)
   virtual int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept = 0;
-  /// Asks for `on_acceptable()` once, unless another call is worth it already.
+  /// Asks for one `on_acceptable()`, unless another call is already worth it.
   [[nodiscard]] virtual Readiness want_acceptable() noexcept = 0;
   [[nodiscard]] virtual Address local_address() const noexcept = 0;
   /// The listening socket, or `invalid_socket`.

@@ -11,7 +11,7 @@ namespace tsock {
 struct ListenerOptions {
   int backlog = 128;  ///< connections that wait to be accepted; the kernel has its own limit (listen(2))
   bool reuse_address = true;  ///< SO_REUSEADDR on inet sockets: restart while old connections linger
-  bool reuse_port = false;    ///< SO_REUSEPORT: several listeners share the port; ENOTSUP where there is none
+  bool reuse_port = false;    ///< SO_REUSEPORT: several listeners share the port; ENOTSUP where unsupported
   bool v6only = true;         ///< IPV6_V6ONLY
   StaleSocket stale_socket =
       StaleSocket::probe_and_replace;  ///< for unix paths; only a socket is ever replaced

@@ -10,7 +10,7 @@ struct LoopMetrics {
   std::uint64_t completions = 0;  ///< completions delivered
   std::uint64_t in_progress = 0;  ///< requests now in progress
   std::uint64_t deadlines = 0;    ///< deadlines now armed
-  std::uint64_t posted = 0;       ///< functions run that came through `post()`
+  std::uint64_t posted = 0;       ///< `post()`ed functions run
 };
 
 }  // namespace tsock

@@ -10,11 +10,11 @@ namespace tsock {
 
 class Loop;
 
-/// How `memory_stream_pair()` behaves; the limits are there to try every way in which bytes can be split.
+/// How `memory_stream_pair()` behaves; with the limits a test can split bytes in every possible way.
 struct MemoryStreamOptions {
   std::size_t max_transfer =
-      std::numeric_limits<std::size_t>::max();  ///< bytes that one hand-over moves at most; 0 counts as 1
-  bool half_close = true;   ///< false: `shutdown_write()` gives ENOTSUP, as on streams that cannot
+      std::numeric_limits<std::size_t>::max();  ///< the most bytes that one hand-over moves; 0 counts as 1
+  bool half_close = true;   ///< false: `shutdown_write()` gives ENOTSUP, as on streams without half-close
   bool read_ahead = false;  ///< true: a reader may take more than it asked for, as from a socket
 };
 

@@ -13,14 +13,14 @@ namespace tsock {
 
 class Loop;
 
-/// The base of operations made by users: an RPC call over a stream, a handshake, a retry. The counterpart of
+/// The base of user-defined operations: an RPC call over a stream, a handshake, a retry. The counterpart of
 /// `tevent_req_create()` with a private state.
 ///
 /// Derive from it, keep child requests and buffers as members, and make it with `make_request()`. Call
 /// `done()` or `error()` once; the first call wins. The caller's callback runs later, from the loop. The
-/// object is destroyed right before that, or when the caller destroys the Request, and with it all child
-/// requests: its destructor and `cleanup()` are the place to let go of things. After `done()` or `error()`
-/// just return. \tparam T the result that the caller's `recv()` gives.
+/// object is destroyed right before that callback, or when the caller destroys the Request, together with all
+/// child requests: release resources in its destructor or in `cleanup()`. After `done()` or `error()` just
+/// return. \tparam T the result that the caller's `recv()` returns.
 template <class T>
 class Operation {
  public:
@@ -34,8 +34,8 @@ class Operation {
   /// Begins the work; called once by `make_request()`. May end the operation at once.
   virtual void start() = 0;
 
-  /// The caller asked to cancel. The default ends with ECANCELED. An operation that cannot stop half way may
-  /// instead remember the wish and complete later.
+  /// The caller asked to cancel. The default ends with ECANCELED. An operation that cannot stop half-way may
+  /// remember the wish instead and complete later.
   virtual void cancel() { error(ECANCELED); }
 
   /// Called exactly once at the end, before the callback and before the destructor; `err` is the errno value
@@ -48,18 +48,18 @@ class Operation {
   void done(Value&&... value) {
     if (state_ != nullptr) state_->finish_with(std::forward<Value>(value)...);
   }
-  /// Completes with a positive errno value; 0 does nothing and gives false.
+  /// Completes with a positive errno value. 0 does nothing and returns false.
   bool error(int err) {
     if (err == 0) return false;
     if (state_ != nullptr) state_->finish(err);
     return true;
   }
-  /// Adds to what the caller sees as `transferred()`.
+  /// Adds to the caller's `transferred()`.
   void progress(std::size_t bytes) {
     if (state_ != nullptr) state_->add_transferred(bytes);
   }
   [[nodiscard]] bool is_in_progress() const noexcept { return state_ != nullptr && state_->is_unfinished(); }
-  /// The loop that the operation runs on. Not before `start()`.
+  /// The loop that the operation runs on. Not to be called before `start()`.
   [[nodiscard]] Loop& loop() const noexcept { return state_->loop(); }
 
  private:
@@ -68,9 +68,10 @@ class Operation {
   detail::ResultState<T>* state_ = nullptr;
 };
 
-/// Makes and starts a user's operation: constructs `Op` from `args` in the loop's pool, calls its `start()`,
-/// and returns the Request. Requests that `Op` starts, here and in callbacks of its requests, show as its
-/// children in `Loop::dump()`. Dumps and traces call the operation `Op::name` when there is one.
+/// Makes and starts a user-defined operation: constructs `Op` from `args` in the loop's pool, calls its
+/// `start()`, and returns the Request. `here` is a Loop, or `{loop, site}` to pass on the call site of a
+/// caller. Requests that `Op` starts, here and in callbacks of its requests, appear as its children in
+/// `Loop::dump()`. Dumps and traces show `Op::name` if there is one.
 template <class Op, class... Args>
 Request<typename Op::result_type> make_request(detail::LoopHere here, Args&&... args) {
   auto* const state =

@@ -8,9 +8,9 @@
 
 namespace tsock {
 
-/// Text that may be absent, as a parameter: from any string, from a C string that may be null, from
-/// `nullptr` or `std::nullopt`. What null means is said by the function; it reads nothing through it. Refers
-/// to the caller's text, as std::string_view does.
+/// Text that may be absent, as a parameter: from any string, from a C string that may be null, from `nullptr`
+/// or `std::nullopt`. The function defines what null means; it never dereferences it. Refers to the caller's
+/// text, as std::string_view does.
 class TSOCK_EXPORT OptionalText {
  public:
   /// Absent.

@@ -4,7 +4,7 @@
 
 namespace tsock {
 
-/// How an operation came to its end, for `Operation::cleanup()`.
+/// How an operation ended, for `Operation::cleanup()`.
 enum class Outcome : std::uint8_t {
   done,       ///< `done()` was called
   failed,     ///< `error()`, a cancel or a deadline; the errno value goes with it

@@ -12,12 +12,12 @@
 
 namespace tsock {
 
-/// A temporary that a write or a sendto takes over: moved into the request, which destroys it with itself.
+/// A temporary that a write or a sendto takes over: moved into the request and destroyed with it.
 template <class T>
 concept OwnedBytes =
     std::same_as<T, std::string> || std::same_as<T, std::vector<std::byte>> || std::same_as<T, Pdu>;
 
-/// A temporary whose bytes would be gone before they are written: it is neither taken over nor a view.
+/// A temporary whose bytes would be destroyed before they are written: it is neither taken over nor a view.
 template <class T>
 concept DanglingBytes =
     std::is_class_v<T> && !OwnedBytes<T> && !std::ranges::borrowed_range<T> && !std::ranges::view<T> &&

@@ -13,10 +13,10 @@
 
 namespace tsock {
 
-/// One message as it came from the wire, with its header or delimiter. Owns its bytes, which never move: a
-/// vector over them stays good while the Pdu lives, also when the Pdu itself is moved. A message may lie in
-/// the 128 KiB that it was received with and keep all of them; a loop lets that happen four times, for
-/// messages of 8 KiB or more eight times, and copies messages out beyond that. Belongs to its loop's thread.
+/// One message as received, with its header or delimiter. Owns its bytes, which never move: a vector over
+/// them stays valid while the Pdu lives, also when the Pdu itself is moved. A message may stay in the 128 KiB
+/// buffer that it was received with, and then keeps all of it alive; a loop allows four such buffers, eight
+/// for messages of 8 KiB or more, and copies messages out beyond that. Belongs to its loop's thread.
 class TSOCK_EXPORT Pdu {
  public:
   Pdu() noexcept = default;
@@ -36,12 +36,12 @@ class TSOCK_EXPORT Pdu {
   /// The whole message.
   [[nodiscard]] std::span<const std::byte> bytes() const& noexcept { return {data_, size_or_0()}; }
   [[nodiscard]] std::span<std::byte> bytes() & noexcept { return {data_, size_or_0()}; }
-  /// Of a temporary: to look at before it goes; no write takes them.
+  /// On a temporary: for a look before it is destroyed; no write takes them.
   [[nodiscard]] TemporaryBytes bytes() && noexcept { return TemporaryBytes{bytes()}; }
   /// The length prefix; empty for lines.
   [[nodiscard]] std::span<const std::byte> header() const& noexcept { return bytes().first(body_begin()); }
   [[nodiscard]] TemporaryBytes header() && noexcept { return TemporaryBytes{bytes().first(body_begin())}; }
-  /// What lies between length prefix and end, without a line's delimiter.
+  /// The bytes between length prefix and end, without a line's delimiter.
   [[nodiscard]] std::span<const std::byte> body() const& noexcept {
     return bytes().subspan(body_begin(), body_size());
   }
@@ -59,8 +59,8 @@ class TSOCK_EXPORT Pdu {
  private:
   friend class PduAccess;
 
-  // Size, begin of the body, what lies behind the body, and where the bytes are. One word, made at once:
-  // small members that are stored one by one and moved as one stall a processor.
+  // Size, begin of the body, size of what follows the body, and where the bytes are. One word, stored at
+  // once: small members that are stored one by one and then loaded as one word stall the processor.
   static constexpr unsigned begin_shift = 32;
   static constexpr unsigned tail_shift = 40;
   static constexpr unsigned in_chunk_shift = 48;
@@ -85,7 +85,7 @@ class TSOCK_EXPORT Pdu {
   }
 
   std::byte* data_ = nullptr;
-  std::uint64_t extent_ = 0;  // of a message; without one, see PduAccess::set_note()
+  std::uint64_t extent_ = 0;  // of a message; if there is none, see PduAccess::set_note()
 };
 
 }  // namespace tsock

@@ -14,48 +14,52 @@ namespace tsock {
 /// The side of a pump that ended it.
 enum class PumpSide : std::uint8_t { none, source, target };
 
-/// What came of a pump. `recv()` gives it also when the pump failed.
+/// The result of a pump. `recv()` returns it also after a failure.
 struct PumpResult {
   static constexpr bool valid_on_error = true;
 
-  std::uint64_t bytes = 0;         ///< that the target has taken
+  std::uint64_t bytes = 0;         ///< bytes that the target has taken
   PumpSide side = PumpSide::none;  ///< whose error it was; none on success, cancel, timeout and ENOMEM
 };
 
 /// How `pump()` works.
 struct PumpOptions {
-  /// Ends the target's sending side after the last byte. A target that has no half-close (ENOTSUP) is left
-  /// open without an error.
+  /// Ends the target's sending side after the last byte. A target without half-close (ENOTSUP) stays open
+  /// without an error.
   bool half_close = true;
-  /// Where the pump half-closes: aborts the target when the source broke off instead of ending, after what
-  /// the source gave was written, so that the target's peer sees a reset and does not take for complete what
-  /// was cut. Whoever sets it, or `half_close`, to false sees to that.
+  /// With `half_close`: aborts the target if the source broke off instead of ending, after everything read
+  /// from the source was written. The target's peer then sees a reset and does not take truncated data for
+  /// complete. Whoever sets this or `half_close` to false is responsible for that.
   bool reset_on_failure = true;
-  /// Called from the loop with the bytes of each read, before they are written; they are valid during the
-  /// call. May destroy anything.
+  /// Called from the loop with the bytes of each read, before they are written. The bytes are valid during
+  /// the call. May destroy anything.
   std::function<void(std::span<const std::byte>)> on_data = {};
 };
 
 /// Moves bytes from one stream to another until the source ends, then half-closes the target. Two pumps make
-/// a relay: an end is passed on as an end and a reset as a reset, each way.
+/// a relay: each passes an end on as an end and a reset as a reset.
 ///
 /// Reading and writing overlap; at most two buffers of 64 KiB are read ahead of the target. While there is
-/// nothing to write, no buffer is held. Until its completion is delivered the pump is the source's reader and
-/// the target's writer: other reads of the source, writes and `shutdown_write()` of the target, and
-/// `disconnect()` and `release_fd()` of either give EBUSY. The streams may be moved meanwhile.
+/// nothing to write, no buffer is held. Until its completion is delivered, the pump is the source's reader
+/// and the target's writer: other reads of the source, writes and `shutdown_write()` of the target, and
+/// `disconnect()` and `release_socket()` of either give EBUSY. The streams may be moved meanwhile.
 ///
 /// \return a request for the PumpResult; `transferred()` grows while it runs. Success means that the source
-/// ended in order (EPIPE from its read) and the target has taken, and been told the end of, every byte.
-/// Errors: those of reading the source, after what had been read was written (the target is aborted then, see
-/// `PumpOptions::reset_on_failure`); those of writing and of `Stream::shutdown_write()`; EBUSY when the
-/// source has a reader or another pump writes to the target; ENOMEM; ECANCELED with its side when one of the
-/// streams was destroyed, or given to its disconnect (`std::move(stream).disconnect()`).
+/// ended in order (EPIPE from its read), and that the target has taken every byte and been told the end.
+/// Errors:
+///  - those of reading the source, after everything read was written; the target is then aborted, see
+///    `PumpOptions::reset_on_failure`
+///  - those of writing and of `Stream::shutdown_write()`
+///  - EBUSY: the source has a reader, or another pump writes to the target
+///  - ENOMEM
+///  - ECANCELED with its side: one of the streams was destroyed, or handed to its disconnect
+///    (`std::move(stream).disconnect()`)
 ///
-/// Cancelling, a deadline, destroying the request, a failing target and ENOMEM lose no byte: what was read
-/// and not taken by the target goes back to the source, and its next read gets it. The target can be written
-/// on directly behind the last byte that it took, and another pump goes on there; a half-close that is out
-/// already counts as done for it. (A layer below may have taken bytes that it has not sent yet; they count as
-/// taken.) When it is the source that was destroyed, such bytes go with it.
+/// Cancelling, a deadline, destroying the request, a failing target and ENOMEM lose no byte: bytes read but
+/// not taken by the target return to the source, and its next read gets them. Direct writes to the target, or
+/// another pump, continue right behind the last byte it took; for that pump a half-close that has already
+/// taken effect counts as done. (A layer below may have taken bytes that it has not sent yet; they count as
+/// taken.) If the source was destroyed, such bytes are lost with it.
 TSOCK_EXPORT Request<PumpResult> pump(Stream& source, Stream& target, PumpOptions options = {},
                                       CallSite site = CallSite::current());
 

@@ -2,11 +2,11 @@
 
 namespace tsock {
 
-/// What a `want_` function of a backend answers.
+/// What a `want_` function of a backend returns.
 enum class Readiness : unsigned char {
   later,     ///< the event will come
-  now,       ///< another call is worth it already; no event comes
-  next_turn  ///< the same of what never waits, such as a device: others have their turn before the next call
+  now,       ///< another call is already worth it; no event comes
+  next_turn  ///< as `now`, for a source that never waits, such as a device: others run first
 };
 
 }  // namespace tsock

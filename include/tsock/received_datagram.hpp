@@ -14,7 +14,7 @@
 namespace tsock {
 
 /// One received datagram in memory of exactly its size. Owns its bytes, which never move: a span over them
-/// stays good while the ReceivedDatagram lives, also when that itself is moved. Belongs to its loop's thread.
+/// stays valid while the ReceivedDatagram lives, also when it is moved. Belongs to its loop's thread.
 class TSOCK_EXPORT ReceivedDatagram {
  public:
   /// No datagram: no bytes, the empty address.
@@ -34,14 +34,14 @@ class TSOCK_EXPORT ReceivedDatagram {
   /// May be empty: zero-length datagrams are legal.
   [[nodiscard]] std::span<const std::byte> bytes() const& noexcept { return all(); }
   [[nodiscard]] std::span<std::byte> bytes() & noexcept { return all(); }
-  /// Of a temporary: to look at before it goes; no sendto takes them.
+  /// On a temporary: for a look before it is destroyed; no sendto takes them.
   [[nodiscard]] TemporaryBytes bytes() && noexcept { return TemporaryBytes{all()}; }
   [[nodiscard]] std::size_t size() const noexcept { return block_ != nullptr ? block_->size : 0; }
-  /// Who sent it; the unnamed address for a unix socket that was not bound. Lives as long as the bytes.
+  /// The sender; the unnamed address for a unix socket that was not bound. Valid as long as the bytes.
   [[nodiscard]] const Address& source() const noexcept {
     return block_ != nullptr ? block_->source : detail::no_address;
   }
-  /// What DatagramOptions::receive_info asked for; null without it. Lives as long as the bytes.
+  /// What DatagramOptions::receive_info asked for; null without it. Valid as long as the bytes.
   [[nodiscard]] const DatagramInfo* info() const noexcept {
     return block_ != nullptr ? block_->info() : nullptr;
   }
@@ -61,13 +61,13 @@ class TSOCK_EXPORT ReceivedDatagram {
   detail::DatagramBlock* block_ = nullptr;
 };
 
-/// What `Datagram::recvfrom()` into the caller's buffers gives.
+/// The result of `Datagram::recvfrom()` into the caller's buffers.
 struct ReceivedInto {
   std::size_t size = 0;    ///< bytes in the caller's buffers
-  std::size_t length = 0;  ///< bytes that the datagram had
+  std::size_t length = 0;  ///< bytes of the whole datagram
   Address source;
   std::optional<DatagramInfo> info;  ///< with DatagramOptions::receive_info
-  /// The datagram did not fit; the rest of it is gone.
+  /// True if the datagram did not fit; the rest of it is lost.
   [[nodiscard]] bool truncated() const noexcept { return length > size; }
 };
 

@@ -12,7 +12,7 @@ namespace tsock {
 class Loop;
 
 namespace detail {
-/// Whether a result says something of a failure too: `static constexpr bool valid_on_error = true`.
+/// True for a result type that is also valid after a failure: `static constexpr bool valid_on_error = true`.
 template <class T>
 constexpr bool is_valid_on_error() noexcept {
   if constexpr (requires { T::valid_on_error; }) {
@@ -25,16 +25,17 @@ constexpr bool is_valid_on_error() noexcept {
 
 /// The handle of one asynchronous operation; the counterpart of `tevent_req`.
 ///
-/// An operation that was started completes exactly once, from the loop and never inside the call that started
-/// it. Bad arguments arrive the same way. Three ends are kept apart:
-///  - *completion*: the callback runs, `recv()` fetches the result or the errno value;
-///  - `cancel()` asks: the completion still comes, with ECANCELED or, when it was too late, with success;
-///  - *destroying* the Request abandons the operation: no callback, and when the destructor returns nothing
-///    of tsock holds a pointer into the caller's buffers. Declare buffers before the Request that uses them.
+/// A started operation completes exactly once, from the loop and never inside the call that started it.
+/// Errors of arguments arrive the same way. There are three distinct ends:
+///  - *completion*: the callback runs, and `recv()` fetches the result or the errno value
+///  - `cancel()` asks for an end: the completion still comes, with ECANCELED or, if it was too late, with
+///    success
+///  - *destroying* the Request abandons the operation: no callback runs, and when the destructor returns,
+///    tsock holds no pointer into the caller's buffers. Declare buffers before the Request that uses them.
 ///
 /// A Request is bound to its Loop's thread. It may be moved and destroyed anywhere, also in its own callback.
-/// \tparam T what `recv()` gives; a signed count gives -1 on failure, any other type a default constructed
-/// value.
+/// \tparam T what `recv()` returns. After a failure a signed count is -1, and any other type is default
+/// constructed.
 template <class T>
 class [[nodiscard]] Request {
  public:
@@ -44,7 +45,7 @@ class [[nodiscard]] Request {
   Request() noexcept = default;
   Request(Request&& other) noexcept : state_(std::exchange(other.state_, nullptr)) { adopt(); }
   Request& operator=(Request&& other) noexcept {
-    auto* const state = std::exchange(other.state_, nullptr);  // first, so that nothing goes when it is this
+    auto* const state = std::exchange(other.state_, nullptr);  // first: `other` may be this object
     auto* const old = std::exchange(state_, state);
     adopt();
     if (old != nullptr) old->release();
@@ -57,14 +58,14 @@ class [[nodiscard]] Request {
     if (state_ != nullptr) state_->release();
   }
 
-  /// Whether there is an operation behind this handle, in progress or ended.
+  /// True if the handle has an operation, in progress or ended.
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
-  /// Sets what runs on completion: `function(Request<T>&)`, called once from the loop with this handle,
-  /// wherever it was moved to. Replaces an earlier callback. No heap allocation
-  /// is made for it: a callable of more than 24 bytes goes into the loop's pool. On a request that completed
-  /// while no callback was set, it runs on the next turn. After `recv()`, and when the loop is gone, it never
-  /// runs: it is destroyed at once.
+  /// Sets the function that runs on completion: `function(Request<T>&)`, called once from the loop with this
+  /// handle, wherever it was moved to. Replaces an earlier callback. Makes no heap allocation: a callable of
+  /// more than 24 bytes is stored in the loop's pool. If the request completed while no callback was set, the
+  /// callback runs on the next turn. After `recv()`, and when the loop is destroyed, it never runs and is
+  /// destroyed at once.
   template <class F>
   void set_callback(F function) {
     static_assert(std::is_invocable_v<F&, Request&>, "the callback takes a Request<T>&");
@@ -75,7 +76,7 @@ class [[nodiscard]] Request {
 
   /// Abandons the operation and takes over the one that `make()` starts: `r.restart([&] { return
   /// stream.read(buffer); })`. An assignment would start the new one first, which gives EBUSY and ends the
-  /// old one all the same. The callback goes with the old operation.
+  /// old one all the same. The callback is destroyed with the old operation.
   template <class F>
   requires std::is_invocable_r_v<Request, F&>
   void restart(F make) {
@@ -83,14 +84,14 @@ class [[nodiscard]] Request {
     *this = make();
   }
 
-  /// Takes the callback away; the operation goes on.
+  /// Removes the callback; the operation goes on.
   void clear_callback() noexcept {
     if (state_ != nullptr) state_->clear_callback();
   }
 
-  /// Fetches the result, once. `err` becomes 0, or the operation's positive errno value; EIO while the
-  /// operation is in progress, when the result was taken before, or when there is no operation. A result type
-  /// with `valid_on_error` is given on failure too.
+  /// Fetches the result, once. `err` becomes 0 or the operation's positive errno value; EIO while the
+  /// operation is in progress, after the result was fetched, and without an operation. A result type with
+  /// `valid_on_error` is returned after a failure, too.
   T recv(int& err) {
     if (state_ == nullptr || !state_->is_delivered()) {
       err = EIO;
@@ -108,38 +109,40 @@ class [[nodiscard]] Request {
   /// True until the completion is delivered.
   [[nodiscard]] bool is_in_progress() const noexcept { return state_ != nullptr && state_->is_in_progress(); }
 
-  /// True when the operation ended with an error, which is put into `err`; otherwise `err` is 0.
+  /// True if the operation ended with an error, which is stored in `err`; otherwise `err` is 0.
   [[nodiscard]] bool is_error(int& err) const noexcept {
     err = state_ != nullptr && !state_->is_in_progress() ? state_->error() : 0;
     return err != 0;
   }
 
-  /// Bytes moved so far, also after the end: EPIPE with 0 is a clean end of stream, with more a message cut
-  /// short.
+  /// Bytes moved so far, also after the end. EPIPE with 0 is a clean end of stream, with more a message that
+  /// was cut short.
   [[nodiscard]] std::size_t transferred() const noexcept {
     return state_ != nullptr ? state_->transferred() : 0;
   }
 
   /// Asks the operation to end with ECANCELED. The completion still comes, later and from the loop, and may
-  /// be a success. \return false when nothing was in progress.
+  /// be a success. \return false if nothing was in progress.
   bool cancel() { return state_ != nullptr && state_->cancel(); }
 
   /// Ends the operation with ETIMEDOUT at `when`, unless it has completed. A new deadline replaces the old
-  /// one. The loop's timers have milliseconds; a deadline is rounded up, never early. No effect on an ended
+  /// one. The loop's timers count milliseconds; a deadline is rounded up, never early. No effect on an ended
   /// operation.
   void set_deadline(std::chrono::steady_clock::time_point when) {
     if (state_ != nullptr) state_->set_deadline(when);
   }
-  /// `set_deadline()` at now plus `duration`; one that the clock cannot hold never comes.
+  /// `set_deadline()` at now plus `duration`; a time beyond the range of the clock never comes.
   void set_timeout(std::chrono::nanoseconds duration) { set_deadline(detail::time_after(duration)); }
-  /// Takes the deadline away.
+  /// Removes the deadline.
   void clear_deadline() noexcept {
     if (state_ != nullptr) state_->clear_deadline();
   }
 
-  /// For tests and tools: runs the loop until this operation is over. The result is then there for `recv()`.
-  /// \return true when it is over; else false with `err`: EDEADLK from inside a callback of the loop, EIO
-  /// without an operation, ECANCELED when `Loop::stop()` was called or a callback destroyed this Request.
+  /// For tests and tools: runs the loop until this operation has ended; `recv()` then has the result. \return
+  /// true when it has ended; else false with `err`:
+  ///  - EDEADLK: called inside a callback of the loop
+  ///  - EIO: no operation
+  ///  - ECANCELED: `Loop::stop()` was called, or a callback destroyed this Request
   bool wait(int& err) {
     if (state_ == nullptr) {
       err = EIO;
@@ -149,8 +152,8 @@ class [[nodiscard]] Request {
   }
 
   /// Hands the operation to the loop; `function(Request<T>&)` runs on completion, then the operation is
-  /// released. A stream or loop that goes away ends it as any other. When the result was fetched already or
-  /// the loop is gone, the operation is released at once.
+  /// released. Destroying its stream or loop ends it like any other. If the result was already fetched or the
+  /// loop is destroyed, the operation is released at once.
   template <class F>
   void detach(F function) && {
     static_assert(std::is_invocable_v<F&, Request&>, "the callback takes a Request<T>&");
@@ -185,7 +188,7 @@ class [[nodiscard]] Request {
   [[nodiscard]] detail::RequestState* take_state() && noexcept { return std::exchange(state_, nullptr); }
 
  private:
-  /// For a handle that nobody asks for while it is not moved.
+  /// For a handle whose address the state does not need to know.
   struct Unadopted {};
   Request(detail::RequestState* state, Unadopted /*unadopted*/) noexcept : state_(state) {}
   static T failure() {

@@ -8,26 +8,26 @@
 
 namespace tsock {
 
-/// Where a datagram leaves from, on a socket that is bound to the wildcard: a local address, an interface, or
+/// The sender of a datagram, on a socket that is bound to the wildcard: a local address, an interface, or
 /// both (IP_PKTINFO, IPV6_PKTINFO). Small, so that each datagram can carry one.
 class TSOCK_EXPORT SendFrom {
  public:
-  /// Nothing is asked for: the route decides.
+  /// No choice: the route decides.
   SendFrom() noexcept = default;
-  /// A local address, whose port does not matter, and the interface to leave by (0: the route decides; for
-  /// an address with a scope that one).
+  /// A local address, whose port does not matter, and the interface to leave by (0: the route decides; for an
+  /// address with a scope that scope).
   ///
-  /// What can be no sender counts as no address: none, the wildcard, a multicast group, 255.255.255.255. So
-  /// DatagramInfo::destination may be handed back as it is; of a broadcast DatagramInfo::reply_from knows
-  /// more.
+  /// An address that cannot send counts as none: an empty one, the wildcard, a multicast group,
+  /// 255.255.255.255. So DatagramInfo::destination can be passed back unchanged; for a broadcast
+  /// DatagramInfo::reply_from is more precise.
   // NOLINTNEXTLINE(google-explicit-constructor): an address is the usual way to write it
   SendFrom(const Address& address, unsigned interface_index = 0) noexcept;
 
   [[nodiscard]] bool is_empty() const noexcept { return kind_ == Kind::none && interface_index_ == 0; }
-  /// The local address, with port 0; empty when none is asked for.
+  /// The local address, with port 0; empty if none was chosen.
   [[nodiscard]] Address address() const;
   [[nodiscard]] unsigned interface_index() const noexcept { return interface_index_; }
-  /// False for the address of a unix socket, which no datagram can be sent from.
+  /// False for a unix address, which no datagram can be sent from.
   [[nodiscard]] bool is_valid() const noexcept { return kind_ != Kind::other; }
 
   friend bool operator==(const SendFrom&, const SendFrom&) noexcept = default;

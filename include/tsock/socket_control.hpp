@@ -13,7 +13,7 @@
 
 namespace tsock {
 
-/// A stream backend that is a socket, and what it offers beyond bytes.
+/// A stream backend that is a socket, with what a socket offers beyond bytes.
 class TSOCK_EXPORT SocketControl : public StreamBackend {
  public:
   [[nodiscard]] SocketControl* socket_control() noexcept final { return this; }
@@ -21,13 +21,13 @@ class TSOCK_EXPORT SocketControl : public StreamBackend {
   [[nodiscard]] virtual NativeSocket native_handle() const noexcept = 0;
   /// Gives the socket away; the backend is closed afterwards.
   virtual UniqueSocket release_socket() noexcept = 0;
-  /// \return 0 or an errno value: ENOTSUP when the socket is not a unix socket.
+  /// \return 0 or an errno value: ENOTSUP if the socket is not a unix socket.
   virtual int peer_credentials(PeerCredentials& credentials) const noexcept = 0;
   /// As `StreamBackend::try_writev()`, with descriptors attached to the first byte.
   virtual ssize_t try_writev_with_fds(std::span<const iovec> vectors, std::span<const int> fds,
                                       int& err) noexcept = 0;
-  /// Puts descriptors into `taken`, which is empty: those that came with the bytes that `try_readv()` has
-  /// given, but for the last `unread` of them. \return 0, or ENOMEM: none is taken then.
+  /// Moves descriptors into `taken`, which is empty: those that came with the bytes `try_readv()` has
+  /// returned, except the last `unread` bytes. \return 0, or ENOMEM, with none moved.
   virtual int take_received_fds(std::size_t unread, std::vector<UniqueFd>& taken) noexcept = 0;
 };
 

@@ -5,9 +5,9 @@
 
 namespace tsock {
 
-/// Bytes of a temporary message or datagram. They are there until the full expression ends, so that they can
-/// be looked at, compared or copied; a write, a sendto and `make_vector()` refuse them, as they refuse every
-/// other temporary that owns its bytes.
+/// Bytes of a temporary message or datagram. Valid until the full expression ends, for looking, comparing or
+/// copying; a write, a sendto and `make_vector()` refuse them, as they refuse every other temporary that owns
+/// its bytes.
 struct TemporaryBytes : std::span<std::byte> {
   explicit TemporaryBytes(std::span<std::byte> bytes) noexcept : std::span<std::byte>(bytes) {}
 };

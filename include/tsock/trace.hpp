@@ -29,9 +29,9 @@ struct TraceEvent {
   std::size_t transferred;  ///< bytes so far
 };
 
-/// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock, but
-/// may set another function or none, and destroy the Loop while that runs. What it throws stops the loop and
-/// comes out of `Loop::run()`, as of a callback; the request goes on.
+/// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock, except
+/// that it may set another trace function or none, and destroy the Loop. An exception stops the loop and
+/// leaves `Loop::run()`, as from a callback; the request goes on.
 using TraceFunction = std::function<void(const TraceEvent&)>;
 
 /// "started", "finished" and so on.

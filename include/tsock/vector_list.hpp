@@ -9,8 +9,8 @@
 
 namespace tsock {
 
-/// Where the next bytes of a message go; filled by the function given to `Stream::readv_pdu()`. Up to four
-/// vectors need no heap allocation.
+/// The buffers for the next bytes of a message, filled in by the function given to `Stream::readv_pdu()`. Up
+/// to four vectors need no heap allocation.
 class TSOCK_EXPORT VectorList {
  public:
   /// Adds a buffer to fill completely. It stays the caller's and must live until the next call of the

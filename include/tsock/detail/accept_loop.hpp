@@ -16,7 +16,7 @@ class AcceptState;
 class ListenerCore;
 class LoopCore;
 
-/// Says in the log that a listener accepts no more.
+/// Logs that a listener accepts no more.
 class LogAcceptError {
  public:
   TSOCK_EXPORT explicit LogAcceptError(const Listener& listener);
@@ -27,7 +27,7 @@ class LogAcceptError {
 };
 class AcceptState;
 
-/// Accepts again before it hands a stream out: the function may destroy the listener.
+/// Accepts again before it passes a stream on: the function may destroy the listener.
 class AcceptLoop : public std::enable_shared_from_this<AcceptLoop> {
  public:
   TSOCK_EXPORT AcceptLoop(Listener& listener, const AcceptOptions& options, CallSite site);
@@ -35,7 +35,7 @@ class AcceptLoop : public std::enable_shared_from_this<AcceptLoop> {
   AcceptLoop& operator=(const AcceptLoop&) = delete;
   virtual ~AcceptLoop() = default;
 
-  /// Accepts, unless it does so already or must not.
+  /// Starts an accept unless one is in flight or none is allowed.
   TSOCK_EXPORT void accept_next();
   void release_slot() noexcept;
   void pause() noexcept;

@@ -11,7 +11,7 @@ namespace detail {
 /// Throws std::logic_error.
 [[noreturn]] TSOCK_EXPORT void throw_without_loop();
 
-/// The loop of a front that may have none.
+/// The loop of a front; throws std::logic_error if it has none.
 [[nodiscard]] inline Loop& checked_loop(Loop* loop) {
   if (loop == nullptr) throw_without_loop();
   return *loop;

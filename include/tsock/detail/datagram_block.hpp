@@ -9,8 +9,8 @@ namespace tsock::detail {
 
 class LoopCore;
 
-/// What stands in front of a datagram's bytes in their block of the pool, so that a ReceivedDatagram is one
-/// pointer. What the kernel told of it stands between the two, when that was asked for.
+/// Header of the block that holds a datagram, so that a ReceivedDatagram is one pointer. DatagramInfo, if
+/// asked for, is between header and bytes.
 struct DatagramBlock {
   LoopCore* core;
   std::size_t size;

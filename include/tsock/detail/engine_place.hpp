@@ -11,8 +11,8 @@ namespace tsock::detail {
 class LoopCore;
 
 /// What a Stream, Datagram or Listener holds: its engine; once moved from, the loop that its operations
-/// complete on; or neither. The lowest bit of the word tells which. What needs to know the engine is defined
-/// in core/loop/engine_place.hpp.
+/// complete on; or neither. The lowest bit of the word distinguishes them. Members that need the engine's
+/// definition are defined in core/loop/engine_place.hpp.
 template <class Engine>
 class EnginePlace {
  public:

@@ -15,7 +15,7 @@ class LoopCore;
 TSOCK_EXPORT void* allocate_block(LoopCore& core, std::size_t size);
 TSOCK_EXPORT void free_block(LoopCore& core, void* block, std::size_t size) noexcept;
 
-/// A move-only `void(void*)` whose callable lives inside the object when it fits, else in a block of the
+/// A move-only `void(void*)` whose callable is stored inside the object if it fits, else in a block of the
 /// loop's pool, so that a completion needs no heap.
 class InlineFunction {
  public:
@@ -46,7 +46,7 @@ class InlineFunction {
   void emplace_first(LoopCore& core, Function&& function) {
     put<true>(core, std::forward<Function>(function));
   }
-  /// The same of a callable that `call_once()` alone will call, into which it can be compiled then.
+  /// As above, for a callable that only `call_once()` will call, so that it can be compiled into that.
   template <class Function>
   void emplace_for_one_call(LoopCore& core, Function&& function) {
     put<false>(core, std::forward<Function>(function));
@@ -71,7 +71,7 @@ class InlineFunction {
     void (*relocate)(void* from, void* to) noexcept;  // null: the bytes can be copied
     void (*destroy)(void* storage) noexcept;          // null: nothing to do
   };
-  /// What does not fit, with the way back to its pool.
+  /// A callable that does not fit, with the pool it came from.
   template <class F>
   struct Boxed {
     template <class Function>

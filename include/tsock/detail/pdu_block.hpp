@@ -7,18 +7,18 @@ namespace tsock::detail {
 
 class LoopCore;
 
-/// What stands in front of a message's bytes in a block of the pool.
+/// Header of a pool block that holds a message.
 struct PduBlock {
   LoopCore* core;
   std::size_t capacity;  ///< bytes of the message that fit
 
-  /// The block of bytes that do not lie in a chunk.
+  /// The block of bytes that are not in a chunk.
   [[nodiscard]] static PduBlock& of(std::byte* data) noexcept {
     return *(reinterpret_cast<PduBlock*>(data) - 1);
   }
 };
 
-/// Gives the memory of a message back, to the chunk that it was received in or to the pool of its loop.
+/// Returns the memory of a message, to its receive chunk or to the pool of its loop.
 TSOCK_EXPORT void free_pdu(std::byte* data, bool in_chunk) noexcept;
 
 }  // namespace tsock::detail

@@ -9,7 +9,7 @@ namespace tsock::detail {
 /// A function on its way from another thread to the loop.
 class PostedFunction {
  public:
-  /// Functions up to this size lie in blocks that go round between those who post and the loop.
+  /// Functions up to this size use blocks that circulate between posting threads and the loop.
   static constexpr std::size_t block_size = 64;
 
   explicit PostedFunction(bool in_block) noexcept : in_block_(in_block) {}
@@ -31,7 +31,7 @@ class PostedCallable final : public PostedFunction {
   explicit PostedCallable(F function) : PostedFunction(fits_block()), function_(std::move(function)) {}
   void run() override { function_(); }
 
-  /// Whether it goes into a block; the block is not lost to an exception then.
+  /// Whether it is stored in a block; an exception must not leak the block.
   static constexpr bool fits_block() noexcept {
     return sizeof(PostedCallable) <= block_size &&
            alignof(PostedCallable) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&

@@ -6,12 +6,12 @@
 
 namespace tsock::detail {
 
-/// A framing by length prefix that is valid, in the shape in which it is handed on and kept: two words. Out
-/// of small members a compiler makes narrow stores that are loaded as one, which stalls a processor for
+/// A valid length-prefix framing, in the shape in which it is passed and stored: two words. From small
+/// members a compiler makes narrow stores that are then loaded as one word, which stalls the processor for
 /// longer than the rest of a short read takes.
 class PrefixFormat {
  public:
-  /// Whether it can be made of these.
+  /// Whether these values make a valid one.
   [[nodiscard]] static constexpr bool fits(std::uint8_t header_size, std::size_t min_body,
                                            std::size_t max_body) noexcept {
     return (header_size == 1 || header_size == 2 || header_size == 4) && min_body <= max_body &&
@@ -30,8 +30,8 @@ class PrefixFormat {
   [[nodiscard]] constexpr bool includes_header() const noexcept { return (kind_ & includes_header_bit) != 0; }
   [[nodiscard]] constexpr std::uint32_t min_body() const noexcept { return kind_ >> min_shift; }
   [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_body_; }
-  /// The size of the whole message that begins with these bytes; 0 when they are less than a header or the
-  /// framing does not allow what it says.
+  /// The size of the whole message that begins with these bytes; 0 if they are shorter than a header or the
+  /// framing does not allow the length.
   [[nodiscard, gnu::always_inline]] std::uint32_t message_size(
       std::span<const std::byte> bytes) const noexcept {
     if (is_u32be()) [[likely]]
@@ -44,10 +44,10 @@ class PrefixFormat {
     }
     return length >= min_body() && length <= max_body_ ? header_size() + length : 0;
   }
-  /// Four bytes in network order, as most have.
+  /// Four bytes in network order, the usual case.
   [[nodiscard]] constexpr bool is_u32be() const noexcept { return (kind_ & kind_bits) == u32be; }
   static constexpr std::uint32_t u32be_size = 4;
-  /// `message_size()` of it.
+  /// `message_size()` for that case.
   [[nodiscard, gnu::always_inline]] std::uint32_t message_size_u32be(
       std::span<const std::byte> bytes) const noexcept {
     if (bytes.size() < u32be_size) return 0;

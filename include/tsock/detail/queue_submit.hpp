@@ -9,8 +9,8 @@
 
 namespace tsock::detail {
 
-/// What `Queue::submit()` runs: waits for the head of the queue, then for the request that the function
-/// makes.
+/// The operation behind `Queue::submit()`: waits for the head of the queue, then for the request that the
+/// function makes.
 template <class T, class F>
 class SubmitOperation final : public Operation<T> {
  public:
