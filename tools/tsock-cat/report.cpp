@@ -46,14 +46,14 @@ double rate(std::uint64_t bytes, Duration duration) {
 
 // "3.2 MB/s"; decimal units, as network rates are given.
 std::string rate_text(double bytes_per_second) {
-  constexpr std::array<const char*, 5> units{"B/s", "kB/s", "MB/s", "GB/s", "TB/s"};
+  constexpr std::array<const char*, 5> names{"B/s", "kB/s", "MB/s", "GB/s", "TB/s"};
   std::size_t unit = 0;
-  while (bytes_per_second >= 1000 && unit + 1 < units.size()) {
+  while (bytes_per_second >= 1000 && unit + 1 < names.size()) {
     bytes_per_second /= 1000;
     ++unit;
   }
   std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", bytes_per_second, units[unit]);
+  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", bytes_per_second, names[unit]);
   return text.data();
 }
 
