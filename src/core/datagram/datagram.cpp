@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/datagram/datagram_core.hpp"
+#include "core/datagram/short_ways.hpp"
 #include "core/loop/engine_place.hpp"
 #include "core/loop/recyclable.hpp"
 
@@ -52,6 +53,10 @@ Loop* Datagram::loop_or_null() const noexcept { return place_.loop(); }
 bool Datagram::is_open() const noexcept { return core() != nullptr && core()->is_open(); }
 
 Request<ReceivedDatagram> Datagram::recvfrom(CallSite site) {
+  if (detail::DatagramCore* const engine = core(); engine != nullptr) {
+    if (auto* const receive = engine->begin_leased_receive(site); receive != nullptr)
+      return Request<ReceivedDatagram>(receive);
+  }
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   return begin_receive<ReceivedDatagram>(core(), make_recyclable<detail::RecvfromState>(*on, site), 0);
@@ -82,6 +87,12 @@ int DatagramBackend::check_from(const SendFrom& /*from*/, const Address& /*desti
 
 Request<ssize_t> Datagram::start_send(Queue* queue, std::span<const iovec> vectors,
                                       const Address& destination, const SendFrom& from, CallSite site) {
+  detail::QueueCore* const order = queue != nullptr ? queue->core() : nullptr;
+  if (detail::DatagramCore* const engine = core();
+      vectors.size() == 1 && engine != nullptr && from.is_empty() && (queue == nullptr || order != nullptr)) {
+    if (auto* const send = engine->begin_plain_send(order, vectors[0], destination, site); send != nullptr)
+      return Request<ssize_t>(send);
+  }
   detail::LoopCore* const on = place_.loop_core();
   if (on == nullptr) return {};
   detail::SendtoState* state = nullptr;

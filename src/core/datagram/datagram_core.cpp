@@ -251,19 +251,11 @@ void DatagramCore::drop_pending() noexcept {
 // ---- sending ----
 
 void DatagramCore::start_send(DatagramSend& send) {
-  int err = 0;
-  if (!sends_.empty() && (send.queue() == nullptr || send_at(*sends_.last()).queue() != send.queue())) {
-    err = EBUSY;
-  } else if (state_ != State::open) {
-    err = ENOTCONN;
-  }
-  if (err != 0) [[unlikely]] {
-    send.fail(err);
+  if (!may_begin_send(send.queue())) [[unlikely]] {
+    send.fail(is_sending_for_another(send.queue()) ? EBUSY : ENOTCONN);
     return;
   }
-  send.set_socket(this);
-  sends_.push_back(send);
-  if (!send_blocked_) schedule_flush();
+  append_send(send);
 }
 
 void DatagramCore::drop_send(DatagramSend& send) noexcept {

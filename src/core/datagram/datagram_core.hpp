@@ -28,6 +28,13 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void release_datagram() noexcept;
 
   void start_receive(DatagramReceive& receive);
+  /// Begins a receive of a datagram that is in the batch, in a state that was kept: it is finished at once.
+  /// \return null when it is not so; nothing has happened then.
+  RecvfromState* begin_leased_receive(CallSite site) noexcept;
+  /// Begins a send of one vector on an open socket, in a state that was kept. \return null when it is not so;
+  /// nothing has happened then.
+  SendtoState* begin_plain_send(QueueCore* queue, const iovec& vector, const Address& destination,
+                                CallSite site) noexcept;
   /// Puts a datagram in front of those that wait.
   void put_back(ReceivedDatagram datagram) noexcept;
   /// Moves what is left of the batch out of the loop's room.
@@ -86,6 +93,18 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void pop_pending() noexcept;
   void drop_pending() noexcept;
   static DatagramSend& send_at(ListNode& node) noexcept { return static_cast<DatagramSend&>(node); }
+  /// Whether sends are under way that are not of that queue, if it is one.
+  [[nodiscard]] bool is_sending_for_another(const QueueCore* queue) noexcept {
+    return !sends_.empty() && (queue == nullptr || send_at(*sends_.last()).queue() != queue);
+  }
+  [[nodiscard]] bool may_begin_send(const QueueCore* queue) noexcept {
+    return state_ == State::open && !is_sending_for_another(queue);
+  }
+  void append_send(DatagramSend& send) noexcept {
+    send.set_socket(this);
+    sends_.push_back(send);
+    if (!send_blocked_) schedule_flush();
+  }
   bool send_batch();
   bool send_failed(int err) noexcept;
   void finish_sent(std::size_t datagrams) noexcept;

@@ -40,6 +40,9 @@ class DatagramOperation : public QueueableState {
   [[nodiscard]] inline DatagramCore* socket() const noexcept;
   inline void set_socket(DatagramCore* socket) noexcept;
   void describe(std::ostream& out) const override;
+
+ private:
+  friend class DatagramCore;
 };
 
 /// A request that receives.
