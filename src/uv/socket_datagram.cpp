@@ -104,7 +104,7 @@ void SocketDatagram::take_queued_error(int& err) noexcept {
 
 std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, int& err) noexcept {
   std::span<std::byte> scratch;
-  if (messages.size() > 1 && calls_.largest_segment != 0) scratch = loop_impl().send_buffer();
+  if (messages.size() > 1 && calls_.largest_segment != 0) scratch = loop_impl().leases().send_buffer();
   std::size_t sent = os::send_datagrams(socket_.get(), messages, calls_, scratch, err);
   if (sent == 0 && err == EMSGSIZE && is_unix()) {
     std::size_t size = 0;

@@ -155,7 +155,7 @@ void DatagramCore::serve(bool may_read) {
 
 // One call of the backend. Returns false when the receiver was failed.
 bool DatagramCore::receive_batch() {
-  ReceiveBatch& batch = core_->borrow_receive_batch(*this);
+  ReceiveBatch& batch = core_->leases().borrow_receive_batch(*this);
   int err = 0;
   const std::size_t count = backend_->try_receive(batch.prepare(gives_info_), err);
   if (count == 0) [[unlikely]] {
@@ -168,7 +168,7 @@ bool DatagramCore::receive_batch() {
   batch_next_ = 0;
   batch_end_ = static_cast<std::uint32_t>(count);
   batch_offset_ = 0;
-  core_->lease_receive_batch(*this);
+  core_->leases().lease_receive_batch(*this);
   return true;
 }
 
@@ -188,7 +188,7 @@ void DatagramCore::pass_piece(const DatagramPiece& passed) noexcept {
 void DatagramCore::drop_batch() noexcept {
   if (batch_ == nullptr) return;
   std::exchange(batch_, nullptr)->clear(batch_end_);
-  core_->end_batch_lease(*this);
+  core_->leases().end_batch_lease(*this);
 }
 
 std::size_t DatagramCore::batch_datagrams() const noexcept {

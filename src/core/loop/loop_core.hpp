@@ -5,127 +5,29 @@
 #include <exception>
 #include <iosfwd>
 #include <memory>
-#include <span>
 #include <tsock/detail/request_state.hpp>
 #include <tsock/loop_metrics.hpp>
 #include <tsock/trace.hpp>
 #include <type_traits>
 #include <utility>
 
-#include "core/loop/deadline_heap.hpp"
+#include "core/loop/census.hpp"
+#include "core/loop/deadlines.hpp"
+#include "core/loop/inspector.hpp"
+#include "core/loop/leases.hpp"
+#include "core/loop/loop_resource.hpp"
+#include "core/loop/node_list.hpp"
+#include "core/loop/output_batch.hpp"
 #include "core/loop/pool.hpp"
-#include "core/loop/receive_buffer.hpp"
 #include "core/loop/state_cache.hpp"
-#include "core/loop/unread_bytes.hpp"
 
 namespace tsock::detail {
 
-class QueueCore;
-class ReceiveBatch;
-
-/// A circular list of nodes.
-class NodeList {
- public:
-  NodeList() noexcept { head_.prev = head_.next = &head_; }
-  NodeList(const NodeList&) = delete;
-  NodeList& operator=(const NodeList&) = delete;
-
-  [[nodiscard]] bool empty() const noexcept { return head_.next == &head_; }
-  void push_back(ListNode& node) noexcept { node.link_before(head_); }
-  void push_front(ListNode& node) noexcept { node.link_before(*head_.next); }
-  /// Moves the front of another list, up to and including `last`, behind all others.
-  void take_front(NodeList& other, ListNode& last) noexcept {
-    ListNode* const first = other.head_.next;
-    other.head_.next = last.next;
-    last.next->prev = &other.head_;
-    first->prev = head_.prev;
-    head_.prev->next = first;
-    last.next = &head_;
-    head_.prev = &last;
-  }
-  [[nodiscard]] ListNode& front() noexcept { return *head_.next; }
-  /// Takes the first one out of a list that is not empty.
-  ListNode& take_first() noexcept {
-    ListNode& first = *head_.next;
-    head_.next = first.next;
-    first.next->prev = &head_;
-    first.next = nullptr;
-    return first;
-  }
-  /// For walking: from `first()` by `next` until `end()`.
-  [[nodiscard]] ListNode* first() noexcept { return head_.next; }
-  [[nodiscard]] ListNode* end() noexcept { return &head_; }
-  /// Of a list that is not empty.
-  [[nodiscard]] ListNode* last() noexcept { return head_.prev; }
-  [[nodiscard]] const ListNode* last() const noexcept { return head_.prev; }
-
- private:
-  ListNode head_;
-};
-
-/// An object that is bound to the loop and must let go when the loop ends: a stream, a socket, a listener.
-/// Always in exactly one of three lists: resources with output that is to be flushed, those that go on in the
-/// next turn, and all others.
-class LoopResource : public ListNode {
- public:
-  LoopResource() noexcept = default;
-  LoopResource(const LoopResource&) = delete;
-  LoopResource& operator=(const LoopResource&) = delete;
-  /// The loop is going; after this call nothing of it may be used but its pool.
-  virtual void loop_closed() noexcept = 0;
-  /// Calls `visit` with `context` for every request in progress that stands in no list of the loop.
-  virtual void for_each_request(void (* /*visit*/)(void* context, RequestState& state), void* /*context*/) {}
-  /// Output leaves, see `LoopCore::schedule_flush()`. Runs no code of the user.
-  virtual void on_flush() {}
-  /// The next turn has come, see `LoopCore::schedule_next_turn()`. Runs no code of the user.
-  virtual void on_next_turn() {}
-  /// A queue whose entries have this as their pipeline is stopped: has `QueueCore::put_back()` called, the
-  /// last one first, for each entry of it that was started and of which nothing has left.
-  virtual void undo_starts(QueueCore& /*queue*/, bool /*but_the_first*/) noexcept {}
-  /// Moves what it has in memory that the loop has lent to memory of its own: the turn ends, or another
-  /// resource borrows it.
-  virtual void move_out_of_lease() noexcept {}
-  void end_receiver(const RequestState& state) noexcept {
-    if (receiver_ == &state) receiver_ = nullptr;
-  }
-
- protected:
-  ~LoopResource() {
-    if (is_linked()) unlink();
-  }
-
-  /// The one request that takes what comes in: the reader of a stream, the receiver of a socket, the accept
-  /// of a listener. It keeps this place until it is delivered.
-  RequestState* receiver_ = nullptr;
-};
-
-/// Memory of the loop in which one resource at a time may keep what it has received, until the end of the
-/// turn.
-class Lease {
- public:
-  void give_to(LoopResource& holder) noexcept { holder_ = &holder; }
-  [[nodiscard]] bool is_held_by(const LoopResource& resource) const noexcept { return holder_ == &resource; }
-  void end_for(const LoopResource& resource) noexcept {
-    if (holder_ == &resource) holder_ = nullptr;
-  }
-  /// Has its holder move out, if there is one.
-  void clear() noexcept {
-    if (holder_ != nullptr) std::exchange(holder_, nullptr)->move_out_of_lease();
-  }
-  void clear_unless_of(const LoopResource& user) noexcept {
-    if (holder_ != &user) clear();
-  }
-  void drop() noexcept { holder_ = nullptr; }
-
- private:
-  LoopResource* holder_ = nullptr;
-};
-
-/// The part of the loop that knows no event library: completions, deadlines, pools, the shared receive
-/// buffer. It lives until its Loop and every object that came from it are gone.
+/// The part of the loop that knows no event library. It runs what is ready (`drain()`) and knows when to; its
+/// parts do the rest: Pool, StateCache, Census, Leases, OutputBatch, Deadlines, Inspector. It lives until its
+/// Loop and every object that came from it are gone.
 class LoopCore {
  public:
-  static constexpr std::size_t send_buffer_size = std::size_t{64} * 1024;
   static constexpr unsigned completions_per_turn = 1024;
 
   explicit LoopCore(Loop& loop) noexcept;
@@ -147,8 +49,10 @@ class LoopCore {
 
   /// States that are kept for the next operation of their kind.
   [[nodiscard]] StateCache& state_cache() noexcept { return state_cache_; }
+  [[nodiscard]] Census& census() noexcept { return census_; }
+  [[nodiscard]] Leases& leases() noexcept { return leases_; }
 
-  // Life of requests. Their number is that of the ids given minus that of those that have ended.
+  // Life of requests.
   void request_started() noexcept {
     if (drain_causes_ == no_drain) keep_alive_while_busy();
   }
@@ -156,24 +60,14 @@ class LoopCore {
   void list_unfinished(RequestState& state) noexcept { live_.push_back(state); }
   /// A request has ended that was not delivered.
   void request_dropped() noexcept {
-    ++ended_;
-    ++dropped_;
+    census_.count_drop();
     if (drain_causes_ == no_drain) keep_alive_while_busy();
   }
   /// `drain()` is going to run in this turn, and need not be asked for.
   [[nodiscard]] bool drain_is_due() const noexcept { return drain_causes_ != no_drain; }
   void trace(TraceKind kind, const RequestState& state) noexcept;
-  [[nodiscard]] bool is_traced() const noexcept { return trace_ != nullptr; }
+  [[nodiscard]] bool is_traced() const noexcept { return inspector_.is_traced(); }
   void set_trace(TraceFunction function);
-  [[nodiscard]] std::uint64_t next_id() noexcept { return ++last_id_; }
-  /// The composite operation on whose behalf code runs now; new requests become its children.
-  [[nodiscard]] std::uint64_t current_parent() const noexcept { return current_parent_; }
-  void set_current_parent(std::uint64_t id) noexcept { current_parent_ = id; }
-  std::uint64_t exchange_parent(std::uint64_t id) noexcept {
-    const std::uint64_t old = current_parent_;
-    current_parent_ = id;
-    return old;
-  }
 
   // Completions.
   void make_ready(ReadyNode& node) noexcept {
@@ -215,8 +109,8 @@ class LoopCore {
     resources_.push_back(resource);
   }
   /// Counts bytes that wait for a flush; `output_at_once` for those that should not wait.
-  void add_output(std::size_t bytes) noexcept { output_bytes_ += bytes; }
-  static constexpr std::size_t output_at_once = std::size_t{1} << 30;
+  void add_output(std::size_t bytes) noexcept { output_batch_.add(bytes); }
+  static constexpr std::size_t output_at_once = OutputBatch::at_once;
   /// Runs what is ready, within the budget of a turn; then output leaves. Called at the end of every event.
   void drain() noexcept { drain(false); }
   /// The same at the end of an event of which a turn may bring many: output may wait for `end_turn()`.
@@ -254,10 +148,10 @@ class LoopCore {
   }
   void count_posted() noexcept { ++metrics_.posted; }
   [[nodiscard]] std::uint64_t progress() const noexcept {
-    return metrics_.events + completions() + metrics_.posted;
+    return metrics_.events + census_.completions() + metrics_.posted;
   }
   [[nodiscard]] LoopMetrics metrics() const noexcept;
-  [[nodiscard]] std::size_t in_progress() const noexcept { return last_id_ - ended_; }
+  [[nodiscard]] std::size_t in_progress() const noexcept { return census_.in_progress(); }
   /// Blocks of the pool, and chunks of the receive buffer, that are out; 0 when nothing that came from the
   /// loop is left.
   [[nodiscard]] std::size_t live_blocks() const noexcept;
@@ -268,8 +162,8 @@ class LoopCore {
   // Compiled into its callers: most deadlines are set and cleared.
   [[gnu::always_inline]] void set_deadline(RequestState& state, Clock::time_point when) {
     deadlines_.set(state, when);
-    if (when < armed_ && !is_closed()) {
-      armed_ = when;
+    if (deadlines_.is_before_timer(when) && !is_closed()) {
+      deadlines_.set_armed(when);
       arm_timer(when);
     }
   }
@@ -277,41 +171,12 @@ class LoopCore {
   /// To be called when the timer fires. A deadline does not beat what the kernel has already: the events that
   /// are there come first, also when the loop was held up past the deadline; `expire()` is to be called
   /// behind them.
-  void begin_last_look() noexcept { ended_at_look_ = ended_; }
-  /// Whether a request has ended since.
-  [[nodiscard]] bool has_ended_since_look() const noexcept { return ended_ != ended_at_look_; }
+  void begin_last_look() noexcept { census_.begin_look(); }
   /// Ends what is due and arms the timer for the next one.
   void expire(Clock::time_point now);
 
-  // The receive buffer, which is leased to one stream.
-  /// The buffer for a read by `user`; another stream's unread bytes move to that stream first. Empty when
-  /// there is no memory.
-  std::span<std::byte> borrow_receive_buffer(const LoopResource& user);
-  [[nodiscard]] ReceiveBuffer& receive_buffer() noexcept { return receive_buffer_; }
-  /// A message stays in the chunk that was read into last.
-  [[gnu::always_inline]] void keep_message() noexcept {
-    if (receive_buffer_.add_message()) [[unlikely]]
-      ++held_chunks_;
-  }
-  /// The last message of a chunk is gone.
+  /// The last message of a chunk of the receive buffer is gone.
   void chunk_is_free(ReceiveChunk& chunk) noexcept;
-  /// What `user` has in it is `leased_bytes()` from now on.
-  void lease_receive_buffer(LoopResource& user) noexcept { lease_.give_to(user); }
-  [[nodiscard]] UnreadBytes& leased_bytes() noexcept { return leased_bytes_; }
-  /// Whether `user` has bytes in it that nobody has taken; the loop `drain_is_due()` then.
-  [[nodiscard]] bool leases_to(const LoopResource& user) const noexcept { return lease_.is_held_by(user); }
-  void end_lease(const LoopResource& user) noexcept {
-    lease_.end_for(user);
-    receive_buffer_.lease_ended();
-  }
-  /// The room for a batch of datagrams to be received by `user`; what another socket has in it moves to that
-  /// socket first.
-  ReceiveBatch& borrow_receive_batch(const LoopResource& user);
-  void lease_receive_batch(LoopResource& user) noexcept { batch_lease_.give_to(user); }
-  void end_batch_lease(const LoopResource& user) noexcept { batch_lease_.end_for(user); }
-  /// The buffer in which many small vectors become one write; valid during one flush. Empty when there is no
-  /// memory.
-  std::span<std::byte> send_buffer();
 
   void add_resource(LoopResource& resource) noexcept { resources_.push_back(resource); }
   /// Every request in progress, as a tree.
@@ -383,7 +248,6 @@ class LoopCore {
   [[gnu::noinline]] void delete_if_unused() noexcept {
     if (kept_ == 0 && live_blocks() == 0) delete this;
   }
-  [[nodiscard]] std::uint64_t completions() const noexcept { return ended_ - dropped_; }
   void keep_alive_while_busy() noexcept {
     if ((in_progress() != 0) != is_kept_alive_) {
       is_kept_alive_ = !is_kept_alive_;
@@ -392,7 +256,6 @@ class LoopCore {
   }
   void drain(bool output_may_wait) noexcept;
   [[nodiscard]] bool may_output_wait() noexcept;
-  void end_batch(bool turn_ends) noexcept;
   unsigned run_ready(unsigned budget);
   friend void RequestState::run();
   void begin(RequestState& state);
@@ -424,11 +287,7 @@ class LoopCore {
   NodeList flushes_;
   NodeList resources_;
   StateCache state_cache_;
-  std::uint64_t last_id_ = 0;
-  std::uint64_t ended_ = 0;
-  std::uint64_t dropped_ = 0;  // of them
-  std::uint64_t ended_at_look_ = 0;
-  std::uint64_t current_parent_ = 0;
+  Census census_;
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;
   std::uint64_t now_ms_ = 0;
@@ -439,23 +298,11 @@ class LoopCore {
   std::uint16_t kept_ = 0;
   bool is_kept_alive_ = false;  // as the event library was told last
   DrainCause drain_causes_ = no_drain;
-  // The events whose output leaves together.
-  unsigned batch_events_ = 0;
-  unsigned unbatched_events_ = 0;  // that come before the next try
-  bool turn_had_batch_ = false;
-  std::size_t output_bytes_ = 0;
-  Clock::time_point batch_begin_;
+  OutputBatch output_batch_;
   LoopMetrics metrics_;
-  DeadlineHeap deadlines_;
-  Clock::time_point armed_ = Clock::time_point::max();
-  Lease lease_;
-  UnreadBytes leased_bytes_;
-  Lease batch_lease_;
-  std::unique_ptr<ReceiveBatch> batch_;
-  ReceiveBuffer receive_buffer_{this};
-  std::size_t held_chunks_ = 0;  // by messages
-  std::unique_ptr<std::byte[]> send_buffer_;
-  std::shared_ptr<TraceFunction> trace_;
+  Deadlines deadlines_;
+  Leases leases_{this};
+  Inspector inspector_;
   std::exception_ptr exception_;
 };
 
@@ -463,7 +310,7 @@ class LoopCore {
                                                          Here /*here*/) noexcept
     : marks_(core.first_marks()),
       core_(&core),
-      parent_id_(core.current_parent()),
+      parent_id_(core.census().current_parent()),
       file_(site.file()),
       line_(site.line()),
       started_ms_(static_cast<std::uint32_t>(core.now_ms())) {}
@@ -474,8 +321,8 @@ class LoopCore {
   phase_ = phase;
   marks_ = marks;
   transferred_ = transferred;
-  id_ = core.next_id();
-  parent_id_ = core.current_parent();
+  id_ = core.census().next_id();
+  parent_id_ = core.census().current_parent();
   file_ = site.file();
   line_ = site.line();
   started_ms_ = static_cast<std::uint32_t>(core.now_ms());
@@ -507,7 +354,7 @@ class LoopCore {
 
 [[gnu::always_inline]] inline void RequestState::call_back() {
   if (!callback_) return;
-  core_->set_current_parent(parent_id_);
+  core_->census().set_current_parent(parent_id_);
   callback_.call_once(handle_);
 }
 

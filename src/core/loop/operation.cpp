@@ -6,9 +6,9 @@
 namespace tsock::detail {
 
 ParentScope::ParentScope(RequestState& parent) noexcept
-    : core_(&parent.core()), previous_(core_->exchange_parent(parent.id())) {}
+    : core_(&parent.core()), previous_(core_->census().exchange_current_parent(parent.id())) {}
 
-ParentScope::~ParentScope() { core_->exchange_parent(previous_); }
+ParentScope::~ParentScope() { core_->census().set_current_parent(previous_); }
 
 LoopCore& core_of(Loop& loop) noexcept { return loop.core(); }
 

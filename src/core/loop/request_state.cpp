@@ -18,7 +18,7 @@ void RequestState::enter_loop(bool listed) {
     return;
   }
   // Not before: a constructor that throws leaves nothing to count.
-  id_ = core_->next_id();
+  id_ = core_->census().next_id();
   core_->request_started();
   if (listed && !is_linked()) core_->list_unfinished(*this);
   if (core_->is_traced()) [[unlikely]]
@@ -35,7 +35,7 @@ void RequestState::on_deadline() { interrupt(ETIMEDOUT); }
 bool RequestState::look_again() noexcept {
   constexpr unsigned most_looks = 8;
   const unsigned looks = static_cast<unsigned>(marks_) >> mark_bits;
-  if (looks == most_looks || !core_->has_ended_since_look()) return false;
+  if (looks == most_looks || !core_->census().has_ended_since_look()) return false;
   marks_ = static_cast<MarkSet>(static_cast<unsigned>(marks_) + (1U << mark_bits));
   postpone_deadline();
   return true;

@@ -42,12 +42,12 @@ namespace tsock::detail {
 template <bool u32be>
 [[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_leased_read(PrefixFormat format,
                                                                               CallSite site) noexcept {
-  if (receiver_ != nullptr || !core_->leases_to(*this)) [[unlikely]]
+  if (receiver_ != nullptr || !core_->leases().leases_to(*this)) [[unlikely]]
     return nullptr;
-  UnreadBytes& bytes = core_->leased_bytes();
+  UnreadBytes& bytes = core_->leases().leased_bytes();
   const std::uint32_t size =
       u32be ? format.message_size_u32be(bytes.bytes()) : format.message_size(bytes.bytes());
-  if (size == 0 || size > bytes.size() || !core_->receive_buffer().may_stay(size)) [[unlikely]]
+  if (size == 0 || size > bytes.size() || !core_->leases().receive_buffer().may_stay(size)) [[unlikely]]
     return nullptr;
   auto* const read = core_->state_cache().first<PrefixedPduState>();
   if (read == nullptr) [[unlikely]]
@@ -55,7 +55,7 @@ template <bool u32be>
   assert(may_begin_read() && !must_wait() && core_->drain_is_due());
 
   core_->state_cache().take(StateCache::prefixed_pdu);
-  core_->keep_message();
+  core_->leases().keep_message();
   read->begin_again(*core_, site, ReadyNode::Phase::finished,
                     RequestState::marks(RequestState::plain_delivery), size);
   read->place_message(bytes.begin, size, u32be ? PrefixFormat::u32be_size : format.header_size());
@@ -63,7 +63,7 @@ template <bool u32be>
   receiver_ = read;
   bytes.begin += size;
   if (bytes.begin == bytes.end) {
-    core_->end_lease(*this);
+    core_->leases().end_lease(*this);
     unread_ = nullptr;
   }
   core_->list_ready(*read);

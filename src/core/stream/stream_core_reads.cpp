@@ -133,7 +133,7 @@ void StreamCore::begin_reserved_read(StreamRead& read) {
 // One call of the backend. Returns whether another one may give more at once.
 bool StreamCore::read_from_backend() {
   if (!reads_ahead_ || !reader()->is_buffered()) return read_in_place();
-  const std::span<std::byte> buffer = core_->borrow_receive_buffer(*this);
+  const std::span<std::byte> buffer = core_->leases().borrow_receive_buffer(*this);
   if (buffer.empty()) [[unlikely]]
     return read_in_place();
   int err = 0;
@@ -156,7 +156,7 @@ bool StreamCore::read_in_place() {
   std::size_t offered = direct;
   std::span<std::byte> buffer;
   if (direct < lone_read && read_ahead_width_ != 0 && reader()->wants_read_ahead())
-    buffer = core_->borrow_receive_buffer(*this);
+    buffer = core_->leases().borrow_receive_buffer(*this);
   if (!buffer.empty()) {
     const std::size_t asked_for = direct;
     if (direct < in_place_read) count = direct = offered = 0;
@@ -186,12 +186,12 @@ bool StreamCore::read_in_place() {
 
 // Bytes are in the receive buffer.
 void StreamCore::take_received(std::byte* begin, std::size_t bytes) noexcept {
-  UnreadBytes& leased = core_->leased_bytes();
+  UnreadBytes& leased = core_->leases().leased_bytes();
   leased.begin = begin;
   leased.end = begin + bytes;
   unread_ = &leased;
-  core_->receive_buffer().use_until(leased.end);
-  core_->lease_receive_buffer(*this);
+  core_->leases().receive_buffer().use_until(leased.end);
+  core_->leases().lease_receive_buffer(*this);
 }
 
 void StreamCore::read_failed(ssize_t result, int err) noexcept {
@@ -247,7 +247,7 @@ void StreamCore::free_unread() noexcept {
     auto* const block = static_cast<UnreadBlock*>(unread_);
     core_->deallocate(block, sizeof(UnreadBlock) + block->capacity);
   } else if (unread_ != nullptr) {
-    core_->end_lease(*this);
+    core_->leases().end_lease(*this);
   }
   unread_ = nullptr;
   owns_unread_ = false;
@@ -259,7 +259,7 @@ void StreamCore::move_out_of_lease() noexcept {
   if (block == nullptr) return;
   block->begin -= unread_->size();
   std::memcpy(block->begin, unread_->begin, unread_->size());
-  core_->end_lease(*this);
+  core_->leases().end_lease(*this);
   unread_ = block;
   owns_unread_ = true;
 }

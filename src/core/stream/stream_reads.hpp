@@ -185,9 +185,9 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
 // copied. False when there is no memory.
 [[gnu::always_inline]] inline bool PrefixedPduState::keep_all(const std::byte* bytes,
                                                               std::uint32_t size) noexcept {
-  if (!core().receive_buffer().may_stay(bytes, size)) [[unlikely]]
+  if (!core().leases().receive_buffer().may_stay(bytes, size)) [[unlikely]]
     return copy_all(bytes, size);
-  core().keep_message();
+  core().leases().keep_message();
   // The memory is the loop's and nobody else's part of it.
   PduAccess::place(value_, const_cast<std::byte*>(bytes), size, format().header_size());
   return true;

@@ -62,7 +62,7 @@ class WriteGather {
     if (room_ < run_.iov_len) [[unlikely]] {
       if (!may_borrow_) return put(run_);
       may_borrow_ = false;
-      const std::span<std::byte> buffer = core_->send_buffer();
+      const std::span<std::byte> buffer = core_->leases().send_buffer();
       place_ = buffer.data();
       room_ = buffer.size();
       return put_copy();

@@ -1,0 +1,12 @@
+#include "core/loop/deadlines.hpp"
+
+namespace tsock::detail {
+
+RequestState* Deadlines::take_due(Clock::time_point now) noexcept {
+  if (heap_.empty() || heap_.earliest() > now) return nullptr;
+  RequestState& state = heap_.first();
+  heap_.remove(state);
+  return &state;
+}
+
+}  // namespace tsock::detail

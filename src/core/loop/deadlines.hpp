@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <tsock/detail/request_state.hpp>
+
+#include "core/loop/deadline_heap.hpp"
+
+namespace tsock::detail {
+
+/// The deadlines of a loop's requests and the time for which its one timer is armed.
+class Deadlines {
+ public:
+  // Compiled into its callers: most deadlines are set and cleared.
+  [[gnu::always_inline]] void set(RequestState& state, Clock::time_point when) { heap_.set(state, when); }
+  void remove(RequestState& state) noexcept { heap_.remove(state); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  /// Of those that are not empty.
+  [[nodiscard]] Clock::time_point earliest() noexcept { return heap_.earliest(); }
+  /// Takes the earliest one out if it is due; null otherwise.
+  [[nodiscard]] RequestState* take_due(Clock::time_point now) noexcept;
+
+  [[nodiscard]] bool is_before_timer(Clock::time_point when) const noexcept { return when < armed_; }
+  /// The timer is armed for that moment; `Clock::time_point::max()` when it is not.
+  void set_armed(Clock::time_point when) noexcept { armed_ = when; }
+
+ private:
+  DeadlineHeap heap_;
+  Clock::time_point armed_ = Clock::time_point::max();
+};
+
+}  // namespace tsock::detail
