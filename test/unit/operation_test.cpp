@@ -90,6 +90,13 @@ class Parent : public Operation<void> {
 
 }  // namespace
 
+BOOST_FIXTURE_TEST_CASE(a_function_that_makes_an_operation_passes_on_the_line_of_its_caller, LoopFixture) {
+  const CallSite site = CallSite::at("caller.cpp", 7);
+  auto request = make_request<AtOnce>({loop, site}, "value", 0);
+  BOOST_TEST(request.state()->site().file() == site.file());
+  BOOST_TEST(request.state()->site().line() == 7U);
+}
+
 BOOST_FIXTURE_TEST_CASE(ending_inside_start_still_completes_from_the_loop, LoopFixture) {
   auto good = make_request<AtOnce>(loop, "value", 0);
   auto bad = make_request<AtOnce>(loop, "value", EPERM);
