@@ -398,6 +398,9 @@ void DestructionWorld::renew_loop() {
     for (Datagram& datagram : datagrams_) {
       if (!datagram.is_open()) datagram = Datagram();
     }
+    for (Listener& listener : listeners_) {
+      if (!listener) listener = Listener();
+    }
     turn_steps_ = steps;
   }
   loop_gone_ = true;
