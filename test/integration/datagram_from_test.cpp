@@ -184,6 +184,12 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_sent_from_is_refused_and_ends_nothing) {
     BOOST_TEST(error_of(both.sendto("x", mapped, inet("::1"))) == EINVAL);
     BOOST_TEST(error_of(both.sendto("x", loopback_v6(1), inet("::ffff:127.0.0.1"))) == EINVAL);
     BOOST_TEST(error_of(both.sendto("x", mapped, inet("127.0.0.1"))) == EINVAL);
+    // The kernel refuses what it was asked for: it was asked.
+    const Datagram there = open(loopback_v6());
+    const Address local = there.local_address();
+    BOOST_TEST(error_of(both.sendto("x", local, inet("2001:db8::7"))) != 0);
+    BOOST_TEST(error_of(both.sendto("x", local, SendFrom({}, 1U << 30U))) != 0);
+    BOOST_TEST(error_of(both.sendto("x", local, inet("::1"))) == 0);
   }
 }
 

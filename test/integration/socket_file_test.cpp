@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <string>
+#include <utility>
 
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
@@ -50,6 +54,21 @@ extern "C" int getgrnam_r(const char* name, struct group* entry, char* buffer, s
   entry->gr_gid = database->gid;
   *result = entry;
   return 0;
+}
+
+namespace {
+
+/// What another process does right before the next rename.
+std::function<void()> before_rename;
+
+}  // namespace
+
+// In libc's place.
+extern "C" int renameat2(int from_directory, const char* from, int to_directory, const char* to,
+                         unsigned flags) noexcept {
+  if (const auto function = std::exchange(before_rename, nullptr)) function();
+  static auto* const libc = reinterpret_cast<decltype(&renameat2)>(::dlsym(RTLD_NEXT, "renameat2"));
+  return libc(from_directory, from, to_directory, to, flags);
 }
 
 namespace {
@@ -105,6 +124,21 @@ BOOST_AUTO_TEST_CASE(a_stranger_who_locks_the_directory_delays_and_prevents_noth
   const UniqueFd lock(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   BOOST_TEST_REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
   BOOST_TEST(listen_error(std::to_string(::getgid())) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_takes_the_place_of_the_socket_while_it_is_removed_is_left_alone) {
+  {
+    const Listener listener = Listener::listen(loop, path(), {}, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    before_rename = [this] {
+      std::filesystem::rename(directory / "socket", directory / "aside");
+      std::ofstream(directory / "socket") << "precious";
+    };
+  }
+  BOOST_TEST(!before_rename);
+  std::string content;
+  std::ifstream(directory / "socket") >> content;
+  BOOST_TEST(content == "precious");
 }
 
 BOOST_AUTO_TEST_CASE(a_datagram_socket_is_removed_from_its_own_directory) {

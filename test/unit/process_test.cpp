@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <array>
 #include <boost/test/unit_test.hpp>
@@ -118,6 +119,25 @@ BOOST_AUTO_TEST_CASE(signal_that_the_application_has_changed_meanwhile_is_left_a
   }
   // libuv has put the default in its place; what was there before the loop is the nearest.
   BOOST_TEST((handler_of(SIGUSR2) == SIG_IGN));
+  std::signal(SIGUSR2, SIG_DFL);
+}
+
+BOOST_AUTO_TEST_CASE(signal_that_a_loop_of_the_application_still_catches_stays_caught) {
+  std::signal(SIGUSR2, SIG_IGN);
+  uv_loop_t other;
+  uv_signal_t handle;
+  BOOST_TEST_REQUIRE(uv_loop_init(&other) == 0);
+  BOOST_TEST_REQUIRE(uv_signal_init(&other, &handle) == 0);
+  {
+    Loop loop;
+    const auto waiting = loop.signal(SIGUSR2);
+    BOOST_TEST_REQUIRE(uv_signal_start(
+                           &handle, [](uv_signal_t*, int) {}, SIGUSR2) == 0);
+  }
+  BOOST_TEST((handler_of(SIGUSR2) != SIG_IGN && handler_of(SIGUSR2) != SIG_DFL));
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
+  uv_run(&other, UV_RUN_DEFAULT);
+  BOOST_TEST(uv_loop_close(&other) == 0);
   std::signal(SIGUSR2, SIG_DFL);
 }
 
