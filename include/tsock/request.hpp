@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <string_view>
 #include <tsock/detail/request_state.hpp>
 #include <type_traits>
 #include <utility>
@@ -119,6 +120,13 @@ class [[nodiscard]] Request {
   /// was cut short.
   [[nodiscard]] std::size_t transferred() const noexcept {
     return state_ != nullptr ? state_->transferred() : 0;
+  }
+
+  /// Why the operation failed, in words, where errno is too little: "certificate has expired". Empty while it
+  /// is in progress, after a success, and where there is nothing to add. Valid as long as this Request holds
+  /// the operation.
+  [[nodiscard]] std::string_view reason() const noexcept {
+    return state_ != nullptr && !state_->is_in_progress() ? state_->reason() : std::string_view();
   }
 
   /// Asks the operation to end with ECANCELED. The completion still comes, later and from the loop, and may

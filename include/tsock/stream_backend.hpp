@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
 #include <tsock/export.hpp>
@@ -39,6 +40,9 @@ class TSOCK_EXPORT StreamEvents {
 struct StreamTraits {
   bool read_ahead = true;  ///< more may be taken than was asked for, to serve following reads from memory
   bool short_is_final = false;  ///< a read or write that moved less than was offered would give EAGAIN next
+  /// Not 0: each write of the caller is a message. A call of `try_writev()` gets one of them, whole, of at
+  /// most that many bytes (EMSGSIZE for longer ones), and takes all of it or none.
+  std::size_t message_size = 0;
 };
 
 /// The progress of a disconnect. The Stream in front owns it, and a layer passes it on to the backend below.
@@ -51,6 +55,10 @@ struct Linger {
   bool is_over = false;  ///< the time is up: close now, ETIMEDOUT if that may cut something off
   // Set by all: whoever holds unread bytes adds them when the disconnect begins.
   std::size_t discarded = 0;  ///< bytes thrown away so far
+  // Set by the front, and by layers above:
+  /// What has not left need not: a goodbye whose time is over, or what is left of writes that failed.
+  bool gives_up_unsent = false;
+  bool peer_has_ended = false;  ///< the peer has said its goodbye: it sends nothing more
   // Set by the backend that lingers.
   bool has_begun = false;
   bool awaits_end = false;  ///< the peer talks, or has not taken everything: only its end is enough
@@ -82,7 +90,9 @@ class TSOCK_EXPORT StreamBackend {
   /// Closes what is open, at once and without a goodbye. No event follows.
   virtual ~StreamBackend() = default;
 
-  /// Called once, before anything else. `events` outlives the backend.
+  /// Called before anything else, and again when the backend passes to another owner, such as a layer: the
+  /// one that attaches last receives the events, also those that its predecessor asked for. `events` outlives
+  /// the backend, or is replaced in time.
   virtual void attach(StreamEvents& events) noexcept = 0;
 
   /// Fills the vectors, from the first one on, with what has arrived. \return bytes, more than 0; 0 at the
@@ -122,6 +132,10 @@ class TSOCK_EXPORT StreamBackend {
   virtual void unwant_readable() noexcept {}
   /// As above, for `on_broken()`.
   virtual void unwant_broken() noexcept {}
+
+  /// Why the last function failed, in words, where errno is too little; else empty. A request that the
+  /// failure ends keeps a copy (`Request::reason()`).
+  [[nodiscard]] virtual std::string_view reason() const noexcept { return {}; }
 
   /// Bytes that `try_readv()` would give at once; if 0, a pending error is stored in `err`.
   virtual std::size_t pending_bytes(int& err) noexcept = 0;

@@ -27,6 +27,7 @@ struct TraceEvent {
   CallSite site;            ///< where it was started
   int error;                ///< errno value once finished, else 0
   std::size_t transferred;  ///< bytes so far
+  std::string_view reason;  ///< why it failed, in words, where `error` is too little; else empty
 };
 
 /// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock, except

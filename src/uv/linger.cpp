@@ -17,8 +17,11 @@ constexpr std::chrono::milliseconds acknowledgement_interval{20};
 // Whether closing now could cut off what was written.
 bool must_linger(NativeSocket socket, Linger& linger) noexcept {
   int ignored = 0;
+  const bool is_readable = os::readable_bytes(socket, ignored) != 0;
+  // Nothing comes any more that a closed socket would answer with a reset.
+  if (linger.peer_has_ended && !is_readable) return false;
   const os::UnsentBytes unsent = os::unsent_bytes(socket);
-  const bool unread = linger.discarded != 0 || os::readable_bytes(socket, ignored) != 0;
+  const bool unread = linger.discarded != 0 || is_readable;
   if (!unread && (unsent.unacknowledged == 0 || !unsent.is_lost_by_reset)) return false;
   // All that was written may be with a peer that is silent, and only the acknowledgement late.
   linger.awaits_end = linger.awaits_end || unsent.held_back != 0;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <string_view>
 #include <tsock/call_site.hpp>
 #include <tsock/detail/inline_function.hpp>
 #include <tsock/export.hpp>
@@ -86,10 +87,9 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   /// What is true of a state beside its phase: bits, of which each class names its own, from the
   /// `first_free_mark` of its base on.
   enum Mark : std::uint16_t {
-    in_delivery = 1,  ///< code of the user runs in `on_delivery()`
-    known_to_loop =
-        2,          ///< the loop has a pointer to it, see `LoopCore::is_beginning()` and `is_waited_for()`
-    loop_gone = 4,  ///< made on a loop that was closed: nothing will be called
+    in_delivery = 1,     ///< code of the user runs in `on_delivery()`
+    known_to_loop = 2,   ///< the loop has a pointer to it: `is_beginning()`, `is_waited_for()`, its reason
+    loop_gone = 4,       ///< made on a loop that was closed: nothing will be called
     plain_delivery = 8,  ///< `on_delivery()` does no more than give up the place as receiver
   };
   static constexpr std::uint16_t first_free_mark = 16;
@@ -119,6 +119,7 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   [[nodiscard]] bool is_received() const noexcept { return phase_ == Phase::received; }
   [[nodiscard]] int error() const noexcept { return error_; }
   [[nodiscard]] std::size_t transferred() const noexcept { return transferred_; }
+  [[nodiscard]] std::string_view reason() const noexcept;
   void set_received() noexcept { phase_ = Phase::received; }
   [[nodiscard]] RequestState* as_request() noexcept final { return this; }
   /// It asked to begin in the loop, or got its callback late.
@@ -157,6 +158,9 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   // The side of the implementer.
   /// Ends the operation; the first call wins. The callback runs later, from the loop.
   void finish(int err) noexcept;
+  /// Keeps a copy of the words that say why the operation fails, see `Request::reason()`. Before `finish()`;
+  /// empty ones are not kept.
+  void explain(std::string_view reason) noexcept;
   [[nodiscard]] bool is_unfinished() const noexcept { return phase_ == Phase::in_progress; }
   void add_transferred(std::size_t bytes) noexcept { transferred_ += bytes; }
   /// Stops the work and finishes with `err` (ECANCELED, ETIMEDOUT), unless it can only succeed now.

@@ -34,6 +34,7 @@ void dump_line(std::ostream& out, const RequestState& state, std::uint64_t now_m
   out << '#' << state.id() << ' ' << state.name() << ' ' << state.site().file() << ':' << state.site().line()
       << " age " << age_ms << " ms, " << state.transferred() << " bytes";
   if (!state.is_unfinished()) out << ", finished";
+  if (const std::string_view reason = state.reason(); !reason.empty()) out << " (" << reason << ')';
   state.describe(out);
   out << '\n';
 }
@@ -43,7 +44,7 @@ void dump_line(std::ostream& out, const RequestState& state, std::uint64_t now_m
 void Inspector::trace(TraceKind kind, const RequestState& state) const {
   const std::shared_ptr<TraceFunction> function = trace_;  // it may set another one
   (*function)(TraceEvent{kind, state.id(), state.parent_id(), state.name(), state.site(), state.error(),
-                         state.transferred()});
+                         state.transferred(), state.reason()});
 }
 
 void Inspector::set_trace(TraceFunction function) {

@@ -15,10 +15,12 @@
 #include "core/loop/deadlines.hpp"
 #include "core/loop/inspector.hpp"
 #include "core/loop/leases.hpp"
+#include "core/loop/loop_memory.hpp"
 #include "core/loop/loop_resource.hpp"
 #include "core/loop/node_list.hpp"
 #include "core/loop/output_batch.hpp"
 #include "core/loop/pool.hpp"
+#include "core/loop/reason_table.hpp"
 #include "core/loop/state_cache.hpp"
 
 namespace tsock::detail {
@@ -47,6 +49,9 @@ class LoopCore {
       last_block_is_back();
   }
 
+  /// The same for what takes a memory resource.
+  [[nodiscard]] std::pmr::memory_resource& memory() noexcept { return memory_; }
+
   /// States that are kept for the next operation of their kind.
   [[nodiscard]] StateCache& state_cache() noexcept { return state_cache_; }
   [[nodiscard]] Census& census() noexcept { return census_; }
@@ -68,6 +73,7 @@ class LoopCore {
   void trace(TraceKind kind, const RequestState& state) noexcept;
   [[nodiscard]] bool is_traced() const noexcept { return inspector_.is_traced(); }
   void set_trace(TraceFunction function);
+  [[nodiscard]] ReasonTable& reasons() noexcept { return reasons_; }
 
   // Completions.
   void make_ready(ReadyNode& node) noexcept {
@@ -145,6 +151,7 @@ class LoopCore {
   void request_gone(const RequestState* state) noexcept {
     if (beginning_ == state) beginning_ = nullptr;
     if (waited_for_ == state) waited_for_ = nullptr;
+    reasons_.erase(*state);
   }
   void count_posted() noexcept { ++metrics_.posted; }
   [[nodiscard]] std::uint64_t progress() const noexcept {
@@ -303,6 +310,8 @@ class LoopCore {
   Deadlines deadlines_;
   Leases leases_{this};
   Inspector inspector_;
+  ReasonTable reasons_;
+  LoopMemory memory_{*this};
   std::exception_ptr exception_;
 };
 

@@ -118,6 +118,16 @@ void RequestState::destroy() noexcept {
   free();
 }
 
+void RequestState::explain(std::string_view reason) noexcept {
+  if (phase_ != Phase::in_progress || reason.empty()) return;
+  core_->reasons().set(*this, reason);
+  mark(known_to_loop);
+}
+
+std::string_view RequestState::reason() const noexcept {
+  return has(known_to_loop) ? core_->reasons().find(*this) : std::string_view();
+}
+
 void RequestState::end_early() noexcept {
   handle_ = nullptr;
   if (has(in_delivery)) {

@@ -201,6 +201,7 @@ Request<ssize_t> Stream::start_write(detail::StreamWrite& state, Queue* queue, s
   }
   if (err == 0 && queue != nullptr) err = detail::check_queue(queue->core(), state.core());
   if (err == 0 && core() == nullptr) err = ENOTCONN;
+  if (err == 0 && core()->exceeds_message(total)) err = EMSGSIZE;
   if (err == 0 && core()->is_open() && core()->exceeds_cap(total)) err = ENOBUFS;
   if (err != 0) [[unlikely]] {
     state.finish(err);
@@ -406,20 +407,10 @@ NativeSocket Stream::native_handle() const noexcept {
 }
 
 UniqueSocket Stream::release_socket(std::vector<std::byte>& unread, int& err) {
-  err = 0;
-  if (!is_open()) {
-    err = core() != nullptr && core()->is_disconnecting() ? ECONNABORTED : ENOTCONN;
-    return {};
-  }
-  SocketControl* const control = core()->backend()->socket_control();
-  if (control == nullptr) {
-    err = ENOTSUP;
-    return {};
-  }
-  if (core()->is_busy() || core()->is_shutting_down()) {
-    err = EBUSY;
-    return {};
-  }
+  err = core() != nullptr ? core()->check_idle() : ENOTCONN;
+  SocketControl* const control = is_open() ? core()->backend()->socket_control() : nullptr;
+  if (is_open() && control == nullptr) err = ENOTSUP;
+  if (err != 0) return {};
   const auto bytes = core()->unread_bytes();
   unread.assign(bytes.begin(), bytes.end());
   UniqueSocket socket = control->release_socket();

@@ -40,6 +40,8 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
   const StreamTraits traits = backend_->traits();
   set_read_ahead(traits.read_ahead ? options.max_read_ahead : 0);
   short_is_final_ = traits.short_is_final;
+  separate_writes_ = traits.message_size != 0;
+  if (separate_writes_) extras().message_size = traits.message_size;
   fail_on_first_error_ = options.fail_on_first_error;
   strict_ = options.strict_tsocket;
   if (fail_on_first_error_ || strict_) backend_->watch_for_breaks(true);
@@ -121,6 +123,45 @@ void StreamCore::detach_backend() noexcept {
   cancel_flush();
 }
 
+int StreamCore::check_idle() const noexcept {
+  if (!is_open()) return is_disconnecting() ? ECONNABORTED : ENOTCONN;
+  return is_busy() || is_shutting_down() ? EBUSY : 0;
+}
+
+std::unique_ptr<StreamBackend> StreamCore::take_backend(std::vector<std::byte>& unread, int& err) noexcept {
+  err = check_idle();
+  // The end of the stream is met again by whoever reads next; the kernel tells other errors once.
+  if (err == 0 && read_error_ != EPIPE) err = static_cast<int>(read_error_);
+  if (err == 0) err = static_cast<int>(flags_.write_error);
+  if (err != 0) return nullptr;
+  try {
+    unread.assign(unread_bytes().begin(), unread_bytes().end());
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return nullptr;
+  }
+  if (find_control(StreamControlKind::monitor) != nullptr) backend_->unwant_broken();
+  detach_backend();
+  return std::move(backend_);
+}
+
+StreamOptions StreamCore::behaviour() const noexcept {
+  StreamOptions options;
+  options.fail_on_first_error = fail_on_first_error_;
+  options.strict_tsocket = strict_;
+  if (!reads_ahead_) options.max_read_ahead = most_read_ahead();
+  return options;
+}
+
+bool StreamCore::exceeds_message(std::size_t bytes) const noexcept {
+  return separate_writes_ && bytes > extras_->message_size;
+}
+
+// What a layer has to say about its failure goes with each request that it ends.
+void StreamCore::explain(RequestState& state) const noexcept {
+  if (backend_ != nullptr) state.explain(backend_->reason());
+}
+
 void StreamCore::cancel_flush() noexcept {
   if (!flags_.flush_scheduled) return;
   flags_.flush_scheduled = false;
@@ -196,6 +237,7 @@ void StreamCore::start_disconnect(StreamDisconnect& control) {
   finish_control(StreamControlKind::shutdown_write, ECONNABORTED);
   finish_control(StreamControlKind::drain, ECONNABORTED);
   control.linger().discard(unread_size());
+  control.linger().gives_up_unsent = flags_.write_error != 0;
   free_unread();
   resume_disconnect();
 }
@@ -224,6 +266,7 @@ void StreamCore::resume_disconnect() noexcept {
     err = ETIMEDOUT;
   }
   control.take_discarded();
+  if (err != 0) explain(control);
   finish_disconnect(control, err);
 }
 
@@ -274,6 +317,7 @@ void StreamCore::writes_are_out() {
     } else if (err != ENOTSUP) {
       latch_write(err);
     }
+    if (err != 0) explain(*control);
     control->finish(err);
   }
   finish_control(StreamControlKind::drain, 0);

@@ -9,6 +9,7 @@
 #include <tsock/stream_backend.hpp>
 #include <tsock/stream_options.hpp>
 #include <utility>
+#include <vector>
 
 #include "core/loop/loop_core.hpp"
 #include "core/stream/stream_operation.hpp"
@@ -182,6 +183,8 @@ class StreamCore final : public LoopResource, public StreamEvents {
   [[nodiscard]] bool is_busy() const noexcept {
     return receiver_ != nullptr || !writes_.empty() || has_waiting() || is_claimed();
   }
+  /// Whether writes that were started have not left.
+  [[nodiscard]] bool is_writing() const noexcept { return !writes_.empty(); }
   [[nodiscard]] bool is_shutting_down() const noexcept { return flags_.is_shutting_down; }
   /// From the call on until the completion is delivered.
   [[nodiscard]] bool is_disconnecting() const noexcept {
@@ -191,6 +194,16 @@ class StreamCore final : public LoopResource, public StreamEvents {
   void cancel_all_but_writes(const QueueCore* kept);
   /// The stream gives its descriptor away.
   void detach_backend() noexcept;
+  /// Whether the stream can be given away: 0, ENOTCONN, ECONNABORTED while it disconnects, EBUSY.
+  [[nodiscard]] int check_idle() const noexcept;
+  /// Takes the backend out, with the bytes that were read ahead, so that a layer can stand on it: the caller
+  /// attaches itself at once. The stream is closed then, and a monitor ends with ECONNABORTED. \return null
+  /// with `err`, and nothing has happened: as `check_idle()`, the error that reads or writes had, ENOMEM.
+  std::unique_ptr<StreamBackend> take_backend(std::vector<std::byte>& unread, int& err) noexcept;
+  /// The part of the options that counts behind any backend.
+  [[nodiscard]] StreamOptions behaviour() const noexcept;
+  /// Whether a write is longer than the messages that the backend sends.
+  [[nodiscard]] bool exceeds_message(std::size_t bytes) const noexcept;
   void set_behaviour(const StreamOptions& options);
 
   // StreamEvents
@@ -238,6 +251,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
   void ask_for_next_turn() noexcept;
   void flush();
   void flush_before_next_turn();
+  void explain(RequestState& state) const noexcept;
   void refuse_read(StreamRead& read);
   void refuse_write(StreamWrite& write);
   [[nodiscard]] bool is_claimed() const noexcept;
@@ -307,6 +321,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
   bool has_watermarks_ : 1 = false;
   bool reads_in_next_turn_ : 1 = false;
   bool writes_in_next_turn_ : 1 = false;
+  bool separate_writes_ : 1 = false;  // see StreamTraits::message_size
   bool released_ : 1 = false;  // the front is gone; only a disconnect that is not delivered knows this object
   Flags flags_;
 };

@@ -225,6 +225,7 @@ void StreamCore::poison_reads() noexcept {
 void StreamCore::fail_reader(int err) {
   StreamRead& read = *reader();
   read.at_end(err, *this);
+  if (err != EPIPE) explain(read);
   read.finish(err);
 }
 

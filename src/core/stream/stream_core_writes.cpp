@@ -30,6 +30,7 @@ void StreamCore::refuse_write(StreamWrite& write) {
     err = flags_.write_error;
   }
   remove_queued_bytes(write.remaining());
+  if (flags_.write_error != 0) explain(write);
   write.fail(err);
 }
 
@@ -107,7 +108,10 @@ void StreamCore::on_next_turn() {
 }
 
 void StreamCore::flush() {
-  if (flags_.state != State::open || flags_.write_blocked) return;
+  if (flags_.state != State::open || flags_.write_blocked) {
+    if (flags_.state == State::disconnecting) resume_disconnect();
+    return;
+  }
   for (unsigned calls = 1; write_batch(); ++calls) {
     if (calls == calls_per_flush) {
       schedule_flush();
@@ -121,6 +125,7 @@ void StreamCore::flush() {
 StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
+    if (separate_writes_ && !gather.empty()) return nullptr;
     if (!write.is_compound()) [[likely]] {
       if (!gather.add(write.front())) return nullptr;
       continue;
@@ -290,6 +295,7 @@ void StreamCore::fail_writes(int err) noexcept {
     StreamWrite& write = write_at(writes_.front());
     write.unlink();
     remove_queued_bytes(write.remaining());
+    explain(write);
     write.fail(err);
   }
   finish_control(StreamControlKind::shutdown_write, err);
@@ -349,7 +355,7 @@ bool StreamCore::finish_taken() {
 void StreamCore::on_writable() noexcept {
   flags_.write_blocked = false;
   if (flags_.state == State::disconnecting) {
-    resume_disconnect();
+    schedule_flush();  // a disconnect reads, which must not happen inside a read of the other end of a pair
   } else if (flags_.state == State::open && finish_taken()) {
     flush();
   }

@@ -146,6 +146,8 @@ inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return stati
 
 inline void StreamCore::append_write(StreamWrite& write) {
   place_write(write);
+  if (separate_writes_) [[unlikely]]
+    flags_.writes_adjoin = false;
   if (flags_.write_blocked) return;
   core_->add_output(write.remaining());
   schedule_flush();

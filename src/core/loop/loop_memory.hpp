@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <memory_resource>
+
+namespace tsock::detail {
+
+class LoopCore;
+
+/// The loop's pool for containers and buffers that take a memory resource.
+class LoopMemory final : public std::pmr::memory_resource {
+ public:
+  explicit LoopMemory(LoopCore& core) noexcept : core_(&core) {}
+
+ private:
+  void* do_allocate(std::size_t size, std::size_t alignment) override;
+  void do_deallocate(void* block, std::size_t size, std::size_t alignment) override;
+  [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+    return this == &other;
+  }
+
+  LoopCore* core_;
+};
+
+}  // namespace tsock::detail

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace tsock::detail {
+
+class RequestState;
+
+/// Why requests failed, in words, of those few whose error is more than an errno value. Each is there until
+/// its request is gone.
+class ReasonTable {
+ public:
+  /// Without memory there are no words.
+  void set(const RequestState& state, std::string_view reason) noexcept;
+  [[nodiscard]] std::string_view find(const RequestState& state) const noexcept;
+  void erase(const RequestState& state) noexcept { reasons_.erase(&state); }
+
+ private:
+  std::map<const RequestState*, std::string> reasons_;
+};
+
+}  // namespace tsock::detail
