@@ -18,6 +18,9 @@
 #include <tsock/uv_stream.hpp>
 #include <type_traits>
 
+#include "layer/layer_over.hpp"
+#include "support/toy_engine.hpp"
+
 namespace tsock::test {
 
 namespace {
@@ -177,11 +180,51 @@ auto memory(const MemoryStreamOptions& options) {
   return [options](LoopFixture& fixture) { return memory_stream_pair(fixture.loop, options); };
 }
 
+// A layer on both ends of a pair, as often as there are floors. Nobody waits for the peer's goodbye, as the
+// peer in these tests need not read.
+std::pair<Stream, Stream> toys_on(LoopFixture& fixture, std::pair<Stream, Stream> pair, unsigned floors = 1,
+                                  const ToyEngine::Kind& kind = {}) {
+  using enum ToyEngine::Side;
+  constexpr layer::LayerOptions options{.goodbye_time = std::chrono::milliseconds(0)};
+  for (unsigned floor = 0; floor < floors; ++floor) {
+    Request<Stream> left = layer::layer_over(std::move(pair.first), std::make_unique<ToyEngine>(client, kind),
+                                             "toy_connect", options);
+    Request<Stream> right = layer::layer_over(
+        std::move(pair.second), std::make_unique<ToyEngine>(server, kind), "toy_accept", options);
+    int err = 0;
+    pair.first = fixture.fetch(left, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    pair.second = fixture.fetch(right, err);
+    BOOST_TEST_REQUIRE(err == 0);
+  }
+  return pair;
+}
+
+auto toys_on_memory(std::size_t max_transfer, unsigned floors) {
+  return [max_transfer, floors](LoopFixture& fixture) {
+    return toys_on(fixture, memory_stream_pair(fixture.loop, {.max_transfer = max_transfer}), floors,
+                   {.may_be_cut = true, .half_close = false});
+  };
+}
+
 constexpr BackendTraits tcp{.late_reset = true};
 constexpr BackendTraits unix_socket{.reset = false};
 constexpr BackendTraits one_way_pipe{.reset = false, .socket = false, .descriptor = false};
 constexpr BackendTraits unbuffered{
     .buffers = false, .socket = false, .descriptor = false, .read_ahead = false};
+
+constexpr BackendTraits layered_tcp{
+    .sees_half_close = false, .late_reset = true, .socket = false, .descriptor = false, .floors = 1};
+
+// What is written waits for a reader, as in the pair below.
+constexpr BackendTraits layered_memory(std::size_t max_transfer, unsigned floors) {
+  return {.buffers = false,
+          .half_close = false,
+          .socket = false,
+          .descriptor = false,
+          .floors = floors,
+          .max_transfer = max_transfer};
+}
 
 BackendTraits at_most(std::size_t max_transfer) {
   BackendTraits traits = unbuffered;
@@ -217,6 +260,11 @@ const std::vector<Backend>& all_backends() {
       {"memory, 3 bytes at once", memory({.max_transfer = 3}), at_most(3)},
       {"memory, no half-close", memory({.half_close = false}),
        with(unbuffered, &BackendTraits::half_close, false)},
+      {"toy over tcp",
+       [](LoopFixture& fixture) { return toys_on(fixture, fixture.tcp_pair(), 1, {.may_be_cut = true}); },
+       layered_tcp},
+      {"toy over memory, 1 byte at once", toys_on_memory(1, 1), layered_memory(1, 1)},
+      {"toy over toy over memory, 3 bytes at once", toys_on_memory(3, 2), layered_memory(3, 2)},
   };
   return backends;
 }

@@ -14,14 +14,16 @@ namespace tsock::test {
 
 /// What a backend can do; the tests ask for what they need.
 struct BackendTraits {
-  bool buffers = true;     ///< a write completes without a reader, as long as the buffers have room
-  bool half_close = true;  ///< `shutdown_write()` works
-  bool reset = true;       ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
+  bool buffers = true;          ///< a write completes without a reader, as long as the buffers have room
+  bool half_close = true;       ///< `shutdown_write()` works
+  bool sees_half_close = true;  ///< a monitor does; a layer's is a message, which has to be read
+  bool reset = true;            ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
   bool late_reset =
       false;               ///< after the peer has closed, a write may still succeed before the next one fails
   bool socket = true;      ///< there is a descriptor below
   bool descriptor = true;  ///< `native_handle()` tells it
   bool read_ahead = true;  ///< a reader may take more than it asked for
+  unsigned floors = 0;     ///< layers, each of which takes records in one piece, and up to 64 KiB to be sent
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
 };
 

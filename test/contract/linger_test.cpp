@@ -88,7 +88,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_written_arrives_although_input_is
   BOOST_TEST(closing.is_in_progress());
   peer = Stream();
   BOOST_TEST(error_of(closing) == 0);
-  BOOST_TEST(closing.transferred() >= 6U);
+  BOOST_TEST(closing.transferred() >= (backend.traits.floors != 0 ? 1U : 6U));  // of a record only its part
   BOOST_TEST(!ours.is_open());
 }
 
@@ -106,7 +106,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, six_unread_bytes_behind_a_write_that_is_ou
   BOOST_TEST(err == EPIPE);
   BOOST_TEST(error_of(peer.disconnect()) == 0);
   BOOST_TEST(error_of(closing) == 0);
-  BOOST_TEST(closing.transferred() == 6U);
+  const std::size_t goodbye = backend.traits.floors != 0 ? 2 : 0;
+  BOOST_TEST(closing.transferred() == 6U + goodbye);
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too, data::make(all_backends()),
@@ -120,6 +121,9 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too,
   loop.run_until_idle();
   BOOST_TEST(closing.is_in_progress());
   BOOST_TEST(error_of(talking) == 0);
+  int err = 0;
+  take_all(peer, err);  // also the goodbye of a layer, which a peer that closes would answer with a reset
+  BOOST_TEST(err == EPIPE);
   peer = Stream();
   BOOST_TEST(error_of(closing) == 0);
   BOOST_TEST(closing.transferred() == 6U);
@@ -219,9 +223,11 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, as_many_bytes_as_may_be_discarded_are_with
   Request<void> closing = ours.disconnect({.most_discarded = most});
   BOOST_TEST(error_of(talking) == 0);
   BOOST_TEST(closing.is_in_progress());
+  int err = 0;
+  take_all(peer, err);  // also the goodbye of a layer, which a peer that closes would answer with a reset
   peer = Stream();
   BOOST_TEST(error_of(closing) == 0);
-  BOOST_TEST(closing.transferred() == 6U);
+  if (backend.traits.floors == 0) BOOST_TEST(closing.transferred() == 6U);
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_within_the_limit_too,
@@ -265,7 +271,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_ti
   std::vector<Request<ssize_t>> talk;
   talk.push_back(peer.write("still here"));
   BOOST_TEST(error_of(closing) == ETIMEDOUT);
-  BOOST_TEST(closing.transferred() == 16U);
+  BOOST_TEST(closing.transferred() >= 16U);
+  if (backend.traits.floors == 0) BOOST_TEST(closing.transferred() == 16U);  // a layer adds its own
   BOOST_TEST(error_of(talking) == 0);
 }
 
@@ -352,6 +359,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(al
   Request<void> closing = ours.disconnect();
   check_quiet();
   BOOST_TEST(closing.is_in_progress());
+  int err = 0;
+  take_all(peer, err);
   peer = Stream();
   BOOST_TEST(error_of(closing) == 0);
 }
@@ -396,7 +405,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_may_go_before_its_disconnect_is_d
   switch (how) {
     case 0:
       ours = Stream();
-      BOOST_TEST(error_of(closing) == 0);
+      // What a layer has just said has not arrived yet.
+      BOOST_TEST(error_of(closing) == (backend.traits.floors != 0 && backend.traits.buffers ? ETIMEDOUT : 0));
       break;
     case 1:
       ours = Stream();
@@ -545,7 +555,8 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_over_a_stream_given_to_its_disconne
   peer.disconnect().detach();
   feeding = {};
   peer = Stream();
-  BOOST_TEST(error_of(closing) == 0);
+  const int err = error_of(closing);
+  BOOST_TEST((err == 0 || (err == ECONNRESET && backend.traits.floors != 0)));  // it has not read the goodbye
 }
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_that_shows_bytes_may_give_its_stream_to_a_disconnect,
@@ -558,7 +569,8 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_that_shows_bytes_may_give_its_strea
   check_result(side);
   feeding = {};
   peer = Stream();
-  BOOST_TEST(error_of(closing) == 0);
+  const int err = error_of(closing);
+  BOOST_TEST((err == 0 || (err == ECONNRESET && backend.traits.floors != 0)));
 }
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_disconnect_and_forget_both,
@@ -577,7 +589,9 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_d
   feeding = {};
   int err = 0;
   take_all(peer, err);
-  BOOST_TEST((err == EPIPE || (dropped && err == ECONNRESET)));
+  // A record may be cut.
+  BOOST_TEST(
+      (err == EPIPE || (dropped && (err == ECONNRESET || (err == EPROTO && backend.traits.floors != 0)))));
 }
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, bytes_that_a_pump_held_count_as_discarded, data::make(all_backends()),
@@ -593,7 +607,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_ends_wit
   auto [left, right] = backend.make(*other);
   auto [from, to] = backend.make(*other);
   // Nobody reads.
-  const Bytes bytes(backend.traits.buffers ? std::size_t{16} << 20 : 100);
+  open(backend);
+  const Bytes bytes = blocking_bytes();
   Request<ssize_t> feeding = right.write(bytes);
   Request<ssize_t> writing;
   Request<PumpResult> pumping;

@@ -205,7 +205,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, read_some_gives_what_is_there, data::make(
   loop.run_until_idle();
   BOOST_TEST(reading.is_in_progress());
   Request<ssize_t> writing = peer.write("hello");
-  const auto expected = static_cast<ssize_t>(std::min<std::size_t>(5, backend.traits.max_transfer));
+  const std::size_t most = backend.traits.floors != 0 ? 5 : backend.traits.max_transfer;
+  const auto expected = static_cast<ssize_t>(std::min<std::size_t>(5, most));
   const ssize_t got = value_of(reading);
   BOOST_TEST(got == expected);
   BOOST_TEST(text_of(std::span(buffer).first(static_cast<std::size_t>(got))) ==

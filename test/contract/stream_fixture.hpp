@@ -33,6 +33,7 @@ struct StreamFixture : LoopFixture {
   void open(const Backend& backend) {
     auto pair = backend.make(*this);
     buffers_ = backend.traits.buffers;
+    floors_ = backend.traits.floors;
     ours = std::move(pair.first);
     peer = std::move(pair.second);
   }
@@ -94,8 +95,10 @@ struct StreamFixture : LoopFixture {
   /// More bytes than all buffers hold. (A small receive buffer would let the window of a TCP connection
   /// shrink, and that makes it crawl.)
   [[nodiscard]] Bytes blocking_bytes() const {
+    constexpr std::size_t all_of_a_layer = std::size_t{72} * 1024;
     static const Bytes many = pattern(std::size_t{16} << 20, 7);
-    return buffers_ ? many : Bytes(many.begin(), many.begin() + 100);
+    if (buffers_) return many;
+    return Bytes(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(100 + floors_ * all_of_a_layer));
   }
   /// Starts a write that cannot complete before somebody reads.
   Request<ssize_t> block_writing(Stream& from) {
@@ -124,6 +127,7 @@ struct StreamFixture : LoopFixture {
  private:
   Bytes blocked_;
   bool buffers_ = true;
+  unsigned floors_ = 0;
 };
 
 /// Vectors over strings, for gathered writes.

@@ -1,0 +1,79 @@
+#include "layer/byte_block.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+namespace tsock::layer {
+
+namespace {
+
+constexpr std::size_t smallest = 64;
+// Above it, capacities are powers of two, which the loop's pool keeps.
+constexpr std::size_t largest_exact = 1024;
+
+}  // namespace
+
+std::byte* ByteBlock::allocate(std::size_t& size) noexcept {
+  size = size <= largest_exact ? (size + smallest - 1) / smallest * smallest : std::bit_ceil(size);
+  try {
+    return static_cast<std::byte*>(memory_->allocate(size, alignment));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void ByteBlock::clear() noexcept {
+  if (data_ != nullptr) memory_->deallocate(data_, capacity_, alignment);
+  data_ = nullptr;
+  capacity_ = begin_ = end_ = 0;
+}
+
+void ByteBlock::move_to(std::byte* data, std::size_t capacity) noexcept {
+  const std::size_t kept = size();
+  if (kept != 0) std::memcpy(data, data_ + begin_, kept);
+  clear();
+  data_ = data;
+  capacity_ = capacity;
+  end_ = kept;
+}
+
+std::span<std::byte> ByteBlock::room(std::size_t least) noexcept {
+  if (capacity_ - end_ < least) {
+    // Moving to the front is worth it where it is no more than what has been consumed.
+    if (capacity_ - size() >= least && size() <= begin_) {
+      if (!empty()) std::memmove(data_, data_ + begin_, size());
+      end_ -= std::exchange(begin_, 0);
+    } else {
+      std::size_t capacity = size() + least;
+      std::byte* const data = allocate(capacity);
+      if (data == nullptr) return {};
+      move_to(data, capacity);
+    }
+  }
+  return {data_ + end_, capacity_ - end_};
+}
+
+bool ByteBlock::append(std::span<const std::byte> bytes) noexcept {
+  if (bytes.empty()) return true;
+  const std::span<std::byte> target = room(bytes.size());
+  if (target.empty()) return false;
+  std::memcpy(target.data(), bytes.data(), bytes.size());
+  put(bytes.size());
+  return true;
+}
+
+void ByteBlock::trim() noexcept {
+  if (data_ == nullptr) return;
+  if (empty()) {
+    clear();
+    return;
+  }
+  constexpr std::size_t worth_it = 4;  // times smaller
+  std::size_t capacity = size();
+  if (capacity_ <= largest_exact || capacity > capacity_ / worth_it) return;
+  if (std::byte* const data = allocate(capacity); data != nullptr) move_to(data, capacity);
+}
+
+}  // namespace tsock::layer

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "layer/byte_block.hpp"
+
+namespace tsock::layer {
+
+/// What protocols of length-prefixed messages differ in (GSSAPI, SASL, NPA): whole messages in, whole
+/// messages out. A RecordEngine puts the lengths in front, checks them, and keeps what is not complete.
+class Codec {
+ public:
+  Codec() = default;
+  Codec(const Codec&) = delete;
+  Codec& operator=(const Codec&) = delete;
+  virtual ~Codec() = default;
+
+  /// Takes the handshake further. `message` is the peer's next one, empty in the first call of the side that
+  /// begins. When there is an answer, which may be empty, its bytes are appended to `out` and `answers`
+  /// becomes true. \return 0 when the handshake is done, EAGAIN when it needs another message, or an errno
+  /// value; an answer is sent in each case.
+  virtual int handshake(std::span<std::byte> message, ByteBlock& out, bool& answers) noexcept = 0;
+  /// Whether this side sends the first message.
+  [[nodiscard]] virtual bool begins() const noexcept = 0;
+
+  /// Opens the body of a message, which it may change; what the body holds is appended to `plain`.
+  /// \return 0 or an errno value.
+  virtual int unwrap(std::span<std::byte> body, ByteBlock& plain) noexcept = 0;
+  /// Makes the body of a message that holds `plain`, at most `most_plain()` bytes, and appends it to `out`.
+  /// \return 0 or an errno value.
+  virtual int wrap(std::span<const std::byte> plain, ByteBlock& out) noexcept = 0;
+  /// The most that one message can hold; asked for once the handshake is done.
+  [[nodiscard]] virtual std::size_t most_plain() const noexcept = 0;
+
+  [[nodiscard]] virtual std::string_view reason() const noexcept { return {}; }
+  [[nodiscard]] virtual bool is_transparent() const noexcept { return false; }
+};
+
+}  // namespace tsock::layer

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <tsock/call_site.hpp>
+#include <tsock/request.hpp>
+#include <tsock/stream.hpp>
+
+#include "layer/engine.hpp"
+#include "layer/layer_options.hpp"
+
+namespace tsock::layer {
+
+/// Puts a layer on a stream: runs the engine's handshake over it and gives the stream of what is inside.
+///
+/// The stream may have been used: what it has read ahead is the handshake's first input, and writes that were
+/// started leave before the handshake begins. Completes when the last message of the handshake has left.
+/// \param below owned by the request from now on; it is closed when the handshake fails, is cancelled or
+/// abandoned \param name what dumps and traces call the request; a literal \return a request for the layered
+/// stream, with the options for behaviour that `below` had. Errors:
+///  - ENOTCONN, ECONNABORTED: `below` is not open
+///  - EBUSY: a read or a pump is in progress on it, or a write waits in a queue behind something else
+///  - what ended its reads or writes before
+///  - ENOMEM
+///  - what the engine says, with `Request::reason()`
+[[nodiscard]] Request<Stream> layer_over(Stream below, std::unique_ptr<Engine> engine, const char* name,
+                                         const LayerOptions& options = {},
+                                         CallSite site = CallSite::current());
+
+}  // namespace tsock::layer

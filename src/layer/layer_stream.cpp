@@ -1,0 +1,317 @@
+#include "layer/layer_stream.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+namespace tsock::layer {
+
+namespace {
+
+// What is asked of the backend below at once. The block goes back to the pool when it is used up.
+constexpr std::size_t least_pull = std::size_t{16} * 1024;
+constexpr std::size_t most_pull = std::size_t{64} * 1024;
+// How often one call of the front goes to the backend below before others have their turn.
+constexpr unsigned pulls_per_call = 4;
+constexpr std::size_t written_per_call = std::size_t{256} * 1024;
+constexpr unsigned dropped_reads_per_call = 16;
+
+std::size_t size_of(std::span<const iovec> vectors) noexcept {
+  std::size_t size = 0;
+  for (const iovec& vector : vectors) size += vector.iov_len;
+  return size;
+}
+
+}  // namespace
+
+LayerStream::LayerStream(std::pmr::memory_resource& memory, std::unique_ptr<StreamBackend> below,
+                         std::unique_ptr<Engine> engine, const LayerOptions& options) noexcept
+    : below_(std::move(below)),
+      engine_(std::move(engine)),
+      in_(memory),
+      out_(memory),
+      goodbye_time_(options.goodbye_time),
+      below_is_final_(below_->traits().short_is_final),
+      below_reads_ahead_(below_->traits().read_ahead) {
+  below_->attach(*this);
+}
+
+StreamTraits LayerStream::traits() const noexcept {
+  return {.read_ahead = true, .short_is_final = below_is_final_, .message_size = engine_->message_size()};
+}
+
+std::string_view LayerStream::reason() const noexcept {
+  const std::string_view reason = engine_->reason();
+  return reason.empty() && below_ != nullptr ? below_->reason() : reason;
+}
+
+// ---- reading ----
+
+ssize_t LayerStream::try_readv(std::span<const iovec> to, int& err) noexcept {
+  const std::size_t room = size_of(to);
+  std::size_t given = 0;
+  err = EAGAIN;
+  for (unsigned pulls = 0;; ++pulls) {
+    const Step step = engine_->unwrap(in_, at_end_, to, given, out_);
+    wanted_ = step.input;
+    if (!out_.empty()) push();  // what the engine has to say to this: a key update, an alert
+    if (step.err != 0) {
+      err = step.err;
+      break;
+    }
+    if (given == room || wanted_ == 0 || at_end_ || pulls == pulls_per_call) break;
+    const Pulled pulled = pull(wanted_, room - given, err);
+    if (pulled == Pulled::nothing || pulled == Pulled::failed) break;
+    if (pulled == Pulled::all) pulls = pulls_per_call - 1;
+  }
+  in_.trim();
+  if (given != 0) return static_cast<ssize_t>(given);
+  return err == EPIPE ? 0 : -1;
+}
+
+// The length of a long message is only the peer's word: it is fetched in steps that grow with what has come.
+LayerStream::Pulled LayerStream::pull(std::size_t wanted, std::size_t room_for_user, int& err) noexcept {
+  const std::size_t missing = wanted > in_.size() ? wanted - in_.size() : 1;
+  const std::size_t usual = std::clamp(room_for_user, least_pull, most_pull);
+  std::span<std::byte> room = in_.room(std::max(usual, std::min(missing, in_.size())));
+  if (room.empty()) {
+    err = ENOMEM;
+    return Pulled::failed;
+  }
+  if (!below_reads_ahead_) room = room.first(std::min(missing, room.size()));
+  const iovec vector = make_vector(room);
+  is_pulling_ = true;  // the other end of a pair in memory calls on_writable() from inside this
+  const ssize_t got = below_->try_readv({&vector, 1}, err);
+  is_pulling_ = false;
+  if (got < 0) return err == EAGAIN ? Pulled::nothing : Pulled::failed;
+  err = EAGAIN;
+  at_end_ = got == 0;
+  in_.put(static_cast<std::size_t>(got));
+  return below_is_final_ && static_cast<std::size_t>(got) < room.size() && !at_end_ ? Pulled::all
+                                                                                    : Pulled::some;
+}
+
+Readiness LayerStream::want_readable() noexcept {
+  if (engine_->ready() != 0 || wanted_ == 0 || in_.size() >= wanted_ || at_end_) return Readiness::now;
+  return below_->want_readable();
+}
+
+std::size_t LayerStream::pending_bytes(int& err) noexcept {
+  if (engine_->ready() != 0) return engine_->ready();
+  int error = EAGAIN;
+  if (in_.size() < std::max(wanted_, std::size_t{1}) && !at_end_) pull(wanted_, 0, error);
+  std::size_t given = 0;
+  const Step step = engine_->unwrap(in_, at_end_, {}, given, out_);
+  wanted_ = step.input;
+  if (!out_.empty()) push();
+  in_.trim();
+  const std::size_t bytes = engine_->ready();
+  if (bytes == 0 && step.err != 0) err = step.err;
+  if (bytes == 0 && step.err == 0 && error != EAGAIN) err = error;
+  return bytes;
+}
+
+// ---- writing ----
+
+ssize_t LayerStream::try_writev(std::span<const iovec> from, int& err) noexcept {
+  if (side_ended_) {
+    err = EPIPE;
+    return -1;
+  }
+  const std::size_t total = std::min(size_of(from), written_per_call);
+  std::size_t taken = 0;
+  while (write_error_ == 0 && taken < total && out_.size() < Engine::most_output) {
+    const std::size_t before = taken;
+    const Step step = engine_->wrap(from, taken, out_);
+    unsent_ += taken - before;
+    if (step.err != 0) {
+      write_error_ = step.err;
+    } else if (taken < total) {
+      push();
+    }
+  }
+  // The front asks try_flush(), which passes it on and meets the error.
+  if (taken != 0) return static_cast<ssize_t>(taken);
+  err = write_error_ != 0 ? write_error_ : EAGAIN;
+  return -1;
+}
+
+// Passes on what is there for the peer. \return 0 when all of it has left the stream below, too.
+int LayerStream::push() noexcept {
+  if (write_error_ != 0) return write_error_;
+  if (is_blocked_) return EAGAIN;
+  int err = 0;
+  while (!out_.empty() && err == 0) {
+    const iovec vector = make_vector(out_.bytes());
+    const ssize_t sent = below_->try_writev({&vector, 1}, err);
+    if (sent > 0) {
+      err = 0;
+      out_.take(static_cast<std::size_t>(sent));
+      if (!out_.empty() && below_is_final_) err = EAGAIN;
+    }
+    if (err == EAGAIN && below_->want_writable() != Readiness::later) err = 0;
+  }
+  while (err == 0) {
+    err = below_->try_flush();
+    if (err == 0) {
+      unsent_ = 0;
+      return 0;
+    }
+    if (err == EAGAIN && below_->want_writable() != Readiness::later) err = 0;
+  }
+  is_blocked_ = err == EAGAIN;
+  if (err != EAGAIN) write_error_ = err;
+  return err;
+}
+
+// Asked after EAGAIN; what gave it has asked the backend below for the event.
+Readiness LayerStream::want_writable() noexcept {
+  if (phase_ == Phase::closing) return below_->want_writable();
+  if (phase_ == Phase::goodbye) return has_more_input_ ? Readiness::now : Readiness::later;
+  return push() == EAGAIN ? Readiness::later : Readiness::now;
+}
+
+int LayerStream::try_shutdown_write() noexcept {
+  if (!side_ended_) {
+    if (const int err = engine_->end_writing(out_); err != 0) return err;
+    side_ended_ = true;
+  }
+  return push();
+}
+
+// ---- disconnecting ----
+
+// The engine's goodbye, the peer's if it is to be waited for, then the stream below with its own.
+int LayerStream::try_disconnect(Linger& linger) noexcept {
+  if (phase_ == Phase::open) {
+    phase_ = Phase::goodbye;
+    if (write_error_ == 0) hears_goodbye_ = engine_->say_goodbye(out_);
+    goodbye_end_ = std::chrono::steady_clock::now() + goodbye_time_;
+  }
+  if (phase_ == Phase::closing) return below_->try_disconnect(linger);
+
+  const bool is_stuck = push() == EAGAIN;
+  linger.try_again = {};
+  // A peer that talks on has its turn like others.
+  has_more_input_ = !linger.peer_has_ended && discard_input(linger) == Readiness::now;
+  if (has_more_input_ && !linger.is_over) return EAGAIN;
+  if (!linger.is_over && awaits_more(linger, is_stuck)) return EAGAIN;
+  phase_ = Phase::closing;
+  linger.try_again = {};
+  const bool is_cut = is_stuck && unsent_ != 0 && !linger.gives_up_unsent;
+  linger.gives_up_unsent = !is_cut;
+  const int err = below_->try_disconnect(linger);
+  return is_cut && err == 0 ? ETIMEDOUT : err;
+}
+
+// What still comes is of no use to anybody; it is read to find the end. \return now when there may be more.
+Readiness LayerStream::discard_input(Linger& linger) noexcept {
+  std::array<std::byte, std::size_t{4} * 1024> dropped;
+  for (unsigned reads = 0; reads < dropped_reads_per_call; ++reads) {
+    // One more than may be discarded: behind the last byte of these there may be the end.
+    const std::size_t rest = linger.most_discarded - std::min(linger.discarded, linger.most_discarded);
+    const std::size_t size = std::min(std::max(rest, rest + 1), dropped.size());
+    const iovec vector = make_vector(std::span<std::byte>(dropped).first(size));
+    int err = 0;
+    const ssize_t got = try_readv({&vector, 1}, err);
+    if (got > 0 && linger.discard(static_cast<std::size_t>(got))) continue;
+    if (got < 0 && err == EAGAIN) {
+      if (want_readable() == Readiness::later) return Readiness::later;
+      continue;
+    }
+    // The end, an error, or more than may be discarded: the backend below says the rest.
+    hears_goodbye_ = false;
+    linger.peer_has_ended = got == 0 && !at_end_;
+    return Readiness::later;
+  }
+  return Readiness::now;
+}
+
+// What the user has written is waited for as long as the front says, goodbyes for their own time.
+bool LayerStream::awaits_more(Linger& linger, bool is_stuck) const noexcept {
+  if (is_stuck && unsent_ != 0) return !linger.gives_up_unsent;
+  if (!is_stuck && (!hears_goodbye_ || write_error_ != 0)) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= goodbye_end_) return false;
+  linger.try_again = std::chrono::ceil<std::chrono::milliseconds>(goodbye_end_ - now);
+  return true;
+}
+
+// ---- events of the backend below ----
+
+void LayerStream::on_readable() noexcept {
+  if (phase_ == Phase::handshake) {
+    advance_handshake();
+  } else if (events_ != nullptr) {
+    events_->on_readable();
+  }
+}
+
+void LayerStream::on_writable() noexcept {
+  is_blocked_ = false;
+  if (phase_ != Phase::closing && push() == EAGAIN) return;
+  if (phase_ == Phase::handshake) {
+    if (!is_pulling_) advance_handshake();
+  } else if (events_ != nullptr) {
+    events_->on_writable();
+  }
+}
+
+void LayerStream::on_broken(int err) noexcept {
+  if (events_ != nullptr) events_->on_broken(err);
+}
+
+void LayerStream::on_shortage(int err) noexcept {
+  is_blocked_ = false;
+  if (phase_ == Phase::handshake) {
+    end_handshake(err);
+  } else if (events_ != nullptr) {
+    events_->on_shortage(err);
+  }
+}
+
+// ---- handshake ----
+
+int LayerStream::start(std::span<const std::byte> unread, HandshakeObserver& observer) noexcept {
+  if (!in_.append(unread)) return ENOMEM;
+  observer_ = &observer;
+  advance_handshake();
+  return 0;
+}
+
+void LayerStream::advance_handshake() noexcept {
+  while (observer_ != nullptr) {
+    const Step step = engine_->handshake(in_, at_end_, out_);
+    const int pushed = push();
+    if (step.err != 0 || (pushed != 0 && pushed != EAGAIN)) {
+      end_handshake(step.err != 0 ? step.err : pushed);
+      return;
+    }
+    if (step.input == 0) {
+      // Done, but not before the last flight has left.
+      if (pushed == 0) end_handshake(0);
+      return;
+    }
+    int err = 0;
+    const Pulled pulled = pull(step.input, 0, err);
+    if (pulled == Pulled::failed) {
+      end_handshake(err);
+      return;
+    }
+    if (pulled == Pulled::nothing && below_->want_readable() == Readiness::later) {
+      in_.trim();
+      return;
+    }
+  }
+}
+
+void LayerStream::end_handshake(int err) noexcept {
+  if (observer_ == nullptr) return;
+  if (err == 0) phase_ = Phase::open;
+  in_.trim();
+  std::exchange(observer_, nullptr)->on_handshake(err);
+}
+
+}  // namespace tsock::layer

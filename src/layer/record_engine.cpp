@@ -1,0 +1,197 @@
+#include "layer/record_engine.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+namespace tsock::layer {
+
+namespace {
+
+std::size_t read_length(const LengthFormat& format, std::span<const std::byte> bytes) noexcept {
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < format.width; ++i) {
+    const std::size_t index = format.big_endian ? i : format.width - 1U - i;
+    length = length << 8U | std::to_integer<std::size_t>(bytes[index]);
+  }
+  return length;
+}
+
+void write_length(const LengthFormat& format, std::size_t length, std::span<std::byte> bytes) noexcept {
+  for (std::size_t i = 0; i < format.width; ++i) {
+    const std::size_t index = format.big_endian ? format.width - 1U - i : i;
+    bytes[index] = static_cast<std::byte>(length & 0xffU);
+    length >>= 8U;
+  }
+}
+
+/// Room for the length in front of a message whose body follows.
+bool begin_message(const LengthFormat& format, ByteBlock& out) noexcept {
+  constexpr std::array<std::byte, 4> unknown{};
+  return out.append(std::span(unknown).first(format.width));
+}
+
+}  // namespace
+
+RecordEngine::Message RecordEngine::find(const LengthFormat& format, std::span<const std::byte> in) noexcept {
+  Message message{.header = format.width};
+  if (in.size() < format.width) {
+    message.missing = format.width;
+    return message;
+  }
+  message.body = read_length(format, in);
+  message.refused = message.body < format.least || message.body > format.most;
+  if (!message.refused && in.size() - message.header < message.body)
+    message.missing = message.header + message.body;
+  return message;
+}
+
+Step RecordEngine::refuse(const LengthFormat& format, std::size_t length) noexcept {
+  const int size =
+      std::snprintf(text_.data(), text_.size(), "a message of %zu bytes, where %zu to %zu are allowed",
+                    length, format.least, format.most);
+  reason_ = {text_.data(), std::min(text_.size() - 1, static_cast<std::size_t>(std::max(size, 0)))};
+  return {.err = EMSGSIZE};
+}
+
+Step RecordEngine::cut(std::string_view reason) noexcept {
+  reason_ = reason;
+  return {.err = EPROTO};
+}
+
+// The body lies behind the room for its length, which begins at `begin`.
+int RecordEngine::put_message(const LengthFormat& format, std::size_t begin, ByteBlock& out) noexcept {
+  const std::span<std::byte> message = out.bytes().subspan(begin);
+  const std::size_t body = message.size() - format.width;
+  if (body < format.least || body > format.most) return refuse(format, body).err;
+  write_length(format, body, message);
+  return 0;
+}
+
+int RecordEngine::answer(std::span<std::byte> message, ByteBlock& out, bool& answered) noexcept {
+  const std::size_t begin = out.size();
+  if (!begin_message(format_.handshake, out)) return ENOMEM;
+  const int err = codec_->handshake(message, out, answered);
+  if (!answered) {
+    out.drop(out.size() - begin);
+    return err;
+  }
+  const int framing = put_message(format_.handshake, begin, out);
+  if (framing != 0) out.drop(out.size() - begin);
+  return framing != 0 ? framing : err;
+}
+
+Step RecordEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept {
+  int err = EAGAIN;
+  if (!std::exchange(begun_, true) && codec_->begins()) {
+    bool answered = false;
+    err = answer({}, out, answered);
+  }
+  while (err == EAGAIN) {
+    const Message message = find(format_.handshake, in.bytes());
+    if (message.refused) return refuse(format_.handshake, message.body);
+    if (message.missing != 0) {
+      if (at_end) return cut("the peer ended the stream during the handshake");
+      return {.input = message.missing};
+    }
+    bool answered = false;
+    err = answer(in.bytes().subspan(message.header, message.body), out, answered);
+    in.take(message.header + message.body);
+  }
+  return {.err = err};
+}
+
+Step RecordEngine::end_of_input(bool is_between_messages) noexcept {
+  if (!is_between_messages) return cut("the stream was cut inside of a message");
+  if (!format_.may_end) return cut("the stream was cut without a goodbye");
+  return {.err = EPIPE};
+}
+
+// Copies opened bytes into the vectors, of which the first `skip` bytes are filled.
+std::size_t RecordEngine::give(std::span<const iovec> to, std::size_t skip) noexcept {
+  std::size_t given = 0;
+  for (const iovec& vector : to) {
+    if (skip >= vector.iov_len) {
+      skip -= vector.iov_len;
+      continue;
+    }
+    const std::size_t step = std::min(vector.iov_len - skip, plain_.size());
+    if (step == 0) break;
+    std::memcpy(static_cast<std::byte*>(vector.iov_base) + skip, plain_.bytes().data(), step);
+    plain_.take(step);
+    given += step;
+    skip = 0;
+  }
+  return given;
+}
+
+Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
+                          ByteBlock& /*out*/) noexcept {
+  std::size_t room = 0;
+  for (const iovec& vector : to) room += vector.iov_len;
+  for (;;) {
+    if (!plain_.empty()) {
+      given += give(to, given);
+      if (!plain_.empty()) return {};
+    }
+    // The next message is opened when somebody has room for it.
+    if (given != 0 && given == room) return {.input = find(format_.data, in.bytes()).missing};
+    const Message message = find(format_.data, in.bytes());
+    if (message.missing != 0 && !at_end && unwrap_error_ == 0) return {.input = message.missing};
+    // What came before an error is given first.
+    if (given != 0 && (unwrap_error_ != 0 || message.refused || message.missing != 0)) return {};
+    if (unwrap_error_ != 0) return {.err = unwrap_error_};
+    if (message.refused) return refuse(format_.data, message.body);
+    if (message.missing != 0) return end_of_input(in.empty());
+    unwrap_error_ = codec_->unwrap(in.bytes().subspan(message.header, message.body), plain_);
+    in.take(message.header + message.body);
+  }
+}
+
+// The bytes of the next message, behind `skip` bytes of the vectors: in place where they lie in one vector.
+int RecordEngine::next_plain(std::span<const iovec> from, std::size_t skip,
+                             std::span<const std::byte>& plain) noexcept {
+  const std::size_t most = codec_->most_plain();
+  scratch_.clear();
+  for (const iovec& vector : from) {
+    if (skip >= vector.iov_len) {
+      skip -= vector.iov_len;
+      continue;
+    }
+    const std::span<const std::byte> part{static_cast<const std::byte*>(vector.iov_base) + skip,
+                                          vector.iov_len - skip};
+    skip = 0;
+    const bool is_last = &vector == &from.back();
+    if (scratch_.empty() && (is_last || part.size() >= most)) {
+      plain = part.first(std::min(part.size(), most));
+      return 0;
+    }
+    if (!scratch_.append(part.first(std::min(part.size(), most - scratch_.size())))) return ENOMEM;
+    if (scratch_.size() == most) break;
+  }
+  plain = scratch_.bytes();
+  return 0;
+}
+
+Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
+  std::size_t total = 0;
+  for (const iovec& vector : from) total += vector.iov_len;
+  const std::size_t before = taken;
+  while (wrap_error_ == 0 && taken < total && out.size() < most_output) {
+    std::span<const std::byte> plain;
+    const std::size_t begin = out.size();
+    wrap_error_ = next_plain(from, taken, plain);
+    if (wrap_error_ == 0 && !begin_message(format_.data, out)) wrap_error_ = ENOMEM;
+    if (wrap_error_ == 0) wrap_error_ = codec_->wrap(plain, out);
+    if (wrap_error_ == 0) wrap_error_ = put_message(format_.data, begin, out);
+    if (wrap_error_ != 0) {
+      out.drop(out.size() - begin);
+    } else {
+      taken += plain.size();
+    }
+  }
+  scratch_.clear();
+  return {.err = taken == before ? wrap_error_ : 0};
+}
+
+}  // namespace tsock::layer

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <string_view>
+#include <utility>
+
+#include "layer/codec.hpp"
+#include "layer/engine.hpp"
+
+namespace tsock::layer {
+
+/// The length in front of a message.
+struct LengthFormat {
+  std::uint8_t width = 4;  ///< bytes of the length: 1, 2 or 4
+  bool big_endian = true;
+  std::size_t least = 1;          ///< a shorter body gives EMSGSIZE
+  std::size_t most = 0x0fffffff;  ///< a longer body gives EMSGSIZE, before memory is taken for it
+};
+
+/// Messages behind a length, for protocols that are nothing more than that around a Codec.
+class RecordEngine final : public Engine {
+ public:
+  struct Format {
+    LengthFormat handshake = {};
+    LengthFormat data = {};
+    /// One write of the user is one message.
+    bool keeps_borders = false;
+    /// A stream that ends between two messages has ended in order. Otherwise it was cut (EPROTO).
+    bool may_end = true;
+  };
+
+  RecordEngine(std::unique_ptr<Codec> codec, const Format& format, std::pmr::memory_resource& memory) noexcept
+      : codec_(std::move(codec)), format_(format), plain_(memory), scratch_(memory) {}
+
+  Step handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept override;
+  Step unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
+              ByteBlock& out) noexcept override;
+  [[nodiscard]] std::size_t ready() const noexcept override { return plain_.size(); }
+  Step wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept override;
+  [[nodiscard]] std::string_view reason() const noexcept override {
+    return reason_.empty() ? codec_->reason() : reason_;
+  }
+  [[nodiscard]] bool is_transparent() const noexcept override { return codec_->is_transparent(); }
+  [[nodiscard]] std::size_t message_size() const noexcept override {
+    return format_.keeps_borders ? codec_->most_plain() : 0;
+  }
+
+ private:
+  /// The message at the front of the input.
+  struct Message {
+    std::size_t header = 0;
+    std::size_t body = 0;
+    std::size_t missing = 0;  ///< not 0: it is complete once so many bytes of input are there
+    bool refused = false;
+  };
+
+  static Message find(const LengthFormat& format, std::span<const std::byte> in) noexcept;
+  Step refuse(const LengthFormat& format, std::size_t length) noexcept;
+  Step cut(std::string_view reason) noexcept;
+  Step end_of_input(bool is_between_messages) noexcept;
+  int put_message(const LengthFormat& format, std::size_t begin, ByteBlock& out) noexcept;
+  int answer(std::span<std::byte> message, ByteBlock& out, bool& answered) noexcept;
+  int next_plain(std::span<const iovec> from, std::size_t skip, std::span<const std::byte>& plain) noexcept;
+  std::size_t give(std::span<const iovec> to, std::size_t skip) noexcept;
+
+  std::unique_ptr<Codec> codec_;
+  Format format_;
+  ByteBlock plain_;    // opened and not given yet
+  ByteBlock scratch_;  // small vectors on their way into one message
+  std::array<char, 96> text_{};
+  std::string_view reason_;
+  int unwrap_error_ = 0;
+  int wrap_error_ = 0;
+  bool begun_ = false;
+};
+
+}  // namespace tsock::layer
