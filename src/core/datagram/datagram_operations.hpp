@@ -147,13 +147,13 @@ class DatagramSend : public DatagramOperation {
   void on_deadline() override;
   /// Ends it, which the socket has forgotten, and lets the queue go on.
   void fail(int err) noexcept {
-    set_socket(nullptr);
+    set_resource(nullptr);
     finish(err);
     leave_queue();
   }
   /// All of it has left. The caller puts it into the ready list, and tells the queue.
   void complete() noexcept {
-    set_socket(nullptr);
+    set_resource(nullptr);
     forget_queue();
     mark(plain_delivery);
     set_finished();
