@@ -410,7 +410,7 @@ UniqueSocket Stream::release_socket(std::vector<std::byte>& unread, int& err) {
   err = core() != nullptr ? core()->check_idle() : ENOTCONN;
   SocketControl* const control = is_open() ? core()->backend()->socket_control() : nullptr;
   if (is_open() && control == nullptr) err = ENOTSUP;
-  if (err != 0) return {};
+  if (err != 0 || control == nullptr) return {};
   const auto bytes = core()->unread_bytes();
   unread.assign(bytes.begin(), bytes.end());
   UniqueSocket socket = control->release_socket();

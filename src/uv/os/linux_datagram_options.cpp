@@ -21,10 +21,10 @@ constexpr std::size_t any_segment = 65535;
 
 }  // namespace
 
-int apply_datagram(int fd, int family, const DatagramOptions& options, bool bound) noexcept {
+int apply_datagram(NativeSocket socket, int family, const DatagramOptions& options, bool bound) noexcept {
   int err = 0;
-  const auto set = [&err, fd](int level, int name, int value) {
-    if (err == 0) err = set_int(fd, level, name, value);
+  const auto set = [&err, socket](int level, int name, int value) {
+    if (err == 0) err = set_int(socket, level, name, value);
   };
   const auto bytes = [](std::size_t size) {
     return static_cast<int>(
@@ -58,13 +58,13 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
     } else {
       ip_mreqn request{};
       request.imr_ifindex = static_cast<int>(*options.multicast_interface);
-      if (err == 0 && ::setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof(request)) != 0)
+      if (err == 0 && ::setsockopt(socket, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof(request)) != 0)
         err = errno;
     }
   }
   bool only_v6 = options.v6only;
   if (v6 && bound) {
-    only_v6 = int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
+    only_v6 = int_option(socket, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
   }
   if (options.receive_info) {
     // A socket for both families is told of what came by ipv4 with the options of ipv4.
@@ -84,11 +84,12 @@ int apply_datagram(int fd, int family, const DatagramOptions& options, bool boun
     if (!v6 || !only_v6) set(IPPROTO_IP, IP_RECVERR, 1);
   }
   // An offload that the kernel does not have is no error: the plain way is taken.
-  if (options.receive_offload) static_cast<void>(set_int(fd, SOL_UDP, UDP_GRO, 1));
+  if (options.receive_offload) static_cast<void>(set_int(socket, SOL_UDP, UDP_GRO, 1));
   return err;
 }
 
-DatagramCalls datagram_calls(int fd, int family, const DatagramOptions& options, bool adopted) noexcept {
+DatagramCalls datagram_calls(NativeSocket socket, int family, const DatagramOptions& options,
+                             bool adopted) noexcept {
   DatagramCalls calls;
   calls.control = options.receive_info;
   if (family == AF_UNIX) return calls;
@@ -97,28 +98,28 @@ DatagramCalls datagram_calls(int fd, int family, const DatagramOptions& options,
   if (adopted) {
     // An adopted socket may bring them along. Not knowing their sizes one could not take apart datagrams that
     // the kernel put together.
-    calls.control = calls.control || int_option(fd, SOL_UDP, UDP_GRO) != 0;
-    calls.error_queue = calls.error_queue || int_option(fd, IPPROTO_IP, IP_RECVERR) == 1 ||
-                        (family == AF_INET6 && int_option(fd, IPPROTO_IPV6, IPV6_RECVERR) == 1);
+    calls.control = calls.control || int_option(socket, SOL_UDP, UDP_GRO) != 0;
+    calls.error_queue = calls.error_queue || int_option(socket, IPPROTO_IP, IP_RECVERR) == 1 ||
+                        (family == AF_INET6 && int_option(socket, IPPROTO_IPV6, IPV6_RECVERR) == 1);
   }
   // A kernel that does not know it would not refuse it either, but send one large datagram.
-  if (options.send_offload && int_option(fd, SOL_UDP, UDP_SEGMENT)) calls.largest_segment = any_segment;
+  if (options.send_offload && int_option(socket, SOL_UDP, UDP_SEGMENT)) calls.largest_segment = any_segment;
   return calls;
 }
 
-bool grow_send_buffer(int fd, std::size_t size) noexcept {
-  const std::optional<int> current = int_option(fd, SOL_SOCKET, SO_SNDBUF);
+bool grow_send_buffer(NativeSocket socket, std::size_t size) noexcept {
+  const std::optional<int> current = int_option(socket, SOL_SOCKET, SO_SNDBUF);
   if (!current) return false;
   const std::size_t wanted = (size + 1023) / 1024 * 1024;
   if (wanted > static_cast<std::size_t>(std::numeric_limits<int>::max())) return false;
   if (static_cast<std::size_t>(*current) >= wanted * 2) return false;
-  return set_int(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(wanted)) == 0;
+  return set_int(socket, SOL_SOCKET, SO_SNDBUF, static_cast<int>(wanted)) == 0;
 }
 
-std::uint64_t dropped_datagrams(int fd) noexcept {
+std::uint64_t dropped_datagrams(NativeSocket socket) noexcept {
   std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
   socklen_t length = sizeof(values);
-  if (::getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values.data(), &length) != 0) return 0;
+  if (::getsockopt(socket, SOL_SOCKET, SO_MEMINFO, values.data(), &length) != 0) return 0;
   return values[SK_MEMINFO_DROPS];
 }
 

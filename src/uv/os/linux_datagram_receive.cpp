@@ -17,17 +17,17 @@ constexpr std::size_t most_received = 32;
 constexpr std::size_t control_size = 512;
 
 // Fills headers from the front. Returns how many, or -1 with errno.
-int receive_headers(int fd, std::span<mmsghdr> list, DatagramCalls& calls) noexcept {
+int receive_headers(NativeSocket socket, std::span<mmsghdr> list, DatagramCalls& calls) noexcept {
   while (calls.batches) {
     const int got =
-        ::recvmmsg(fd, list.data(), static_cast<unsigned>(list.size()), MSG_CMSG_CLOEXEC, nullptr);
+        ::recvmmsg(socket, list.data(), static_cast<unsigned>(list.size()), MSG_CMSG_CLOEXEC, nullptr);
     if (got >= 0 || (errno != EINTR && errno != ENOSYS)) return got;
     if (errno == ENOSYS) calls.batches = false;
   }
   int got = 0;
   while (static_cast<std::size_t>(got) < list.size()) {
     mmsghdr& header = list[static_cast<std::size_t>(got)];
-    const ssize_t size = ::recvmsg(fd, &header.msg_hdr, MSG_CMSG_CLOEXEC);
+    const ssize_t size = ::recvmsg(socket, &header.msg_hdr, MSG_CMSG_CLOEXEC);
     if (size >= 0) {
       header.msg_len = static_cast<unsigned>(size);
       ++got;
@@ -42,7 +42,8 @@ int receive_headers(int fd, std::span<mmsghdr> list, DatagramCalls& calls) noexc
 
 }  // namespace
 
-std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCalls& calls, int& err) {
+std::size_t receive_datagrams(NativeSocket socket, std::span<DatagramSlot> slots, DatagramCalls& calls,
+                              int& err) {
   if (calls.late_error != 0) {
     err = std::exchange(calls.late_error, 0);
     return 0;
@@ -62,7 +63,7 @@ std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCal
     header.msg_controllen = calls.control ? controls[i].size() : 0;
     header.msg_flags = 0;
   }
-  const int got = receive_headers(fd, std::span(list).first(count), calls);
+  const int got = receive_headers(socket, std::span(list).first(count), calls);
   if (got < 0) {
     err = errno == EWOULDBLOCK ? EAGAIN : errno;
     return 0;
@@ -90,10 +91,10 @@ std::size_t receive_datagrams(int fd, std::span<DatagramSlot> slots, DatagramCal
   return static_cast<std::size_t>(got);
 }
 
-std::size_t next_datagram_size(int fd, int& err) noexcept {
+std::size_t next_datagram_size(NativeSocket socket, int& err) noexcept {
   ssize_t size = 0;
   do {
-    size = ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+    size = ::recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
   } while (size < 0 && errno == EINTR);
   err = size >= 0 ? 0 : errno == EWOULDBLOCK ? EAGAIN : errno;
   return size >= 0 ? static_cast<std::size_t>(size) : 0;

@@ -70,22 +70,23 @@ class SendBatch {
   /// \param scratch where small messages that leave as one may lie side by side
   explicit SendBatch(std::span<std::byte> scratch) noexcept : scratch_(scratch) {}
 
-  void build(int fd, std::span<const DatagramMessage> messages, std::size_t largest_segment) noexcept {
+  void build(NativeSocket socket, std::span<const DatagramMessage> messages,
+             std::size_t largest_segment) noexcept {
     headers_ = vectors_used_ = scratch_used_ = 0;
     while (!messages.empty() && headers_ < most_sent) {
       const std::size_t segment = largest_segment != 0 ? message_size(messages[0]) : 0;
       const EqualRun run = equal_run(messages, segment, largest_segment);
-      if (run.messages > 1 && add_cut(fd, messages.first(run.messages), run.vectors, segment)) {
+      if (run.messages > 1 && add_cut(socket, messages.first(run.messages), run.vectors, segment)) {
         messages = messages.subspan(run.messages);
       } else {
-        add(fd, messages[0], messages[0].vectors, 1);
+        add(socket, messages[0], messages[0].vectors, 1);
         messages = messages.subspan(1);
       }
     }
   }
   /// \return messages that left; 0 with `err`.
-  std::size_t send(int fd, bool& batches, int& err) noexcept {
-    const int sent = headers_ == 1 ? send_each(fd, 1) : send_all(fd, batches);
+  std::size_t send(NativeSocket socket, bool& batches, int& err) noexcept {
+    const int sent = headers_ == 1 ? send_each(socket, 1) : send_all(socket, batches);
     if (sent < 0) {
       err = errno == EWOULDBLOCK ? EAGAIN : errno;
       return 0;
@@ -97,18 +98,18 @@ class SendBatch {
   [[nodiscard]] bool starts_cut() const noexcept { return counts_[0] > 1; }
 
  private:
-  int send_all(int fd, bool& batches) noexcept {
+  int send_all(NativeSocket socket, bool& batches) noexcept {
     while (batches) {
-      const int sent = ::sendmmsg(fd, list_.data(), static_cast<unsigned>(headers_), MSG_NOSIGNAL);
+      const int sent = ::sendmmsg(socket, list_.data(), static_cast<unsigned>(headers_), MSG_NOSIGNAL);
       if (sent >= 0 || (errno != EINTR && errno != ENOSYS)) return sent;
       if (errno == ENOSYS) batches = false;
     }
-    return send_each(fd, headers_);
+    return send_each(socket, headers_);
   }
-  int send_each(int fd, std::size_t headers) noexcept {
+  int send_each(NativeSocket socket, std::size_t headers) noexcept {
     int sent = 0;
     while (static_cast<std::size_t>(sent) < headers) {
-      if (::sendmsg(fd, &list_[static_cast<std::size_t>(sent)].msg_hdr, MSG_NOSIGNAL) >= 0) {
+      if (::sendmsg(socket, &list_[static_cast<std::size_t>(sent)].msg_hdr, MSG_NOSIGNAL) >= 0) {
         ++sent;
       } else if (errno != EINTR) {
         return sent != 0 ? sent : -1;
@@ -116,7 +117,7 @@ class SendBatch {
     }
     return sent;
   }
-  msghdr& add(int fd, const DatagramMessage& message, std::span<const iovec> vectors,
+  msghdr& add(NativeSocket socket, const DatagramMessage& message, std::span<const iovec> vectors,
               std::size_t count) noexcept {
     counts_[headers_] = count;
     msghdr& header = list_[headers_++].msg_hdr;
@@ -127,11 +128,11 @@ class SendBatch {
     }
     header.msg_iov = const_cast<iovec*>(vectors.data());
     header.msg_iovlen = vectors.size();
-    if (message.from != nullptr) put_from(fd, message);
+    if (message.from != nullptr) put_from(socket, message);
     return header;
   }
   // False when there is no room for its vectors.
-  bool add_cut(int fd, std::span<const DatagramMessage> messages, std::size_t vectors,
+  bool add_cut(NativeSocket socket, std::span<const DatagramMessage> messages, std::size_t vectors,
                std::size_t segment) noexcept {
     const std::size_t begin = vectors_used_;
     if (segment <= largest_joined && segment * messages.size() <= scratch_.size() - scratch_used_) {
@@ -143,7 +144,7 @@ class SendBatch {
         for (const iovec& vector : message.vectors) vectors_[vectors_used_++] = vector;
       }
     }
-    add(fd, messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
+    add(socket, messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
         messages.size());
     put(SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
     return true;
@@ -163,12 +164,12 @@ class SendBatch {
     return {begin, static_cast<std::size_t>(end - begin)};
   }
   // The local address and the interface. What goes by ipv4 has the item of ipv4, also on a socket for both.
-  void put_from(int fd, const DatagramMessage& message) noexcept {
+  void put_from(NativeSocket socket, const DatagramMessage& message) noexcept {
     const Address address = message.from->address();
     const auto is_v4 = [](const Address& a) { return a.is_ipv4() || a.is_v4_mapped(); };
     const bool v4 = !address.is_empty()              ? is_v4(address)
                     : message.destination != nullptr ? is_v4(*message.destination)
-                                                     : is_v4(remote_address(fd));
+                                                     : is_v4(remote_address(socket));
     const auto* const bytes = reinterpret_cast<const std::byte*>(address.sockaddr_pointer());
     if (v4) {
       in_pktinfo packet{};
@@ -217,19 +218,19 @@ class SendBatch {
 
 }  // namespace
 
-std::size_t send_datagrams(int fd, std::span<const DatagramMessage> messages, DatagramCalls& calls,
-                           std::span<std::byte> scratch, int& err) noexcept {
+std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage> messages,
+                           DatagramCalls& calls, std::span<std::byte> scratch, int& err) noexcept {
   SendBatch batch(scratch);
-  batch.build(fd, messages, calls.largest_segment);
-  const std::size_t sent = batch.send(fd, calls.batches, err);
+  batch.build(socket, messages, calls.largest_segment);
+  const std::size_t sent = batch.send(socket, calls.batches, err);
   if (sent != 0 || !batch.starts_cut()) return sent;
   // These may be due to the cutting alone (kernel, device, size, buffer), any other one is the datagram's.
   const bool size = err == EINVAL || err == EMSGSIZE;
   const bool device = err == EIO || err == ENOPROTOOPT || err == EOPNOTSUPP;
   if (!size && !device && err != ENOBUFS) return 0;
   const std::size_t segment = message_size(messages[0]);
-  batch.build(fd, messages, 0);
-  const std::size_t sent_alone = batch.send(fd, calls.batches, err);
+  batch.build(socket, messages, 0);
+  const std::size_t sent_alone = batch.send(socket, calls.batches, err);
   if (sent_alone != 0) {
     if (size) calls.largest_segment = segment - 1;
     if (device) calls.largest_segment = 0;

@@ -15,14 +15,14 @@
 
 namespace tsock::os {
 
-int drain_error_queue(int fd) noexcept {
+int drain_error_queue(NativeSocket socket) noexcept {
   int last = 0;
   for (;;) {
     msghdr message{};
     alignas(cmsghdr) std::array<std::byte, 512> control;
     message.msg_control = control.data();
     message.msg_controllen = control.size();
-    if (::recvmsg(fd, &message, MSG_ERRQUEUE) < 0) {
+    if (::recvmsg(socket, &message, MSG_ERRQUEUE) < 0) {
       if (errno == EINTR) continue;
       return last;
     }

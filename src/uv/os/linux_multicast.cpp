@@ -8,7 +8,7 @@
 
 namespace tsock::os {
 
-int join_multicast(int fd, const Address& group, unsigned interface_index, const Address& source,
+int join_multicast(NativeSocket socket, const Address& group, unsigned interface_index, const Address& source,
                    bool join) noexcept {
   if (!group.is_multicast()) return EINVAL;
   const int level = group.is_ipv6() ? IPPROTO_IPV6 : IPPROTO_IP;
@@ -16,8 +16,8 @@ int join_multicast(int fd, const Address& group, unsigned interface_index, const
     group_req request{};
     request.gr_interface = interface_index;
     std::memcpy(&request.gr_group, group.sockaddr_pointer(), group.sockaddr_length());
-    return ::setsockopt(fd, level, join ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP, &request, sizeof(request)) ==
-                   0
+    return ::setsockopt(socket, level, join ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP, &request,
+                        sizeof(request)) == 0
                ? 0
                : errno;
   }
@@ -27,7 +27,7 @@ int join_multicast(int fd, const Address& group, unsigned interface_index, const
   std::memcpy(&request.gsr_group, group.sockaddr_pointer(), group.sockaddr_length());
   std::memcpy(&request.gsr_source, source.sockaddr_pointer(), source.sockaddr_length());
   const int name = join ? MCAST_JOIN_SOURCE_GROUP : MCAST_LEAVE_SOURCE_GROUP;
-  return ::setsockopt(fd, level, name, &request, sizeof(request)) == 0 ? 0 : errno;
+  return ::setsockopt(socket, level, name, &request, sizeof(request)) == 0 ? 0 : errno;
 }
 
 }  // namespace tsock::os

@@ -32,9 +32,9 @@ namespace tsock::os {
 
 namespace {
 
-int get_int(int fd, int level, int name, int& value) noexcept {
+int get_int(NativeSocket socket, int level, int name, int& value) noexcept {
   socklen_t size = sizeof(value);
-  return ::getsockopt(fd, level, name, &value, &size) == 0 ? 0 : errno;
+  return ::getsockopt(socket, level, name, &value, &size) == 0 ? 0 : errno;
 }
 
 int saturated(std::size_t value) noexcept {
@@ -56,11 +56,11 @@ msghdr make_message(std::span<const iovec> vectors) noexcept {
 }
 
 template <class F>
-Address ask_address(int fd, F call) {
+Address ask_address(NativeSocket socket, F call) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
   auto* const pointer = reinterpret_cast<::sockaddr*>(&storage);
-  if (call(fd, pointer, &size) != 0) return {};
+  if (call(socket, pointer, &size) != 0) return {};
   int err = 0;
   return Address::from_sockaddr(pointer, size, err);
 }
@@ -120,70 +120,71 @@ int prepare_adopted(UniqueSocket& socket, bool& was_blocking) noexcept {
   return 0;
 }
 
-void make_blocking(int fd) noexcept {
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags >= 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+void make_blocking(NativeSocket socket) noexcept {
+  const int flags = ::fcntl(socket, F_GETFL);
+  if (flags >= 0) ::fcntl(socket, F_SETFL, flags & ~O_NONBLOCK);
 }
 
-int check_socket(int fd, SocketType type, bool listening) noexcept {
+int check_socket(NativeSocket socket, SocketType type, bool listening) noexcept {
   int value = 0;
-  if (const int err = get_int(fd, SOL_SOCKET, SO_TYPE, value); err != 0) return err;
+  if (const int err = get_int(socket, SOL_SOCKET, SO_TYPE, value); err != 0) return err;
   if (value != (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM)) return EPROTOTYPE;
-  const int family = local_address(fd).family();
+  const int family = local_address(socket).family();
   if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return EAFNOSUPPORT;
   if (type == SocketType::stream) {
-    if (const int err = get_int(fd, SOL_SOCKET, SO_ACCEPTCONN, value); err != 0) return err;
+    if (const int err = get_int(socket, SOL_SOCKET, SO_ACCEPTCONN, value); err != 0) return err;
     if ((value != 0) != listening) return EINVAL;
   }
   return 0;
 }
 
-int bind(int fd, const Address& address) noexcept {
-  return ::bind(fd, address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) == 0
+int bind(NativeSocket socket, const Address& address) noexcept {
+  return ::bind(socket, address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) == 0
              ? 0
              : errno;
 }
 
-int listen(int fd, int backlog) noexcept { return ::listen(fd, backlog) == 0 ? 0 : errno; }
+int listen(NativeSocket socket, int backlog) noexcept { return ::listen(socket, backlog) == 0 ? 0 : errno; }
 
-int connect(int fd, const Address& address) noexcept {
-  if (::connect(fd, address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) == 0)
+int connect(NativeSocket socket, const Address& address) noexcept {
+  if (::connect(socket, address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) == 0)
     return 0;
   // An interrupted connect goes on in the background (connect(2)).
   return errno == EINTR ? EINPROGRESS : errno;
 }
 
-UniqueSocket accept(int fd, int& err) noexcept {
-  UniqueSocket accepted(
-      retry([fd]() noexcept { return ::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
+UniqueSocket accept(NativeSocket socket, int& err) noexcept {
+  UniqueSocket accepted(retry(
+      [socket]() noexcept { return ::accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
   if (!accepted) err = errno == EWOULDBLOCK ? EAGAIN : errno;
   return accepted;
 }
 
-int take_error(int fd) noexcept {
+int take_error(NativeSocket socket) noexcept {
   int value = 0;
-  const int err = get_int(fd, SOL_SOCKET, SO_ERROR, value);
+  const int err = get_int(socket, SOL_SOCKET, SO_ERROR, value);
   return err != 0 ? err : value;
 }
 
-ssize_t readv(int fd, std::span<const iovec> vectors, int& err) noexcept {
+ssize_t readv(NativeSocket socket, std::span<const iovec> vectors, int& err) noexcept {
   const ssize_t got = retry([&]() noexcept -> ssize_t {
-    if (vectors.size() == 1) return ::recv(fd, vectors[0].iov_base, vectors[0].iov_len, 0);
-    return ::readv(fd, vectors.data(), static_cast<int>(vectors.size()));
+    if (vectors.size() == 1) return ::recv(socket, vectors[0].iov_base, vectors[0].iov_len, 0);
+    return ::readv(socket, vectors.data(), static_cast<int>(vectors.size()));
   });
   return got >= 0 ? got : fail(err);
 }
 
-ssize_t writev(int fd, std::span<const iovec> vectors, int& err) noexcept {
+ssize_t writev(NativeSocket socket, std::span<const iovec> vectors, int& err) noexcept {
   const ssize_t sent = retry([&]() noexcept -> ssize_t {
-    if (vectors.size() == 1) return ::send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+    if (vectors.size() == 1) return ::send(socket, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
     const msghdr message = make_message(vectors);
-    return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+    return ::sendmsg(socket, &message, MSG_NOSIGNAL);
   });
   return sent >= 0 ? sent : fail(err);
 }
 
-ssize_t writev_with_fds(int fd, std::span<const iovec> vectors, std::span<const int> fds, int& err) noexcept {
+ssize_t writev_with_fds(NativeSocket socket, std::span<const iovec> vectors, std::span<const int> fds,
+                        int& err) noexcept {
   alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int) * max_passed_fds)> control{};
   msghdr message = make_message(vectors);
   message.msg_control = control.data();
@@ -193,18 +194,19 @@ ssize_t writev_with_fds(int fd, std::span<const iovec> vectors, std::span<const 
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(fds.size_bytes());
   std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
-  const ssize_t sent = retry([&]() noexcept -> ssize_t { return ::sendmsg(fd, &message, MSG_NOSIGNAL); });
+  const ssize_t sent = retry([&]() noexcept -> ssize_t { return ::sendmsg(socket, &message, MSG_NOSIGNAL); });
   return sent >= 0 ? sent : fail(err);
 }
 
-ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, max_passed_fds> fds,
-                       std::size_t& count, int& err) noexcept {
+ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,
+                       std::span<int, max_passed_fds> fds, std::size_t& count, int& err) noexcept {
   alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int) * max_passed_fds) + beside_fds> control;
   msghdr message = make_message(vectors);
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   count = 0;
-  const ssize_t got = retry([&]() noexcept -> ssize_t { return ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC); });
+  const ssize_t got =
+      retry([&]() noexcept -> ssize_t { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
   if (got < 0) return fail(err);
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET) continue;
@@ -224,43 +226,45 @@ ssize_t readv_with_fds(int fd, std::span<const iovec> vectors, std::span<int, ma
   return -1;
 }
 
-ssize_t discard(int fd, std::size_t most, int& err) noexcept {
+ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept {
   std::array<std::byte, std::size_t{16} * 1024> scratch;
-  const ssize_t got = retry(
-      [&]() noexcept -> ssize_t { return ::recv(fd, scratch.data(), std::min(most, scratch.size()), 0); });
+  const ssize_t got = retry([&]() noexcept -> ssize_t {
+    return ::recv(socket, scratch.data(), std::min(most, scratch.size()), 0);
+  });
   return got >= 0 ? got : fail(err);
 }
 
-UnsentBytes unsent_bytes(int fd) noexcept {
+UnsentBytes unsent_bytes(NativeSocket socket) noexcept {
   UnsentBytes bytes;
   sockaddr_storage name{};
   socklen_t size = sizeof(name);
   bytes.is_lost_by_reset =
-      ::getsockname(fd, reinterpret_cast<::sockaddr*>(&name), &size) != 0 || name.ss_family != AF_UNIX;
+      ::getsockname(socket, reinterpret_cast<::sockaddr*>(&name), &size) != 0 || name.ss_family != AF_UNIX;
 #if defined(SIOCOUTQ)
   int value = 0;
-  if (::ioctl(fd, SIOCOUTQ, &value) == 0) bytes.unacknowledged = static_cast<std::size_t>(std::max(value, 0));
+  if (::ioctl(socket, SIOCOUTQ, &value) == 0)
+    bytes.unacknowledged = static_cast<std::size_t>(std::max(value, 0));
 #endif
 #if defined(SIOCOUTQNSD)
   value = 0;
-  if (bytes.is_lost_by_reset && ::ioctl(fd, SIOCOUTQNSD, &value) == 0)
+  if (bytes.is_lost_by_reset && ::ioctl(socket, SIOCOUTQNSD, &value) == 0)
     bytes.held_back = static_cast<std::size_t>(std::max(value, 0));
 #endif
   return bytes;
 }
 
-std::size_t readable_bytes(int fd, int& err) noexcept {
+std::size_t readable_bytes(NativeSocket socket, int& err) noexcept {
   int value = 0;
-  if (::ioctl(fd, FIONREAD, &value) != 0) {
+  if (::ioctl(socket, FIONREAD, &value) != 0) {
     err = errno;
     return 0;
   }
   return static_cast<std::size_t>(std::max(value, 0));
 }
 
-int peek_error(int fd) noexcept {
+int peek_error(NativeSocket socket) noexcept {
   std::byte byte{};
-  const ssize_t got = retry([&]() noexcept -> ssize_t { return ::recv(fd, &byte, 1, MSG_PEEK); });
+  const ssize_t got = retry([&]() noexcept -> ssize_t { return ::recv(socket, &byte, 1, MSG_PEEK); });
   if (got > 0) return 0;
   if (got == 0) return EPIPE;
   int err = 0;
@@ -268,44 +272,46 @@ int peek_error(int fd) noexcept {
   return err == EAGAIN ? 0 : err;
 }
 
-int shutdown_write(int fd) noexcept { return ::shutdown(fd, SHUT_WR) == 0 ? 0 : errno; }
+int shutdown_write(NativeSocket socket) noexcept { return ::shutdown(socket, SHUT_WR) == 0 ? 0 : errno; }
 
-void reset_on_close(int fd) noexcept {
+void reset_on_close(NativeSocket socket) noexcept {
   const linger value{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof(value));
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &value, sizeof(value));
 }
 
-Address local_address(int fd) { return ask_address(fd, ::getsockname); }
+Address local_address(NativeSocket socket) { return ask_address(socket, ::getsockname); }
 
-Address remote_address(int fd) { return ask_address(fd, ::getpeername); }
+Address remote_address(NativeSocket socket) { return ask_address(socket, ::getpeername); }
 
-int peer_credentials(int fd, PeerCredentials& credentials) noexcept {
+int peer_credentials(NativeSocket socket, PeerCredentials& credentials) noexcept {
   int domain = 0;
-  if (const int err = get_int(fd, SOL_SOCKET, SO_DOMAIN, domain); err != 0) return err;
+  if (const int err = get_int(socket, SOL_SOCKET, SO_DOMAIN, domain); err != 0) return err;
   if (domain != AF_UNIX) return ENOTSUP;
   struct ucred value {};
   socklen_t size = sizeof(value);
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &value, &size) != 0) return errno;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &value, &size) != 0) return errno;
   credentials.pid = value.pid;
   credentials.uid = value.uid;
   credentials.gid = value.gid;
   return 0;
 }
 
-int apply_before_connect(int fd, int family, const StreamOptions& options, bool reuse_address) noexcept {
+int apply_before_connect(NativeSocket socket, int family, const StreamOptions& options,
+                         bool reuse_address) noexcept {
   if (options.reuse_address.value_or(reuse_address)) {
-    if (const int err = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1); err != 0) return err;
+    if (const int err = set_int(socket, SOL_SOCKET, SO_REUSEADDR, 1); err != 0) return err;
   }
   if (family == AF_INET6) {
-    if (const int err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0); err != 0) return err;
+    if (const int err = set_int(socket, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0); err != 0)
+      return err;
   }
   return 0;
 }
 
-int apply_connected(int fd, int family, const StreamOptions& options) noexcept {
+int apply_connected(NativeSocket socket, int family, const StreamOptions& options) noexcept {
   int err = 0;
-  const auto set = [&err, fd](int level, int name, int value) {
-    if (err == 0) err = set_int(fd, level, name, value);
+  const auto set = [&err, socket](int level, int name, int value) {
+    if (err == 0) err = set_int(socket, level, name, value);
   };
   // As an unsigned number a negative time would be a long one.
   const auto set_time = [&err, &set](int name, auto time) {
@@ -325,19 +331,20 @@ int apply_connected(int fd, int family, const StreamOptions& options) noexcept {
   return err;
 }
 
-int apply_listener(int fd, int family, const ListenerOptions& options) noexcept {
+int apply_listener(NativeSocket socket, int family, const ListenerOptions& options) noexcept {
   if (family == AF_UNIX) return options.reuse_port ? EINVAL : 0;
-  int err = options.reuse_address ? set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
+  int err = options.reuse_address ? set_int(socket, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
   if (err == 0 && options.reuse_port) {
 #if defined(SO_REUSEPORT)
-    err = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    err = set_int(socket, SOL_SOCKET, SO_REUSEPORT, 1);
 #else
     err = ENOTSUP;
 #endif
   }
-  if (err == 0 && family == AF_INET6) err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
+  if (err == 0 && family == AF_INET6)
+    err = set_int(socket, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
   // Before it listens: a receive buffer decides on the window that connections can scale to, see tcp(7).
-  return err == 0 ? apply_connected(fd, family, options.stream) : err;
+  return err == 0 ? apply_connected(socket, family, options.stream) : err;
 }
 
 bool accepted_inherit_options(int family) noexcept {
