@@ -354,10 +354,6 @@ template <class Read>
 // The resource of a StreamOperation is a stream.
 inline StreamCore* StreamOperation::stream() const noexcept { return static_cast<StreamCore*>(resource()); }
 inline void StreamOperation::set_stream(StreamCore* stream) noexcept { set_resource(stream); }
-// Without a stream it is in a list of the loop.
-inline void StreamOperation::stop_waiting() noexcept {
-  if (stream() != nullptr) unlink();
-}
 
 inline void StreamCore::consume_unread(std::size_t bytes) noexcept {
   unread_->begin += bytes;

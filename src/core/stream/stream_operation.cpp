@@ -14,6 +14,11 @@ void StreamOperation::describe(std::ostream& out) const {
   if (!remote.is_empty()) out << ", peer " << remote.string();
 }
 
+// Without a stream it is in a list of the loop.
+void StreamOperation::stop_waiting() noexcept {
+  if (stream() != nullptr) unlink();
+}
+
 void StreamRead::start_in_queue() {
   StreamCore* const target = stream();
   if (target == nullptr) {

@@ -32,7 +32,7 @@ class StreamOperation : public QueueableState {
     finish(err);
   }
   void describe(std::ostream& out) const override;
-  inline void stop_waiting() noexcept final;
+  void stop_waiting() noexcept final;
   void set_of_pump() noexcept { mark(of_pump); }
   /// Of a write, that have not left.
   [[nodiscard]] virtual std::size_t bytes_to_write() const noexcept { return 0; }

@@ -27,7 +27,7 @@ struct LateAcknowledgementFixture : LoopFixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(linger, LateAcknowledgementFixture)
+BOOST_FIXTURE_TEST_SUITE(late_acknowledgement, LateAcknowledgementFixture)
 
 BOOST_AUTO_TEST_CASE(what_is_not_acknowledged_has_not_arrived) {
   LateAcknowledgement late(4);
