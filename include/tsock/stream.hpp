@@ -94,6 +94,7 @@ class TSOCK_EXPORT Stream {
   ///  - EBADF, ENOTSOCK
   ///  - EPROTOTYPE: not a stream socket
   ///  - EAFNOSUPPORT: a family other than ipv4, ipv6 and unix
+  ///  - EINVAL: a socket that listens
   ///  - EEXIST: the loop already watches it
   ///  - ENOMEM
   static Stream adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& options, int& err);
