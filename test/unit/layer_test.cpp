@@ -26,7 +26,30 @@ namespace {
 using namespace std::chrono_literals;
 using Side = ToyEngine::Side;
 
+/// Waits for three bytes, and changes nothing behind them.
+class KnockEngine final : public layer::Engine {
+ public:
+  layer::Step handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& /*out*/) noexcept override {
+    if (in.size() < 3) return at_end ? layer::Step{.err = EPROTO} : layer::Step{.input = 3};
+    in.take(3);
+    return {};
+  }
+  layer::Step unwrap(layer::ByteBlock& /*in*/, bool /*at_end*/, std::span<const iovec> /*to*/,
+                     std::size_t& /*given*/, layer::ByteBlock& /*out*/) noexcept override {
+    return {.err = EIO};
+  }
+  layer::Step wrap(std::span<const iovec> /*from*/, std::size_t& /*taken*/,
+                   layer::ByteBlock& /*out*/) noexcept override {
+    return {.err = EIO};
+  }
+  [[nodiscard]] bool is_transparent() const noexcept override { return true; }
+};
+
 struct LayerFixture : LoopFixture {
+  static Request<Stream> knock(Stream below) {
+    return layer::layer_over(std::move(below), std::make_unique<KnockEngine>(), "knock");
+  }
+
   static Request<Stream> toy(Stream below, Side side, const layer::LayerOptions& options = {}) {
     return layer::layer_over(std::move(below), std::make_unique<ToyEngine>(side), "toy", options);
   }
@@ -218,6 +241,33 @@ BOOST_DATA_TEST_CASE_F(LayerFixture, an_abandoned_handshake_closes_the_stream_be
   BOOST_TEST(error_of(peer.read(buffer)) == EPIPE);
 }
 
+BOOST_AUTO_TEST_CASE(a_handshake_is_not_over_before_its_last_message_has_left) {
+  auto [ours, peer] = memory_pair();
+  Request<Stream> connecting = toy(std::move(ours), Side::client);
+  BOOST_TEST(read_text(peer, 5) == text_of(record("toy")));
+  BOOST_TEST(error_of(peer.write(record("well?"))) == 0);
+  loop.run_until_idle();
+  BOOST_TEST(connecting.is_in_progress());
+  BOOST_TEST(read_text(peer, 7) == text_of(record("go on")));
+  int err = -1;
+  const Stream layered = fetch(connecting, err);
+  BOOST_TEST(err == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(LayerFixture, a_transparent_layer_steps_aside_and_loses_no_byte, data::make(kinds),
+                       kind) {
+  auto [ours, peer] = stream_pair(kind);
+  Request<ssize_t> writing = peer.write("abcwhat follows");
+  Request<Stream> knocking = knock(std::move(ours));
+  int err = -1;
+  Stream stream = fetch(knocking, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  BOOST_TEST(read_text(stream, 12) == "what follows");
+  BOOST_TEST(error_of(writing) == 0);
+  BOOST_TEST((stream.native_handle() != invalid_socket) == (kind != StreamKind::memory));
+  BOOST_TEST((send_through(stream, peer, pattern(100)) == pattern(100)));
+}
+
 BOOST_AUTO_TEST_CASE(a_request_keeps_the_reason_after_its_stream_is_gone) {
   auto [ours, peer] = tcp_pair();
   Request<Stream> accepting = toy(std::move(ours), Side::server);
@@ -267,7 +317,7 @@ BOOST_DATA_TEST_CASE_F(LayerFixture, a_goodbye_is_an_end_and_a_cut_stream_an_err
 }
 
 BOOST_AUTO_TEST_CASE(disconnect_waits_for_the_goodbye_of_the_peer_and_not_longer_than_its_time) {
-  auto [client, server] = toys(tcp_pair(), {.goodbye_time = 1h});
+  auto [client, server] = toys(unix_pair(), {.goodbye_time = 1h});
   Request<void> leaving = client.disconnect();
   loop.run_until_idle();
   BOOST_TEST(leaving.is_in_progress());
@@ -367,6 +417,11 @@ BOOST_AUTO_TEST_CASE(a_backend_of_messages_gets_each_write_whole_and_alone) {
   for (std::size_t i : {0U, 2U, 3U, 4U}) BOOST_TEST(error_of(writes[i]) == 0);
   const std::vector<std::string> expected{"abc", "def", "ghi", "jkl", "123"};
   BOOST_TEST(calls == expected, boost::test_tools::per_element());
+  Request<ssize_t> left = stream.write(queue, std::string_view(text).substr(0, 2));
+  Request<ssize_t> right = stream.write(queue, std::string_view(text).substr(2, 2));
+  BOOST_TEST(error_of(left) == 0);
+  BOOST_TEST(error_of(right) == 0);
+  BOOST_TEST(calls.back() == "cd");
   BOOST_TEST(error_of(stream.write("12345678901")) == EMSGSIZE);
   BOOST_TEST(error_of(stream.write("1234567890")) == 0);
 }
