@@ -14,7 +14,7 @@ StreamCore::Extras& StreamCore::extras() {
   if (extras_ == nullptr) {
     extras_ = std::make_unique<Extras>();
     extras_->queued_bytes = sum_queued_bytes();
-    flags_.has_extras = true;
+    flags_.takes_general_way = true;
   }
   return *extras_;
 }
@@ -41,7 +41,7 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
   set_read_ahead(traits.read_ahead ? options.max_read_ahead : 0);
   short_is_final_ = traits.short_is_final;
   separate_writes_ = traits.message_size != 0;
-  if (separate_writes_) extras().message_size = traits.message_size;
+  if (separate_writes_) flags_.takes_general_way = true;
   fail_on_first_error_ = options.fail_on_first_error;
   strict_ = options.strict_tsocket;
   if (fail_on_first_error_ || strict_) backend_->watch_for_breaks(true);
@@ -154,7 +154,7 @@ StreamOptions StreamCore::behaviour() const noexcept {
 }
 
 bool StreamCore::exceeds_message(std::size_t bytes) const noexcept {
-  return separate_writes_ && bytes > extras_->message_size;
+  return separate_writes_ && backend_ != nullptr && bytes > backend_->traits().message_size;
 }
 
 // What a layer has to say about its failure goes with each request that it ends.

@@ -56,7 +56,7 @@ struct StreamFlags {
   std::uint32_t is_shutting_down : 1 = 0;
   std::uint32_t write_blocked : 1 = 0;
   std::uint32_t flush_scheduled : 1 = 0;
-  std::uint32_t has_extras : 1 = 0;
+  std::uint32_t takes_general_way : 1 = 0;  ///< there are extras, or writes are messages
   std::uint32_t writes_adjoin : 1 = 0;  ///< each has one vector, which begins where the one before it ends
   std::uint32_t unused : 8 = 0;
 
@@ -233,7 +233,7 @@ class StreamCore final : public LoopResource, public StreamEvents {
                                     .shut_down = 1,
                                     .is_shutting_down = 1,
                                     .write_blocked = 1,
-                                    .has_extras = 1};
+                                    .takes_general_way = 1};
   /// As it is kept. errno values are small; what else a backend gives becomes EIO.
   [[nodiscard]] static unsigned fitting(int err) noexcept;
 

@@ -22,7 +22,6 @@ struct StreamCore::Extras {
   NodeList followers;
   LateRead late_read;
   std::size_t queued_bytes = 0;
-  std::size_t message_size = 0;  ///< see StreamTraits
   bool writing_claimed = false;  ///< by a pump, see StreamCore::claim_writing()
 };
 

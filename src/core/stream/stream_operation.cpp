@@ -41,17 +41,21 @@ bool StreamRead::undo_start() noexcept {
   return true;
 }
 
-void StreamRead::interrupt(int err) {
-  if (StreamCore* const source = stream(); source != nullptr) {
-    if (source->is_reader(*this)) {
-      give_back(*source);
-      source->end_receiver(*this);
-      source->reader_is_over();
-    } else {
-      unlink();
-    }
-    set_stream(nullptr);
+void StreamRead::give_up_place() noexcept {
+  StreamCore* const source = stream();
+  if (source == nullptr) return;
+  if (source->is_reader(*this)) {
+    give_back(*source);
+    source->end_receiver(*this);
+    source->reader_is_over();
+  } else {
+    unlink();
   }
+  set_stream(nullptr);
+}
+
+void StreamRead::interrupt(int err) {
+  give_up_place();
   end_without_stream(err);
 }
 
@@ -74,16 +78,7 @@ void StreamRead::on_delivery() noexcept {
 }
 
 void StreamRead::on_abandon() noexcept {
-  if (StreamCore* const source = stream(); source != nullptr) {
-    if (source->is_reader(*this)) {
-      give_back(*source);
-      source->end_receiver(*this);
-      source->reader_is_over();
-    } else {
-      unlink();
-    }
-    set_stream(nullptr);
-  }
+  give_up_place();
   leave_queue();
 }
 

@@ -91,6 +91,8 @@ class StreamRead : public StreamOperation {
   /// The first step of a read that begins with code of the user.
   virtual void begin_reading() {}
   void on_delivery() noexcept override;
+  /// Leaves the stream before the end, and gives back what was taken.
+  void give_up_place() noexcept;
   void on_abandon() noexcept override;
   void set_fault(int err) noexcept { set_error(err); }
 };

@@ -164,7 +164,8 @@ inline bool StreamCore::may_begin_write(const QueueCore* queue) const noexcept {
 }
 
 inline void StreamCore::start_write(StreamWrite& write) {
-  if (!may_begin_write(write.queue()) || (flags_.has_extras && is_claimed_by_another(write))) [[unlikely]] {
+  if (!may_begin_write(write.queue()) || (flags_.takes_general_way && is_claimed_by_another(write)))
+      [[unlikely]] {
     refuse_write(write);
   } else {
     append_write(write);
