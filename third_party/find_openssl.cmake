@@ -1,0 +1,9 @@
+# Defines tsock_third_party::openssl if OpenSSL 3 is installed.
+set(TSOCK_OPENSSL_MINIMUM 3.0)
+if(NOT TARGET tsock_third_party::openssl)
+  find_package(OpenSSL ${TSOCK_OPENSSL_MINIMUM} QUIET GLOBAL)
+  if(TARGET OpenSSL::SSL)
+    add_library(tsock_third_party::openssl INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(tsock_third_party::openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto)
+  endif()
+endif()
