@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <tsock/error.hpp>
 
@@ -210,6 +212,16 @@ bool has_program(const std::string& name) {
 TemporaryFolder::TemporaryFolder() {
   path_ = (std::filesystem::temp_directory_path() / "tsock-test-XXXXXX").string();
   BOOST_TEST_REQUIRE(::mkdtemp(path_.data()) != nullptr);
+}
+
+std::string TemporaryFolder::write(std::string_view name, std::string_view content, mode_t mode) const {
+  std::string path = file(name);
+  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
+  stream << content;
+  stream.close();
+  BOOST_TEST_REQUIRE(!stream.fail(), path);
+  BOOST_TEST_REQUIRE(::chmod(path.c_str(), mode) == 0);
+  return path;
 }
 
 TemporaryFolder::~TemporaryFolder() {

@@ -96,6 +96,8 @@ class TemporaryFolder {
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   ~TemporaryFolder();
   [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
+  /// Writes a file of that name, with these permissions whatever the umask. \return its path.
+  [[nodiscard]] std::string write(std::string_view name, std::string_view content, mode_t mode = 0600) const;
 
  private:
   std::string path_;
