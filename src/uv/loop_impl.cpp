@@ -358,6 +358,10 @@ std::unique_ptr<WorkerThreads::Job> LoopImpl::take_back(Work work, WorkerThreads
   return taken;
 }
 
+bool LoopImpl::is_busy(Work work) const noexcept {
+  return workers_ != nullptr && workers_->of(work).is_busy();
+}
+
 // Calls for files that are about to return get a moment: what was written is in the file then, and what was
 // closed is closed.
 void LoopImpl::end_workers() noexcept {

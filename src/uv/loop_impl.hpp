@@ -63,6 +63,8 @@ class LoopImpl final : public LoopCore {
   /// As those of WorkerThreads.
   int submit(Work work, std::unique_ptr<WorkerThreads::Job>& job) noexcept;
   std::unique_ptr<WorkerThreads::Job> take_back(Work work, WorkerThreads::Job& job) noexcept;
+  /// Whether jobs of that kind are out.
+  [[nodiscard]] bool is_busy(Work work) const noexcept;
 
  private:
   static constexpr unsigned posted_rounds = 16;

@@ -19,7 +19,10 @@
 #include <type_traits>
 
 #include "layer/layer_over.hpp"
+#include "support/tail_stream.hpp"
 #include "support/toy_engine.hpp"
+#include "uv/file_stream.hpp"
+#include "uv/loop_impl.hpp"
 
 namespace tsock::test {
 
@@ -130,11 +133,19 @@ Stream over_descriptor(LoopFixture& fixture, UniqueFd fd) {
   return stream;
 }
 
-std::pair<Stream, Stream> reader_of_pipe(LoopFixture& fixture) {
+struct PipeEnds {
+  UniqueFd reading;
+  UniqueFd writing;
+};
+
+PipeEnds make_pipe() {
   std::array<int, 2> fds{};
   BOOST_TEST_REQUIRE(::pipe2(fds.data(), O_CLOEXEC) == 0);
-  UniqueFd reading(fds[0]);
-  UniqueFd writing(fds[1]);
+  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+std::pair<Stream, Stream> reader_of_pipe(LoopFixture& fixture) {
+  auto [reading, writing] = make_pipe();
   Stream reader = over_descriptor(fixture, std::move(reading));
   return {std::move(reader), over_descriptor(fixture, std::move(writing))};
 }
@@ -151,6 +162,34 @@ std::pair<Stream, Stream> reader_of_fifo(LoopFixture& fixture) {
   Stream writer = open_file(fixture.loop, path.c_str(), FileMode::write, err);
   BOOST_TEST_REQUIRE(err == 0);
   return {std::move(reader), std::move(writer)};
+}
+
+// A regular file has an end where a pipe waits. What reads it follows the writer; the other way round the
+// calls of a file's stream are made on a pipe, where they wait, in their worker threads.
+std::pair<Stream, Stream> writer_of_file(LoopFixture& fixture) {
+  const TempDirectory directory;
+  const std::string path = directory / "file";
+  int err = 0;
+  Stream writer = open_file(fixture.loop, path.c_str(), FileMode::write, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  return {std::move(writer), Stream(fixture.loop, std::make_unique<TailStream>(fixture.loop, path))};
+}
+
+Stream by_file_calls(LoopFixture& fixture, UniqueFd fd) {
+  detail::LoopImpl& impl = detail::impl_of(fixture.loop.core());
+  return {fixture.loop, std::make_unique<detail::FileStream>(impl, std::move(fd))};
+}
+
+std::pair<Stream, Stream> reader_by_file_calls(LoopFixture& fixture) {
+  auto [reading, writing] = make_pipe();
+  Stream reader = by_file_calls(fixture, std::move(reading));
+  return {std::move(reader), over_descriptor(fixture, std::move(writing))};
+}
+
+std::pair<Stream, Stream> writer_by_file_calls(LoopFixture& fixture) {
+  auto [reading, writing] = make_pipe();
+  Stream writer = by_file_calls(fixture, std::move(writing));
+  return {std::move(writer), over_descriptor(fixture, std::move(reading))};
 }
 
 template <class Make>
@@ -210,6 +249,14 @@ auto toys_on_memory(std::size_t max_transfer, unsigned floors) {
 constexpr BackendTraits tcp{.late_reset = true};
 constexpr BackendTraits unix_socket{.reset = false};
 constexpr BackendTraits one_way_pipe{.reset = false, .socket = false, .descriptor = false};
+constexpr BackendTraits written_file{
+    .fills = false, .half_close = false, .reset = false, .socket = false, .descriptor = false};
+constexpr BackendTraits file_calls{.half_close = false,
+                                   .reset = false,
+                                   .socket = false,
+                                   .descriptor = false,
+                                   .tells_unread = false,
+                                   .in_thread = true};
 constexpr BackendTraits unbuffered{
     .buffers = false, .socket = false, .descriptor = false, .read_ahead = false};
 
@@ -273,6 +320,7 @@ const std::vector<Backend>& reading_backends() {
   static const std::vector<Backend> backends = all_backends_and({
       {"pipe, read", reader_of_pipe, one_way_pipe},
       {"fifo, read", reader_of_fifo, one_way_pipe},
+      {"file calls, read", reader_by_file_calls, file_calls},
   });
   return backends;
 }
@@ -281,6 +329,8 @@ const std::vector<Backend>& writing_backends() {
   static const std::vector<Backend> backends = all_backends_and({
       {"pipe, written", other_way_round(reader_of_pipe), one_way_pipe},
       {"fifo, written", other_way_round(reader_of_fifo), one_way_pipe},
+      {"file calls, written", writer_by_file_calls, file_calls},
+      {"file, written", writer_of_file, written_file},
   });
   return backends;
 }

@@ -15,6 +15,7 @@ namespace tsock::test {
 /// What a backend can do; the tests ask for what they need.
 struct BackendTraits {
   bool buffers = true;          ///< a write completes without a reader, as long as the buffers have room
+  bool fills = true;            ///< the buffers have an end: a write that nobody reads waits there
   bool half_close = true;       ///< `shutdown_write()` works
   bool sees_half_close = true;  ///< a monitor does; a layer's is a message, which has to be read
   bool reset = true;            ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
@@ -23,7 +24,9 @@ struct BackendTraits {
   bool socket = true;      ///< there is a descriptor below
   bool descriptor = true;  ///< `native_handle()` tells it
   bool read_ahead = true;  ///< a reader may take more than it asked for
-  unsigned floors = 0;     ///< layers, each of which takes records in one piece, and up to 64 KiB to be sent
+  bool tells_unread = true;  ///< `pending_bytes()` and a monitor see what nobody has read from the system
+  bool in_thread = false;    ///< a worker thread waits for bytes, and tells the loop when it has them
+  unsigned floors = 0;  ///< layers, each of which takes records in one piece, and up to 64 KiB to be sent
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
 };
 

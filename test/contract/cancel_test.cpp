@@ -264,11 +264,13 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_in_the_queue_leaves_no
   }
 }
 
-BOOST_DATA_TEST_CASE_F(
-    CancelFixture, a_write_behind_a_blocked_one_is_taken_out_alone,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.max_transfer > 100; },
-                             writing_backends())),
-    backend) {
+BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_behind_a_blocked_one_is_taken_out_alone,
+                       data::make(backends_with(
+                           [](const BackendTraits& traits) {
+                             return traits.fills && traits.max_transfer > 100;
+                           },
+                           writing_backends())),
+                       backend) {
   for (const Interruption how : interruptions) {
     BOOST_TEST_CONTEXT(how) {
       open(backend);

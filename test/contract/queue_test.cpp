@@ -267,7 +267,9 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, abort_with_a_write_in_flight_ends_all_behi
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_one,
-                       data::make(writing_backends()), backend) {
+                       data::make(backends_with([](const BackendTraits& traits) { return traits.fills; },
+                                                writing_backends())),
+                       backend) {
   open(backend);
   Queue queue(loop);
   const Bytes large = blocking_bytes();
@@ -294,7 +296,9 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_on
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blocked_one,
-                       data::make(writing_backends()), backend) {
+                       data::make(backends_with([](const BackendTraits& traits) { return traits.fills; },
+                                                writing_backends())),
+                       backend) {
   open(backend);
   std::optional<Queue> queue(std::in_place, loop);
   const Bytes large = blocking_bytes();

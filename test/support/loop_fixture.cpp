@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "core/loop/loop_core.hpp"
+#include "uv/loop_impl.hpp"
 
 namespace tsock::test {
 
@@ -83,6 +84,7 @@ LoopFixture::~LoopFixture() {
   if (expects_leftovers) return;
   try {
     loop.run_until_idle();
+    end_of_file_calls();
   } catch (const std::exception& error) {
     BOOST_ERROR("an exception was left in the loop: " << error.what());
   }
@@ -90,6 +92,13 @@ LoopFixture::~LoopFixture() {
   BOOST_CHECK_EQUAL(loop.metrics().deadlines, 0U);
   BOOST_CHECK_EQUAL(loop.core().live_blocks(), 0U);
   BOOST_CHECK_EQUAL(uv_loop_alive(loop.native_handle()), 0);
+}
+
+void LoopFixture::end_of_file_calls() {
+  const detail::LoopImpl& impl = detail::impl_of(loop.core());
+  if (!impl.is_busy(detail::LoopImpl::Work::file)) return;
+  static_cast<void>(run_until([&impl] { return !impl.is_busy(detail::LoopImpl::Work::file); }));
+  loop.run_until_idle();
 }
 
 void LoopFixture::report_timeout() const { BOOST_ERROR("what the test waits for did not come:\n" << dump()); }

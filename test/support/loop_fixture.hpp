@@ -118,6 +118,9 @@ struct LoopFixture {
   [[nodiscard]] std::vector<std::byte> send_through(Stream& from, Stream& to,
                                                     std::span<const std::byte> bytes);
 
+  /// Runs the loop until no worker thread is at a file: what streams over files were told is done then.
+  void end_of_file_calls();
+
   /// What `Loop::dump()` prints.
   [[nodiscard]] std::string dump() const;
 
