@@ -46,6 +46,7 @@ Process::Process(std::vector<std::string> words, const Inherited& inherited) : n
   auto [output, child_output] = make_pipe();
   auto [error, child_error] = make_pipe();
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
@@ -62,6 +63,7 @@ Process::Process(std::vector<std::string> words, const Inherited& inherited) : n
   ::posix_spawn_file_actions_adddup2(&actions, child_output.get(), 1);
   ::posix_spawn_file_actions_adddup2(&actions, child_error.get(), 2);
   for (const int fd : inherited.closed) ::posix_spawn_file_actions_addclose(&actions, fd);
+  for (const int fd : inherited.given) ::posix_spawn_file_actions_adddup2(&actions, fd, fd);
   std::vector<Disposition> before;
   for (const int signum : inherited.ignored) before.push_back(std::signal(signum, SIG_IGN));
   const int err = ::posix_spawnp(&pid_, argv[0], &actions, &attributes, argv.data(), environ);
@@ -199,7 +201,8 @@ int Process::wait() {
 }
 
 bool has_program(const std::string& name) {
-  std::string path = std::getenv("PATH") != nullptr ? std::getenv("PATH") : "";
+  const char* const value = std::getenv("PATH");
+  std::string path = value != nullptr ? value : "";
   path += ':';
   for (std::size_t begin = 0, end = 0; (end = path.find(':', begin)) != std::string::npos; begin = end + 1) {
     const std::string file = path.substr(begin, end - begin) + "/" + name;

@@ -22,6 +22,7 @@ class Process {
   struct Inherited {
     std::vector<int> closed = {};   ///< standard descriptors that are not there
     std::vector<int> ignored = {};  ///< signals
+    std::vector<int> given = {};    ///< descriptors that it gets, under their numbers
   };
 
   /// The first word is the program, found in PATH.
@@ -47,6 +48,8 @@ class Process {
   void wait_for_output(std::string_view text);
   /// Waits for standard error to hold `text`.
   void wait_for_error(std::string_view text);
+  /// Waits for what can be told from `output()` and `error()`; `what` is said when it does not come.
+  void wait_until(const std::function<bool()>& done, std::string_view what) { exchange_until(done, what); }
   /// Waits for standard output to end, but not for the process.
   void wait_for_end_of_output();
   /// Ends standard input and waits for the process. \return its exit status, or minus the signal.
