@@ -330,7 +330,8 @@ constexpr auto refused_cases = std::to_array<RefusedCertificate>({
     {"key that may not sign for TLS", X509_V_ERR_INVALID_PURPOSE, 0, 0,
      [] {
        return server_that([](CertificateProfile& server) { server.key_usage = "critical,nonRepudiation"; });
-     }},
+     },
+     true},
     {"intermediate for clients only", X509_V_ERR_INVALID_PURPOSE, 1, 0,
      [] {
        return intermediate_that(
@@ -418,7 +419,8 @@ constexpr auto refused_cases = std::to_array<RefusedCertificate>({
          server.raw_extensions = {
              {.oid = "2.5.29.15", .is_critical = true, .der = std::string("\x03\x02\x07\x80", 4)}};
        });
-     }},
+     },
+     true},
 
     // strength
     {"signed with MD5", X509_V_ERR_CA_MD_TOO_WEAK, 0, 1, [] { return signed_with("MD5"); }},

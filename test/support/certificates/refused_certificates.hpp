@@ -29,6 +29,8 @@ struct RefusedCertificate {
   /// certificate or key.
   int security_level;
   CertificateCase (*make)();  ///< makes keys and certificates anew
+  /// A server with OpenSSL shows it over TLS 1.3 only; up to 1.2 it has no cipher for such a key.
+  bool needs_tls1_3 = false;
 };
 
 /// One that a client has to accept, at security level 2 and with X509_V_FLAG_X509_STRICT as well.
