@@ -14,8 +14,8 @@
 #include "core/loop/loop_core.hpp"
 #include "core/loop/pool.hpp"
 #include "core/loop/recyclable.hpp"
-#include "core/stream/stream_reads.hpp"
-#include "core/stream/stream_write.hpp"
+#include "core/stream/read_states.hpp"
+#include "core/stream/write_state.hpp"
 #include "support/loop_fixture.hpp"
 
 using namespace std::chrono_literals;

@@ -366,6 +366,14 @@ BOOST_AUTO_TEST_CASE(in_the_destructor_of_what_other_functions_captured) {
     return 0;
   });
   for_each_way([](World& world) {
+    int err = 0;
+    const auto streams = std::make_shared<std::pair<Stream, Stream>>(Stream::socketpair(*world.loop, err));
+    streams->first.set_watermarks({.high = 1, .low = 0},
+                                  [ends = std::make_shared<EndsLoop>(world)](Watermark) {});
+    world.loop->post([streams] { streams->first = Stream(); });
+    return streams;
+  });
+  for_each_way([](World& world) {
     world.listener.set_pause_callback([ends = std::make_shared<EndsLoop>(world)](int) {});
     world.loop->post([&world] { world.listener = Listener(); });
     return 0;

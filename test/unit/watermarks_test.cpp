@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/loop_fixture.hpp"
@@ -135,6 +137,15 @@ BOOST_FIXTURE_TEST_CASE(the_function_may_destroy_its_stream, WatermarkFixture) {
   auto first = write(10);
   BOOST_TEST(error_of(first) == ECANCELED);
   BOOST_TEST(story == "100");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_function_may_own_the_disconnect_of_its_stream, WatermarkFixture) {
+  auto disconnect = std::make_shared<Request<void>>();
+  writer.set_watermarks({.high = 10, .low = 5}, [disconnect](Watermark) {});
+  *disconnect = writer.disconnect();
+  const std::weak_ptr<Request<void>> owned = std::exchange(disconnect, nullptr);
+  writer = {};
+  BOOST_TEST(owned.expired());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

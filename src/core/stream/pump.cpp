@@ -12,7 +12,7 @@
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
-#include "core/stream/stream_write.hpp"
+#include "core/stream/write_state.hpp"
 
 namespace tsock {
 
@@ -97,7 +97,7 @@ class PumpChunks {
     oldest_ = 1 - oldest_;
     --full_;
   }
-  void give_back(StreamCore& source) noexcept {
+  void give_back(StreamReadSide& source) noexcept {
     if (full_ == 2) source.unread(chunks_[1 - oldest_].bytes());
     if (full_ != 0) source.unread(oldest().bytes());
   }
@@ -163,10 +163,10 @@ class PumpRead : public ResultState<void, StreamRead> {
     schedule_begin();
   }
   // Full chunks are the pump's, which gives them back.
-  void give_back(StreamCore& /*stream*/) override {
+  void give_back(StreamReadSide& /*stream*/) override {
     if (chunks_->has_room()) chunks_->next().clear();
   }
-  void at_end(int err, StreamCore& stream) override {
+  void at_end(int err, StreamReadSide& stream) override {
     has_failed_ = err != EPIPE;
     give_back(stream);
   }

@@ -4,9 +4,9 @@
 //
 // Each of the three functions looks first and acts then. It looks at few words, which lie together for it,
 // and when it finds anything but the plain case it returns null and has done nothing: the caller then takes
-// the general way (`StreamCore::start_read()` and `start_write()`), which checks everything, tells the error,
-// and does the same where nothing is wrong. When the look is over it acts without calling a function, so that
-// it needs no frame, and the state goes to the Request in a register.
+// the general way (`StreamReadSide::start_read()` and `StreamWriteSide::start_write()`), which checks
+// everything, tells the error, and does the same where nothing is wrong. When the look is over it acts
+// without calling a function, so that it needs no frame, and the state goes to the Request in a register.
 //
 // begin_leased_read(): the message is in the receive buffer as a whole. The read begins its life finished.
 //
@@ -21,7 +21,7 @@
 //   - A lease says that the stream is open and that no error has been latched for reads: whatever closes the
 //     stream or latches an error of its bytes frees the unread bytes, and with them the lease. (An error of
 //     the connection comes behind the bytes.)
-//   - All that a write looks at are bits of one word (`StreamCore::Flags`): one test answers for the stream.
+//   - All that a write looks at are bits of one word (StreamFlags): one test answers for the stream.
 //   - While `drain_is_due()`, which a lease implies, lists of the loop need no wake-up.
 //
 // Each rule is in one predicate, which the general way uses, too: `may_begin_read()`, `must_wait()` and
@@ -31,17 +31,17 @@
 #include <cassert>
 
 #include "core/loop/recyclable.hpp"
+#include "core/stream/read_states.hpp"
 #include "core/stream/stream_core.hpp"
-#include "core/stream/stream_reads.hpp"
-#include "core/stream/stream_write.hpp"
+#include "core/stream/write_state.hpp"
 
 namespace tsock::detail {
 
 // Twice: for the usual prefix, of four bytes in network order, the leaf needs 2.6 % fewer instructions for a
 // message (64 connections with 32 messages each) than one that knows them all.
 template <bool u32be>
-[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_leased_read(PrefixFormat format,
-                                                                              CallSite site) noexcept {
+[[gnu::always_inline]] inline PrefixedPduState* StreamReadSide::begin_leased_read(PrefixFormat format,
+                                                                                  CallSite site) noexcept {
   if (receiver_ != nullptr || !core_->leases().leases_to(*this)) [[unlikely]]
     return nullptr;
   UnreadBytes& bytes = core_->leases().leased_bytes();
@@ -70,8 +70,8 @@ template <bool u32be>
   return read;
 }
 
-[[gnu::always_inline]] inline PrefixedPduState* StreamCore::begin_waiting_read(PrefixFormat format,
-                                                                               CallSite site) noexcept {
+[[gnu::always_inline]] inline PrefixedPduState* StreamReadSide::begin_waiting_read(PrefixFormat format,
+                                                                                   CallSite site) noexcept {
   if (!may_begin_read() || !must_wait()) return nullptr;
   auto* const read = core_->state_cache().first<PrefixedPduState>();
   if (read == nullptr || !core_->drain_is_due()) return nullptr;
@@ -85,9 +85,9 @@ template <bool u32be>
   return read;
 }
 
-[[gnu::always_inline]] inline StreamWrite* StreamCore::begin_plain_write(QueueCore* queue,
-                                                                         const iovec& vector,
-                                                                         CallSite site) noexcept {
+[[gnu::always_inline]] inline StreamWrite* StreamWriteSide::begin_plain_write(QueueCore* queue,
+                                                                              const iovec& vector,
+                                                                              CallSite site) noexcept {
   if (vector.iov_len - 1 >= most_bytes || flags_.has_any(hindrances)) [[unlikely]]
     return nullptr;
   if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]

@@ -7,12 +7,12 @@
 
 #include "core/loop/engine_place.hpp"
 #include "core/loop/recyclable.hpp"
+#include "core/stream/read_states.hpp"
 #include "core/stream/short_ways.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
-#include "core/stream/stream_reads.hpp"
-#include "core/stream/stream_write.hpp"
 #include "core/stream/watermark_watch.hpp"
+#include "core/stream/write_state.hpp"
 
 namespace tsock {
 

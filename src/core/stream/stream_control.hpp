@@ -22,6 +22,14 @@ class StreamControl : public ResultState<void, StreamOperation> {
   [[nodiscard]] const char* name() const noexcept override;
 
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
+  /// Whether it is at the front of the stream's list, instead of waiting in a queue.
+  void set_controlling(bool controls) noexcept {
+    if (controls) {
+      mark(controlling);
+    } else {
+      unmark(controlling);
+    }
+  }
   void start_in_queue() override;
   void begin_in_queue() override;
   bool undo_start() noexcept override { return is_waiting(); }

@@ -6,18 +6,12 @@
 
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_extras.hpp"
-#include "core/stream/stream_write.hpp"
+#include "core/stream/write_state.hpp"
 
 namespace tsock::detail {
 
-StreamCore::Extras& StreamCore::extras() {
-  if (extras_ == nullptr) {
-    extras_ = std::make_unique<Extras>();
-    extras_->queued_bytes = sum_queued_bytes();
-    flags_.takes_general_way = true;
-  }
-  return *extras_;
-}
+// Many streams are idle.
+static_assert(sizeof(StreamCore) <= 112);
 
 void StreamCore::add_follower(StreamFollower& follower) { extras().followers.push_back(follower); }
 
@@ -27,41 +21,46 @@ void StreamCore::dismiss_followers() noexcept {
 }
 
 StreamCore::StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, const StreamOptions& options)
-    : core_(&core), backend_(std::move(backend)) {
+    : StreamWriteSide(core, std::move(backend)) {
   backend_->attach(*this);
   set_behaviour(options);
   core_->add_resource(*this);
   if (core_->is_closed()) loop_closed();
 }
 
-StreamCore::~StreamCore() { free_unread(); }
-
 void StreamCore::set_behaviour(const StreamOptions& options) {
   const StreamTraits traits = backend_->traits();
   set_read_ahead(traits.read_ahead ? options.max_read_ahead : 0);
   short_is_final_ = traits.short_is_final;
-  separate_writes_ = traits.message_size != 0;
-  if (separate_writes_) flags_.takes_general_way = true;
+  if (traits.message_size != 0) [[unlikely]]
+    flags_.separate_writes = flags_.takes_general_way = true;
   fail_on_first_error_ = options.fail_on_first_error;
   strict_ = options.strict_tsocket;
   if (fail_on_first_error_ || strict_) backend_->watch_for_breaks(true);
 }
 
 void StreamCore::release_stream() noexcept {
-  const bool undelivered = flags_.state == State::disconnected;
-  if (!undelivered) flags_.state = State::closed;
+  if (flags_.state != State::disconnected) flags_.state = State::closed;
   detach_operations(ECANCELED);
-  while (extras_ != nullptr && !extras_->followers.empty()) {
-    auto& follower = static_cast<StreamFollower&>(extras_->followers.front());
-    follower.unlink();
-    follower.stream_gone();
-  }
+  if (extras_ != nullptr) [[unlikely]]
+    release_extras();
   backend_.reset();
-  if (undelivered) {
+  if (flags_.state == State::disconnected) {
     released_ = true;
   } else {
     destroy();
   }
+}
+
+// What the watermark function captured may destroy the loop, or the disconnect that was not delivered, each
+// of which calls this object: it must be whole.
+[[gnu::noinline]] void StreamCore::release_extras() noexcept {
+  while (!extras_->followers.empty()) {
+    auto& follower = static_cast<StreamFollower&>(extras_->followers.front());
+    follower.unlink();
+    follower.stream_gone();
+  }
+  extras_.reset();
 }
 
 void StreamCore::destroy() noexcept {
@@ -110,7 +109,7 @@ void StreamCore::for_each_request(void (*visit)(void* context, RequestState& sta
 void StreamCore::loop_closed() noexcept {
   if (flags_.state != State::disconnected) flags_.state = State::closed;
   detach_operations(0);
-  if (extras_ != nullptr) extras_->queued_bytes = 0;
+  forget_queued_bytes();
   free_unread();
   cancel_flush();
   backend_.reset();
@@ -131,7 +130,7 @@ int StreamCore::check_idle() const noexcept {
 std::unique_ptr<StreamBackend> StreamCore::take_backend(std::vector<std::byte>& unread, int& err) noexcept {
   err = check_idle();
   // The end of the stream is met again by whoever reads next; the kernel tells other errors once.
-  if (err == 0 && read_error_ != EPIPE) err = static_cast<int>(read_error_);
+  if (err == 0 && read_error() != EPIPE) err = read_error();
   if (err == 0) err = static_cast<int>(flags_.write_error);
   if (err != 0) return nullptr;
   try {
@@ -149,24 +148,8 @@ StreamOptions StreamCore::behaviour() const noexcept {
   StreamOptions options;
   options.fail_on_first_error = fail_on_first_error_;
   options.strict_tsocket = strict_;
-  if (!reads_ahead_) options.max_read_ahead = most_read_ahead();
+  options.max_read_ahead = read_ahead();
   return options;
-}
-
-bool StreamCore::exceeds_message(std::size_t bytes) const noexcept {
-  return separate_writes_ && backend_ != nullptr && bytes > backend_->traits().message_size;
-}
-
-// What a layer has to say about its failure goes with each request that it ends.
-void StreamCore::explain(RequestState& state) const noexcept {
-  if (backend_ != nullptr) state.explain(backend_->reason());
-}
-
-void StreamCore::cancel_flush() noexcept {
-  if (!flags_.flush_scheduled) return;
-  flags_.flush_scheduled = false;
-  // Not when the loop goes, which has taken it out.
-  if (is_linked()) core_->cancel_flush(*this);
 }
 
 void StreamCore::abort() noexcept {
@@ -174,49 +157,11 @@ void StreamCore::abort() noexcept {
   flags_.state = State::closed;
   detach_operations(ECONNABORTED);
   free_unread();
-  if (extras_ != nullptr) extras_->queued_bytes = 0;
+  forget_queued_bytes();
   backend_->abort();
 }
 
-// ---- disconnect, shutdown, monitor ----
-
-// At the front, where they are found without a look at what waits.
-void StreamCore::add_control(StreamControl& control) noexcept {
-  control.mark(StreamOperation::controlling);
-  control.set_stream(this);
-  others_.push_front(control);
-}
-
-void StreamCore::remove_control(StreamControl& control) noexcept {
-  control.unmark(StreamOperation::controlling);
-  control.set_stream(nullptr);
-  control.unlink();
-  if (flags_.is_shutting_down) {
-    flags_.is_shutting_down = find_control(StreamControlKind::shutdown_write) != nullptr ||
-                              find_control(StreamControlKind::drain) != nullptr;
-  }
-}
-
-StreamControl* StreamCore::find_control(StreamControlKind kind) noexcept {
-  for (ListNode* node = others_.first(); node != others_.end(); node = node->next) {
-    if (!static_cast<StreamOperation&>(*node).has(StreamOperation::controlling)) break;
-    auto& control = static_cast<StreamControl&>(*node);
-    if (control.kind() == kind) return &control;
-  }
-  return nullptr;
-}
-
-void StreamCore::finish_control(StreamControlKind kind, int err) noexcept {
-  StreamControl* const control = find_control(kind);
-  if (control == nullptr) return;
-  remove_control(*control);
-  control->finish(err);
-}
-
-bool StreamCore::has_waiting() const noexcept {
-  return !others_.empty() &&
-         !static_cast<const StreamOperation*>(others_.last())->has(StreamOperation::controlling);
-}
+// ---- disconnect and monitor ----
 
 void StreamCore::start_disconnect(StreamDisconnect& control) {
   int err = 0;
@@ -278,51 +223,6 @@ void StreamCore::finish_disconnect(StreamDisconnect& control, int err) noexcept 
   control.finish(err);
 }
 
-void StreamCore::start_shutdown(StreamControl& control) {
-  const bool drains = control.kind() == StreamControlKind::drain;
-  int err = 0;
-  if (is_disconnecting()) {
-    err = ECONNABORTED;
-  } else if (flags_.state == State::closed) {
-    err = ENOTCONN;
-  } else if (is_claimed_by_another(control)) {
-    err = EBUSY;
-  } else if (!drains && (flags_.shut_down || find_control(control.kind()) != nullptr)) {
-    err = EALREADY;
-  } else if (flags_.write_error != 0) {
-    err = flags_.write_error;
-  }
-  // One pump may have told the end, and another one goes on where it was interrupted.
-  const bool is_done = err == EALREADY && flags_.shut_down && control.has(StreamOperation::of_pump);
-  if (err != 0) {
-    control.set_stream(nullptr);
-    control.finish(is_done ? 0 : err);
-    return;
-  }
-  add_control(control);
-  flags_.is_shutting_down = true;
-  if (!flags_.write_blocked) schedule_flush();
-}
-
-void StreamCore::writes_are_out() {
-  if (StreamControl* const control = find_control(StreamControlKind::shutdown_write); control != nullptr) {
-    const int err = backend_->try_shutdown_write();
-    if (err == EAGAIN) {
-      await_writable();
-      return;
-    }
-    remove_control(*control);
-    if (err == 0) {
-      flags_.shut_down = true;
-    } else if (err != ENOTSUP) {
-      latch_write(err);
-    }
-    if (err != 0) explain(*control);
-    control->finish(err);
-  }
-  finish_control(StreamControlKind::drain, 0);
-}
-
 void StreamCore::start_monitor(StreamControl& control) {
   int err = 0;
   if (is_disconnecting()) {
@@ -331,8 +231,8 @@ void StreamCore::start_monitor(StreamControl& control) {
     err = EALREADY;
   } else if (flags_.state == State::closed) {
     err = ENOTCONN;
-  } else if (read_error_ != 0) {
-    err = read_error_;
+  } else if (read_error() != 0) {
+    err = read_error();
   } else if (flags_.write_error != 0) {
     err = flags_.write_error;
   }
@@ -343,8 +243,6 @@ void StreamCore::start_monitor(StreamControl& control) {
   add_control(control);
   backend_->want_broken();
 }
-
-void StreamCore::break_monitor(int err) noexcept { finish_control(StreamControlKind::monitor, err); }
 
 void StreamCore::monitor_is_over() noexcept {
   if (flags_.state != State::open) return;
@@ -384,12 +282,72 @@ void StreamCore::cancel_all_but_writes(const QueueCore* kept) {
     if (receiver_ != nullptr && reader()->is_unfinished()) return reader();
     for (ListNode* node = others_.first(); node != others_.end(); node = node->next) {
       auto& operation = static_cast<StreamOperation&>(*node);
-      if (!operation.has(StreamOperation::controlling) && operation.queue() != kept) return &operation;
+      if (!operation.is_controlling() && operation.queue() != kept) return &operation;
     }
     return nullptr;
   };
   // One that ends may start the entry behind it.
   while (StreamOperation* const operation = remaining()) operation->cancel();
+}
+
+// ---- events ----
+
+void StreamCore::on_readable() noexcept {
+  if (receiver_ == nullptr) [[unlikely]] {
+    resume_disconnect();
+    return;
+  }
+  serve_reader(true);
+}
+
+void StreamCore::on_writable() noexcept {
+  flags_.write_blocked = false;
+  if (flags_.state == State::disconnecting) {
+    schedule_flush();  // a disconnect reads, which must not happen inside a read of the other end of a pair
+  } else if (flags_.state == State::open && finish_taken()) {
+    flush();
+  }
+}
+
+void StreamCore::on_shortage(int err) noexcept {
+  fail_waiting_reader(err);
+  fail_blocked_writes(err);
+}
+
+// Nothing follows `flush()` as a rule, so that it needs no frame around it.
+void StreamCore::on_flush() {
+  flags_.flush_scheduled = false;
+  if (reads_in_next_turn_ || writes_in_next_turn_) [[unlikely]] {
+    flush_before_next_turn();
+    return;
+  }
+  flush();
+}
+
+[[gnu::noinline]] void StreamCore::flush_before_next_turn() {
+  flush();
+  if (flags_.flush_scheduled) {
+    on_next_turn();  // writes that go on for many turns hold up no reader
+  } else {
+    ask_for_next_turn();
+  }
+}
+
+// As if the events of the backend had come.
+void StreamCore::on_next_turn() {
+  const bool reads = reads_in_next_turn_;
+  const bool writes = writes_in_next_turn_;
+  reads_in_next_turn_ = writes_in_next_turn_ = false;
+  if (writes) on_writable();
+  if (reads) on_readable();
+}
+
+void StreamCore::flush() {
+  if (flags_.state != State::open || flags_.write_blocked) {
+    if (flags_.state == State::disconnecting) resume_disconnect();
+    return;
+  }
+  flush_writes();
 }
 
 void StreamCore::on_broken(int err) noexcept {
@@ -415,7 +373,7 @@ void StreamCore::break_reads(int err) {
   if (!strict_) break_monitor(err);
   if (err == EPIPE) {
     int ignored = 0;
-    const bool drops = unread_ != nullptr || backend_->pending_bytes(ignored) != 0;
+    const bool drops = unread_size() != 0 || backend_->pending_bytes(ignored) != 0;
     if (drops || strict_) err = ECONNRESET;
   }
   latch_read(err);
@@ -423,31 +381,23 @@ void StreamCore::break_reads(int err) {
   if (receiver_ != nullptr && reader()->is_unfinished()) fail_reader(err);
 }
 
-bool StreamCore::has_blocked_write() noexcept { return flags_.write_blocked && !writes_.empty(); }
+// ---- what one direction does to the other ----
 
-bool StreamCore::is_draining_reader() const noexcept {
-  return !fail_on_first_error_ && receiver_ != nullptr && reader()->is_unfinished() && read_error_ == 0;
-}
-
-// Before a write that fails takes the reading side with it, its reader gets what is there, in however many
-// calls.
-void StreamCore::drain_reader() {
-  int ignored = 0;
-  std::size_t there = backend_->pending_bytes(ignored);
-  std::size_t moved = 0;
-  do {
-    if (receiver_ == nullptr || !reader()->is_unfinished() || read_error_ != 0) return;
-    const std::size_t before = reader()->transferred();
-    serve_reader(true);
-    moved = receiver_ != nullptr ? std::min(there, reader()->transferred() - before) : 0;
-    there -= moved;
-  } while (moved != 0 && there != 0);
-}
-
-// A blocked write may have waited for it.
 void StreamCore::reader_is_over() noexcept {
   if (flags_.state == State::open) backend_->unwant_readable();
   if (strict_ && flags_.state == State::open && has_blocked_write()) backend_->want_broken();
+}
+
+void StreamCore::share_read_error(int err) noexcept {
+  keep_write_error(err);
+  fail_writes(err);
+}
+
+// EPIPE would tell readers of an end that did not come.
+void StreamCore::share_write_error(int err) noexcept {
+  if (read_error() != 0) return;
+  drain_reader();
+  keep_read_error(err == EPIPE ? ECONNRESET : err);
 }
 
 }  // namespace tsock::detail

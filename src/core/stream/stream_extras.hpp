@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "core/stream/stream_core.hpp"
+#include "core/loop/node_list.hpp"
 #include "core/stream/watermark_watch.hpp"
 
 namespace tsock::detail {
@@ -17,12 +17,13 @@ struct LateRead {
 };
 
 /// What few streams have; made when it is needed.
-struct StreamCore::Extras {
+struct StreamExtras {
   std::unique_ptr<WatermarkWatch> watermarks;
   NodeList followers;
   LateRead late_read;
   std::size_t queued_bytes = 0;
-  bool writing_claimed = false;  ///< by a pump, see StreamCore::claim_writing()
+  bool counts_queued_bytes = false;  ///< from the first call that asks for them
+  bool writing_claimed = false;      ///< by a pump, see StreamWriteSide::claim_writing()
 };
 
 }  // namespace tsock::detail

@@ -9,7 +9,10 @@
 
 namespace tsock::detail {
 
+class StreamBase;
 class StreamCore;
+class StreamReadSide;
+class StreamWriteSide;
 
 /// A request on a stream. While `stream()` is set, the stream knows of it: as its reader, among its writes,
 /// or among those that wait in a queue. The loop's list of what is in progress need not have it then.
@@ -25,7 +28,7 @@ class StreamOperation : public QueueableState {
       : QueueableState(core, site, Here{}) {}
 
   [[nodiscard]] inline StreamCore* stream() const noexcept;
-  inline void set_stream(StreamCore* stream) noexcept;
+  inline void set_stream(StreamBase* stream) noexcept;
   /// The stream is gone: ends with `err` and gives up the place in the queue.
   void end_without_stream(int err) noexcept {
     if (!is_started()) leave_queue();
@@ -34,11 +37,15 @@ class StreamOperation : public QueueableState {
   void describe(std::ostream& out) const override;
   void stop_waiting() noexcept final;
   void set_of_pump() noexcept { mark(of_pump); }
+  [[nodiscard]] bool is_of_pump() const noexcept { return has(of_pump); }
+  [[nodiscard]] bool is_controlling() const noexcept { return has(controlling); }
   /// Of a write, that have not left.
   [[nodiscard]] virtual std::size_t bytes_to_write() const noexcept { return 0; }
 
  private:
-  friend class StreamCore;
+  // They begin kept states again, see short_ways.hpp.
+  friend class StreamReadSide;
+  friend class StreamWriteSide;
 };
 
 /// A request that takes bytes from a stream.
@@ -74,9 +81,9 @@ class StreamRead : public StreamOperation {
   /// That many bytes were put into the space; finishes when it has enough.
   virtual void advance(std::size_t bytes) = 0;
   /// Gives the bytes taken so far back to the stream, for the next reader.
-  virtual void give_back(StreamCore& stream) = 0;
+  virtual void give_back(StreamReadSide& stream) = 0;
   /// The stream ended: what to do with the bytes so far.
-  virtual void at_end(int err, StreamCore& stream) = 0;
+  virtual void at_end(int err, StreamReadSide& stream) = 0;
   /// What is wrong with the bytes that `feed()` or `advance()` saw; the stream then takes them back and fails
   /// the read.
   [[nodiscard]] int fault() const noexcept { return is_unfinished() ? error() : 0; }

@@ -1,4 +1,5 @@
-// The reading half of StreamCore.
+#include "core/stream/stream_read_side.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -25,13 +26,17 @@ constexpr unsigned calls_per_event = 4;
 
 }  // namespace
 
-void StreamCore::set_read_ahead(std::size_t most) noexcept {
+void StreamReadSide::set_read_ahead(std::size_t most) noexcept {
   constexpr std::size_t no_bound = ReceiveChunk::size;
   reads_ahead_ = most >= no_bound;
-  read_ahead_width_ = static_cast<unsigned>(std::bit_width(std::min(most, no_bound))) & 31U;
+  read_ahead_width_ = static_cast<std::uint8_t>(std::bit_width(std::min(most, no_bound))) & 31U;
 }
 
-void StreamCore::check_fault() {
+std::size_t StreamReadSide::read_ahead() const noexcept {
+  return reads_ahead_ ? StreamOptions().max_read_ahead : most_read_ahead();
+}
+
+void StreamReadSide::check_fault() {
   const int fault = reader()->fault();
   if (fault == 0) [[likely]]
     return;
@@ -39,13 +44,13 @@ void StreamCore::check_fault() {
   reader()->finish(fault);
 }
 
-void StreamCore::refuse_read(StreamRead& read) {
+void StreamReadSide::refuse_read(StreamRead& read) {
   const int err = is_disconnecting() ? ECONNABORTED : receiver_ != nullptr ? EBUSY : ENOTCONN;
   read.set_stream(nullptr);
   read.finish(err);
 }
 
-void StreamCore::serve_reader(bool may_read) {
+void StreamReadSide::serve_reader(bool may_read) {
   unsigned calls = 0;
   while (receiver_ != nullptr && reader()->is_unfinished() && reader()->can_take()) {
     if (unread_ != nullptr) [[likely]] {
@@ -70,7 +75,7 @@ void StreamCore::serve_reader(bool may_read) {
   }
 }
 
-void StreamCore::readable_already(Readiness readiness) noexcept {
+void StreamReadSide::readable_already(Readiness readiness) noexcept {
   if (readiness == Readiness::now) {
     serve_reader(true);
   } else {
@@ -78,21 +83,13 @@ void StreamCore::readable_already(Readiness readiness) noexcept {
   }
 }
 
-void StreamCore::read_in_next_turn() noexcept {
+void StreamReadSide::read_in_next_turn() noexcept {
   reads_in_next_turn_ = true;
   ask_for_next_turn();
 }
 
-void StreamCore::on_readable() noexcept {
-  if (receiver_ == nullptr) [[unlikely]] {
-    resume_disconnect();
-    return;
-  }
-  serve_reader(true);
-}
-
 // A look that has moved nothing is the last one, whatever the backend says.
-bool StreamCore::has_more_in_time(StreamRead& read) noexcept {
+bool StreamReadSide::has_more_in_time(StreamRead& read) noexcept {
   if (!read.can_take()) return true;
   int ignored = 0;
   const std::size_t there = pending_bytes(ignored);
@@ -112,11 +109,11 @@ bool StreamCore::has_more_in_time(StreamRead& read) noexcept {
   }
 }
 
-bool StreamCore::has_late_reader() const noexcept {
+bool StreamReadSide::has_late_reader() const noexcept {
   return extras_ != nullptr && receiver_ != nullptr && extras_->late_read.id == receiver_->id();
 }
 
-void StreamCore::reserve_read(StreamRead& read) {
+void StreamReadSide::reserve_read(StreamRead& read) {
   if (!may_begin_read()) {
     refuse_read(read);
   } else {
@@ -124,14 +121,14 @@ void StreamCore::reserve_read(StreamRead& read) {
   }
 }
 
-void StreamCore::begin_reserved_read(StreamRead& read) {
+void StreamReadSide::begin_reserved_read(StreamRead& read) {
   if (receiver_ != &read || !read.is_unfinished()) return;
   read.on_reading();
   serve_reader(false);
 }
 
 // One call of the backend. Returns whether another one may give more at once.
-bool StreamCore::read_from_backend() {
+bool StreamReadSide::read_from_backend() {
   if (!reads_ahead_ || !reader()->is_buffered()) return read_in_place();
   const std::span<std::byte> buffer = core_->leases().borrow_receive_buffer(*this);
   if (buffer.empty()) [[unlikely]]
@@ -148,7 +145,7 @@ bool StreamCore::read_from_backend() {
 }
 
 // The same for a reader whose space is worth it, or for which there is no buffer.
-bool StreamCore::read_in_place() {
+bool StreamReadSide::read_in_place() {
   std::array<iovec, vectors_per_call + 1> vectors;
   std::size_t count = reader()->space(std::span(vectors).first(vectors_per_call));
   std::size_t direct = 0;
@@ -185,7 +182,7 @@ bool StreamCore::read_in_place() {
 }
 
 // Bytes are in the receive buffer.
-void StreamCore::take_received(std::byte* begin, std::size_t bytes) noexcept {
+void StreamReadSide::take_received(std::byte* begin, std::size_t bytes) noexcept {
   UnreadBytes& leased = core_->leases().leased_bytes();
   leased.begin = begin;
   leased.end = begin + bytes;
@@ -194,7 +191,7 @@ void StreamCore::take_received(std::byte* begin, std::size_t bytes) noexcept {
   core_->leases().lease_receive_buffer(*this);
 }
 
-void StreamCore::read_failed(ssize_t result, int err) noexcept {
+void StreamReadSide::read_failed(ssize_t result, int err) noexcept {
   if (result == 0) {
     latch_read(EPIPE);
   } else if (err != EAGAIN) {
@@ -202,27 +199,19 @@ void StreamCore::read_failed(ssize_t result, int err) noexcept {
   }
 }
 
-unsigned StreamCore::fitting(int err) noexcept {
-  return err > 0 && static_cast<unsigned>(err) <= largest_error ? static_cast<unsigned>(err) : EIO;
-}
-
-void StreamCore::latch_read(int err) noexcept {
-  const unsigned error = fitting(err);
-  if (read_error_ == 0) read_error_ = error & largest_error;
-  if (strict_) {
-    if (flags_.write_error == 0) flags_.write_error = error & largest_error;
-    fail_writes(err);
-  }
+void StreamReadSide::latch_read(int err) noexcept {
+  keep_read_error(err);
+  if (strict_) whole().share_read_error(err);
   break_monitor(err);
 }
 
-void StreamCore::poison_reads() noexcept {
+void StreamReadSide::poison_reads() noexcept {
   reads_poisoned_ = true;
   free_unread();
   latch_read(EPROTO);
 }
 
-void StreamCore::fail_reader(int err) {
+void StreamReadSide::fail_reader(int err) {
   StreamRead& read = *reader();
   read.at_end(err, *this);
   if (err != EPIPE) explain(read);
@@ -230,7 +219,7 @@ void StreamCore::fail_reader(int err) {
 }
 
 // Empty, at its end. Without memory the bytes are lost, and with them the place in the stream.
-UnreadBlock* StreamCore::allocate_unread(std::size_t bytes) noexcept {
+UnreadBlock* StreamReadSide::allocate_unread(std::size_t bytes) noexcept {
   try {
     const std::size_t size = Pool::usable_size(sizeof(UnreadBlock) + bytes);
     auto* const block = ::new (core_->allocate(size)) UnreadBlock;
@@ -243,7 +232,7 @@ UnreadBlock* StreamCore::allocate_unread(std::size_t bytes) noexcept {
   }
 }
 
-void StreamCore::free_unread() noexcept {
+void StreamReadSide::free_unread() noexcept {
   if (owns_unread_) {
     auto* const block = static_cast<UnreadBlock*>(unread_);
     core_->deallocate(block, sizeof(UnreadBlock) + block->capacity);
@@ -254,7 +243,7 @@ void StreamCore::free_unread() noexcept {
   owns_unread_ = false;
 }
 
-void StreamCore::move_out_of_lease() noexcept {
+void StreamReadSide::move_out_of_lease() noexcept {
   if (unread_ == nullptr || owns_unread_) return;
   UnreadBlock* const block = allocate_unread(unread_->size());
   if (block == nullptr) return;
@@ -265,7 +254,7 @@ void StreamCore::move_out_of_lease() noexcept {
   owns_unread_ = true;
 }
 
-void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
+void StreamReadSide::unread(std::span<const std::byte> bytes) noexcept {
   if (bytes.empty() || flags_.state == State::closed || reads_poisoned_) return;
   const std::span<const std::byte> behind = unread_bytes();
   if (owns_unread_ && static_cast<UnreadBlock*>(unread_)->capacity - behind.size() >= bytes.size()) {
@@ -283,7 +272,7 @@ void StreamCore::unread(std::span<const std::byte> bytes) noexcept {
   owns_unread_ = true;
 }
 
-std::size_t StreamCore::pending_bytes(int& err) noexcept {
+std::size_t StreamReadSide::pending_bytes(int& err) noexcept {
   err = 0;
   if (flags_.state != State::open) {
     err = is_disconnecting() ? ECONNABORTED : ENOTCONN;
@@ -297,6 +286,31 @@ std::size_t StreamCore::pending_bytes(int& err) noexcept {
   }
   if (bytes == 0) err = read_error_;
   return bytes;
+}
+
+bool StreamReadSide::is_draining_reader() const noexcept {
+  return !fail_on_first_error_ && receiver_ != nullptr && reader()->is_unfinished() && read_error_ == 0;
+}
+
+// Before a write that fails takes the reading side with it, its reader gets what is there, in however many
+// calls.
+void StreamReadSide::drain_reader() {
+  int ignored = 0;
+  std::size_t there = backend_->pending_bytes(ignored);
+  std::size_t moved = 0;
+  do {
+    if (receiver_ == nullptr || !reader()->is_unfinished() || read_error_ != 0) return;
+    const std::size_t before = reader()->transferred();
+    serve_reader(true);
+    moved = receiver_ != nullptr ? std::min(there, reader()->transferred() - before) : 0;
+    there -= moved;
+  } while (moved != 0 && there != 0);
+}
+
+void StreamReadSide::fail_waiting_reader(int err) {
+  if (receiver_ == nullptr || !reader()->is_unfinished() || !reader()->can_take()) return;
+  reader()->give_back(*this);
+  reader()->finish(err);
 }
 
 }  // namespace tsock::detail

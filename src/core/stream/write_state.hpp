@@ -9,8 +9,7 @@
 #include <tsock/buffer.hpp>
 #include <vector>
 
-#include "core/stream/stream_core.hpp"
-#include "core/stream/stream_operation.hpp"
+#include "core/stream/stream_base.hpp"
 
 namespace tsock::detail {
 
@@ -93,7 +92,7 @@ class StreamWrite : public StreamOperation {
   /// Whether the stream has tried to pass it on.
   [[nodiscard]] bool was_tried() const noexcept { return transferred() != 0 || has(tried); }
   void set_tried() noexcept { mark(tried); }
-  [[nodiscard]] LoopResource* pipeline() const noexcept final { return stream(); }
+  [[nodiscard]] LoopResource* pipeline() const noexcept final { return resource(); }
   void start_in_queue() final;
   void interrupt(int err) override;
   void on_deadline() override;
@@ -130,46 +129,5 @@ class StreamWrite : public StreamOperation {
   std::size_t front_size_;  // of a compound one
   std::unique_ptr<std::vector<int>> fds_;
 };
-
-inline StreamWrite& StreamCore::write_at(ListNode& node) noexcept { return static_cast<StreamWrite&>(node); }
-
-// Here, so that they are compiled into what starts a write.
-[[gnu::always_inline]] inline void StreamCore::place_write(StreamWrite& write) noexcept {
-  if (writes_.empty()) {
-    flags_.writes_adjoin = !write.is_compound();
-  } else if (write.is_compound() || !write_at(*writes_.last()).ends_at(write.front().iov_base)) {
-    flags_.writes_adjoin = false;
-  }
-  write.set_stream(this);
-  writes_.push_back(write);
-}
-
-inline void StreamCore::append_write(StreamWrite& write) {
-  place_write(write);
-  if (separate_writes_) [[unlikely]]
-    flags_.writes_adjoin = false;
-  if (flags_.write_blocked) return;
-  core_->add_output(write.remaining());
-  schedule_flush();
-}
-
-// All of them are of one queue; the last one is looked at next anyway.
-[[gnu::always_inline]] inline bool StreamCore::is_writing_for_another(const QueueCore* queue) const noexcept {
-  return !writes_.empty() &&
-         (queue == nullptr || static_cast<const StreamWrite&>(*writes_.last()).queue() != queue);
-}
-
-inline bool StreamCore::may_begin_write(const QueueCore* queue) const noexcept {
-  return !flags_.has_any(refusals) && !is_writing_for_another(queue);
-}
-
-inline void StreamCore::start_write(StreamWrite& write) {
-  if (!may_begin_write(write.queue()) || (flags_.takes_general_way && is_claimed_by_another(write)))
-      [[unlikely]] {
-    refuse_write(write);
-  } else {
-    append_write(write);
-  }
-}
 
 }  // namespace tsock::detail

@@ -19,7 +19,7 @@
 #include "core/loop/receive_buffer.hpp"
 #include "core/loop/vector_cursor.hpp"
 #include "core/stream/pdu_access.hpp"
-#include "core/stream/stream_core.hpp"
+#include "core/stream/stream_base.hpp"
 #include "core/stream/stream_operation.hpp"
 
 namespace tsock::detail {
@@ -34,8 +34,8 @@ class ReadvState : public ResultState<ssize_t, StreamRead> {
   std::size_t feed(std::span<const std::byte> bytes) final;
   std::size_t space(std::span<iovec> out) final { return cursor_.ahead(out); }
   void advance(std::size_t bytes) final;
-  void give_back(StreamCore& stream) override;
-  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  void give_back(StreamReadSide& stream) override;
+  void at_end(int /*err*/, StreamReadSide& /*stream*/) override {}
   /// Not behind the end of a long one: what follows is long, too, as a rule, and would be copied.
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return transferred() < long_read; }
 
@@ -55,8 +55,8 @@ class ReadSomeState : public ResultState<ssize_t, StreamRead> {
   std::size_t feed(std::span<const std::byte> bytes) final;
   std::size_t space(std::span<iovec> out) final;
   void advance(std::size_t bytes) final;
-  void give_back(StreamCore& stream) override;
-  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  void give_back(StreamReadSide& stream) override;
+  void at_end(int /*err*/, StreamReadSide& /*stream*/) override {}
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return buffer_.size() < 4096; }
 
  private:
@@ -77,8 +77,8 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   std::size_t feed(std::span<const std::byte> bytes) final;
   std::size_t space(std::span<iovec> out) final;
   void advance(std::size_t bytes) final;
-  void give_back(StreamCore& stream) override;
-  void at_end(int err, StreamCore& stream) override;
+  void give_back(StreamReadSide& stream) override;
+  void at_end(int err, StreamReadSide& stream) override;
 
   /// Nothing of it was seen yet.
   void expect(PrefixFormat format) noexcept {
@@ -126,8 +126,8 @@ class DelimitedPduState : public ResultState<Pdu, StreamRead> {
   std::size_t feed(std::span<const std::byte> bytes) final;
   std::size_t space(std::span<iovec> out) final;
   void advance(std::size_t bytes) final;
-  void give_back(StreamCore& stream) override;
-  void at_end(int err, StreamCore& stream) override;
+  void give_back(StreamReadSide& stream) override;
+  void at_end(int err, StreamReadSide& stream) override;
 
  private:
   [[nodiscard]] std::size_t longest() const noexcept {
@@ -158,8 +158,8 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   std::size_t feed(std::span<const std::byte> bytes) final;
   std::size_t space(std::span<iovec> out) final { return cursor_.ahead(out); }
   void advance(std::size_t bytes) final;
-  void give_back(StreamCore& stream) override;
-  void at_end(int /*err*/, StreamCore& /*stream*/) override {}
+  void give_back(StreamReadSide& stream) override;
+  void at_end(int /*err*/, StreamReadSide& /*stream*/) override {}
 
  private:
   // Earlier vectors belong to the caller again, so an interrupted message is given back from a copy.

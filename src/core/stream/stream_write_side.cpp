@@ -1,4 +1,5 @@
-// The writing half of StreamCore.
+#include "core/stream/stream_write_side.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <tsock/socket_control.hpp>
@@ -6,8 +7,8 @@
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
 #include "core/stream/stream_extras.hpp"
-#include "core/stream/stream_write.hpp"
 #include "core/stream/write_gather.hpp"
+#include "core/stream/write_state.hpp"
 
 namespace tsock::detail {
 
@@ -18,7 +19,11 @@ constexpr unsigned calls_per_flush = 4;
 
 }  // namespace
 
-void StreamCore::refuse_write(StreamWrite& write) {
+bool StreamWriteSide::exceeds_message(std::size_t bytes) const noexcept {
+  return flags_.separate_writes && backend_ != nullptr && bytes > backend_->traits().message_size;
+}
+
+void StreamWriteSide::refuse_write(StreamWrite& write) {
   int err = EPIPE;
   if (is_disconnecting()) {
     err = ECONNABORTED;
@@ -35,7 +40,7 @@ void StreamCore::refuse_write(StreamWrite& write) {
 }
 
 // Not when an end of the sending side was asked for, which comes behind what was under way then.
-void StreamCore::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
+void StreamWriteSide::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
   if (flags_.is_shutting_down) return;
   while (!writes_.empty()) {
     StreamWrite& write = write_at(*writes_.last());
@@ -46,17 +51,17 @@ void StreamCore::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
   }
 }
 
-bool StreamCore::claim_writing() { return !std::exchange(extras().writing_claimed, true); }
+bool StreamWriteSide::claim_writing() { return !std::exchange(extras().writing_claimed, true); }
 
-void StreamCore::release_writing() noexcept { extras_->writing_claimed = false; }
+void StreamWriteSide::release_writing() noexcept { extras_->writing_claimed = false; }
 
-bool StreamCore::is_claimed() const noexcept { return extras_ != nullptr && extras_->writing_claimed; }
+bool StreamWriteSide::is_claimed() const noexcept { return extras_ != nullptr && extras_->writing_claimed; }
 
-bool StreamCore::is_claimed_by_another(const StreamOperation& operation) const noexcept {
-  return is_claimed() && !operation.has(StreamOperation::of_pump);
+bool StreamWriteSide::is_claimed_by_another(const StreamOperation& operation) const noexcept {
+  return is_claimed() && !operation.is_of_pump();
 }
 
-void StreamCore::drop_write(StreamWrite& write) noexcept {
+void StreamWriteSide::drop_write(StreamWrite& write) noexcept {
   remove_queued_bytes(write.remaining());
   if (write.queue() != nullptr && !write.is_started()) {
     write.unlink();
@@ -74,44 +79,7 @@ void StreamCore::drop_write(StreamWrite& write) noexcept {
   write.set_stream(nullptr);
 }
 
-// Nothing follows `flush()` as a rule, so that it needs no frame around it.
-void StreamCore::on_flush() {
-  flags_.flush_scheduled = false;
-  if (reads_in_next_turn_ || writes_in_next_turn_) [[unlikely]] {
-    flush_before_next_turn();
-    return;
-  }
-  flush();
-}
-
-[[gnu::noinline]] void StreamCore::flush_before_next_turn() {
-  flush();
-  if (flags_.flush_scheduled) {
-    on_next_turn();  // writes that go on for many turns hold up no reader
-  } else {
-    ask_for_next_turn();
-  }
-}
-
-// A resource is in one list: one that is scheduled to flush asks when it has flushed.
-void StreamCore::ask_for_next_turn() noexcept {
-  if (!flags_.flush_scheduled) core_->schedule_next_turn(*this);
-}
-
-// As if the events of the backend had come.
-void StreamCore::on_next_turn() {
-  const bool reads = reads_in_next_turn_;
-  const bool writes = writes_in_next_turn_;
-  reads_in_next_turn_ = writes_in_next_turn_ = false;
-  if (writes) on_writable();
-  if (reads) on_readable();
-}
-
-void StreamCore::flush() {
-  if (flags_.state != State::open || flags_.write_blocked) {
-    if (flags_.state == State::disconnecting) resume_disconnect();
-    return;
-  }
+void StreamWriteSide::flush_writes() {
   for (unsigned calls = 1; write_batch(); ++calls) {
     if (calls == calls_per_flush) {
       schedule_flush();
@@ -122,10 +90,10 @@ void StreamCore::flush() {
 
 // As many writes as fit into one call of the backend. Returns the one that brings descriptors, which go with
 // its first byte.
-StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
+StreamWrite* StreamWriteSide::gather_writes(WriteGather& gather) {
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
-    if (separate_writes_ && !gather.empty()) return nullptr;
+    if (flags_.separate_writes && !gather.empty()) return nullptr;
     if (!write.is_compound()) [[likely]] {
       if (!gather.add(write.front())) return nullptr;
       continue;
@@ -140,7 +108,7 @@ StreamWrite* StreamCore::gather_writes(WriteGather& gather) {
 }
 
 // One call of the backend with as many writes as fit. Returns whether there is more to do now.
-bool StreamCore::write_batch() {
+bool StreamWriteSide::write_batch() {
   std::size_t offered = 0;
   int err = 0;
   ssize_t result = 0;
@@ -154,7 +122,7 @@ bool StreamCore::write_batch() {
   return after_write(result, offered, err);
 }
 
-ssize_t StreamCore::write_gathered(std::size_t& offered, int& err) {
+ssize_t StreamWriteSide::write_gathered(std::size_t& offered, int& err) {
   WriteGather gather(*core_);
   const StreamWrite* const with_fds = gather_writes(gather);
   gather.finish();
@@ -167,7 +135,7 @@ ssize_t StreamCore::write_gathered(std::size_t& offered, int& err) {
 
 // What a call of the backend has come to. A short write is flushed like a full one: what was taken has not
 // left before the backend says so.
-bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
+bool StreamWriteSide::after_write(ssize_t result, std::size_t offered, int err) {
   if (result < 0) {
     write_failed(err);
     return false;
@@ -187,7 +155,7 @@ bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
     await_writable();
     return false;
   }
-  if (!writes_.empty() && write_at(*writes_.end()->prev).remaining() != 0) return true;
+  if (!writes_.empty() && write_at(*writes_.last()).remaining() != 0) return true;
   if (err != 0) {
     await_writable();
     return false;
@@ -196,7 +164,7 @@ bool StreamCore::after_write(ssize_t result, std::size_t offered, int err) {
   return false;
 }
 
-void StreamCore::await_writable() noexcept {
+void StreamWriteSide::await_writable() noexcept {
   flags_.write_blocked = true;
   if (backend_->want_writable() == Readiness::later) return;
   writes_in_next_turn_ = true;
@@ -204,7 +172,7 @@ void StreamCore::await_writable() noexcept {
 }
 
 // Of `try_writev()` or `try_flush()`.
-void StreamCore::write_failed(int err) {
+void StreamWriteSide::write_failed(int err) {
   if (err == EAGAIN) {
     if (!writes_.empty()) write_at(writes_.front()).set_tried();
     await_writable();
@@ -219,7 +187,7 @@ void StreamCore::write_failed(int err) {
 }
 
 // Bytes that were taken last and have not left.
-void StreamCore::discount_unsent(std::size_t bytes) noexcept {
+void StreamWriteSide::discount_unsent(std::size_t bytes) noexcept {
   for (ListNode* node = writes_.last(); node != writes_.end() && bytes != 0; node = node->prev) {
     StreamWrite& write = write_at(*node);
     const std::size_t step = std::min(bytes, write.transferred());
@@ -229,11 +197,7 @@ void StreamCore::discount_unsent(std::size_t bytes) noexcept {
   }
 }
 
-void StreamCore::on_shortage(int err) noexcept {
-  if (receiver_ != nullptr && reader()->is_unfinished() && reader()->can_take()) {
-    reader()->give_back(*this);
-    reader()->finish(err);
-  }
+void StreamWriteSide::fail_blocked_writes(int err) {
   if (!flags_.write_blocked) return;
   flags_.write_blocked = false;
   if (writes_.empty()) return;
@@ -242,7 +206,7 @@ void StreamCore::on_shortage(int err) noexcept {
 }
 
 // Bytes that the backend has taken but may not have passed on.
-void StreamCore::account_written(std::size_t bytes) {
+void StreamWriteSide::account_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
   for (ListNode* node = writes_.first(); node != writes_.end() && bytes != 0; node = node->next) {
     StreamWrite& write = write_at(*node);
@@ -253,7 +217,7 @@ void StreamCore::account_written(std::size_t bytes) {
 }
 
 // Bytes that have left, and with them all that was taken before.
-void StreamCore::finish_written(std::size_t bytes) {
+void StreamWriteSide::finish_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
   if (writes_.empty()) return;
   const bool traced = core_->is_traced();
@@ -279,18 +243,13 @@ void StreamCore::finish_written(std::size_t bytes) {
   if (queue != nullptr) queue->leave(count);
 }
 
-void StreamCore::latch_write(int err) noexcept {
-  const unsigned error = fitting(err);
-  if (flags_.write_error == 0) flags_.write_error = error & largest_error;
-  if (strict_ && read_error_ == 0) {
-    drain_reader();
-    // EPIPE would tell readers of an end that did not come.
-    if (read_error_ == 0) read_error_ = error == EPIPE ? ECONNRESET : error & largest_error;
-  }
+void StreamWriteSide::latch_write(int err) noexcept {
+  keep_write_error(err);
+  if (strict_) whole().share_write_error(err);
   break_monitor(err);
 }
 
-void StreamCore::fail_writes(int err) noexcept {
+void StreamWriteSide::fail_writes(int err) noexcept {
   while (!writes_.empty()) {
     StreamWrite& write = write_at(writes_.front());
     write.unlink();
@@ -302,13 +261,24 @@ void StreamCore::fail_writes(int err) noexcept {
   finish_control(StreamControlKind::drain, err);
 }
 
-void StreamCore::count_queued_bytes(std::size_t more, std::size_t less) noexcept {
+StreamExtras& StreamWriteSide::count_from_now() {
+  StreamExtras& extras = this->extras();
+  if (!std::exchange(extras.counts_queued_bytes, true)) extras.queued_bytes = sum_queued_bytes();
+  return extras;
+}
+
+void StreamWriteSide::forget_queued_bytes() noexcept {
+  if (extras_ != nullptr) extras_->queued_bytes = 0;
+}
+
+void StreamWriteSide::count_queued_bytes(std::size_t more, std::size_t less) noexcept {
+  if (!extras_->counts_queued_bytes) return;
   std::size_t& count = extras_->queued_bytes;
   count = count + more - std::min(less, count + more);
   if (extras_->watermarks != nullptr) extras_->watermarks->update(count);
 }
 
-std::size_t StreamCore::sum_queued_bytes() noexcept {
+std::size_t StreamWriteSide::sum_queued_bytes() noexcept {
   std::size_t bytes = 0;
   for (NodeList* list : {&writes_, &others_}) {
     for (ListNode* node = list->first(); node != list->end(); node = node->next)
@@ -317,30 +287,28 @@ std::size_t StreamCore::sum_queued_bytes() noexcept {
   return bytes;
 }
 
-std::size_t StreamCore::queued_bytes() noexcept {
+std::size_t StreamWriteSide::queued_bytes() noexcept {
   try {
-    return extras().queued_bytes;
+    return count_from_now().queued_bytes;
   } catch (const std::bad_alloc&) {
     return sum_queued_bytes();
   }
 }
 
-void StreamCore::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) {
+void StreamWriteSide::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) {
   // The old function goes last: what it captured may own the stream.
-  const std::unique_ptr<WatermarkWatch> old = std::exchange(extras().watermarks, std::move(watch));
-  has_watermarks_ = true;
+  const std::unique_ptr<WatermarkWatch> old = std::exchange(count_from_now().watermarks, std::move(watch));
+  flags_.has_watermarks = true;
   count_queued_bytes(0, 0);
 }
 
-bool StreamCore::exceeds_cap(std::size_t bytes) const noexcept {
-  if (!has_watermarks_) return false;
+bool StreamWriteSide::exceeds_cap(std::size_t bytes) const noexcept {
+  if (!flags_.has_watermarks) return false;
   const std::size_t cap = extras_->watermarks->cap();
   return bytes > cap - std::min(extras_->queued_bytes, cap);
 }
 
-// Writes that were taken as a whole are over before more is given to the backend: an error of what follows is
-// not theirs.
-bool StreamCore::finish_taken() {
+bool StreamWriteSide::finish_taken() {
   if (writes_.empty() || write_at(writes_.front()).remaining() != 0) return true;
   const int err = backend_->try_flush();
   if (err == 0) {
@@ -352,13 +320,51 @@ bool StreamCore::finish_taken() {
   return true;
 }
 
-void StreamCore::on_writable() noexcept {
-  flags_.write_blocked = false;
-  if (flags_.state == State::disconnecting) {
-    schedule_flush();  // a disconnect reads, which must not happen inside a read of the other end of a pair
-  } else if (flags_.state == State::open && finish_taken()) {
-    flush();
+// ---- the end of sending ----
+
+void StreamWriteSide::start_shutdown(StreamControl& control) {
+  const bool drains = control.kind() == StreamControlKind::drain;
+  int err = 0;
+  if (is_disconnecting()) {
+    err = ECONNABORTED;
+  } else if (flags_.state == State::closed) {
+    err = ENOTCONN;
+  } else if (is_claimed_by_another(control)) {
+    err = EBUSY;
+  } else if (!drains && (flags_.shut_down || find_control(control.kind()) != nullptr)) {
+    err = EALREADY;
+  } else if (flags_.write_error != 0) {
+    err = flags_.write_error;
   }
+  // One pump may have told the end, and another one goes on where it was interrupted.
+  const bool is_done = err == EALREADY && flags_.shut_down && control.is_of_pump();
+  if (err != 0) {
+    control.set_stream(nullptr);
+    control.finish(is_done ? 0 : err);
+    return;
+  }
+  add_control(control);
+  flags_.is_shutting_down = true;
+  if (!flags_.write_blocked) schedule_flush();
+}
+
+void StreamWriteSide::writes_are_out() {
+  if (StreamControl* const control = find_control(StreamControlKind::shutdown_write); control != nullptr) {
+    const int err = backend_->try_shutdown_write();
+    if (err == EAGAIN) {
+      await_writable();
+      return;
+    }
+    remove_control(*control);
+    if (err == 0) {
+      flags_.shut_down = true;
+    } else if (err != ENOTSUP) {
+      latch_write(err);
+    }
+    if (err != 0) explain(*control);
+    control->finish(err);
+  }
+  finish_control(StreamControlKind::drain, 0);
 }
 
 }  // namespace tsock::detail

@@ -1,4 +1,4 @@
-#include "core/stream/stream_write.hpp"
+#include "core/stream/write_state.hpp"
 
 #include <cerrno>
 #include <new>

@@ -1,4 +1,4 @@
-#include "core/stream/stream_reads.hpp"
+#include "core/stream/read_states.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -29,7 +29,7 @@ void ReadvState::advance(std::size_t bytes) {
   check_done();
 }
 
-void ReadvState::give_back(StreamCore& stream) {
+void ReadvState::give_back(StreamReadSide& stream) {
   cursor_.for_each_behind_backwards([&stream](std::span<const std::byte> part) { stream.unread(part); });
 }
 
@@ -52,7 +52,7 @@ void ReadSomeState::advance(std::size_t bytes) {
   finish_with(static_cast<ssize_t>(bytes));
 }
 
-void ReadSomeState::give_back(StreamCore& stream) { stream.unread(buffer_.first(transferred())); }
+void ReadSomeState::give_back(StreamReadSide& stream) { stream.unread(buffer_.first(transferred())); }
 
 // ---- length-prefixed messages ----
 
@@ -168,14 +168,14 @@ void PrefixedPduState::advance(std::size_t bytes) {
   }
 }
 
-void PrefixedPduState::give_back(StreamCore& stream) {
+void PrefixedPduState::give_back(StreamReadSide& stream) {
   if (has(given_back)) return;
   mark(given_back);
   stream.unread({size() == 0 ? header() : PduAccess::data(value_), transferred()});
   PduAccess::reset(value_);
 }
 
-void PrefixedPduState::at_end(int /*err*/, StreamCore& stream) { give_back(stream); }
+void PrefixedPduState::at_end(int /*err*/, StreamReadSide& stream) { give_back(stream); }
 
 // ---- delimited messages ----
 
@@ -256,14 +256,14 @@ std::size_t DelimitedPduState::space(std::span<iovec> out) {
 // A byte that there is no memory or no room for goes back with the others.
 void DelimitedPduState::advance(std::size_t bytes) { has_next_ = feed({&next_, bytes}) != bytes; }
 
-void DelimitedPduState::give_back(StreamCore& stream) {
+void DelimitedPduState::give_back(StreamReadSide& stream) {
   if (std::exchange(has_next_, false)) stream.unread({&next_, 1});
   if (got_ != 0) stream.unread({PduAccess::data(value_), got_});
   PduAccess::reset(value_);
   got_ = 0;
 }
 
-void DelimitedPduState::at_end(int /*err*/, StreamCore& stream) { give_back(stream); }
+void DelimitedPduState::at_end(int /*err*/, StreamReadSide& stream) { give_back(stream); }
 
 // ---- messages by next-vector function ----
 
@@ -371,7 +371,7 @@ void NextVectorState::free_history() noexcept {
   history_size_ = history_capacity_ = 0;
 }
 
-void NextVectorState::give_back(StreamCore& stream) {
+void NextVectorState::give_back(StreamReadSide& stream) {
   if (history_lost_) {
     stream.poison_reads();
     return;

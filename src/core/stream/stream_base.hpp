@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <tsock/stream_backend.hpp>
+
+#include "core/loop/loop_core.hpp"
+#include "core/stream/stream_flags.hpp"
+#include "core/stream/stream_operation.hpp"
+
+namespace tsock::detail {
+
+class StreamControl;
+class StreamCore;
+enum class StreamControlKind : std::uint8_t;
+struct StreamExtras;
+
+/// What both directions of a stream stand on: the loop, the backend, the state, and the list of requests that
+/// are neither the reader nor a started write.
+///
+/// A stream is one object of four classes, each of which owns a part of it:
+///
+///     StreamBase <- StreamReadSide <- StreamWriteSide <- StreamCore
+///
+/// They derive from one another only to share the object: each of them puts its small members behind those of
+/// its base, where there would be padding, and all are at known distances from one pointer. What one
+/// direction does to the other is in StreamCore, and so is everything that concerns both.
+class StreamBase : public LoopResource, public StreamEvents {
+ public:
+  [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
+  [[nodiscard]] StreamBackend* backend() const noexcept { return backend_.get(); }
+  [[nodiscard]] bool is_open() const noexcept { return flags_.state == State::open; }
+  /// From the call on until the completion is delivered.
+  [[nodiscard]] bool is_disconnecting() const noexcept {
+    return flags_.state == State::disconnecting || flags_.state == State::disconnected;
+  }
+  /// Puts the operation, which knows this stream, among those that wait in a queue.
+  void add_waiting(StreamOperation& operation) noexcept { others_.push_back(operation); }
+
+ protected:
+  using State = StreamFlags::State;
+
+  StreamBase(LoopCore& core, std::unique_ptr<StreamBackend> backend) noexcept;
+  ~StreamBase();
+
+  /// For the few steps of one direction that concern the other one.
+  [[nodiscard]] inline StreamCore& whole() noexcept;
+  /// An error as the latches keep it: errno values are small, and what else a backend gives becomes EIO.
+  [[nodiscard]] static std::uint16_t fitting(int err) noexcept;
+  /// What a layer has to say about its failure goes with each request that it ends.
+  void explain(RequestState& state) const noexcept;
+  /// Made at the first call.
+  StreamExtras& extras();
+
+  // Controls: requests on the whole stream.
+  void add_control(StreamControl& control) noexcept;
+  void remove_control(StreamControl& control) noexcept;
+  [[nodiscard]] StreamControl* find_control(StreamControlKind kind) noexcept;
+  /// Ends the control of that kind, if there is one.
+  void finish_control(StreamControlKind kind, int err) noexcept;
+  void break_monitor(int err) noexcept;
+  /// Whether requests wait in queues.
+  [[nodiscard]] bool has_waiting() const noexcept;
+
+  // What the loop is asked for.
+  void schedule_flush() noexcept {
+    if (!flags_.flush_scheduled) core_->schedule_flush(*this);
+    flags_.flush_scheduled = true;
+  }
+  void cancel_flush() noexcept;
+  void ask_for_next_turn() noexcept;
+
+  // Small: many streams are idle.
+  LoopCore* core_;
+  std::unique_ptr<StreamBackend> backend_;
+  std::unique_ptr<StreamExtras> extras_;
+  NodeList others_;  // controls, and behind them what waits in queues
+  StreamFlags flags_;
+  bool fail_on_first_error_ : 1 = false;
+  bool strict_ : 1 = false;
+  bool short_is_final_ : 1 = false;
+  bool reads_in_next_turn_ : 1 = false;
+  bool writes_in_next_turn_ : 1 = false;
+  bool released_ : 1 = false;  // the front is gone; only a disconnect that is not delivered knows this object
+};
+
+inline void StreamOperation::set_stream(StreamBase* stream) noexcept { set_resource(stream); }
+
+}  // namespace tsock::detail

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "core/loop/node_list.hpp"
+
+namespace tsock::detail {
+
+/// An object that uses a stream across several requests and must be told when the stream is destroyed.
+class StreamFollower : public ListNode {
+ public:
+  StreamFollower() noexcept = default;
+  StreamFollower(const StreamFollower&) = delete;
+  StreamFollower& operator=(const StreamFollower&) = delete;
+  /// The Stream is destroyed. Must not run code of the user.
+  virtual void stream_gone() noexcept = 0;
+  /// The stream is passed to its disconnect: the follower must stop using it at once. Must not run code of
+  /// the user.
+  virtual void stream_given_away() noexcept = 0;
+
+ protected:
+  ~StreamFollower() {
+    if (is_linked()) unlink();
+  }
+};
+
+}  // namespace tsock::detail
