@@ -81,6 +81,7 @@ void ask_for(const CertificateCase& shown, unsigned long flags, X509_VERIFY_PARA
   X509_VERIFY_PARAM_set_hostflags(param,
                                   X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   const std::string name = without_final_dot(shown.expected_name);
+  if (name.empty()) return;
   const openssl::OctetObject address(a2i_IPADDRESS(name.c_str()));
   ERR_clear_error();
   if (address) {
@@ -94,13 +95,14 @@ void ask_for(const CertificateCase& shown, unsigned long flags, X509_VERIFY_PARA
 /// for half a wildcard. Without X509_V_FLAG_X509_STRICT, as browsers and GnuTLS do: it refuses private
 /// authorities by the thousand that lack a key identifier or a key usage, and whom it refuses beyond that
 /// nobody could abuse.
-Verdict verify(const CertificateCase& shown, int security_level, unsigned long flags = 0) {
+Verdict verify(const CertificateCase& shown, int security_level, unsigned long flags = 0,
+               const char* purpose = "ssl_server") {
   const Store store = store_of(shown);
   const openssl::CertificateStack chain = certificates_of(shown.chain);
   const StoreContext context(check(X509_STORE_CTX_new(), "X509_STORE_CTX_new"));
   check(X509_STORE_CTX_init(context.get(), store.get(), sk_X509_value(chain.get(), 0), chain.get()),
         "X509_STORE_CTX_init");
-  check(X509_STORE_CTX_set_default(context.get(), "ssl_server"), "X509_STORE_CTX_set_default");
+  check(X509_STORE_CTX_set_default(context.get(), purpose), "X509_STORE_CTX_set_default");
   X509_VERIFY_PARAM* const param = X509_STORE_CTX_get0_param(context.get());
   X509_VERIFY_PARAM_set_auth_level(param, security_level);
   ask_for(shown, flags, param);
@@ -229,6 +231,22 @@ BOOST_DATA_TEST_CASE(accepted_certificate_lets_a_handshake_end, data::make(accep
     const long result = verified_in_handshake(shown, 2, version);
     BOOST_TEST(result == X509_V_OK, accepted.name << ": " << X509_verify_cert_error_string(result));
   }
+}
+
+BOOST_DATA_TEST_CASE(refused_client_certificate_has_its_reason, data::make(refused_client_certificates()),
+                     refused) {
+  const CertificateCase shown = refused.make();
+  for (int level = 0; level <= 2; ++level) {
+    const Verdict verdict = verify(shown, level, 0, "ssl_client");
+    BOOST_TEST(verdict.error == refused.error, refused.name << ": " << verdict);
+    BOOST_TEST(verdict.depth == refused.depth, refused.name << ": " << verdict);
+  }
+}
+
+BOOST_DATA_TEST_CASE(accepted_client_certificate_is_accepted_strictly_too,
+                     data::make(accepted_client_certificates()), accepted) {
+  const Verdict verdict = verify(accepted.make(), 2, X509_V_FLAG_X509_STRICT, "ssl_client");
+  BOOST_TEST(verdict.error == X509_V_OK, accepted.name << ": " << verdict);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

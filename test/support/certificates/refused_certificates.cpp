@@ -55,6 +55,15 @@ CertificateCase server_that(void (*change)(CertificateProfile&)) {
   return hierarchy.make().shown();
 }
 
+CertificateCase client_that(void (*change)(CertificateProfile&)) {
+  Hierarchy hierarchy;
+  hierarchy.server_profile = client_profile("client");
+  change(hierarchy.server_profile);
+  CertificateCase shown = hierarchy.make().shown();
+  shown.expected_name = {};
+  return shown;
+}
+
 CertificateCase intermediate_that(void (*change)(CertificateProfile&)) {
   Hierarchy hierarchy;
   change(hierarchy.intermediate_profile);
@@ -581,6 +590,65 @@ constexpr auto accepted_cases = std::to_array<AcceptedCertificate>({
      [] { return server_that([](CertificateProfile& server) { server.signature_hash = "SHA384"; }); }},
 });
 
+// ---- clients
+// -----------------------------------------------------------------------------------------------
+
+constexpr auto refused_client_cases = std::to_array<RefusedCertificate>({
+    {"expired client", X509_V_ERR_CERT_HAS_EXPIRED, 0, 0,
+     [] {
+       return client_that([](CertificateProfile& client) {
+         client.not_before = -2 * day;
+         client.not_after = -1min;
+       });
+     }},
+    {"client not yet valid", X509_V_ERR_CERT_NOT_YET_VALID, 0, 0,
+     [] { return client_that([](CertificateProfile& client) { client.not_before = 1h; }); }},
+    {"self-signed client", X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, 0, 0,
+     [] {
+       const Certificate client = Certificate::self_signed(client_profile("client"));
+       const Certificate root = Certificate::self_signed(authority_profile("Root"));
+       return CertificateCase{
+           .chain = client.pem(), .key = client.key_pem(), .trusted = root.pem(), .expected_name = {}};
+     }},
+    {"client of an unknown authority", X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 1, 0,
+     [] {
+       CertificateCase shown = client_that([](CertificateProfile&) {});
+       shown.trusted = Certificate::self_signed(authority_profile("Another root")).pem();
+       return shown;
+     }},
+    {"client with the certificate of a server", X509_V_ERR_INVALID_PURPOSE, 0, 0,
+     [] {
+       return client_that([](CertificateProfile& client) { client.extended_key_usage = "serverAuth"; });
+     }},
+    {"client with a key that may not sign for TLS", X509_V_ERR_INVALID_PURPOSE, 0, 0,
+     [] {
+       return client_that([](CertificateProfile& client) { client.key_usage = "critical,nonRepudiation"; });
+     }},
+    {"client with a broken signature", X509_V_ERR_CERT_SIGNATURE_FAILURE, 0, 0,
+     [] { return client_that([](CertificateProfile& client) { client.is_signature_broken = true; }); }},
+    {"revoked client", X509_V_ERR_CERT_REVOKED, 0, 0,
+     [] {
+       Hierarchy hierarchy;
+       hierarchy.server_profile = client_profile("client");
+       const auto made = hierarchy.make();
+       CertificateCase shown =
+           made.shown_with(made.intermediate.crl({.serials = {made.server.serial()}}) + made.root.crl());
+       shown.expected_name = {};
+       return shown;
+     }},
+});
+
+constexpr auto accepted_client_cases = std::to_array<AcceptedCertificate>({
+    {"client", [] { return client_that([](CertificateProfile&) {}); }},
+    {"client and server",
+     [] {
+       return client_that(
+           [](CertificateProfile& client) { client.extended_key_usage = "serverAuth,clientAuth"; });
+     }},
+    {"client with a certificate for any purpose",
+     [] { return client_that([](CertificateProfile& client) { client.extended_key_usage = ""; }); }},
+});
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const RefusedCertificate& refused) { return out << refused.name; }
@@ -596,6 +664,13 @@ std::vector<RefusedCertificate> strictly_refused_certificates() {
 }
 std::vector<AcceptedCertificate> accepted_certificates() {
   return {accepted_cases.begin(), accepted_cases.end()};
+}
+
+std::vector<RefusedCertificate> refused_client_certificates() {
+  return {refused_client_cases.begin(), refused_client_cases.end()};
+}
+std::vector<AcceptedCertificate> accepted_client_certificates() {
+  return {accepted_client_cases.begin(), accepted_client_cases.end()};
 }
 
 }  // namespace tsock::test

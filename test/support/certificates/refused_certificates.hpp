@@ -47,4 +47,9 @@ std::ostream& operator<<(std::ostream& out, const AcceptedCertificate& accepted)
 [[nodiscard]] std::vector<RefusedCertificate> strictly_refused_certificates();
 [[nodiscard]] std::vector<AcceptedCertificate> accepted_certificates();
 
+/// The same the other way round: what a client shows, and a server that asks for it has to refuse or to
+/// accept. No name is expected of a client.
+[[nodiscard]] std::vector<RefusedCertificate> refused_client_certificates();
+[[nodiscard]] std::vector<AcceptedCertificate> accepted_client_certificates();
+
 }  // namespace tsock::test
