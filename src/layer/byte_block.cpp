@@ -1,9 +1,8 @@
-#include "layer/byte_block.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <new>
+#include <tsock/layer/byte_block.hpp>
 
 namespace tsock::layer {
 

@@ -3,8 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
-
-#include "layer/byte_block.hpp"
+#include <tsock/layer/byte_block.hpp>
 
 namespace tsock::layer {
 

@@ -1,8 +1,7 @@
-#include "layer/layer_over.hpp"
-
 #include <cerrno>
 #include <new>
 #include <ostream>
+#include <tsock/layer/layer_over.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/operation.hpp>
 #include <utility>
@@ -124,6 +123,13 @@ Request<Stream> layer_over(Stream below, std::unique_ptr<Engine> engine, const c
   const detail::ParentScope scope(*state);
   if (state->is_unfinished()) state->start(std::move(below), std::move(engine));
   return request;
+}
+
+const Engine* engine_of(const Stream& stream) noexcept {
+  StreamCore* const source = StreamAccess::core(stream);
+  if (source == nullptr || !source->is_open()) return nullptr;
+  const auto* const layer = dynamic_cast<const LayerStream*>(source->backend());
+  return layer != nullptr ? &layer->engine() : nullptr;
 }
 
 }  // namespace tsock::layer

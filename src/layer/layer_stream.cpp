@@ -291,7 +291,7 @@ void LayerStream::advance_handshake() noexcept {
     }
     if (step.input == 0) {
       // Done, but not before the last flight has left.
-      if (pushed == 0) end_handshake(0);
+      if (pushed == 0 || step.output_may_wait) end_handshake(0);
       return;
     }
     int err = 0;

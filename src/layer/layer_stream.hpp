@@ -7,11 +7,10 @@
 #include <memory_resource>
 #include <span>
 #include <string_view>
+#include <tsock/layer/byte_block.hpp>
+#include <tsock/layer/engine.hpp>
+#include <tsock/layer/layer_options.hpp>
 #include <tsock/stream_backend.hpp>
-
-#include "layer/byte_block.hpp"
-#include "layer/engine.hpp"
-#include "layer/layer_options.hpp"
 
 namespace tsock::layer {
 

@@ -6,10 +6,10 @@
 #include <memory>
 #include <memory_resource>
 #include <string_view>
+#include <tsock/layer/engine.hpp>
 #include <utility>
 
 #include "layer/codec.hpp"
-#include "layer/engine.hpp"
 
 namespace tsock::layer {
 

@@ -4,8 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-
-#include "layer/engine.hpp"
+#include <tsock/layer/engine.hpp>
 
 namespace tsock::test {
 

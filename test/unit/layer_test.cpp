@@ -9,11 +9,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tsock/layer/layer_over.hpp>
 #include <tsock/tsock.hpp>
 #include <utility>
 #include <vector>
 
-#include "layer/layer_over.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/toy_engine.hpp"
 

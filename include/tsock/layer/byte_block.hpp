@@ -3,12 +3,13 @@
 #include <cstddef>
 #include <memory_resource>
 #include <span>
+#include <tsock/export.hpp>
 #include <utility>
 
 namespace tsock::layer {
 
 /// Bytes in one piece: appended at the end, consumed from the front. An empty block owns no memory.
-class ByteBlock {
+class TSOCK_EXPORT ByteBlock {
  public:
   /// \param memory outlives the block
   explicit ByteBlock(std::pmr::memory_resource& memory) noexcept : memory_(&memory) {}

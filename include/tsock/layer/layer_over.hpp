@@ -2,11 +2,11 @@
 
 #include <memory>
 #include <tsock/call_site.hpp>
+#include <tsock/export.hpp>
+#include <tsock/layer/engine.hpp>
+#include <tsock/layer/layer_options.hpp>
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
-
-#include "layer/engine.hpp"
-#include "layer/layer_options.hpp"
 
 namespace tsock::layer {
 
@@ -22,8 +22,12 @@ namespace tsock::layer {
 ///  - what ended its reads or writes before
 ///  - ENOMEM
 ///  - what the engine says, with `Request::reason()`
-[[nodiscard]] Request<Stream> layer_over(Stream below, std::unique_ptr<Engine> engine, const char* name,
-                                         const LayerOptions& options = {},
-                                         CallSite site = CallSite::current());
+[[nodiscard]] TSOCK_EXPORT Request<Stream> layer_over(Stream below, std::unique_ptr<Engine> engine,
+                                                      const char* name, const LayerOptions& options = {},
+                                                      CallSite site = CallSite::current());
+
+/// The engine of the topmost layer of a stream; null where there is none, or the stream is closed. Valid
+/// until the stream is closed or destroyed.
+[[nodiscard]] TSOCK_EXPORT const Engine* engine_of(const Stream& stream) noexcept;
 
 }  // namespace tsock::layer

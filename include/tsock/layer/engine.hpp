@@ -5,18 +5,11 @@
 #include <span>
 #include <string_view>
 #include <tsock/buffer.hpp>
-
-#include "layer/byte_block.hpp"
+#include <tsock/export.hpp>
+#include <tsock/layer/byte_block.hpp>
+#include <tsock/layer/step.hpp>
 
 namespace tsock::layer {
-
-/// What one call of an Engine has come to.
-struct Step {
-  /// Not 0: this direction is over. EPIPE: the peer ended it in order.
-  int err = 0;
-  /// Not 0: the engine goes on when so many bytes lie in its input, in one piece.
-  std::size_t input = 0;
-};
 
 /// A transformation of a stream without I/O, such as TLS: bytes in, bytes out. It knows no stream and no
 /// loop, calls nobody back, and keeps no pointer into what it is given. `LayerStream` drives it; a test needs
@@ -26,7 +19,7 @@ struct Step {
 /// meant for the peer is appended to `out`, also by calls that are about the other direction (answers,
 /// alerts). With `at_end` no more input comes: the engine then asks for none, but says how the stream ended
 /// (EPIPE, or EPROTO for a stream that was cut). No function throws; ENOMEM ends the direction that met it.
-class Engine {
+class TSOCK_EXPORT Engine {
  public:
   Engine() = default;
   Engine(const Engine&) = delete;
