@@ -1,0 +1,154 @@
+#include "layer/layer_listener.hpp"
+
+#include <cerrno>
+#include <new>
+#include <string>
+#include <tsock/error.hpp>
+#include <tsock/loop.hpp>
+#include <utility>
+#include <vector>
+
+#include "core/loop/loop_core.hpp"
+#include "core/stream/stream_access.hpp"
+#include "core/stream/stream_core.hpp"
+
+namespace tsock::layer {
+
+namespace {
+
+constexpr std::chrono::seconds log_distance(1);
+
+}  // namespace
+
+LayerListener::LayerListener(Listener below, std::function<Request<Stream>(Stream)> handshake,
+                             ListenOptions options)
+    : below_(std::move(below)),
+      start_(std::move(handshake)),
+      options_(std::move(options)),
+      on_failure_(std::make_shared<const std::function<void(const Address&, int, std::string_view)>>(
+          std::move(options_.on_failure))) {}
+
+int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
+  int err = EAGAIN;
+  while (err != 0 && !finished_.empty()) {
+    const Stream finished = std::move(finished_.front());
+    finished_.pop_front();
+    std::vector<std::byte> unread;
+    stream = StreamAccess::core(finished)->take_backend(unread, err);
+  }
+  if (err == EAGAIN && error_ != 0) return std::exchange(error_, 0);
+  take_more();
+  return err;
+}
+
+Readiness LayerListener::want_acceptable() noexcept {
+  if (!finished_.empty() || error_ != 0) return Readiness::now;
+  take_more();
+  return Readiness::later;
+}
+
+void LayerListener::take_more() noexcept {
+  if (accepting_ || error_ != 0 || handshakes_.size() + finished_.size() >= options_.most_handshakes) return;
+  try {
+    accepting_ = below_.accept();
+    accepting_.set_callback([this](Request<Stream>& accepted) { on_connection(accepted); });
+  } catch (const std::bad_alloc&) {
+    accepting_ = {};
+    error_ = ENOMEM;
+  }
+}
+
+void LayerListener::on_connection(Request<Stream>& accepted) {
+  int err = 0;
+  Stream stream = accepted.recv(err);
+  accepting_ = {};
+  if (err != 0) {
+    error_ = err;
+    events_->on_acceptable();
+    return;
+  }
+  Address peer;
+  try {
+    peer = stream.remote_address();
+  } catch (const std::bad_alloc&) {
+    // It goes without a name.
+  }
+  err = begin_handshake(std::move(stream));
+  take_more();
+  if (error_ != 0) events_->on_acceptable();
+  if (err != 0) report(peer, err, {});
+}
+
+int LayerListener::begin_handshake(Stream stream) noexcept {
+  try {
+    handshakes_.push_back({.peer = stream.remote_address(), .request = {}});
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+  const auto place = std::prev(handshakes_.end());
+  try {
+    place->request = start_(std::move(stream));
+    place->request.set_timeout(options_.handshake_time);
+    place->request.set_callback([this, place](Request<Stream>&) { on_handshake(place); });
+    return 0;
+  } catch (const std::bad_alloc&) {
+    handshakes_.erase(place);
+    return ENOMEM;
+  } catch (...) {
+    handshakes_.erase(place);
+    return ECONNABORTED;
+  }
+}
+
+void LayerListener::on_handshake(Handshakes::iterator handshake) {
+  int err = 0;
+  Handshakes ended;
+  ended.splice(ended.begin(), handshakes_, handshake);
+  Stream stream = ended.front().request.recv(err);
+  if (err == 0) {
+    try {
+      finished_.push_back(std::move(stream));
+    } catch (const std::bad_alloc&) {
+      err = ENOMEM;
+    }
+  }
+  take_more();
+  if (!finished_.empty() || error_ != 0) events_->on_acceptable();
+  if (err != 0) report(ended.front().peer, err, ended.front().request.reason());
+}
+
+// The last that is done, as the function may destroy the listener.
+void LayerListener::report(const Address& peer, int err, std::string_view reason) {
+  const auto on_failure = on_failure_;
+  if (*on_failure) {
+    (*on_failure)(peer, err, reason);
+  } else {
+    log_failure(peer, err, reason);
+  }
+}
+
+void LayerListener::log_failure(const Address& peer, int err, std::string_view reason) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_log_) return;
+  next_log_ = now + log_distance;
+  try {
+    std::string text = "listener on " + local_address().string() + ": handshake of " + peer.string() +
+                       " failed: " + error_text(err);
+    if (!reason.empty()) text.append(", ").append(reason);
+    below_.loop().core().log_warning(text.c_str());
+  } catch (const std::bad_alloc&) {
+    // It goes on without a word.
+  }
+}
+
+Listener listen_over(Listener below, std::function<Request<Stream>(Stream)> handshake,
+                     ListenOptions options) {
+  if (!below) return {};
+  Loop& loop = below.loop();
+  const StreamOptions stream = options.stream;
+  std::unique_ptr<ListenerBackend> backend =
+      std::make_unique<LayerListener>(std::move(below), std::move(handshake), std::move(options));
+  return {loop, std::move(backend), stream};
+}
+
+}  // namespace tsock::layer

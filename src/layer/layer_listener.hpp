@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string_view>
+#include <tsock/address.hpp>
+#include <tsock/layer/listen_over.hpp>
+#include <tsock/listener.hpp>
+#include <tsock/listener_backend.hpp>
+#include <tsock/request.hpp>
+#include <tsock/stream.hpp>
+
+namespace tsock::layer {
+
+/// A listener on a listener: the backend whose connections are those of the listener below, once their
+/// handshake has succeeded.
+class LayerListener final : public ListenerBackend {
+ public:
+  LayerListener(Listener below, std::function<Request<Stream>(Stream)> handshake, ListenOptions options);
+
+  void attach(ListenerEvents& events) noexcept override { events_ = &events; }
+  int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override;
+  [[nodiscard]] Readiness want_acceptable() noexcept override;
+  [[nodiscard]] Address local_address() const noexcept override { return below_.local_address(); }
+  [[nodiscard]] NativeSocket native_handle() const noexcept override { return below_.native_handle(); }
+
+ private:
+  struct Handshake {
+    Address peer;
+    Request<Stream> request;
+  };
+  using Handshakes = std::list<Handshake>;
+
+  void take_more() noexcept;
+  void on_connection(Request<Stream>& accepted);
+  int begin_handshake(Stream stream) noexcept;
+  void on_handshake(Handshakes::iterator handshake);
+  void report(const Address& peer, int err, std::string_view reason);
+  void log_failure(const Address& peer, int err, std::string_view reason);
+
+  Listener below_;
+  std::function<Request<Stream>(Stream)> start_;
+  ListenOptions options_;
+  std::shared_ptr<const std::function<void(const Address&, int, std::string_view)>> on_failure_;
+  ListenerEvents* events_ = nullptr;
+  Request<Stream> accepting_;
+  Handshakes handshakes_;
+  std::deque<Stream> finished_;
+  int error_ = 0;                                   // of the listener below, to be told once
+  std::chrono::steady_clock::time_point next_log_;  // not before
+};
+
+}  // namespace tsock::layer
