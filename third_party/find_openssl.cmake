@@ -1,4 +1,4 @@
-# Defines tsock_third_party::openssl if OpenSSL 3 is installed.
+# Defines tsock_third_party::openssl if OpenSSL is installed. Also part of the installed package.
 set(TSOCK_OPENSSL_MINIMUM 3.0)
 if(NOT TARGET tsock_third_party::openssl)
   find_package(OpenSSL ${TSOCK_OPENSSL_MINIMUM} QUIET GLOBAL)

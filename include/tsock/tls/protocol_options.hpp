@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <tsock/tls/version.hpp>
+#include <vector>
+
+namespace tsock::tls {
+
+/// What is the same on both sides.
+struct ProtocolOptions {
+  Version lowest = Version::tls1_2;
+  Version highest = Version::tls1_3;
+  std::string ciphers = {};        ///< of TLS 1.2, in OpenSSL's words (ciphers(1)); empty: its default
+  std::string cipher_suites = {};  ///< of TLS 1.3, separated by colons; empty: OpenSSL's default
+  std::string groups = {};         ///< of the key exchange, separated by colons; empty: OpenSSL's default
+  /// OpenSSL's measure of what is too weak: at 2 keys of less than 112 bits of security, such as RSA with
+  /// 1024 bits, and SHA-1 signatures are refused (SSL_CTX_set_security_level(3)).
+  int security_level = 2;
+  std::vector<std::string> alpn = {};  ///< protocols to offer or to choose from, the best one first
+  /// Takes a connection that ends without close_notify for one that ended in order. For peers that close so,
+  /// and protocols whose messages tell their length: anybody on the way can cut the stream unnoticed.
+  bool allow_missing_close_notify = false;
+  /// Gets the lines of a key log, with which Wireshark decrypts a capture. They are secrets. Called from the
+  /// threads that run handshakes; what it throws is lost.
+  std::function<void(std::string_view line)> key_log = {};
+};
+
+}  // namespace tsock::tls

@@ -1,0 +1,462 @@
+#include "tls/openssl_engine.hpp"
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "tls/peer_name.hpp"
+
+namespace tsock::tls {
+
+using layer::ByteBlock;
+using layer::Step;
+
+namespace {
+
+constexpr std::size_t largest_record = SSL3_RT_MAX_PLAIN_LENGTH;
+constexpr std::size_t record_overhead = 64;
+// Vectors below it are copied together into one record.
+constexpr std::size_t small_vector = 4096;
+// Key updates, tickets and empty records of a peer that sends no data: above it is an attack on the
+// processor.
+constexpr std::uint32_t most_quiet_input = 64U * 1024U;
+
+}  // namespace
+
+/// Shows the blocks of a call to the BIO, and starts with an empty error queue.
+class OpenSslEngine::CallScope {
+ public:
+  CallScope(OpenSslEngine& engine, ByteBlock* in, bool at_end, ByteBlock* out) noexcept
+      : transfer_(engine.transfer_) {
+    transfer_ = {.in = in, .out = out, .at_end = at_end};
+    ERR_clear_error();
+  }
+  CallScope(const CallScope&) = delete;
+  CallScope& operator=(const CallScope&) = delete;
+  ~CallScope() { transfer_ = {}; }
+
+ private:
+  BlockTransfer& transfer_;
+};
+
+OpenSslEngine::OpenSslEngine(std::shared_ptr<const ContextState> context) noexcept
+    : context_(std::move(context)) {}
+
+OpenSslEngine::~OpenSslEngine() {
+  if (details_ != nullptr) OPENSSL_cleanse(details_->early.data(), details_->early.size());
+  // Without this OpenSSL forgets the session of a stream that had no goodbye, which TLS 1.1 has stopped
+  // asking for (RFC 4346 section 7.2.1).
+  if (ssl_ != nullptr && is_done_ && read_error_ != EPROTO)
+    SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
+OpenSslEngine& OpenSslEngine::of(const SSL* ssl) noexcept {
+  return *static_cast<OpenSslEngine*>(SSL_get_app_data(ssl));
+}
+
+// ---- before the handshake ----
+
+int OpenSslEngine::make_ssl() noexcept {
+  ERR_clear_error();
+  ssl_.reset(SSL_new(context_->context()));
+  OpenSslPointer<BIO> bio = make_block_bio(transfer_);
+  if (ssl_ == nullptr || bio == nullptr || SSL_set_app_data(ssl_.get(), this) != 1) return ENOMEM;
+  BIO* const both = bio.release();
+  SSL_set_bio(ssl_.get(), both, both);
+  return 0;
+}
+
+int OpenSslEngine::prepare_server() noexcept {
+  if (const int err = make_ssl(); err != 0) return err;
+  SSL_set_accept_state(ssl_.get());
+  if (context_->takes_early_data()) early_reading_ = EarlyReading::begins;
+  return 0;
+}
+
+int OpenSslEngine::prepare_client(const std::string& peer_name, bool resume,
+                                  std::span<const std::byte> early_data) noexcept {
+  if (const int err = make_ssl(); err != 0) return err;
+  SSL_set_connect_state(ssl_.get());
+  try {
+    if (const int err = expect_peer(peer_name); err != 0) return err;
+    if (resume && !session_name_.empty()) {
+      if (const auto session = context_->sessions().take(session_name_); session != nullptr)
+        SSL_set_session(ssl_.get(), session.get());
+    }
+    if (early_data.empty()) return 0;
+    details_ = std::make_unique<Details>();
+    details_->early.assign(early_data.begin(), early_data.end());
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+}
+
+int OpenSslEngine::expect_peer(const std::string& peer_name) noexcept {
+  const VerifyLevel level = context_->check().level();
+  PeerName name;
+  try {
+    name = PeerName::parse(peer_name);
+    session_name_ = name.text;
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+  if (name.kind == PeerName::Kind::invalid)
+    return fail(EINVAL, "the peer's name is neither an IP address nor a DNS name in ASCII");
+  if (name.kind == PeerName::Kind::none) {
+    needs_psk_ = level >= VerifyLevel::ca_and_name;
+    if (needs_psk_ && !context_->has_psk())
+      return fail(EINVAL, "the peer's name is needed to verify its certificate");
+    return 0;
+  }
+  const bool is_dns = name.kind == PeerName::Kind::dns;
+  if (is_dns && SSL_set_tlsext_host_name(ssl_.get(), name.text.c_str()) != 1) return ENOMEM;
+  if (level < VerifyLevel::ca_and_name_if_available) return 0;
+  X509_VERIFY_PARAM* const expected = SSL_get0_param(ssl_.get());
+  X509_VERIFY_PARAM_set_hostflags(expected,
+                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  const int done = is_dns ? X509_VERIFY_PARAM_set1_host(expected, name.text.c_str(), name.text.size())
+                          : X509_VERIFY_PARAM_set1_ip_asc(expected, name.text.c_str());
+  return done == 1 ? 0 : ENOMEM;
+}
+
+// ---- what went wrong ----
+
+// The first fault is the cause of all others.
+int OpenSslEngine::fail(int err, std::string_view why) noexcept {
+  try {
+    if (reason_.empty()) reason_ = why;
+    return err;
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
+}
+
+void OpenSslEngine::refuse(std::string why) noexcept {
+  is_refused_ = true;
+  reason_ = std::move(why);
+}
+
+int OpenSslEngine::failure(int result) noexcept {
+  const int kind = SSL_get_error(ssl_.get(), result);
+  if (transfer_.out_of_memory) {
+    ERR_clear_error();
+    return ENOMEM;
+  }
+  if (kind == SSL_ERROR_WANT_READ) return 0;
+  if (kind == SSL_ERROR_ZERO_RETURN) return EPIPE;
+  const OpenSslError error = take_error(EPROTO);
+  if (error.err == ENOMEM || SSL_get_verify_result(ssl_.get()) == X509_V_ERR_OUT_OF_MEM) return ENOMEM;
+  if (is_refused_) return EACCES;
+  return fail(error.err, error.reason);
+}
+
+void OpenSslEngine::end_reading(int err) noexcept {
+  read_error_ = err;
+  // After an alert, sent or received, OpenSSL writes nothing more either.
+  if (err != EPIPE && write_error_ == 0) write_error_ = err;
+}
+
+// ---- the handshake ----
+
+Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept {
+  if (is_done_) return {};
+  if (read_error_ != 0) return {.err = read_error_};
+  const CallScope scope(*this, &in, at_end, &out);
+  int result = 1;
+  if (early_reading_ == EarlyReading::begins) {
+    if (read_early_data()) {
+      // The server's flight is in `out`; the client's last one follows its early data.
+      is_done_ = true;
+      return {};
+    }
+    if (read_error_ == 0 && early_reading_ == EarlyReading::begins) return {.input = 1};
+  } else if (details_ != nullptr && details_->early_data == EarlyData::none) {
+    read_error_ = send_early_data();
+  }
+  if (read_error_ == 0) {
+    result = SSL_do_handshake(ssl_.get());
+    if (result == 1) {
+      complete_handshake();
+    } else {
+      read_error_ = failure(result);
+      if (read_error_ == 0) return {.input = 1};
+    }
+  }
+  // A client that has sent its last message has got the server's; what a server of TLS 1.3 sends then are
+  // tickets.
+  const bool are_tickets =
+      context_->side() == ContextState::Side::server && SSL_version(ssl_.get()) >= TLS1_3_VERSION;
+  if (read_error_ == 0) return {.output_may_wait = are_tickets};
+  // A peer that says goodbye in the middle has not ended in order.
+  if (read_error_ == EPIPE) read_error_ = fail(EPROTO, "the peer ends the stream during the handshake");
+  write_error_ = read_error_;
+  return {.err = read_error_};
+}
+
+void OpenSslEngine::complete_handshake() noexcept {
+  is_done_ = true;
+  if (context_->side() != ContextState::Side::client) return;
+  // TLS 1.2 resumes a session as often as one likes.
+  if (SSL_session_reused(ssl_.get()) == 1 && SSL_version(ssl_.get()) < TLS1_3_VERSION)
+    remember(OpenSslPointer<SSL_SESSION>(SSL_get1_session(ssl_.get())));
+  if (details_ != nullptr) finish_early_data();
+}
+
+void OpenSslEngine::remember(OpenSslPointer<SSL_SESSION> session) noexcept {
+  if (!session_name_.empty() && context_->sessions().is_on())
+    context_->sessions().put(session_name_, std::move(session));
+}
+
+int OpenSslEngine::judge_ocsp_response() noexcept {
+  if (SSL_session_reused(ssl_.get()) == 1) return 1;  // it has been judged
+  try {
+    std::string refusal;
+    if (context_->check().accepts_ocsp(*ssl_, refusal)) return 1;
+    refuse(std::move(refusal));
+    return 0;
+  } catch (const std::bad_alloc&) {
+    transfer_.out_of_memory = true;
+    return -1;
+  }
+}
+
+void OpenSslEngine::note_psk_identity(std::string_view identity) {
+  if (details_ == nullptr) details_ = std::make_unique<Details>();
+  details_->psk_identity = identity;
+}
+
+std::string_view OpenSslEngine::psk_identity() const noexcept {
+  return details_ != nullptr ? std::string_view(details_->psk_identity) : std::string_view();
+}
+
+// ---- early data ----
+
+EarlyData OpenSslEngine::early_data() const noexcept {
+  return details_ != nullptr ? details_->early_data : EarlyData::none;
+}
+
+// \return 0 or an errno value. Nothing is sent when the session does not allow it.
+int OpenSslEngine::send_early_data() noexcept {
+  const SSL_SESSION* const session = SSL_get0_session(ssl_.get());
+  const std::span<const std::byte> early(details_->early);
+  if (session == nullptr || SSL_SESSION_get_max_early_data(session) < early.size()) return 0;
+  while (details_->early_done < early.size()) {
+    const auto rest = early.subspan(details_->early_done);
+    std::size_t written = 0;
+    if (SSL_write_early_data(ssl_.get(), rest.data(), rest.size(), &written) != 1) {
+      const int err = failure(-1);
+      return err != 0 ? err : EPROTO;
+    }
+    details_->early_done += written;
+  }
+  details_->early_data = EarlyData::accepted;  // unless the server says otherwise
+  return 0;
+}
+
+void OpenSslEngine::finish_early_data() noexcept {
+  std::vector<std::byte>& early = details_->early;
+  if (details_->early_data == EarlyData::accepted &&
+      SSL_get_early_data_status(ssl_.get()) != SSL_EARLY_DATA_ACCEPTED)
+    details_->early_data = EarlyData::refused;
+  if (details_->early_data != EarlyData::accepted) {
+    for (std::span<const std::byte> rest(early); !rest.empty() && read_error_ == 0;) {
+      std::size_t written = 0;
+      if (SSL_write_ex(ssl_.get(), rest.data(), rest.size(), &written) != 1) {
+        const int err = failure(-1);
+        read_error_ = err != 0 ? err : EPROTO;
+      }
+      rest = rest.subspan(written);
+    }
+  }
+  OPENSSL_cleanse(early.data(), early.size());
+  early = {};
+}
+
+// Reads what is there of one record. \return whether there is something for the user
+bool OpenSslEngine::read_early_data() noexcept {
+  try {
+    if (details_ == nullptr) details_ = std::make_unique<Details>();
+    std::vector<std::byte>& early = details_->early;
+    if (!early.empty()) return true;
+    early.resize(largest_record);
+    details_->early_done = 0;
+    std::size_t got = 0;
+    const int result = SSL_read_early_data(ssl_.get(), early.data(), early.size(), &got);
+    early.resize(got);
+    if (result == SSL_READ_EARLY_DATA_SUCCESS) {
+      early_reading_ = EarlyReading::goes_on;
+      details_->early_data = EarlyData::accepted;
+      return got != 0;
+    }
+    early = {};
+    if (result == SSL_READ_EARLY_DATA_FINISH) {
+      early_reading_ = EarlyReading::none;
+      return false;
+    }
+    read_error_ = failure(0);
+    return false;
+  } catch (const std::bad_alloc&) {
+    read_error_ = ENOMEM;
+    return false;
+  }
+}
+
+void OpenSslEngine::give_early_data(std::span<const iovec> to, std::size_t& given) noexcept {
+  std::vector<std::byte>& early = details_->early;
+  std::size_t skip = given;
+  for (const iovec& vector : to) {
+    const std::size_t begin = std::min(skip, vector.iov_len);
+    skip -= begin;
+    const std::size_t step = std::min(vector.iov_len - begin, early.size() - details_->early_done);
+    if (step != 0)
+      std::memcpy(static_cast<std::byte*>(vector.iov_base) + begin, early.data() + details_->early_done,
+                  step);
+    details_->early_done += step;
+    given += step;
+  }
+  if (details_->early_done == early.size()) early = {};
+}
+
+// ---- reading ----
+
+// \return whether the vector is full
+bool OpenSslEngine::read_into(const iovec& vector, std::size_t skip, std::size_t& given,
+                              const ByteBlock& in) noexcept {
+  while (skip < vector.iov_len) {
+    std::size_t got = 0;
+    const int result =
+        SSL_read_ex(ssl_.get(), static_cast<std::byte*>(vector.iov_base) + skip, vector.iov_len - skip, &got);
+    if (result != 1) {
+      if (const int err = failure(result); err != 0) end_reading(err);
+      return false;
+    }
+    skip += got;
+    given += got;
+    // Another call would only say that it wants input.
+    if (in.empty() && !transfer_.at_end && SSL_pending(ssl_.get()) == 0) return skip == vector.iov_len;
+  }
+  return true;
+}
+
+Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
+                           ByteBlock& out) noexcept {
+  const CallScope scope(*this, &in, at_end, &out);
+  const std::size_t before = given;
+  const std::size_t input = in.size();
+  while (early_reading_ == EarlyReading::goes_on && read_error_ == 0) {
+    if (!read_early_data()) {
+      if (early_reading_ == EarlyReading::goes_on && read_error_ == 0) return {.input = 1};
+      continue;
+    }
+    give_early_data(to, given);
+    if (!details_->early.empty()) return {};
+  }
+  if (read_error_ == 0 && to.empty()) {
+    std::byte next{};
+    std::size_t seen = 0;
+    const int result = SSL_peek_ex(ssl_.get(), &next, 1, &seen);
+    if (result == 1) return {};
+    if (const int err = failure(result); err != 0) end_reading(err);
+  }
+  std::size_t skip = given;
+  bool is_full = true;
+  for (const iovec& vector : to) {
+    if (read_error_ != 0 || !is_full) break;
+    const std::size_t begin = std::min(skip, vector.iov_len);
+    skip -= begin;
+    if (begin < vector.iov_len) is_full = read_into(vector, begin, given, in);
+  }
+  quiet_input_ = given != before ? 0 : quiet_input_ + static_cast<std::uint32_t>(input - in.size());
+  if (quiet_input_ > most_quiet_input && read_error_ == 0)
+    end_reading(fail(EPROTO, "the peer sends messages of the protocol, and no data"));
+  // What came before an error is given first.
+  if (read_error_ != 0) return {.err = given == before ? read_error_ : 0};
+  return {.input = is_full && !to.empty() ? 0U : 1U};
+}
+
+std::size_t OpenSslEngine::ready() const noexcept {
+  const std::size_t early = early_reading_ == EarlyReading::goes_on && details_ != nullptr
+                                ? details_->early.size() - details_->early_done
+                                : 0;
+  return early != 0 ? early : static_cast<std::size_t>(SSL_pending(ssl_.get()));
+}
+
+// ---- writing ----
+
+// Takes as much as `out` is to hold. \return whether that is all
+bool OpenSslEngine::write(std::span<const std::byte> bytes, std::size_t& taken,
+                          const ByteBlock& out) noexcept {
+  while (!bytes.empty() && out.size() < most_output) {
+    std::size_t written = 0;
+    // Before the client's last flight has come.
+    const int result = early_reading_ == EarlyReading::goes_on
+                           ? SSL_write_early_data(ssl_.get(), bytes.data(), bytes.size(), &written)
+                           : SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
+    if (result != 1) {
+      write_error_ = failure(result);
+      // A write never waits for input here.
+      if (write_error_ == 0 || write_error_ == EPIPE) write_error_ = EPROTO;
+      return false;
+    }
+    bytes = bytes.subspan(written);
+    taken += written;
+  }
+  return bytes.empty();
+}
+
+Step OpenSslEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
+  const CallScope scope(*this, nullptr, false, &out);
+  if (write_error_ != 0) return {.err = write_error_};
+  const std::size_t before = taken;
+  std::array<std::byte, largest_record> together;
+  std::size_t filled = 0;
+  std::size_t skip = taken;
+  bool goes_on = true;
+  for (const iovec& vector : from) {
+    const std::size_t begin = std::min(skip, vector.iov_len);
+    skip -= begin;
+    const std::span bytes(static_cast<const std::byte*>(vector.iov_base) + begin, vector.iov_len - begin);
+    const bool is_alone = filled == 0 && &vector == &from.back();
+    const bool is_collected = bytes.size() < small_vector && !is_alone;
+    if (filled != 0 && (!is_collected || bytes.size() > together.size() - filled))
+      goes_on = write(std::span(together).first(std::exchange(filled, 0)), taken, out);
+    if (goes_on && is_collected) {
+      if (!bytes.empty()) std::memcpy(together.data() + filled, bytes.data(), bytes.size());
+      filled += bytes.size();
+    } else if (goes_on) {
+      // Once, not in steps.
+      if (bytes.size() > largest_record)
+        static_cast<void>(
+            out.room(std::min(bytes.size(), most_output) + most_output / largest_record * record_overhead));
+      goes_on = write(bytes, taken, out);
+    }
+    if (!goes_on) break;
+  }
+  if (goes_on && filled != 0) write(std::span(together).first(filled), taken, out);
+  return {.err = taken == before ? write_error_ : 0};
+}
+
+// ---- the end ----
+
+int OpenSslEngine::end_writing(ByteBlock& out) noexcept {
+  if (has_said_goodbye_) return 0;
+  if (write_error_ != 0) return write_error_;
+  const CallScope scope(*this, nullptr, false, &out);
+  has_said_goodbye_ = true;
+  if (SSL_shutdown(ssl_.get()) >= 0) return 0;
+  write_error_ = failure(-1);
+  if (write_error_ == 0) write_error_ = EPROTO;
+  return write_error_;
+}
+
+bool OpenSslEngine::say_goodbye(ByteBlock& out) noexcept { return end_writing(out) == 0 && read_error_ == 0; }
+
+}  // namespace tsock::tls

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tsock/layer/engine.hpp>
+#include <tsock/tls/peer.hpp>
+#include <vector>
+
+#include "tls/block_bio.hpp"
+#include "tls/context_state.hpp"
+#include "tls/openssl.hpp"
+
+namespace tsock::tls {
+
+/// TLS by OpenSSL. OpenSSL reads from and writes to the blocks that a call of the engine is given, through a
+/// BIO that knows them for the length of the call.
+class OpenSslEngine final : public layer::Engine {
+ public:
+  explicit OpenSslEngine(std::shared_ptr<const ContextState> context) noexcept;
+  ~OpenSslEngine() override;
+
+  // One of them is called once, before anything else. \return 0, EINVAL or ENOMEM, with `reason()`
+  int prepare_client(const std::string& peer_name, bool resume,
+                     std::span<const std::byte> early_data) noexcept;
+  int prepare_server() noexcept;
+
+  layer::Step handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& out) noexcept override;
+  layer::Step unwrap(layer::ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
+                     layer::ByteBlock& out) noexcept override;
+  [[nodiscard]] std::size_t ready() const noexcept override;
+  layer::Step wrap(std::span<const iovec> from, std::size_t& taken, layer::ByteBlock& out) noexcept override;
+  int end_writing(layer::ByteBlock& out) noexcept override;
+  bool say_goodbye(layer::ByteBlock& out) noexcept override;
+  [[nodiscard]] std::string_view reason() const noexcept override { return reason_; }
+
+  // What is known of the peer.
+  [[nodiscard]] SSL* ssl() const noexcept { return ssl_.get(); }
+  [[nodiscard]] const ContextState& context() const noexcept { return *context_; }
+  [[nodiscard]] std::string_view psk_identity() const noexcept;
+  [[nodiscard]] EarlyData early_data() const noexcept;
+
+  // What OpenSSL's callbacks tell.
+  [[nodiscard]] static OpenSslEngine& of(const SSL* ssl) noexcept;
+  /// The certificate of the peer is refused, which is told instead of OpenSSL's error.
+  void refuse(std::string why) noexcept;
+  /// \return as SSL_CTX_set_tlsext_status_cb(3) says for clients
+  [[nodiscard]] int judge_ocsp_response() noexcept;
+  void remember(OpenSslPointer<SSL_SESSION> session) noexcept;
+  void note_psk_identity(std::string_view identity);
+  [[nodiscard]] bool needs_psk() const noexcept { return needs_psk_; }
+
+ private:
+  class CallScope;
+  /// How far a server is with the data that came before the handshake was done.
+  enum class EarlyReading : std::uint8_t { none, begins, goes_on };
+  /// What few connections have.
+  struct Details {
+    std::string psk_identity;
+    EarlyData early_data = EarlyData::none;
+    std::vector<std::byte> early = {};  // of a client, to be sent; of a server, to be given
+    std::size_t early_done = 0;         // bytes of it
+  };
+
+  int make_ssl() noexcept;
+  int expect_peer(const std::string& name) noexcept;
+  int fail(int err, std::string_view why) noexcept;
+  /// After a call of OpenSSL that gave no success. \return 0 when it wants more input
+  int failure(int result) noexcept;
+  void end_reading(int err) noexcept;
+
+  int send_early_data() noexcept;
+  void finish_early_data() noexcept;
+  [[nodiscard]] bool read_early_data() noexcept;
+  void give_early_data(std::span<const iovec> to, std::size_t& given) noexcept;
+  void complete_handshake() noexcept;
+  [[nodiscard]] bool read_into(const iovec& vector, std::size_t skip, std::size_t& given,
+                               const layer::ByteBlock& in) noexcept;
+  bool write(std::span<const std::byte> bytes, std::size_t& taken, const layer::ByteBlock& out) noexcept;
+
+  std::shared_ptr<const ContextState> context_;
+  OpenSslPointer<SSL> ssl_;
+  BlockTransfer transfer_;
+  int read_error_ = 0;
+  int write_error_ = 0;
+  std::uint32_t quiet_input_ = 0;  // bytes of the peer since it has last sent data
+  EarlyReading early_reading_ = EarlyReading::none;
+  bool is_done_ : 1 = false;  // the handshake
+  bool has_said_goodbye_ : 1 = false;
+  bool needs_psk_ : 1 = false;
+  bool is_refused_ : 1 = false;
+  std::string reason_;
+  std::string session_name_;  // under which sessions are remembered
+  std::unique_ptr<Details> details_;
+};
+
+}  // namespace tsock::tls
