@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <tsock/layer/layer_over.hpp>
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/memory_stream.hpp>
@@ -18,11 +19,14 @@
 #include <tsock/uv_stream.hpp>
 #include <type_traits>
 
-#include "layer/layer_over.hpp"
 #include "support/tail_stream.hpp"
 #include "support/toy_engine.hpp"
 #include "uv/file_stream.hpp"
 #include "uv/loop_impl.hpp"
+
+#ifdef TSOCK_WITH_TLS
+#include "contract/tls_backends.hpp"
+#endif
 
 namespace tsock::test {
 
@@ -260,8 +264,12 @@ constexpr BackendTraits file_calls{.half_close = false,
 constexpr BackendTraits unbuffered{
     .buffers = false, .socket = false, .descriptor = false, .read_ahead = false};
 
-constexpr BackendTraits layered_tcp{
-    .sees_half_close = false, .late_reset = true, .socket = false, .descriptor = false, .floors = 1};
+constexpr BackendTraits layered_tcp{.sees_half_close = false,
+                                    .late_reset = true,
+                                    .socket = false,
+                                    .descriptor = false,
+                                    .floors = 1,
+                                    .goodbye = 2};
 
 // What is written waits for a reader, as in the pair below.
 constexpr BackendTraits layered_memory(std::size_t max_transfer, unsigned floors) {
@@ -284,10 +292,8 @@ BackendTraits with(BackendTraits traits, bool BackendTraits::*trait, bool value)
   return traits;
 }
 
-}  // namespace
-
-const std::vector<Backend>& all_backends() {
-  static const std::vector<Backend> backends{
+std::vector<Backend> make_all_backends() {
+  std::vector<Backend> backends{
       {"tcp v4", [](LoopFixture& fixture) { return fixture.tcp_pair(); }, tcp},
       {"tcp v6", [](LoopFixture& fixture) { return fixture.tcp6_pair(); }, tcp},
       {"unix path", unix_path, unix_socket},
@@ -313,6 +319,16 @@ const std::vector<Backend>& all_backends() {
       {"toy over memory, 1 byte at once", toys_on_memory(1, 1), layered_memory(1, 1)},
       {"toy over toy over memory, 3 bytes at once", toys_on_memory(3, 2), layered_memory(3, 2)},
   };
+#ifdef TSOCK_WITH_TLS
+  for (Backend& backend : tls_backends()) backends.push_back(std::move(backend));
+#endif
+  return backends;
+}
+
+}  // namespace
+
+const std::vector<Backend>& all_backends() {
+  static const std::vector<Backend> backends = make_all_backends();
   return backends;
 }
 

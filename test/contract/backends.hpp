@@ -14,11 +14,12 @@ namespace tsock::test {
 
 /// What a backend can do; the tests ask for what they need.
 struct BackendTraits {
-  bool buffers = true;          ///< a write completes without a reader, as long as the buffers have room
-  bool fills = true;            ///< the buffers have an end: a write that nobody reads waits there
-  bool half_close = true;       ///< `shutdown_write()` works
-  bool sees_half_close = true;  ///< a monitor does; a layer's is a message, which has to be read
-  bool reset = true;            ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
+  bool buffers = true;     ///< a write completes without a reader, as long as the buffers have room
+  bool fills = true;       ///< the buffers have an end: a write that nobody reads waits there
+  bool half_close = true;  ///< `shutdown_write()` works
+  bool half_close_needs_reader = false;  ///< it completes when the peer has read it
+  bool sees_half_close = true;           ///< a monitor does; a layer's is a message, which has to be read
+  bool reset = true;                     ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
   bool late_reset =
       false;               ///< after the peer has closed, a write may still succeed before the next one fails
   bool socket = true;      ///< there is a descriptor below
@@ -26,8 +27,14 @@ struct BackendTraits {
   bool read_ahead = true;  ///< a reader may take more than it asked for
   bool tells_unread = true;  ///< `pending_bytes()` and a monitor see what nobody has read from the system
   bool in_thread = false;    ///< a worker thread waits for bytes, and tells the loop when it has them
-  unsigned floors = 0;  ///< layers, each of which takes records in one piece, and up to 64 KiB to be sent
+  unsigned floors = 0;      ///< layers, each of which takes records in one piece, and up to 64 KiB to be sent
+  std::size_t goodbye = 0;  ///< bytes of a layer's goodbye, as the floor counts them
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
+
+  /// `shutdown_write()` completes though the peer reads nothing.
+  [[nodiscard]] constexpr bool half_closes_alone() const noexcept {
+    return half_close && !half_close_needs_reader;
+  }
 };
 
 /// One way to have two connected streams, of which the first is tested. The contract is tested over each of

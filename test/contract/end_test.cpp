@@ -12,7 +12,7 @@ auto with_reset() {
   return backends_with([](const BackendTraits& traits) { return traits.reset; });
 }
 auto with_half_close() {
-  return backends_with([](const BackendTraits& traits) { return traits.half_close; });
+  return backends_with([](const BackendTraits& traits) { return traits.half_closes_alone(); });
 }
 auto sockets() {
   return backends_with([](const BackendTraits& traits) { return traits.socket; });

@@ -74,7 +74,7 @@ bool can(const Backend& backend, Event event, Activity activity) {
       // A reset drops the message that a layer's half-close is.
       return backend.traits.half_close && backend.traits.sees_half_close && backend.traits.reset;
     case Event::half_close:
-      return backend.traits.half_close &&
+      return backend.traits.half_closes_alone() &&
              (activity != Activity::monitoring || backend.traits.sees_half_close);
   }
   return false;

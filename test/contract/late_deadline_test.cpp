@@ -169,7 +169,7 @@ BOOST_DATA_TEST_CASE_F(LateFixture, what_waits_in_a_queue_gets_what_was_there_in
 
 BOOST_DATA_TEST_CASE_F(LateFixture, an_end_that_was_there_in_time_is_told, data::make(all_backends()),
                        backend) {
-  if (!backend.traits.half_close) return;
+  if (!backend.traits.half_closes_alone()) return;
   open(backend);
   Request<Pdu> line = ours.readv_pdu(framing::line{.max_body = 100});
   loop.run_until_idle();

@@ -106,8 +106,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, six_unread_bytes_behind_a_write_that_is_ou
   BOOST_TEST(err == EPIPE);
   BOOST_TEST(error_of(peer.disconnect()) == 0);
   BOOST_TEST(error_of(closing) == 0);
-  const std::size_t goodbye = backend.traits.floors != 0 ? 2 : 0;
-  BOOST_TEST(closing.transferred() == 6U + goodbye);
+  BOOST_TEST(closing.transferred() == 6U + backend.traits.goodbye);
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too, data::make(all_backends()),
@@ -188,7 +187,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, what_the_other_end_of_a_unix_socket_has_no
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_waited_for,
                        data::make(all_backends()), backend) {
-  if (!backend.traits.half_close) return;
+  if (!backend.traits.half_closes_alone()) return;
   open(backend);
   fill(backend);
   Request<ssize_t> last = peer.write("unread");
@@ -219,7 +218,9 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, as_many_bytes_as_may_be_discarded_are_with
                        data::make(all_backends()) * data::make({false, true}), backend, without_limit) {
   open(backend);
   leave_unread();
-  const std::size_t most = without_limit ? std::numeric_limits<std::size_t>::max() : 6;
+  // Below a layer its records are counted.
+  const std::size_t most =
+      without_limit ? std::numeric_limits<std::size_t>::max() : 6 + backend.traits.floors * 64;
   Request<void> closing = ours.disconnect({.most_discarded = most});
   BOOST_TEST(error_of(talking) == 0);
   BOOST_TEST(closing.is_in_progress());
@@ -278,6 +279,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_ti
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, nothing_is_cut_off_when_the_time_ends_for_a_peer_that_has_everything,
                        data::make(all_backends()), backend) {
+  // A record that comes in single bytes is still under way when the sending side ends.
+  if (backend.traits.floors != 0 && backend.traits.max_transfer == 1) return;
   open(backend);
   leave_unread();
   BOOST_TEST(error_of(ours.disconnect({.linger_time = 20ms})) == 0);

@@ -430,7 +430,7 @@ BOOST_DATA_TEST_CASE_F(TwoReadsFixture, a_read_whose_work_has_begun_goes_on_when
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_side,
                        data::make(writing_backends()), backend) {
-  if (!backend.traits.half_close) return;
+  if (!backend.traits.half_closes_alone()) return;
   open(backend);
   Queue queue(loop);
   Request<ssize_t> writing = ours.write(queue, "last");
@@ -447,7 +447,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_sid
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_leaves_writes_alone_that_an_end_of_the_sending_side_waits_for,
                        data::make(writing_backends()), backend) {
-  if (!backend.traits.half_close) return;
+  if (!backend.traits.half_closes_alone()) return;
   open(backend);
   Queue queue(loop);
   Request<ssize_t> first = ours.write(queue, "first");

@@ -359,9 +359,11 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_watermark_function_may_destroy_the_strea
 
 // ---- half-close ----
 
-BOOST_DATA_TEST_CASE_F(
-    StreamFixture, writing_goes_on_after_the_peer_has_ended_its_side,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, writing_goes_on_after_the_peer_has_ended_its_side,
+                       data::make(backends_with([](const BackendTraits& traits) {
+                         return traits.half_closes_alone();
+                       })),
+                       backend) {
   open(backend);
   BOOST_TEST(error_of(peer.shutdown_write()) == 0);
   Bytes buffer(1);
@@ -373,9 +375,11 @@ BOOST_DATA_TEST_CASE_F(
   }
 }
 
-BOOST_DATA_TEST_CASE_F(
-    StreamFixture, reading_goes_on_after_ending_the_own_side,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; })), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, reading_goes_on_after_ending_the_own_side,
+                       data::make(backends_with([](const BackendTraits& traits) {
+                         return traits.half_closes_alone();
+                       })),
+                       backend) {
   open(backend);
   BOOST_TEST(error_of(ours.shutdown_write()) == 0);
   Request<ssize_t> writing = peer.write("abc");
@@ -383,10 +387,11 @@ BOOST_DATA_TEST_CASE_F(
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_after_shutdown_write_is_epipe,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
-                                                writing_backends())),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, a_write_after_shutdown_write_is_epipe,
+    data::make(backends_with([](const BackendTraits& traits) { return traits.half_closes_alone(); },
+                             writing_backends())),
+    backend) {
   open(backend);
   Request<void> ending = ours.shutdown_write();
   BOOST_TEST(error_of(ours.write("x")) == EPIPE);

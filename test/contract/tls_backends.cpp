@@ -1,0 +1,98 @@
+#include "contract/tls_backends.hpp"
+
+#include <chrono>
+#include <string>
+#include <tsock/memory_stream.hpp>
+#include <tsock/tls/accept.hpp>
+#include <tsock/tls/connect.hpp>
+
+namespace tsock::test {
+
+namespace {
+
+tls::PreSharedKey shared_key() { return {"contract", std::vector<std::byte>(32, std::byte{7})}; }
+
+tls::ProtocolOptions only(tls::Version version) {
+  // Tests destroy a stream where they want its peer to see the end.
+  return {.lowest = version, .highest = version, .allow_missing_close_notify = true};
+}
+
+tls::Context client_of(tls::Version version) {
+  int err = 0;
+  std::string reason;
+  tls::Context context = tls::Context::client(
+      {.trust = {}, .psk = shared_key(), .remembered_servers = 0, .protocol = only(version)}, err, reason);
+  BOOST_TEST_REQUIRE(err == 0, reason);
+  return context;
+}
+
+tls::Context server_of(tls::Version version) {
+  int err = 0;
+  std::string reason;
+  // A ticket is input that nobody reads in these tests, like any other that keeps a disconnect waiting.
+  tls::ServerOptions options{
+      .find_psk = [](std::string_view) { return shared_key(); }, .tickets = 0, .protocol = only(version)};
+  tls::Context context = tls::Context::server(options, err, reason);
+  BOOST_TEST_REQUIRE(err == 0, reason);
+  return context;
+}
+
+// Nobody waits for the peer's goodbye, as the peer in these tests need not read.
+std::pair<Stream, Stream> tls_on(LoopFixture& fixture, std::pair<Stream, Stream> pair, tls::Version version,
+                                 unsigned floors = 1) {
+  constexpr std::chrono::milliseconds no_time(0);
+  for (unsigned floor = 0; floor < floors; ++floor) {
+    Request<Stream> left = tls::connect(std::move(pair.first), client_of(version), {.goodbye_time = no_time});
+    Request<Stream> right =
+        tls::accept(std::move(pair.second), server_of(version), {.goodbye_time = no_time});
+    int err = 0;
+    pair.first = fixture.fetch(left, err);
+    BOOST_TEST_REQUIRE(err == 0, left.reason());
+    pair.second = fixture.fetch(right, err);
+    BOOST_TEST_REQUIRE(err == 0, right.reason());
+  }
+  return pair;
+}
+
+auto tls_on_memory(std::size_t max_transfer, tls::Version version, unsigned floors) {
+  return [=](LoopFixture& fixture) {
+    return tls_on(fixture, memory_stream_pair(fixture.loop, {.max_transfer = max_transfer}), version, floors);
+  };
+}
+
+// A close_notify is a record of two bytes.
+constexpr BackendTraits on_tcp(std::size_t goodbye) {
+  return {.sees_half_close = false,
+          .late_reset = true,
+          .socket = false,
+          .descriptor = false,
+          .floors = 1,
+          .goodbye = goodbye};
+}
+
+// What is written waits for a reader, a close_notify, too.
+constexpr BackendTraits on_memory(std::size_t max_transfer, unsigned floors) {
+  return {.buffers = false,
+          .half_close_needs_reader = true,
+          .sees_half_close = false,
+          .socket = false,
+          .descriptor = false,
+          .floors = floors,
+          .max_transfer = max_transfer};
+}
+
+}  // namespace
+
+std::vector<Backend> tls_backends() {
+  using enum tls::Version;
+  return {
+      {"TLS 1.3 over tcp", [](LoopFixture& fixture) { return tls_on(fixture, fixture.tcp_pair(), tls1_3); },
+       on_tcp(24)},
+      {"TLS 1.2 over tcp", [](LoopFixture& fixture) { return tls_on(fixture, fixture.tcp_pair(), tls1_2); },
+       on_tcp(23)},
+      {"TLS 1.3 over memory, 1 byte at once", tls_on_memory(1, tls1_3, 1), on_memory(1, 1)},
+      {"TLS 1.3 over TLS 1.3 over memory, 3 bytes at once", tls_on_memory(3, tls1_3, 2), on_memory(3, 2)},
+  };
+}
+
+}  // namespace tsock::test
