@@ -144,6 +144,15 @@ BOOST_AUTO_TEST_CASE(sockets_of_the_library_leave_the_standard_descriptors_free)
   for (const Stream* stream : {&tcp.first, &tcp.second, &local.first, &local.second})
     BOOST_TEST(stream->native_handle() >= 3);
   BOOST_TEST(!is_open(0));
+  // A socket file has a descriptor of its own, for the directory.
+  const TempDirectory directory;
+  const Listener listener =
+      Listener::listen(loop, Address::unix_from_path(directory / "stream", err), {}, err);
+  BOOST_TEST(err == 0);
+  const Datagram datagram =
+      Datagram::unix_datagram(loop, Address::unix_from_path(directory / "datagram", err), {}, {}, err);
+  BOOST_TEST(err == 0);
+  BOOST_TEST(!is_open(0));
 }
 
 // ---- giving away ----

@@ -70,6 +70,25 @@ struct ListenerFixture : LoopFixture {
   void leave_stale_socket() { const UniqueSocket bound = raw_bound(path()); }
 };
 
+/// Root may connect to a socket of any mode; another user may not, while this lives. The directory is theirs.
+class NotRoot {
+ public:
+  explicit NotRoot(const std::filesystem::path& directory) {
+    if (!was_root_) return;
+    constexpr uid_t nobody = 65534;
+    BOOST_TEST_REQUIRE(::chown(directory.c_str(), nobody, static_cast<gid_t>(-1)) == 0);
+    BOOST_TEST_REQUIRE(::seteuid(nobody) == 0);
+  }
+  NotRoot(const NotRoot&) = delete;
+  NotRoot& operator=(const NotRoot&) = delete;
+  ~NotRoot() {
+    if (was_root_) BOOST_TEST(::seteuid(0) == 0);
+  }
+
+ private:
+  bool was_root_ = ::geteuid() == 0;
+};
+
 constexpr std::array policies{StaleSocket::fail, StaleSocket::probe_and_replace, StaleSocket::replace};
 
 UniqueSocket raw_connected(const Address& address) {
@@ -660,6 +679,7 @@ BOOST_AUTO_TEST_CASE(of_many_who_listen_on_a_path_one_wins) {
 }
 
 BOOST_AUTO_TEST_CASE(a_socket_that_a_crash_left_unfinished_is_taken_over) {
+  const NotRoot user(directory.path());
   leave_stale_socket();
   BOOST_TEST_REQUIRE(::chmod((directory / "socket").c_str(), S_ISVTX) == 0);
   Listener listener = listen(path(), {.mode = 0600});

@@ -268,6 +268,20 @@ BOOST_AUTO_TEST_CASE(a_socket_that_cannot_listen_leaves_no_file) {
   BOOST_TEST(is_empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_socket_of_somebody_else_keeps_its_name_while_ours_goes) {
+  UniqueSocket other;
+  {
+    const Listener listener = Listener::listen(loop, path(), {}, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    std::filesystem::rename(directory / "socket", directory / "aside");
+    other = listen_at("socket", 0600);
+    before_rename = [] { BOOST_ERROR("the socket of somebody else lost its name"); };
+  }
+  BOOST_TEST(static_cast<bool>(before_rename));
+  before_rename = nullptr;
+  BOOST_TEST(mode_of("socket") == 0600U);
+}
+
 BOOST_AUTO_TEST_CASE(a_datagram_socket_is_removed_from_its_own_directory) {
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(directory.path());
