@@ -47,7 +47,17 @@ struct Backend {
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
 
-/// Every backend that goes both ways; add a new one here, in a line of its own.
+/// What the contract is tested over.
+struct BackendsUnderTest {
+  std::vector<Backend> both_ways;
+  std::vector<Backend> only_read =
+      {};  ///< whose first stream can only be read, and whose second only written
+  std::vector<Backend> only_written = {};  ///< the other way round
+};
+/// Defined by the program that runs the suite (tsock::conformance); in the library's own, see backends.cpp.
+[[nodiscard]] BackendsUnderTest backends_under_test();
+
+/// Every backend that goes both ways.
 [[nodiscard]] const std::vector<Backend>& all_backends();
 /// Those, and the ones whose first stream can only be read and whose second can only be written.
 [[nodiscard]] const std::vector<Backend>& reading_backends();
