@@ -22,6 +22,7 @@ struct Script {
   Readiness answer = Readiness::later;
   unsigned calls = 0;
   unsigned waits = 0;
+  ListenerEvents* events = nullptr;
 
   int call() {
     ++calls;
@@ -61,7 +62,7 @@ class ScriptedDatagrams final : public DatagramBackend {
 class ScriptedListener final : public ListenerBackend {
  public:
   explicit ScriptedListener(Script& script) : script_(&script) {}
-  void attach(ListenerEvents& /*events*/) noexcept override {}
+  void attach(ListenerEvents& events) noexcept override { script_->events = &events; }
   int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override {
     const int err = script_->call();
     if (err == 0) stream = std::make_unique<ScriptedBackend>(make_script({}));
@@ -150,6 +151,24 @@ BOOST_AUTO_TEST_CASE(a_listener_accepts_what_its_backend_has_already) {
     BOOST_TEST(error_of(accepting) == 0);
     BOOST_TEST(script.calls == 3U);
   }
+}
+
+// Neither by an accept that comes meanwhile, nor because of an event that is none.
+BOOST_AUTO_TEST_CASE(a_listener_that_pauses_leaves_its_backend_alone) {
+  script = {.results = {EMFILE, 0}, .answer = Readiness::now};
+  std::unique_ptr<ListenerBackend> backend = std::make_unique<ScriptedListener>(script);
+  Listener listener(loop, std::move(backend));
+  Request<Stream> accepting = listener.accept();
+  BOOST_TEST_REQUIRE(run_until([&] { return listener.is_paused(); }));
+  BOOST_TEST(script.calls == 1U);
+  const unsigned waits = script.waits;
+  accepting = {};
+  accepting = listener.accept();
+  BOOST_TEST(script.waits == waits);
+  script.events->on_acceptable();
+  BOOST_TEST(script.calls == 1U);
+  BOOST_TEST(error_of(accepting) == 0);
+  BOOST_TEST(script.calls == 2U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

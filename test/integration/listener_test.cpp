@@ -797,6 +797,28 @@ BOOST_AUTO_TEST_CASE(the_pause_function_may_destroy_the_listener) {
   BOOST_TEST(error_of(accepting) == ECANCELED);
 }
 
+BOOST_AUTO_TEST_CASE(the_pause_function_may_be_replaced_in_itself) {
+  Listener listener = listen(loopback_v4());
+  const Stream client = connect(listener);
+  const std::weak_ptr<int> watch = [&listener] {
+    auto held = std::make_shared<int>(0);
+    std::weak_ptr<int> watched = held;
+    listener.set_pause_callback([&listener, held, watched](int) {
+      const std::weak_ptr<int> watching = watched;
+      listener.set_pause_callback(nullptr);
+      BOOST_TEST(!watching.expired());
+    });
+    return watched;
+  }();
+  Request<Stream> accepting;
+  {
+    const NoDescriptors none;
+    accepting = listener.accept();
+    BOOST_TEST(run_until([&] { return watch.expired(); }));
+  }
+  BOOST_TEST(error_of(accepting) == 0);
+}
+
 // ---- adopting ----
 
 BOOST_AUTO_TEST_CASE(a_listening_socket_of_somebody_else_is_taken_over) {
