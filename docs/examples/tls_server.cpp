@@ -75,9 +75,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: %s\n", argv[1], tsock::error_text(err).c_str());
     return 1;
   }
-  std::printf("listening on %s\n", below.local_address().to_string().c_str());
-  std::fflush(stdout);
-
   tsock::layer::ListenOptions options;
   options.on_failure = [](const tsock::Address& peer, int failure, std::string_view reason) {
     std::fprintf(stderr, "%s: %s: %.*s\n", peer.to_string().c_str(), tsock::error_text(failure).c_str(),
@@ -98,5 +95,7 @@ int main(int argc, char** argv) {
   wait_for_reload(wait_for_reload);
   auto end = loop.signal(SIGTERM);
   end.set_callback([&](auto&) { loop.stop(); });
+  std::printf("listening on %s\n", listener.local_address().to_string().c_str());
+  std::fflush(stdout);
   loop.run();
 }
