@@ -138,9 +138,9 @@ int CertificateCheck::add_pin(const std::string& pin, std::string& reason) {
   std::array<unsigned char, 33> bytes{};
   const std::string_view base64 = std::string_view(pin).substr(std::min(pin.size(), pin_prefix.size()));
   if (!pin.starts_with(pin_prefix) || base64.size() != 44 || !base64.ends_with('=') ||
-      base64.ends_with("==") ||
+      base64.find('=') != base64.size() - 1 ||
       EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(base64.data()), 44) != 33) {
-    reason = "a pinned key is \"sha256//\" and 32 bytes in base64, not \"" + pin + '"';
+    reason = R"(a pinned key is "sha256//" and 32 bytes in base64, not ")" + pin + '"';
     return EINVAL;
   }
   std::copy_n(bytes.begin(), sizeof(Pin), pins_.emplace_back().begin());
