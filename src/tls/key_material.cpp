@@ -4,17 +4,19 @@
 #include <openssl/pem.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
-#include <cstring>
 #include <tsock/error.hpp>
 #include <utility>
 
 namespace tsock::tls {
 
 namespace {
+
+constexpr const char* wrong_password = ": the password is wrong";
 
 struct FileClose {
   void operator()(std::FILE* file) const noexcept { static_cast<void>(std::fclose(file)); }
@@ -66,12 +68,19 @@ OpenSslPointer<BIO> open_text(const std::string& text) noexcept {
   return OpenSslPointer<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
+/// A password, and whether it was needed.
+struct Password {
+  const std::string& text;
+  bool is_asked_for = false;
+};
+
 // No password is asked for on a terminal.
-int give_password(char* buffer, int size, int /*writes*/, void* password) {
-  const auto& text = *static_cast<const std::string*>(password);
-  if (text.size() > static_cast<std::size_t>(size)) return -1;
-  std::memcpy(buffer, text.data(), text.size());
-  return static_cast<int>(text.size());
+int give_password(char* buffer, int size, int /*writes*/, void* asked) {
+  auto& password = *static_cast<Password*>(asked);
+  password.is_asked_for = true;
+  if (password.text.size() > static_cast<std::size_t>(size)) return -1;
+  std::copy(password.text.begin(), password.text.end(), buffer);
+  return static_cast<int>(password.text.size());
 }
 
 // The end of the text is an error, too.
@@ -113,8 +122,12 @@ int read_pkcs12(const Identity& identity, KeyMaterial& material, std::string& re
   X509* certificate = nullptr;
   STACK_OF(X509)* chain = nullptr;
   if (container == nullptr ||
-      PKCS12_parse(container.get(), identity.password.c_str(), &key, &certificate, &chain) != 1)
-    return openssl_failure(EINVAL, source, reason);
+      PKCS12_parse(container.get(), identity.password.c_str(), &key, &certificate, &chain) != 1) {
+    const bool is_password = ERR_GET_REASON(ERR_peek_last_error()) == PKCS12_R_MAC_VERIFY_FAILURE;
+    const int err = openssl_failure(EINVAL, source, reason);
+    if (err == EINVAL && container != nullptr && is_password) reason = source + wrong_password;
+    return err;
+  }
   material.key.reset(key);
   material.certificate.reset(certificate);
   material.chain.reset(chain);
@@ -137,9 +150,14 @@ int read_pem_key(const Identity& identity, KeyMaterial& material, std::string& r
   }
   const OpenSslPointer<BIO> text = open_text(pem.text());
   if (text == nullptr) return ENOMEM;
-  SecretText password(identity.password);
-  material.key.reset(PEM_read_bio_PrivateKey(text.get(), nullptr, give_password, &password.text()));
-  return material.key != nullptr ? 0 : openssl_failure(EINVAL, source, reason);
+  Password password{.text = identity.password};
+  material.key.reset(PEM_read_bio_PrivateKey(text.get(), nullptr, give_password, &password));
+  if (material.key != nullptr) return 0;
+  const int err = openssl_failure(EINVAL, source, reason);
+  if (err == EINVAL && password.is_asked_for)
+    reason =
+        source + (password.text.empty() ? ": it is encrypted, and no password is given" : wrong_password);
+  return err;
 }
 
 int read_pem(const Identity& identity, KeyMaterial& material, std::string& reason) {
