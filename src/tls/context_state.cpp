@@ -4,12 +4,14 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <tsock/error.hpp>
 #include <utility>
 
 #include "tls/openssl_engine.hpp"
@@ -19,6 +21,7 @@ namespace tsock::tls {
 namespace {
 
 constexpr std::size_t longest_alpn = 255;
+constexpr std::size_t longest_alpn_list = std::size_t{32} * 1024;  // a hello has 64 KiB for all extensions
 constexpr std::size_t longest_psk_identity = 128;
 constexpr std::size_t longest_psk = 256;
 constexpr std::chrono::seconds longest_ticket_lifetime = std::chrono::hours(7 * 24);
@@ -33,7 +36,22 @@ bool has_name(const KeyMaterial& identity, std::string_view name) noexcept {
                          nullptr) == 1;
 }
 
+bool use(SSL& ssl, const KeyMaterial& identity) noexcept {
+  return SSL_use_cert_and_key(&ssl, identity.certificate.get(), identity.key.get(), identity.chain.get(),
+                              1) == 1;
+}
+
 const ContextState& state_of(void* state) noexcept { return *static_cast<const ContextState*>(state); }
+
+// OpenSSL takes any name, and looks for the directory when it needs a CA.
+int look_at_directory(const std::string& path, std::string& reason) {
+  if (path.empty()) return 0;
+  struct stat status {};
+  int err = ::stat(path.c_str(), &status) == 0 ? 0 : errno;
+  if (err == 0 && !S_ISDIR(status.st_mode)) err = ENOTDIR;
+  if (err != 0) reason = path + ": " + error_text(err);
+  return err;
+}
 
 }  // namespace
 
@@ -123,6 +141,10 @@ int ContextState::set_alpn(std::string& reason) {
     alpn_ += static_cast<char>(static_cast<unsigned char>(name.size()));
     alpn_ += name;
   }
+  if (alpn_.size() > longest_alpn_list) {
+    reason = "the protocols of ALPN are too long together";
+    return EINVAL;
+  }
   if (alpn_.empty()) return 0;
   if (side_ == Side::client) {
     const auto* const data = reinterpret_cast<const unsigned char*>(alpn_.data());
@@ -165,9 +187,12 @@ int ContextState::add_identity(const Identity& identity, std::string& reason) {
   KeyMaterial material;
   if (const int err = read_identity(identity, material, reason); err != 0) return err;
   if (material.certificate == nullptr) return 0;
-  // The context serves the first one; the others are chosen by name.
-  if (identities_.empty() && SSL_CTX_use_cert_and_key(context_.get(), material.certificate.get(),
-                                                      material.key.get(), material.chain.get(), 1) != 1)
+  // The context serves the first one; the others are chosen by name, and only tried here.
+  const OpenSslPointer<SSL> trial(SSL_new(context_.get()));
+  if (trial == nullptr) return ENOMEM;
+  if (!use(*trial, material) ||
+      (identities_.empty() && SSL_CTX_use_cert_and_key(context_.get(), material.certificate.get(),
+                                                       material.key.get(), material.chain.get(), 1) != 1))
     return openssl_failure(EINVAL, "certificate of " + subject_of(material.certificate.get()), reason);
   identities_.push_back(std::move(material));
   return 0;
@@ -190,6 +215,7 @@ int ContextState::set_trust(const Trust& trust, std::string& reason) {
         (side_ == Side::server && SSL_CTX_add_client_CA(context, authority.get()) != 1))
       return openssl_failure(EINVAL, "CA " + subject_of(authority.get()), reason);
   }
+  if (err = look_at_directory(trust.ca_directory, reason); err != 0) return err;
   if (!trust.ca_directory.empty() && SSL_CTX_load_verify_dir(context, trust.ca_directory.c_str()) != 1)
     return openssl_failure(EINVAL, trust.ca_directory, reason);
   trusted_ += text + trust.ca_pem + '\0' + trust.ca_directory + '\0' + (trust.system_cas ? 's' : '-');
@@ -235,6 +261,11 @@ int ContextState::set_client(const ClientOptions& options, std::string& reason) 
   }
   if (options.psk.identity.size() > longest_psk_identity || options.psk.key.size() > longest_psk) {
     reason = "a pre-shared key has at most 256 bytes, and its name 128";
+    return EINVAL;
+  }
+  const std::string& name = options.psk.identity;
+  if (!options.psk.key.empty() && (name.empty() || name.find('\0') != std::string::npos)) {
+    reason = "the name of a pre-shared key has no NUL and is not empty";
     return EINVAL;
   }
   psk_ = options.psk;
@@ -310,9 +341,7 @@ bool ContextState::choose_identity(SSL* ssl) const noexcept {
   for (const KeyMaterial& identity : identities_) {
     if (!has_name(identity, name)) continue;
     if (std::exchange(is_first, false)) SSL_certs_clear(ssl);
-    if (SSL_use_cert_and_key(ssl, identity.certificate.get(), identity.key.get(), identity.chain.get(), 1) !=
-        1)
-      return false;
+    if (!use(*ssl, identity)) return false;
   }
   return true;
 }
