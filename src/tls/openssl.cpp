@@ -28,6 +28,8 @@ const char* words_for(unsigned long code) noexcept {
       return "no cipher that both sides allow";
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
       return "the peer has ended the connection without a close_notify";
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+      return "no protocol of ALPN that both sides have";
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return "the peer has sent no certificate";
     case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
@@ -39,6 +41,10 @@ const char* words_for(unsigned long code) noexcept {
   }
 }
 
+bool is_missing_certificate(unsigned long code) noexcept {
+  return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
+}
+
 bool is_out_of_memory(unsigned long code) noexcept { return ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE; }
 
 }  // namespace
@@ -46,6 +52,7 @@ bool is_out_of_memory(unsigned long code) noexcept { return ERR_GET_REASON(code)
 OpenSslError take_error(int err) noexcept {
   OpenSslError result{.err = err, .reason = {}};
   const unsigned long first = ERR_peek_error();
+  if (is_missing_certificate(first)) result.err = EACCES;
   bool without_memory = false;
   while (const unsigned long code = ERR_get_error())
     without_memory = without_memory || is_out_of_memory(code);

@@ -33,7 +33,7 @@ using OpenSslPointer = std::unique_ptr<T, OpenSslDelete>;
 
 /// An error of OpenSSL.
 struct OpenSslError {
-  int err = 0;         ///< ENOMEM, or what the caller says
+  int err = 0;         ///< ENOMEM, EACCES for a missing certificate, or what the caller says
   std::string reason;  ///< in words
 };
 /// The first error in the queue of this thread, which is empty afterwards.

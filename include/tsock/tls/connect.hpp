@@ -34,7 +34,7 @@ struct ConnectOptions {
 /// close_notify; a connection that is cut before gives EPROTO, as bytes may be missing. \param below owned by
 /// the request from now on; closed when the handshake fails, is cancelled or abandoned \return a request for
 /// the stream inside, without a deadline of its own. Errors, with `Request::reason()`:
-///  - EACCES: the certificate of the peer is refused
+///  - EACCES: the certificate of the peer is refused, or missing where one is required
 ///  - EPROTO: the peer refuses, does not speak TLS, or has ended in the middle
 ///  - EINVAL: no context, one for servers, no name where the verify level needs one, or none that can be one
 ///  - ENOTCONN, ECONNABORTED: `below` is not open
