@@ -141,6 +141,25 @@ BOOST_AUTO_TEST_CASE(signal_that_a_loop_of_the_application_still_catches_stays_c
   std::signal(SIGUSR2, SIG_DFL);
 }
 
+// What was there when this loop began is a handler of libuv's, which goes with its last user.
+BOOST_AUTO_TEST_CASE(signal_that_a_loop_of_the_application_has_caught_first_gets_the_default_in_the_end) {
+  std::signal(SIGUSR2, SIG_DFL);
+  uv_loop_t other;
+  uv_signal_t handle;
+  BOOST_TEST_REQUIRE(uv_loop_init(&other) == 0);
+  BOOST_TEST_REQUIRE(uv_signal_init(&other, &handle) == 0);
+  BOOST_TEST_REQUIRE(uv_signal_start(
+                         &handle, [](uv_signal_t*, int) {}, SIGUSR2) == 0);
+  {
+    Loop loop;
+    const auto waiting = loop.signal(SIGUSR2);
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
+    uv_run(&other, UV_RUN_DEFAULT);
+    BOOST_TEST(uv_loop_close(&other) == 0);
+  }
+  BOOST_TEST((handler_of(SIGUSR2) == SIG_DFL));
+}
+
 BOOST_AUTO_TEST_CASE(child_that_lets_its_copies_go_leaves_the_parent_its_events) {
   LoopFixture fixture;
   auto streams = fixture.unix_pair();
