@@ -280,6 +280,8 @@ BackendTraits at_most(std::size_t max_transfer) {
   return traits;
 }
 
+constexpr bool repeats = true;
+
 BackendTraits with(BackendTraits traits, bool BackendTraits::*trait, bool value) {
   traits.*trait = value;
   return traits;
@@ -291,12 +293,12 @@ BackendTraits with(BackendTraits traits, bool BackendTraits::*trait, bool value)
 BackendsUnderTest backends_under_test() {
   std::vector<Backend> both_ways{
       {"tcp v4", [](LoopFixture& fixture) { return fixture.tcp_pair(); }, tcp},
-      {"tcp v6", [](LoopFixture& fixture) { return fixture.tcp6_pair(); }, tcp},
-      {"unix path", unix_path, unix_socket},
-      {"unix abstract", unix_abstract, unix_socket},
+      {"tcp v6", [](LoopFixture& fixture) { return fixture.tcp6_pair(); }, tcp, repeats},
+      {"unix path", unix_path, unix_socket, repeats},
+      {"unix abstract", unix_abstract, unix_socket, repeats},
       {"socketpair", [](LoopFixture& fixture) { return fixture.unix_pair(); }, unix_socket},
-      {"adopted", adopted, unix_socket},
-      {"released and adopted", released_and_adopted, tcp},
+      {"adopted", adopted, unix_socket, repeats},
+      {"released and adopted", released_and_adopted, tcp, repeats},
       {"libuv tcp", uv_tcp, with(tcp, &BackendTraits::descriptor, false)},
       {"libuv pipe", uv_pipe, with(unix_socket, &BackendTraits::descriptor, false)},
       {"tcp v4, 64 bytes ahead", reading_ahead(&LoopFixture::tcp_pair, 64), tcp},
@@ -320,12 +322,12 @@ BackendsUnderTest backends_under_test() {
 #endif
   std::vector<Backend> only_read{
       {"pipe, read", reader_of_pipe, one_way_pipe},
-      {"fifo, read", reader_of_fifo, one_way_pipe},
+      {"fifo, read", reader_of_fifo, one_way_pipe, repeats},
       {"file calls, read", reader_by_file_calls, file_calls},
   };
   std::vector<Backend> only_written{
       {"pipe, written", other_way_round(reader_of_pipe), one_way_pipe},
-      {"fifo, written", other_way_round(reader_of_fifo), one_way_pipe},
+      {"fifo, written", other_way_round(reader_of_fifo), one_way_pipe, repeats},
       {"file calls, written", writer_by_file_calls, file_calls},
       {"file, written", writer_of_file, written_file},
   };

@@ -43,6 +43,7 @@ struct Backend {
   const char* name;
   std::function<std::pair<Stream, Stream>(LoopFixture&)> make;
   BackendTraits traits;
+  bool repeats = false;  ///< a path through the library that another one of the list takes, too
 
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
 };
@@ -64,6 +65,12 @@ struct BackendsUnderTest {
 /// The other way round.
 [[nodiscard]] const std::vector<Backend>& writing_backends();
 
+/// One backend for each path through the library, for suites that take long: how its descriptor was made does
+/// not matter there.
+[[nodiscard]] const std::vector<Backend>& paths();
+[[nodiscard]] const std::vector<Backend>& reading_paths();
+[[nodiscard]] const std::vector<Backend>& writing_paths();
+
 /// The backends whose traits please the predicate.
 template <class Predicate>
 [[nodiscard]] std::vector<Backend> backends_with(Predicate predicate,
@@ -73,6 +80,11 @@ template <class Predicate>
     if (predicate(backend.traits)) result.push_back(backend);
   }
   return result;
+}
+template <class Predicate>
+[[nodiscard]] std::vector<Backend> paths_with(Predicate predicate,
+                                              const std::vector<Backend>& backends = paths()) {
+  return backends_with(predicate, backends);
 }
 
 }  // namespace tsock::test

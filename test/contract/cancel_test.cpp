@@ -71,7 +71,7 @@ constexpr std::string_view nine_bytes("\0\0\0\5hello", 9);
 BOOST_AUTO_TEST_SUITE(stream_cancel)
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_readv_gives_back_what_it_took,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Bytes buffer(9);
   const std::array vectors{make_vector(std::span(buffer).first(2)),
@@ -81,24 +81,24 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_readv_gives_back_what_it_to
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_message_gives_back_what_it_took,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   check_each_point(nine_bytes, [&] { return ours.readv_pdu(framing::u32be{}); });
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_line_gives_back_what_it_took,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   check_each_point("a line of text\r\n", [&] { return ours.readv_pdu(framing::line{}); });
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_message_with_a_long_delimiter_gives_back_what_it_took,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   check_each_point("aaabaab", [&] { return ours.readv_pdu(framing::delimiter{.end = "baab"}); });
 }
 
-BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_read_some_took_nothing, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_read_some_took_nothing, data::make(reading_paths()),
                        backend) {
   open(backend);
   Bytes buffer(10);
@@ -115,7 +115,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_read_some_took_nothing, dat
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, interrupting_again_and_again_keeps_the_order,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   const Bytes sent = pattern(60);
   for (std::size_t at = 0; at < sent.size(); at += 3) {
@@ -130,7 +130,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, interrupting_again_and_again_keeps_the_ord
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_small_reader_in_between_takes_from_what_was_given_back,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abcdef"));
   BOOST_TEST(take_text(ours, 2) == "ab");
@@ -145,7 +145,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_small_reader_in_between_takes_from_what_
 // ---- finished, but nobody has heard of it yet ----
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_read_destroyed_when_it_is_finished_loses_nothing,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("\5hello\nrest"));
   std::array<Bytes, 2> buffers{Bytes(3), Bytes(4)};
@@ -167,7 +167,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_read_destroyed_when_it_is_finished_loses
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_read_destroyed_in_the_callback_before_its_own_loses_nothing,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abcdef"));
   Bytes buffer(3);
@@ -181,7 +181,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_read_destroyed_in_the_callback_before_it
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, cancelling_a_finished_read_is_too_late_and_gives_its_bytes,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abcdef"));
   Bytes buffer(3);
@@ -193,7 +193,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, cancelling_a_finished_read_is_too_late_and
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_failed_read_destroyed_before_its_completion_gives_back_what_came,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Request<Pdu> line = ours.readv_pdu(framing::line{});
   Request<ssize_t> writing = peer.write("ab");
@@ -209,7 +209,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_failed_read_destroyed_before_its_complet
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_deadline_that_does_not_come_changes_nothing,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Bytes buffer(3);
   Request<ssize_t> reading = ours.read(buffer);
@@ -223,7 +223,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_deadline_that_does_not_come_changes_noth
 // ---- writes ----
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_before_it_began_leaves_no_trace,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   for (const Interruption how : interruptions) {
     BOOST_TEST_CONTEXT(how) {
@@ -245,7 +245,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_before_it_began_leaves
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_in_the_queue_leaves_no_trace,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   for (const Interruption how : interruptions) {
     BOOST_TEST_CONTEXT(how) {
@@ -265,11 +265,11 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_in_the_queue_leaves_no
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_behind_a_blocked_one_is_taken_out_alone,
-                       data::make(backends_with(
+                       data::make(paths_with(
                            [](const BackendTraits& traits) {
                              return traits.fills && traits.max_transfer > 100;
                            },
-                           writing_backends())),
+                           writing_paths())),
                        backend) {
   for (const Interruption how : interruptions) {
     BOOST_TEST_CONTEXT(how) {
@@ -291,7 +291,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_behind_a_blocked_one_is_taken_out_
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_half_way_fails_the_direction_with_eproto,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.buffers; })),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.buffers; })),
                        backend) {
   for (const Interruption how : interruptions) {
     BOOST_TEST_CONTEXT(how) {
@@ -323,7 +323,7 @@ BOOST_DATA_TEST_CASE_F(CancelFixture, a_write_interrupted_half_way_fails_the_dir
 }
 
 BOOST_DATA_TEST_CASE_F(CancelFixture, the_writes_behind_one_that_was_cut_fail_with_eproto,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.buffers; })),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.buffers; })),
                        backend) {
   open(backend);
   Queue queue(loop);
@@ -428,8 +428,8 @@ BOOST_FIXTURE_TEST_CASE(a_disconnect_that_was_interrupted_closes_at_once, Cancel
   }
 }
 
-BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_monitor_can_be_followed_by_another,
-                       data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(CancelFixture, an_interrupted_monitor_can_be_followed_by_another, data::make(paths()),
+                       backend) {
   open(backend);
   for (const Interruption how : interruptions) {
     Request<void> watching = ours.monitor();

@@ -218,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(a_stream_may_be_destroyed_before_its_next_turn, FloodFix
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_stream_that_always_has_bytes_lets_others_have_their_turn,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   Stream other = std::move(ours);
   Stream other_peer = std::move(peer);

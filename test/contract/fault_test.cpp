@@ -166,7 +166,7 @@ struct FaultFixture : StreamFixture {
 
 BOOST_AUTO_TEST_SUITE(stream_fault)
 
-BOOST_DATA_TEST_CASE_F(FaultFixture, each_fault_has_its_result_and_nothing_spins, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(FaultFixture, each_fault_has_its_result_and_nothing_spins, data::make(paths()),
                        backend) {
   for (const Event event : events) {
     for (const Activity activity : activities) {
@@ -179,7 +179,7 @@ BOOST_DATA_TEST_CASE_F(FaultFixture, each_fault_has_its_result_and_nothing_spins
 // A half-closed peer and a blocked write: a monitor that has fired, a reader that has ended and a writer that
 // waits must not keep the loop busy, however often they are started again.
 BOOST_DATA_TEST_CASE_F(FaultFixture, a_blocked_write_to_a_half_closed_peer_costs_nothing_while_it_waits,
-                       data::make(backends_with([](const BackendTraits& traits) {
+                       data::make(paths_with([](const BackendTraits& traits) {
                          return traits.half_close && traits.sees_half_close;
                        })),
                        backend) {
@@ -200,7 +200,7 @@ BOOST_DATA_TEST_CASE_F(FaultFixture, a_blocked_write_to_a_half_closed_peer_costs
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(FaultFixture, unread_bytes_nobody_asks_for_cost_nothing, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(FaultFixture, unread_bytes_nobody_asks_for_cost_nothing, data::make(paths()),
                        backend) {
   open(backend);
   Bytes buffer(1);
@@ -214,7 +214,7 @@ BOOST_DATA_TEST_CASE_F(FaultFixture, unread_bytes_nobody_asks_for_cost_nothing, 
 
 // libuv once told the end before data that could still be read.
 BOOST_DATA_TEST_CASE_F(FaultFixture, what_can_still_be_read_is_delivered_after_a_write_has_failed,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.buffers; })),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.buffers; })),
                        backend) {
   open(backend);
   BOOST_TEST(error_of(peer.write("last words")) == 0);
@@ -227,7 +227,7 @@ BOOST_DATA_TEST_CASE_F(FaultFixture, what_can_still_be_read_is_delivered_after_a
 }
 
 BOOST_DATA_TEST_CASE_F(FaultFixture, what_can_still_be_read_is_delivered_to_a_reader_beside_a_failing_write,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.buffers; })),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.buffers; })),
                        backend) {
   open(backend);
   Request<ssize_t> writing = block_writing(ours);
@@ -244,7 +244,7 @@ BOOST_DATA_TEST_CASE_F(FaultFixture, what_can_still_be_read_is_delivered_to_a_re
 }
 
 BOOST_DATA_TEST_CASE_F(FaultFixture, a_reset_in_a_message_tells_the_bytes_that_came,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.reset; })),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.reset; })),
                        backend) {
   open(backend);
   Bytes buffer(4);
@@ -259,7 +259,7 @@ BOOST_DATA_TEST_CASE_F(FaultFixture, a_reset_in_a_message_tells_the_bytes_that_c
 }
 
 BOOST_DATA_TEST_CASE_F(FaultFixture, ending_the_own_side_of_a_broken_connection_tells_what_broke_it,
-                       data::make(backends_with([](const BackendTraits& traits) {
+                       data::make(paths_with([](const BackendTraits& traits) {
                          return traits.reset && traits.half_close && traits.socket;
                        })),
                        backend) {

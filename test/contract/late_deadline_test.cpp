@@ -15,7 +15,7 @@ using namespace tsock::test;
 namespace {
 
 auto told_at_once() {
-  return backends_with([](const BackendTraits& traits) { return !traits.in_thread; }, reading_backends());
+  return paths_with([](const BackendTraits& traits) { return !traits.in_thread; }, reading_paths());
 }
 
 struct LateFixture : StreamFixture {
@@ -113,7 +113,7 @@ BOOST_DATA_TEST_CASE_F(LateFixture, a_message_that_was_there_in_time_is_read, da
 
 // Some take a call for each byte of a line, or for a few bytes of anything.
 BOOST_DATA_TEST_CASE_F(LateFixture, what_was_there_in_time_is_read_however_many_calls_it_takes,
-                       data::make(backends_with(
+                       data::make(paths_with(
                            [](const BackendTraits& traits) {
                              return traits.floors == 0 || traits.max_transfer > 100;  // a record at a time
                            },
@@ -139,7 +139,7 @@ BOOST_FIXTURE_TEST_CASE(a_megabyte_in_small_pieces_is_in_time, LateFixture) {
 
 // Each of them takes a turn where nothing is read ahead.
 BOOST_DATA_TEST_CASE_F(LateFixture, what_waits_in_a_queue_gets_what_was_there_in_time,
-                       data::make(backends_with([](const BackendTraits& traits) {
+                       data::make(paths_with([](const BackendTraits& traits) {
                          return !traits.read_ahead;
                        })) *
                            data::make({3, 1000}),
@@ -167,8 +167,7 @@ BOOST_DATA_TEST_CASE_F(LateFixture, what_waits_in_a_queue_gets_what_was_there_in
   BOOST_TEST(error_of(sending) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(LateFixture, an_end_that_was_there_in_time_is_told, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(LateFixture, an_end_that_was_there_in_time_is_told, data::make(paths()), backend) {
   if (!backend.traits.half_closes_alone()) return;
   open(backend);
   Request<Pdu> line = ours.readv_pdu(framing::line{.max_body = 100});
@@ -187,7 +186,7 @@ BOOST_DATA_TEST_CASE_F(LateFixture, an_end_that_was_there_in_time_is_told, data:
 }
 
 BOOST_DATA_TEST_CASE_F(LateFixture, a_message_by_next_vector_function_that_was_there_in_time_is_read,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   Bytes buffer(9000);
   const Bytes sent = pattern(buffer.size());
@@ -280,7 +279,7 @@ BOOST_FIXTURE_TEST_CASE(a_write_for_which_there_was_room_in_time_leaves, LateFix
 }
 
 BOOST_DATA_TEST_CASE_F(LateFixture, a_monitor_sees_a_break_that_was_there_in_time,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.socket; })),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.socket; })),
                        backend) {
   open(backend);
   Request<void> watching = ours.monitor();
@@ -360,7 +359,7 @@ BOOST_FIXTURE_TEST_CASE(a_datagram_that_was_there_in_time_is_received, LateFixtu
 }
 
 BOOST_DATA_TEST_CASE_F(LateFixture, an_operation_gets_what_was_there_for_its_children_in_time,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   Request<std::string> exchange = make_request<Exchange>(loop, ours);
   answer_late(exchange, "answer");
@@ -425,7 +424,7 @@ BOOST_FIXTURE_TEST_CASE(a_pump_that_is_fed_for_ever_does_not_hold_its_deadline, 
   BOOST_TEST(error_of(pumping) == ETIMEDOUT);
 }
 
-BOOST_DATA_TEST_CASE_F(LateFixture, what_has_no_answer_times_out, data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(LateFixture, what_has_no_answer_times_out, data::make(paths()), backend) {
   open(backend);
   Bytes buffer(9);
   Request<ssize_t> reading = ours.read(buffer);

@@ -15,17 +15,17 @@ using namespace std::chrono_literals;
 namespace {
 
 auto buffering() {
-  return backends_with([](const BackendTraits& traits) { return traits.buffers; });
+  return paths_with([](const BackendTraits& traits) { return traits.buffers; });
 }
 // Where a reset drops what the peer has not read yet.
 auto over_tcp() {
-  return backends_with([](const BackendTraits& traits) { return traits.socket && traits.reset; });
+  return paths_with([](const BackendTraits& traits) { return traits.socket && traits.reset; });
 }
 auto buffering_without_loss() {
-  return backends_with([](const BackendTraits& traits) { return traits.buffers && !traits.reset; });
+  return paths_with([](const BackendTraits& traits) { return traits.buffers && !traits.reset; });
 }
 auto with_reset() {
-  return backends_with([](const BackendTraits& traits) { return traits.reset; });
+  return paths_with([](const BackendTraits& traits) { return traits.reset; });
 }
 
 struct LingerFixture : StreamFixture {
@@ -75,8 +75,8 @@ struct LingerFixture : StreamFixture {
 
 BOOST_AUTO_TEST_SUITE(linger)
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_written_arrives_although_input_is_unread,
-                       data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_written_arrives_although_input_is_unread, data::make(paths()),
+                       backend) {
   open(backend);
   fill(backend);
   leave_unread();
@@ -109,7 +109,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, six_unread_bytes_behind_a_write_that_is_ou
   BOOST_TEST(closing.transferred() == 6U + backend.traits.goodbye);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too, data::make(paths()),
                        backend) {
   open(backend);
   talking = peer.write("!unread");
@@ -129,7 +129,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too,
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_silent_peer_that_has_everything_is_not_waited_for,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   // In a conversation the kernel puts acknowledgements off.
   for (int i = 0; i < 20; ++i) {
@@ -185,8 +185,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, what_the_other_end_of_a_unix_socket_has_no
   BOOST_TEST(err == EPIPE);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_waited_for,
-                       data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_waited_for, data::make(paths()),
+                       backend) {
   if (!backend.traits.half_closes_alone()) return;
   open(backend);
   fill(backend);
@@ -202,7 +202,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_wait
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_stops_talking_meets_the_limit_of_bytes,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   Request<ssize_t> endless = block_writing(peer);
   const std::size_t most = backend.traits.buffers ? std::size_t{1} << 20 : 50;
@@ -215,7 +215,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_stops_talking_meets_the_
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, as_many_bytes_as_may_be_discarded_are_within_the_limit,
-                       data::make(all_backends()) * data::make({false, true}), backend, without_limit) {
+                       data::make(paths()) * data::make({false, true}), backend, without_limit) {
   open(backend);
   leave_unread();
   // Below a layer its records are counted.
@@ -263,8 +263,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_reads_meets_the_limit_of
   BOOST_TEST(!ours.is_open());
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_time,
-                       data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_time, data::make(paths()),
+                       backend) {
   open(backend);
   leave_unread();
   Request<void> closing = ours.disconnect({.linger_time = 100ms});
@@ -278,7 +278,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_ti
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, nothing_is_cut_off_when_the_time_ends_for_a_peer_that_has_everything,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   // A record that comes in single bytes is still under way when the sending side ends.
   if (backend.traits.floors != 0 && backend.traits.max_transfer == 1) return;
   open(backend);
@@ -322,7 +322,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_connection_that_breaks_meanwhile_is_told
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_lingering_disconnect_that_is_interrupted_closes_at_once,
-                       data::make(all_backends()) * data::make({0, 1, 2, 3, 4}), backend, how) {
+                       data::make(paths()) * data::make({0, 1, 2, 3, 4}), backend, how) {
   open(backend);
   leave_unread();
   Request<void> closing = ours.disconnect();
@@ -356,7 +356,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_lingering_disconnect_that_is_interrupted
   BOOST_TEST((err == EPIPE || err == ECONNRESET));
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(paths()), backend) {
   open(backend);
   leave_unread();
   Request<void> closing = ours.disconnect();
@@ -371,7 +371,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(al
 // ---- until it is delivered ----
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, until_a_disconnect_is_delivered_others_are_told_that_it_runs,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   Request<void> closing = ours.disconnect();
   Request<void> second = ours.disconnect();
@@ -402,7 +402,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, until_a_disconnect_is_delivered_others_are
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_may_go_before_its_disconnect_is_delivered,
-                       data::make(all_backends()) * data::make({0, 1, 2}), backend, how) {
+                       data::make(paths()) * data::make({0, 1, 2}), backend, how) {
   open(backend);
   Request<void> closing = ours.disconnect({.linger_time = 0s});
   switch (how) {
@@ -425,7 +425,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_may_go_before_its_disconnect_is_d
 // ---- with the stream ----
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_given_to_its_disconnect_finishes_its_writes,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   leave_unread();
   Request<ssize_t> writing = block_writing(ours);
@@ -440,8 +440,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_given_to_its_disconnect_finishes_
   BOOST_TEST(error_of(talking) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::make(all_backends()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::make(paths()), backend) {
   open(backend);
   Queue replies(loop, "replies");
   Queue reads(loop, "reads");
@@ -466,8 +465,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::
   BOOST_TEST(error_of(closing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, writes_that_nobody_takes_meet_the_limit_of_time,
-                       data::make(all_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, writes_that_nobody_takes_meet_the_limit_of_time, data::make(paths()),
+                       backend) {
   open(backend);
   Request<ssize_t> writing = block_writing(ours);
   BOOST_TEST(error_of(std::move(ours).disconnect({.linger_time = 20ms})) == ETIMEDOUT);
@@ -475,8 +474,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, writes_that_nobody_takes_meet_the_limit_of
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_closes_when_it_is_interrupted,
-                       data::make(all_backends()) * data::make({false, true}) * data::make({false, true}),
-                       backend, is_blocked, destroyed) {
+                       data::make(paths()) * data::make({false, true}) * data::make({false, true}), backend,
+                       is_blocked, destroyed) {
   open(backend);
   leave_unread();
   Request<ssize_t> writing;
@@ -550,7 +549,7 @@ const std::vector<PumpSide> pump_sides{PumpSide::source, PumpSide::target};
 }  // namespace
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_over_a_stream_given_to_its_disconnect_ends_and_loses_nothing,
-                       data::make(all_backends()) * data::make({0, 1}), backend, index) {
+                       data::make(paths()) * data::make({0, 1}), backend, index) {
   const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
   pump_until_full(backend, side);
   Request<void> closing = std::move(ours).disconnect({.linger_time = 1h});
@@ -563,7 +562,7 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_over_a_stream_given_to_its_disconne
 }
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_that_shows_bytes_may_give_its_stream_to_a_disconnect,
-                       data::make(all_backends()) * data::make({0, 1}), backend, index) {
+                       data::make(paths()) * data::make({0, 1}), backend, index) {
   const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
   Request<void> closing;
   pump_until_full(backend, side, {.on_data = [&](std::span<const std::byte>) {
@@ -577,8 +576,8 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_that_shows_bytes_may_give_its_strea
 }
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_disconnect_and_forget_both,
-                       data::make(all_backends()) * data::make({0, 1}) * data::make({false, true}), backend,
-                       index, dropped) {
+                       data::make(paths()) * data::make({0, 1}) * data::make({false, true}), backend, index,
+                       dropped) {
   const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
   pump_until_full(backend, side);
   bool called = false;
@@ -597,7 +596,7 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_d
       (err == EPIPE || (dropped && (err == ECONNRESET || (err == EPROTO && backend.traits.floors != 0)))));
 }
 
-BOOST_DATA_TEST_CASE_F(PumpedFixture, bytes_that_a_pump_held_count_as_discarded, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(PumpedFixture, bytes_that_a_pump_held_count_as_discarded, data::make(paths()),
                        backend) {
   pump_until_full(backend, PumpSide::source);
   BOOST_TEST(error_of(std::move(ours).disconnect({.most_discarded = 1})) == ENOBUFS);
@@ -605,7 +604,7 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, bytes_that_a_pump_held_count_as_discarded,
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_ends_with_its_loop,
-                       data::make(all_backends()) * data::make({0, 1, 2, 3}), backend, what) {
+                       data::make(paths()) * data::make({0, 1, 2, 3}), backend, what) {
   auto other = std::make_unique<LoopFixture>();
   auto [left, right] = backend.make(*other);
   auto [from, to] = backend.make(*other);

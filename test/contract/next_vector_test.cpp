@@ -31,7 +31,7 @@ struct NextVectorFixture : StreamFixture {
 
 BOOST_AUTO_TEST_SUITE(stream_next_vector)
 
-BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_message_is_read_step_by_step, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_message_is_read_step_by_step, data::make(reading_paths()),
                        backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("\5hello\2yo");
@@ -45,8 +45,8 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_message_is_read_step_by_step, data::
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_message_cut_anywhere_is_put_together,
-                       data::make(reading_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_message_cut_anywhere_is_put_together, data::make(reading_paths()),
+                       backend) {
   open(backend);
   const std::string wire = "\5hello";
   for (std::size_t cut = 1; cut < wire.size(); ++cut) {
@@ -65,7 +65,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_message_cut_anywhere_is_put_together
 }
 
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_is_called_from_the_loop_only,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   int calls = 0;
   Request<ssize_t> reading = ours.readv_pdu([&](VectorList&) {
@@ -78,7 +78,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_is_called_from_the_loop_o
 }
 
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, no_vector_at_first_is_a_message_of_no_byte,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("abc"));
   BOOST_TEST(value_of(ours.readv_pdu([](VectorList&) { return 0; })) == 0);
@@ -86,7 +86,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, no_vector_at_first_is_a_message_of_no_
 }
 
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, what_the_function_returns_ends_the_request,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   BOOST_TEST(error_of(ours.readv_pdu([](VectorList&) { return EACCES; })) == EACCES);
   Request<ssize_t> writing = peer.write("abcdef");
@@ -105,7 +105,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, what_the_function_returns_ends_the_req
 }
 
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, vectors_without_a_byte_are_einval_and_too_many_emsgsize,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Bytes buffer(1);
   BOOST_TEST(error_of(ours.readv_pdu([](VectorList& vectors) {
@@ -125,7 +125,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, vectors_without_a_byte_are_einval_and_
 }
 
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, as_many_vectors_as_a_call_may_have_are_taken,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   const Bytes sent = pattern(max_vectors);
   Bytes received(max_vectors);
@@ -140,8 +140,8 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, as_many_vectors_as_a_call_may_have_are
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_the_request,
-                       data::make(reading_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_the_request, data::make(reading_paths()),
+                       backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("abcdef");
   auto first = std::make_unique<std::byte>();
@@ -163,7 +163,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_the_request,
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_the_stream, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_the_stream, data::make(reading_paths()),
                        backend) {
   open(backend);
   for (const int wanted : {0, 1}) {
@@ -183,7 +183,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_the_stream, d
   }
 }
 
-BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_both, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_both, data::make(reading_paths()),
                        backend) {
   open(backend);
   auto reading = std::make_unique<Request<ssize_t>>();
@@ -197,7 +197,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_destroy_both, data::m
   BOOST_TEST(run_until([&] { return called; }));
 }
 
-BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_cancel_the_request, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_cancel_the_request, data::make(reading_paths()),
                        backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("abc");
@@ -214,7 +214,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_function_may_cancel_the_request, d
 }
 
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_end_tells_how_much_of_the_message_came,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Bytes message;
   Request<ssize_t> reading = ours.readv_pdu(header_and_body(message));
@@ -226,7 +226,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, the_end_tells_how_much_of_the_message_
 }
 
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, readers_in_a_queue_take_one_message_each,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Queue queue(loop);
   std::array<Bytes, 3> messages;
@@ -242,7 +242,7 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, readers_in_a_queue_take_one_message_ea
 
 // Where a message is interrupted the next reader gets all of it, whatever the caller did to earlier vectors.
 BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_cancelled_message_is_given_back_though_its_vectors_were_reused,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   const std::string wire = "abcdefghij";
   for (std::size_t taken = 0; taken < wire.size(); ++taken) {
@@ -266,11 +266,9 @@ BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_cancelled_message_is_given_back_thou
   }
 }
 
-BOOST_DATA_TEST_CASE_F(NextVectorFixture, a_long_message_that_was_cut_fails_reading_with_eproto,
-                       data::make(backends_with([](const BackendTraits& traits) {
-                         return traits.max_transfer > 100;
-                       })),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(
+    NextVectorFixture, a_long_message_that_was_cut_fails_reading_with_eproto,
+    data::make(paths_with([](const BackendTraits& traits) { return traits.max_transfer > 100; })), backend) {
   open(backend);
   const Bytes sent = pattern(100000);
   Bytes buffer(10000);

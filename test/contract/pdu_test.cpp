@@ -71,7 +71,7 @@ struct PduFixture : StreamFixture {
 
 BOOST_AUTO_TEST_SUITE(stream_pdu)
 
-BOOST_DATA_TEST_CASE_F(PduFixture, messages_of_every_framing_come_one_by_one, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(PduFixture, messages_of_every_framing_come_one_by_one, data::make(reading_paths()),
                        backend) {
   open(backend);
   for (const FramingCase& framing : framings()) {
@@ -86,7 +86,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, messages_of_every_framing_come_one_by_one, da
   }
 }
 
-BOOST_DATA_TEST_CASE_F(PduFixture, messages_cut_anywhere_are_put_together, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(PduFixture, messages_cut_anywhere_are_put_together, data::make(reading_paths()),
                        backend) {
   open(backend);
   for (const FramingCase& framing : framings()) {
@@ -105,7 +105,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, messages_cut_anywhere_are_put_together, data:
   }
 }
 
-BOOST_DATA_TEST_CASE_F(PduFixture, header_and_body_are_told_apart, data::make(reading_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(PduFixture, header_and_body_are_told_apart, data::make(reading_paths()), backend) {
   open(backend);
   const std::string wire = prefixed<4, true, false>("hello") + "text\r\n";
   Request<ssize_t> writing = peer.write(wire);
@@ -121,7 +121,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, header_and_body_are_told_apart, data::make(re
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, the_bytes_of_a_message_stay_where_they_are_and_can_be_sent_back,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   const std::string wire = prefixed<2, true, false>("hello");
   Request<ssize_t> writing = peer.write(wire);
@@ -136,7 +136,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, the_bytes_of_a_message_stay_where_they_are_an
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, a_message_as_long_as_the_limit_is_taken_and_one_byte_more_is_emsgsize,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   for (const FramingCase& framing : framings()) {
     BOOST_TEST_CONTEXT("framing " << framing) {
@@ -156,7 +156,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_message_as_long_as_the_limit_is_taken_and_o
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, a_message_that_was_too_long_can_be_read_with_another_limit,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   for (const FramingCase& framing : framings()) {
     BOOST_TEST_CONTEXT("framing " << framing) {
@@ -172,7 +172,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_message_that_was_too_long_can_be_read_with_
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, a_body_shorter_than_the_minimum_is_emsgsize_and_nothing_is_taken,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   const std::string wire = prefixed<4, true, false>("");
   Request<ssize_t> writing = peer.write(wire);
@@ -182,7 +182,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_body_shorter_than_the_minimum_is_emsgsize_a
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, a_length_smaller_than_the_header_that_it_counts_is_emsgsize,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   const std::string wire("\0\0\0\3", 4);
   Request<ssize_t> writing = peer.write(wire);
@@ -192,7 +192,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_length_smaller_than_the_header_that_it_coun
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, a_length_beyond_every_limit_is_emsgsize_not_memory,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("\xff\xff\xff\xff");
   BOOST_TEST(error_of(ours.readv_pdu(framing::u32be{.max_body = 0x7fffffff})) == EMSGSIZE);
@@ -204,8 +204,8 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_length_beyond_every_limit_is_emsgsize_not_m
 
 BOOST_DATA_TEST_CASE_F(
     PduFixture, a_body_of_a_mebibyte_arrives_whole,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.max_transfer > 100; },
-                             reading_backends())),
+    data::make(paths_with([](const BackendTraits& traits) { return traits.max_transfer > 100; },
+                          reading_paths())),
     backend) {
   open(backend);
   const std::string body = repeat("the quick brown fox ", std::size_t{1} << 20);
@@ -217,11 +217,11 @@ BOOST_DATA_TEST_CASE_F(
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, a_long_line_arrives_whole,
-                       data::make(backends_with(
+                       data::make(paths_with(
                            [](const BackendTraits& traits) {
                              return traits.max_transfer > 100 && traits.read_ahead;
                            },
-                           reading_backends())),
+                           reading_paths())),
                        backend) {
   open(backend);
   const std::string body = repeat("the quick brown fox ", std::size_t{1} << 20);
@@ -234,7 +234,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_long_line_arrives_whole,
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, a_delimiter_is_found_where_a_false_start_overlaps_it,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   struct Sample {
     const char* end;
@@ -267,8 +267,8 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_delimiter_is_found_where_a_false_start_over
   }
 }
 
-BOOST_DATA_TEST_CASE_F(PduFixture, a_line_ends_at_lf_alone_and_loses_one_cr_only,
-                       data::make(reading_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(PduFixture, a_line_ends_at_lf_alone_and_loses_one_cr_only, data::make(reading_paths()),
+                       backend) {
   open(backend);
   const std::string wire = "a\r\r\n\r\n\n\rb\n";
   Request<ssize_t> writing = peer.write(wire);
@@ -279,7 +279,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_line_ends_at_lf_alone_and_loses_one_cr_only
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(PduFixture, a_framing_that_cannot_be_used_is_einval, data::make(reading_backends()),
+BOOST_DATA_TEST_CASE_F(PduFixture, a_framing_that_cannot_be_used_is_einval, data::make(reading_paths()),
                        backend) {
   open(backend);
   const std::array<Framing, 5> bad{
@@ -294,7 +294,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_framing_that_cannot_be_used_is_einval, data
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, the_end_between_messages_is_epipe_with_no_byte_moved,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Request<ssize_t> writing = peer.write("line\n");
   expect(framing::line{}, "line", "line\n");
@@ -306,7 +306,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, the_end_between_messages_is_epipe_with_no_byt
 }
 
 BOOST_DATA_TEST_CASE_F(PduFixture, the_end_in_a_message_is_epipe_and_its_bytes_are_still_unread,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   for (const FramingCase& framing : framings()) {
     const std::string message = framing.wrap("hello");
     for (std::size_t cut = 1; cut < message.size(); ++cut) {
@@ -337,7 +337,7 @@ BOOST_DATA_TEST_CASE_F(PduFixture, the_end_in_a_message_is_epipe_and_its_bytes_a
 
 // It fails and goes before its callback could run: what it took comes back once.
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_cut_message_whose_request_goes_before_delivery_comes_back_once,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   for (const FramingCase& framing : framings()) {
     open(backend);
     const std::string message = framing.wrap("hello");

@@ -40,7 +40,7 @@ struct TwoReadsFixture : StreamFixture {
 BOOST_AUTO_TEST_SUITE(stream_queue)
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, many_writes_and_many_messages_keep_their_order,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   constexpr std::size_t count = 200;
   Queue out(loop, "out");
@@ -62,8 +62,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, many_writes_and_many_messages_keep_their_o
   BOOST_TEST(in.length() == 0U);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, writes_complete_in_the_order_of_the_queue,
-                       data::make(writing_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, writes_complete_in_the_order_of_the_queue, data::make(writing_paths()),
+                       backend) {
   open(backend);
   Queue queue(loop);
   std::string order;
@@ -82,8 +82,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writes_complete_in_the_order_of_the_queue,
   BOOST_TEST(order == "abcd");
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_write_beside_queued_ones_is_ebusy,
-                       data::make(writing_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_write_beside_queued_ones_is_ebusy, data::make(writing_paths()),
+                       backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> queued = ours.write(queue, "queued");
@@ -93,7 +93,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_write_beside_queued_ones_is_ebusy
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queued_write_beside_a_direct_one_is_ebusy,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> direct = ours.write("direct");
@@ -103,7 +103,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queued_write_beside_a_direct_one_is_ebus
   BOOST_TEST(error_of(direct) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, writes_of_two_queues_at_once_are_ebusy, data::make(writing_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, writes_of_two_queues_at_once_are_ebusy, data::make(writing_paths()),
                        backend) {
   open(backend);
   Queue one(loop);
@@ -114,8 +114,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writes_of_two_queues_at_once_are_ebusy, da
   BOOST_TEST(error_of(first) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_read_beside_a_queued_one_is_ebusy,
-                       data::make(reading_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_read_beside_a_queued_one_is_ebusy, data::make(reading_paths()),
+                       backend) {
   open(backend);
   Queue queue(loop);
   Request<Pdu> queued = ours.readv_pdu(queue, framing::line{});
@@ -127,7 +127,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_direct_read_beside_a_queued_one_is_ebusy
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, one_queue_can_order_a_reply_behind_the_request_it_answers,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   Queue queue(loop);
   Request<Pdu> request = ours.readv_pdu(queue, framing::line{});
@@ -143,7 +143,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, one_queue_can_order_a_reply_behind_the_req
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_stopped_queue_starts_nothing_until_it_is_started,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   Queue queue(loop);
   queue.stop();
@@ -159,7 +159,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_stopped_queue_starts_nothing_until_it_is
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_is_destroyed_ends_what_waits_and_lets_go_on_what_runs,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Bytes buffer(1);
   Request<Pdu> running;
@@ -177,7 +177,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_is_destroyed_ends_what_waits_
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_that_waits_in_a_queue_fails_like_those_before_it,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   Queue queue(loop);
   std::vector<Request<Pdu>> reads;
@@ -193,8 +193,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_that_waits_in_a_queue_fails_like_th
   }
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, destroying_an_entry_lets_the_next_one_run,
-                       data::make(reading_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, destroying_an_entry_lets_the_next_one_run, data::make(reading_paths()),
+                       backend) {
   open(backend);
   Queue queue(loop);
   Request<Pdu> first = ours.readv_pdu(queue, framing::line{});
@@ -212,7 +212,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, destroying_an_entry_lets_the_next_one_run,
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_destroyed_when_finished_goes_to_the_next_entry,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   preload(ours, peer, bytes_of("one\ntwo\n"));
   Queue queue(loop);
@@ -224,7 +224,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_read_destroyed_when_finished_goes_to_the
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, disconnect_while_something_waits_in_a_queue_is_ebusy,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   Queue queue(loop);
   queue.stop();
@@ -236,7 +236,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, disconnect_while_something_waits_in_a_queu
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, abort_ends_everything_in_its_queues_with_econnaborted,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open(backend);
   Queue queue(loop);
   Request<Pdu> reading = ours.readv_pdu(queue, framing::line{});
@@ -254,7 +254,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, abort_ends_everything_in_its_queues_with_e
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, abort_with_a_write_in_flight_ends_all_behind_it_with_econnaborted,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   Queue queue(loop);
   Request<ssize_t> first = ours.write(queue, "a");
@@ -267,8 +267,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, abort_with_a_write_in_flight_ends_all_behi
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_one,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.fills; },
-                                                writing_backends())),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.fills; },
+                                             writing_paths())),
                        backend) {
   open(backend);
   Queue queue(loop);
@@ -296,8 +296,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_on
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blocked_one,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.fills; },
-                                                writing_backends())),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.fills; },
+                                             writing_paths())),
                        backend) {
   open(backend);
   std::optional<Queue> queue(std::in_place, loop);
@@ -317,7 +317,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blo
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_at_once_lets_the_first_write_go_on_alone,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   std::optional<Queue> queue(std::in_place, loop);
   Request<ssize_t> first = ours.write(*queue, "first");
@@ -328,7 +328,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_at_once_lets_the_first_w
   BOOST_TEST(error_of(second) == ECANCELED);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, start_and_stop_in_one_turn_start_nothing, data::make(all_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, start_and_stop_in_one_turn_start_nothing, data::make(paths()),
                        backend) {
   open(backend);
   preload(ours, peer, bytes_of("one\ntwo\n"));
@@ -359,7 +359,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, start_and_stop_in_one_turn_start_nothing, 
 }
 
 BOOST_DATA_TEST_CASE_F(TwoReadsFixture, stop_in_the_callback_of_an_entry_holds_back_the_one_behind_it,
-                       data::make(all_backends()), backend) {
+                       data::make(paths()), backend) {
   open_and_preload(backend);
   start_reads();
   Request<ssize_t> third = ours.write(queue, "third");
@@ -381,7 +381,7 @@ BOOST_DATA_TEST_CASE_F(TwoReadsFixture, stop_in_the_callback_of_an_entry_holds_b
 }
 
 BOOST_DATA_TEST_CASE_F(TwoReadsFixture, stop_holds_back_an_entry_whose_turn_came_in_the_same_turn,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open_and_preload(backend);
   Queue other(loop);
   Request<QueueHold> stopper = other.wait();
@@ -399,7 +399,7 @@ BOOST_DATA_TEST_CASE_F(TwoReadsFixture, stop_holds_back_an_entry_whose_turn_came
 }
 
 BOOST_DATA_TEST_CASE_F(TwoReadsFixture, stop_leaves_alone_an_entry_whose_work_began_in_the_same_turn,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open_and_preload(backend);
   start_reads();
   Queue other(loop);
@@ -414,7 +414,7 @@ BOOST_DATA_TEST_CASE_F(TwoReadsFixture, stop_leaves_alone_an_entry_whose_work_be
 }
 
 BOOST_DATA_TEST_CASE_F(TwoReadsFixture, a_read_whose_work_has_begun_goes_on_when_the_queue_is_stopped,
-                       data::make(reading_backends()), backend) {
+                       data::make(reading_paths()), backend) {
   open(backend);
   start_reads();
   loop.run_until_idle();
@@ -429,7 +429,7 @@ BOOST_DATA_TEST_CASE_F(TwoReadsFixture, a_read_whose_work_has_begun_goes_on_when
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_side,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   if (!backend.traits.half_closes_alone()) return;
   open(backend);
   Queue queue(loop);
@@ -446,7 +446,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_the_end_of_the_sending_sid
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, stop_leaves_writes_alone_that_an_end_of_the_sending_side_waits_for,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   if (!backend.traits.half_closes_alone()) return;
   open(backend);
   Queue queue(loop);
@@ -460,8 +460,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_leaves_writes_alone_that_an_end_of_th
   BOOST_TEST(error_of(ending) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, what_stop_held_back_ends_with_its_stream,
-                       data::make(writing_backends()), backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture, what_stop_held_back_ends_with_its_stream, data::make(writing_paths()),
+                       backend) {
   for (const bool destroyed : {false, true}) {
     open(backend);
     Queue queue(loop);

@@ -84,7 +84,7 @@ const std::vector<BoundedRead>& bounded_reads() {
 
 auto kernel_streams() {
   return data::make(
-      backends_with([](const BackendTraits& traits) { return traits.descriptor && traits.read_ahead; }));
+      paths_with([](const BackendTraits& traits) { return traits.descriptor && traits.read_ahead; }));
 }
 
 constexpr std::size_t behind = 20'000;
@@ -186,7 +186,7 @@ BOOST_DATA_TEST_CASE_F(ReadAheadFixture, a_bound_that_is_lowered_leaves_what_was
 }
 
 BOOST_DATA_TEST_CASE_F(ReadAheadFixture, a_message_larger_than_the_bound_arrives_whole,
-                       data::make(backends_with([](const BackendTraits& traits) {
+                       data::make(paths_with([](const BackendTraits& traits) {
                          return traits.max_transfer > 100;
                        })) *
                            data::make(bounded_reads()),

@@ -28,7 +28,7 @@ struct TwoWritesFixture : StreamFixture {
 
 BOOST_AUTO_TEST_SUITE(stream_write)
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::make(writing_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::make(writing_paths()),
                        backend) {
   open(backend);
   const std::string big(3000, 'x');
@@ -40,7 +40,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writev_sends_all_vectors_in_order, data::m
   BOOST_TEST(writing.transferred() == expected.size());
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, a_null_c_string_is_nothing_to_write, data::make(writing_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, a_null_c_string_is_nothing_to_write, data::make(writing_paths()),
                        backend) {
   open(backend);
   Queue queue(loop);
@@ -57,7 +57,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_null_c_string_is_nothing_to_write, data:
   BOOST_TEST(error_of(second) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(writing_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, data::make(writing_paths()),
                        backend) {
   open(backend);
   std::vector<iovec> vectors;
@@ -69,7 +69,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, the_vector_array_is_copied_by_the_call, da
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, writev_takes_as_many_vectors_as_a_call_may_have,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   // Small and large vectors alternate, so that some are copied together and others are not.
   const std::size_t large = backend.traits.max_transfer < 100 ? 8 : 1100;
@@ -86,11 +86,11 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writev_takes_as_many_vectors_as_a_call_may
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_larger_than_all_buffers_goes_on_as_the_peer_reads,
-                       data::make(backends_with(
+                       data::make(paths_with(
                            [](const BackendTraits& traits) {
                              return traits.fills && traits.max_transfer > 100;
                            },
-                           writing_backends())),
+                           writing_paths())),
                        backend) {
   open(backend);
   Request<ssize_t> writing = block_writing(ours);
@@ -102,11 +102,9 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_larger_than_all_buffers_goes_on_as
   BOOST_TEST(ours.queued_bytes() == 0U);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, both_directions_can_be_busy_at_once,
-                       data::make(backends_with([](const BackendTraits& traits) {
-                         return traits.max_transfer > 100;
-                       })),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, both_directions_can_be_busy_at_once,
+    data::make(paths_with([](const BackendTraits& traits) { return traits.max_transfer > 100; })), backend) {
   open(backend);
   const Bytes there = pattern(std::size_t{3} << 20, 1);
   const Bytes back = pattern(std::size_t{3} << 20, 2);
@@ -125,7 +123,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, both_directions_can_be_busy_at_once,
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_never_completes_inside_the_call_that_starts_it,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   bool called = false;
   Request<ssize_t> writing = ours.write("x");
@@ -138,7 +136,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_never_completes_inside_the_call_th
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_second_write_while_one_is_in_flight_is_ebusy_and_harms_nothing,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   Request<ssize_t> first = ours.write("first");
   BOOST_TEST(error_of(ours.write("second")) == EBUSY);
@@ -248,7 +246,7 @@ BOOST_FIXTURE_TEST_CASE(small_writes_of_a_turn_leave_in_one_call, StreamFixture)
 // ---- queued bytes and watermarks ----
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_what_has_not_left_queues_included,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   Queue queue(loop);
   queue.stop();
@@ -269,8 +267,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_what_has_not_left_queu
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_also_what_was_written_before_anybody_asked,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.fills; },
-                                                writing_backends())),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.fills; },
+                                             writing_paths())),
                        backend) {
   open(backend);
   Queue queue(loop);
@@ -284,7 +282,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, queued_bytes_counts_also_what_was_written_
   BOOST_TEST(ours.queued_bytes() == 3U);
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, data::make(writing_backends()),
+BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, data::make(writing_paths()),
                        backend) {
   open(backend);
   std::string told;
@@ -311,7 +309,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, watermarks_tell_high_once_and_low_once, da
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, the_low_mark_is_told_also_when_the_writes_were_cancelled,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   std::string told;
   ours.set_watermarks({.high = 10, .low = 4},
@@ -326,7 +324,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, the_low_mark_is_told_also_when_the_writes_
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_above_the_cap_is_enobufs_and_nothing_of_it_is_sent,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   ours.set_watermarks({.high = 5, .low = 1, .cap = 10}, {});
   Queue queue(loop);
@@ -344,7 +342,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_write_above_the_cap_is_enobufs_and_nothi
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_watermark_function_may_destroy_the_stream,
-                       data::make(writing_backends()), backend) {
+                       data::make(writing_paths()), backend) {
   open(backend);
   bool called = false;
   ours.set_watermarks({.high = 1, .low = 0}, [&](Watermark) {
@@ -359,11 +357,9 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_watermark_function_may_destroy_the_strea
 
 // ---- half-close ----
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, writing_goes_on_after_the_peer_has_ended_its_side,
-                       data::make(backends_with([](const BackendTraits& traits) {
-                         return traits.half_closes_alone();
-                       })),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, writing_goes_on_after_the_peer_has_ended_its_side,
+    data::make(paths_with([](const BackendTraits& traits) { return traits.half_closes_alone(); })), backend) {
   open(backend);
   BOOST_TEST(error_of(peer.shutdown_write()) == 0);
   Bytes buffer(1);
@@ -375,11 +371,9 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, writing_goes_on_after_the_peer_has_ended_i
   }
 }
 
-BOOST_DATA_TEST_CASE_F(StreamFixture, reading_goes_on_after_ending_the_own_side,
-                       data::make(backends_with([](const BackendTraits& traits) {
-                         return traits.half_closes_alone();
-                       })),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(
+    StreamFixture, reading_goes_on_after_ending_the_own_side,
+    data::make(paths_with([](const BackendTraits& traits) { return traits.half_closes_alone(); })), backend) {
   open(backend);
   BOOST_TEST(error_of(ours.shutdown_write()) == 0);
   Request<ssize_t> writing = peer.write("abc");
@@ -389,8 +383,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, reading_goes_on_after_ending_the_own_side,
 
 BOOST_DATA_TEST_CASE_F(
     StreamFixture, a_write_after_shutdown_write_is_epipe,
-    data::make(backends_with([](const BackendTraits& traits) { return traits.half_closes_alone(); },
-                             writing_backends())),
+    data::make(paths_with([](const BackendTraits& traits) { return traits.half_closes_alone(); },
+                          writing_paths())),
     backend) {
   open(backend);
   Request<void> ending = ours.shutdown_write();
@@ -400,8 +394,8 @@ BOOST_DATA_TEST_CASE_F(
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, shutdown_write_waits_for_the_write_in_flight,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
-                                                writing_backends())),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.half_close; },
+                                             writing_paths())),
                        backend) {
   open(backend);
   const Bytes sent = pattern(backend.traits.max_transfer < 100 ? 100 : 2000000);
@@ -415,8 +409,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, shutdown_write_waits_for_the_write_in_flig
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, shutdown_write_in_a_queue_waits_for_its_turn,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
-                                                writing_backends())),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.half_close; },
+                                             writing_paths())),
                        backend) {
   open(backend);
   Queue queue(loop);
@@ -434,8 +428,8 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, shutdown_write_in_a_queue_waits_for_its_tu
 }
 
 BOOST_DATA_TEST_CASE_F(StreamFixture, a_shutdown_write_that_was_cancelled_leaves_the_side_open,
-                       data::make(backends_with([](const BackendTraits& traits) { return traits.half_close; },
-                                                writing_backends())),
+                       data::make(paths_with([](const BackendTraits& traits) { return traits.half_close; },
+                                             writing_paths())),
                        backend) {
   open(backend);
   Request<void> ending = ours.shutdown_write();
@@ -449,11 +443,11 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_shutdown_write_that_was_cancelled_leaves
   BOOST_TEST(error_of(writing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(
-    StreamFixture, shutdown_write_where_there_is_no_half_close_is_enotsup_and_harms_nothing,
-    data::make(backends_with([](const BackendTraits& traits) { return !traits.half_close; },
-                             writing_backends())),
-    backend) {
+BOOST_DATA_TEST_CASE_F(StreamFixture,
+                       shutdown_write_where_there_is_no_half_close_is_enotsup_and_harms_nothing,
+                       data::make(paths_with([](const BackendTraits& traits) { return !traits.half_close; },
+                                             writing_paths())),
+                       backend) {
   open(backend);
   BOOST_TEST(error_of(ours.shutdown_write()) == ENOTSUP);
   Request<ssize_t> writing = ours.write("abc");

@@ -1,14 +1,17 @@
-# boost_test_discover(<target> PREFIX <prefix>)
+# boost_test_discover(<target> PREFIX <prefix> [SPLIT <suite>...])
 #
 # After each link of <target>, asks the program for its tests and registers one ctest test per top-level suite, as
 # <prefix>.<suite>: small enough to run in parallel and to have a time limit each, large enough that starting a process
-# costs nothing beside it. The same file is the script that does so: see the end.
+# costs nothing beside it. A suite of SPLIT, which takes long, is registered case by case, as <prefix>.<suite>.<case>.
+# These start first: an entry that begins last and takes long leaves the other processors idle. The same file is the
+# script that does so: see the end.
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   set(boost_test_discover_script ${CMAKE_CURRENT_LIST_FILE})
 
   function(boost_test_discover target)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX" "")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX" "SPLIT")
+    string(JOIN "|" split ${arg_SPLIT})
     set(tests_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_tests.cmake)
     add_custom_command(
       TARGET ${target}
@@ -17,7 +20,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
       COMMAND
         ${CMAKE_COMMAND} -D EXECUTABLE=$<TARGET_FILE:${target}> -D "EMULATOR=$<TARGET_PROPERTY:${target},CROSSCOMPILING_EMULATOR>"
         -D PREFIX=${arg_PREFIX} -D TESTS_FILE=${tests_file} -D TIMEOUT=${TSOCK_TEST_TIMEOUT}
-        -D SCALE=${TSOCK_TEST_TIMEOUT_SCALE} -P ${boost_test_discover_script}
+        -D SCALE=${TSOCK_TEST_TIMEOUT_SCALE} -D "SPLIT=${split}" -P ${boost_test_discover_script}
       VERBATIM)
     # Before the first build there is nothing to include: a test that fails with the reason.
     set(include_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_include.cmake)
@@ -42,17 +45,33 @@ if(NOT result EQUAL 0)
   message(FATAL_ERROR "${EXECUTABLE} --list_content: ${result}\n${listing}")
 endif()
 
-# One name a line, indented by depth; a star marks what runs by default, a colon begins a description.
-string(REGEX MATCHALL "(^|\n)[A-Za-z_][^\n*:]*\\*" suites "${listing}")
 string(CONCAT text "# Written by boost_test_discover after each link.\n"
               "set(scale 1)\n"
               "if(\"\$ENV{TSOCK_TEST_TIMEOUT_SCALE}\" MATCHES \"^[1-9][0-9]*$\")\n"
               "  set(scale \$ENV{TSOCK_TEST_TIMEOUT_SCALE})\nendif()\n"
               "math(EXPR timeout \"${TIMEOUT} * ${SCALE} * \${scale}\")\n")
-foreach(suite IN LISTS suites)
-  string(REGEX REPLACE "[\n*]" "" suite "${suite}")
-  string(APPEND text "add_test([==[${PREFIX}.${suite}]==] ${EMULATOR} [==[${EXECUTABLE}]==] [==[--run_test=${suite}]==] "
+# add_entry(<name> <path> <cost>): the tests below that path of suites and cases.
+macro(add_entry name path cost)
+  string(APPEND text "add_test([==[${PREFIX}.${name}]==] ${EMULATOR} [==[${EXECUTABLE}]==] [==[--run_test=${path}]==] "
          "--color_output=no --report_level=no)\n"
-         "set_tests_properties([==[${PREFIX}.${suite}]==] PROPERTIES TIMEOUT \${timeout} LABELS ${PREFIX})\n")
+         "set_tests_properties([==[${PREFIX}.${name}]==] PROPERTIES TIMEOUT \${timeout} LABELS ${PREFIX} COST ${cost})\n")
+endmacro()
+
+# One name a line, indented by depth; a star marks what runs by default, a colon begins a description.
+string(REGEX MATCHALL "(^|\n)(    )?[A-Za-z_][^\n*:]*\\*" names "${listing}")
+set(suite "")
+foreach(name IN LISTS names)
+  string(REGEX REPLACE "[\n*]" "" name "${name}")
+  if(name MATCHES "^    (.*)")
+    set(case ${CMAKE_MATCH_1})
+    if(suite MATCHES "^(${SPLIT})$")
+      add_entry("${suite}.${case}" "${suite}/${case}" 10)
+    endif()
+  else()
+    set(suite ${name})
+    if(NOT suite MATCHES "^(${SPLIT})$")
+      add_entry("${suite}" "${suite}" 1)
+    endif()
+  endif()
 endforeach()
 file(WRITE ${TESTS_FILE} "${text}")
