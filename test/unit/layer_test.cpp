@@ -45,7 +45,91 @@ class KnockEngine final : public layer::Engine {
   [[nodiscard]] bool is_transparent() const noexcept override { return true; }
 };
 
+/// Needs no handshake and changes nothing.
+class CopyEngine final : public layer::Engine {
+ public:
+  layer::Step handshake(layer::ByteBlock& /*in*/, bool /*at_end*/,
+                        layer::ByteBlock& /*out*/) noexcept override {
+    return {};
+  }
+  layer::Step unwrap(layer::ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
+                     layer::ByteBlock& /*out*/) noexcept override {
+    std::size_t skip = given;
+    const std::size_t before = given;
+    for (const iovec& vector : to) {
+      const std::size_t begin = std::min(skip, vector.iov_len);
+      const std::size_t step = std::min(vector.iov_len - begin, in.size());
+      std::ranges::copy(in.bytes().first(step), static_cast<std::byte*>(vector.iov_base) + begin);
+      in.take(step);
+      given += step;
+      skip -= begin;
+    }
+    if (!in.empty()) return {};
+    if (at_end) return {.err = given == before ? EPIPE : 0};
+    return {.input = 1};
+  }
+  layer::Step wrap(std::span<const iovec> from, std::size_t& taken, layer::ByteBlock& out) noexcept override {
+    for (const iovec& vector : from) {
+      if (!out.append(std::as_bytes(std::span(static_cast<const char*>(vector.iov_base), vector.iov_len))))
+        return {.err = ENOMEM};
+      taken += vector.iov_len;
+    }
+    return {};
+  }
+};
+
+/// A floor that counts its calls. It gives single bytes, and tells of room from inside of each, as the other
+/// end of a pair in memory may.
+class CountingBackend final : public StreamBackend {
+ public:
+  struct Script {
+    std::string input;
+    bool has_room = true;
+    unsigned writes = 0;
+    unsigned depth = 0;
+    unsigned deepest = 0;
+    StreamEvents* events = nullptr;
+  };
+  explicit CountingBackend(std::shared_ptr<Script> script) noexcept : script_(std::move(script)) {}
+  void attach(StreamEvents& events) noexcept override { script_->events = &events; }
+  ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override {
+    script_->deepest = std::max(script_->deepest, ++script_->depth);
+    script_->events->on_writable();
+    --script_->depth;
+    if (script_->input.empty()) {
+      err = EAGAIN;
+      return -1;
+    }
+    *static_cast<char*>(vectors.front().iov_base) = script_->input.front();
+    script_->input.erase(0, 1);
+    return 1;
+  }
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
+    ++script_->writes;
+    err = EAGAIN;
+    return script_->has_room ? static_cast<ssize_t>(vectors.front().iov_len) : -1;
+  }
+  int try_shutdown_write() noexcept override { return 0; }
+  int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
+  void abort() noexcept override {}
+  Readiness want_readable() noexcept override { return Readiness::later; }
+  Readiness want_writable() noexcept override { return Readiness::later; }
+  void want_broken() noexcept override {}
+  std::size_t pending_bytes(int& /*err*/) noexcept override { return script_->input.size(); }
+
+ private:
+  std::shared_ptr<Script> script_;
+};
+
 struct LayerFixture : LoopFixture {
+  Stream copy_over(Stream below) {
+    Request<Stream> request = layer::layer_over(std::move(below), std::make_unique<CopyEngine>(), "copy");
+    int err = 0;
+    Stream stream = fetch(request, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    return stream;
+  }
+
   static Request<Stream> knock(Stream below) {
     return layer::layer_over(std::move(below), std::make_unique<KnockEngine>(), "knock");
   }
@@ -327,6 +411,46 @@ BOOST_AUTO_TEST_CASE(disconnect_waits_for_the_goodbye_of_the_peer_and_not_longer
   auto [left, right] = toys(tcp_pair(), {.goodbye_time = 1ms});
   BOOST_TEST(error_of(left.disconnect()) == 0);
   BOOST_TEST(!left.is_open());
+}
+
+BOOST_AUTO_TEST_CASE(a_floor_that_reads_nothing_ahead_is_asked_for_what_the_engine_needs) {
+  auto [below, peer] = memory_pair();
+  Stream stream = copy_over(std::move(below));
+  const std::vector<std::byte> sent = pattern(1000);
+  Request<ssize_t> writing = peer.write(sent);
+  read_text(stream, 3);
+  loop.run_until_idle();
+  BOOST_TEST(writing.is_in_progress());
+  read_text(stream, 997);
+  BOOST_TEST(error_of(writing) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_floor_without_room_is_asked_again_when_it_says_that_it_has_some) {
+  auto script = std::make_shared<CountingBackend::Script>();
+  Stream stream = copy_over(Stream(loop, std::make_unique<CountingBackend>(script)));
+  script->has_room = false;
+  Queue queue(loop);
+  Request<ssize_t> first = stream.write(queue, "one");
+  loop.run_until_idle();
+  BOOST_TEST(script->writes == 1U);
+  Request<ssize_t> second = stream.write(queue, "two");
+  loop.run_until_idle();
+  BOOST_TEST(script->writes == 1U);
+  script->has_room = true;
+  script->events->on_writable();
+  BOOST_TEST(error_of(first) == 0);
+  BOOST_TEST(error_of(second) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_handshake_is_not_entered_again_by_room_that_its_own_reading_makes) {
+  auto script = std::make_shared<CountingBackend::Script>();
+  script->input = "knock";
+  Request<Stream> knocking = knock(Stream(loop, std::make_unique<CountingBackend>(script)));
+  int err = 0;
+  Stream stream = fetch(knocking, err);
+  BOOST_TEST(err == 0);
+  BOOST_TEST(script->deepest == 1U);
+  BOOST_TEST(script->input == "ck");
 }
 
 BOOST_AUTO_TEST_CASE(half_close_is_the_goodbye_of_one_side) {
