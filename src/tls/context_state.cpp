@@ -24,6 +24,10 @@ constexpr std::size_t longest_alpn = 255;
 constexpr std::size_t longest_alpn_list = std::size_t{32} * 1024;  // a hello has 64 KiB for all extensions
 constexpr std::size_t longest_psk_identity = 128;
 constexpr std::size_t longest_psk = 256;
+constexpr std::uint32_t most_refused_early_data = 1024U * 1024U;
+// Pre-shared keys go with SHA-256.
+constexpr const char* suites_for_psk =
+    "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr std::chrono::seconds longest_ticket_lifetime = std::chrono::hours(7 * 24);
 
 int number_of(Version version) noexcept {
@@ -130,6 +134,13 @@ int ContextState::set_versions_and_ciphers(std::string& reason) {
   if (!protocol_.groups.empty() && SSL_CTX_set1_groups_list(context, protocol_.groups.c_str()) != 1)
     return openssl_failure(EINVAL, "groups \"" + protocol_.groups + '"', reason);
   return 0;
+}
+
+// A server with certificates, too, would prefer a suite that no pre-shared key goes with.
+int ContextState::prefer_suites_for_psk(std::string& reason) {
+  if (!protocol_.cipher_suites.empty() || SSL_CTX_set_ciphersuites(context_.get(), suites_for_psk) == 1)
+    return 0;
+  return openssl_failure(EINVAL, "cipher suites for pre-shared keys", reason);
 }
 
 int ContextState::set_alpn(std::string& reason) {
@@ -270,6 +281,7 @@ int ContextState::set_client(const ClientOptions& options, std::string& reason) 
   }
   psk_ = options.psk;
   if (!psk_.key.empty()) {
+    if (const int err = prefer_suites_for_psk(reason); err != 0) return err;
     SSL_CTX_set_psk_client_callback(context,
                                     [](SSL* ssl, const char* /*hint*/, char* identity, unsigned identity_size,
                                        unsigned char* key, unsigned key_size) {
@@ -325,6 +337,7 @@ int ContextState::set_server(const ServerOptions& options, std::string& reason) 
   }
   find_psk_ = options.find_psk;
   if (find_psk_ != nullptr) {
+    if (const int err = prefer_suites_for_psk(reason); err != 0) return err;
     SSL_CTX_set_psk_server_callback(
         context, [](SSL* ssl, const char* identity, unsigned char* key, unsigned key_size) {
           return of(ssl).find_psk(ssl, identity != nullptr ? identity : "", {key, key_size});
@@ -381,6 +394,10 @@ int ContextState::set_tickets(const ServerOptions& options, std::string& reason)
     reason = "a ticket lives 1 second to 7 days";
     return EINVAL;
   }
+  // Of early data that is refused, as a client may know this server from a time when more was allowed.
+  if (SSL_CTX_set_recv_max_early_data(context,
+                                      std::max(options.replayable_early_data, most_refused_early_data)) != 1)
+    return openssl_failure(EINVAL, "early data", reason);
   SSL_CTX_set_timeout(context, static_cast<long>(options.ticket_lifetime.count()));
   if (SSL_CTX_set_num_tickets(context, options.tickets) != 1)
     return openssl_failure(EINVAL, "tickets", reason);
@@ -392,14 +409,16 @@ int ContextState::set_tickets(const ServerOptions& options, std::string& reason)
     // Against replays OpenSSL keeps the sessions itself.
     takes_early_data_ = true;
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
-    if (SSL_CTX_set_max_early_data(context, options.replayable_early_data) != 1 ||
-        SSL_CTX_set_recv_max_early_data(context, options.replayable_early_data) != 1)
+    if (SSL_CTX_set_max_early_data(context, options.replayable_early_data) != 1)
       return openssl_failure(EINVAL, "early data", reason);
   }
+  SSL_CTX_set_session_ticket_cb(
+      context, [](SSL* ssl, void* /*unused*/) { return OpenSslEngine::of(ssl).annotate_session() ? 1 : 0; },
+      nullptr, nullptr);
   ticket_keys_ = options.ticket_keys.ring();
   SSL_CTX_set_tlsext_ticket_key_evp_cb(
       context, [](SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
-                  int seals) { return of(ssl).seal_or_open_ticket(seals != 0, name, iv, cipher, mac); });
+                  int seals) { return of(ssl).seal_or_open_ticket(ssl, seals != 0, name, iv, cipher, mac); });
   return bind_sessions(reason);
 }
 
@@ -415,7 +434,7 @@ int ContextState::bind_sessions(std::string& reason) {
 }
 
 // \return as SSL_CTX_set_tlsext_ticket_key_evp_cb(3) says: 1, 2 with an old key, 0 without one, -1
-int ContextState::seal_or_open_ticket(bool seals, unsigned char* name, unsigned char* iv,
+int ContextState::seal_or_open_ticket(const SSL* ssl, bool seals, unsigned char* name, unsigned char* iv,
                                       EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) const noexcept {
   constexpr std::size_t name_size = std::tuple_size_v<decltype(TicketKeyRing::Key::name)>;
   TicketKeyRing::Found found{};
@@ -437,7 +456,8 @@ int ContextState::seal_or_open_ticket(bool seals, unsigned char* name, unsigned 
       EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, found.key.cipher.data(), iv, seals ? 1 : 0) == 1;
   OPENSSL_cleanse(&found.key, sizeof found.key);
   if (!is_set) return -1;
-  return found.is_old ? 2 : 1;
+  // Those of TLS 1.3 are used once.
+  return found.is_old || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
 }
 
 }  // namespace tsock::tls

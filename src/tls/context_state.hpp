@@ -39,6 +39,8 @@ class ContextState {
   [[nodiscard]] SSL_CTX* context() const noexcept { return context_.get(); }
   [[nodiscard]] const CertificateCheck& check() const noexcept { return check_; }
   [[nodiscard]] bool has_psk() const noexcept { return !psk_.key.empty() || find_psk_ != nullptr; }
+  [[nodiscard]] bool has_identity() const noexcept { return !identities_.empty(); }
+  [[nodiscard]] const ProtocolOptions& protocol() const noexcept { return protocol_; }
   [[nodiscard]] bool takes_early_data() const noexcept { return takes_early_data_; }
   /// Of servers that this client knows.
   [[nodiscard]] SessionCache& sessions() const noexcept { return sessions_; }
@@ -47,6 +49,7 @@ class ContextState {
  private:
   int set_protocol(std::string& reason);
   int set_versions_and_ciphers(std::string& reason);
+  int prefer_suites_for_psk(std::string& reason);
   int set_alpn(std::string& reason);
   int set_client(const ClientOptions& options, std::string& reason);
   int set_server(const ServerOptions& options, std::string& reason);
@@ -61,8 +64,8 @@ class ContextState {
   int staple(SSL* ssl) const noexcept;
   unsigned give_psk(std::span<char> identity, std::span<unsigned char> key) const noexcept;
   unsigned find_psk(SSL* ssl, std::string_view identity, std::span<unsigned char> key) const noexcept;
-  int seal_or_open_ticket(bool seals, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
-                          EVP_MAC_CTX* mac) const noexcept;
+  int seal_or_open_ticket(const SSL* ssl, bool seals, unsigned char* name, unsigned char* iv,
+                          EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) const noexcept;
 
   Side side_;
   bool takes_early_data_ = false;

@@ -30,6 +30,10 @@ const char* words_for(unsigned long code) noexcept {
       return "the peer has ended the connection without a close_notify";
     case SSL_R_NO_APPLICATION_PROTOCOL:
       return "no protocol of ALPN that both sides have";
+    case SSL_R_PSK_IDENTITY_NOT_FOUND:
+      return "no pre-shared key that both sides have";
+    case SSL_R_BINDER_DOES_NOT_VERIFY:
+      return "the peer has another pre-shared key";
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return "the peer has sent no certificate";
     case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:

@@ -11,7 +11,9 @@
 #include <new>
 #include <utility>
 
+#include "tls/certificate_hash.hpp"
 #include "tls/peer_name.hpp"
+#include "tls/session_note.hpp"
 
 namespace tsock::tls {
 
@@ -114,7 +116,7 @@ int OpenSslEngine::expect_peer(const std::string& peer_name) noexcept {
     needs_psk_ = level >= VerifyLevel::ca_and_name;
     if (needs_psk_ && !context_->has_psk())
       return fail(EINVAL, "the peer's name is needed to verify its certificate");
-    return 0;
+    return needs_psk_ ? offer_psk_only() : 0;
   }
   const bool is_dns = name.kind == PeerName::Kind::dns;
   if (is_dns && SSL_set_tlsext_host_name(ssl_.get(), name.text.c_str()) != 1) return ENOMEM;
@@ -125,6 +127,19 @@ int OpenSslEngine::expect_peer(const std::string& peer_name) noexcept {
   const int done = is_dns ? X509_VERIFY_PARAM_set1_host(expected, name.text.c_str(), name.text.size())
                           : X509_VERIFY_PARAM_set1_ip_asc(expected, name.text.c_str());
   return done == 1 ? 0 : ENOMEM;
+}
+
+// A server that has certificates, too, would prefer them, and be refused.
+int OpenSslEngine::offer_psk_only() noexcept {
+  try {
+    const std::string& ciphers = context_->protocol().ciphers;
+    const std::string without = (ciphers.empty() ? "DEFAULT" : ciphers) + ":!aRSA:!aECDSA:!aDSS";
+    // Without any for TLS 1.2 those of TLS 1.3 are left.
+    if (SSL_set_cipher_list(ssl_.get(), without.c_str()) != 1) ERR_clear_error();
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
 }
 
 // ---- what went wrong ----
@@ -152,10 +167,26 @@ int OpenSslEngine::failure(int result) noexcept {
   }
   if (kind == SSL_ERROR_WANT_READ) return 0;
   if (kind == SSL_ERROR_ZERO_RETURN) return EPIPE;
-  const OpenSslError error = take_error(EPROTO);
+  const char* const words = words_for_psk();
+  OpenSslError error = take_error(EPROTO);
   if (error.err == ENOMEM || SSL_get_verify_result(ssl_.get()) == X509_V_ERR_OUT_OF_MEM) return ENOMEM;
   if (is_refused_) return EACCES;
-  return fail(error.err, error.reason);
+  return fail(error.err, words != nullptr ? std::string_view(words) : error.reason);
+}
+
+// What OpenSSL finds wrong is sometimes only what follows from it.
+const char* OpenSslEngine::words_for_psk() const noexcept {
+  const unsigned long first = ERR_peek_error();
+  if (ERR_GET_LIB(first) != ERR_LIB_SSL || is_done_) return nullptr;
+  switch (ERR_GET_REASON(first)) {
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_SHARED_CIPHER:
+      return is_server() && !context_->has_identity() ? "no pre-shared key that both sides have" : nullptr;
+    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+      return psk_identity().empty() ? nullptr : "the peer has another pre-shared key";
+    default:
+      return nullptr;
+  }
 }
 
 void OpenSslEngine::end_reading(int err) noexcept {
@@ -175,10 +206,11 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
     if (read_early_data()) {
       // The server's flight is in `out`; the client's last one follows its early data.
       is_done_ = true;
+      find_out_resumption();
       return {};
     }
     if (read_error_ == 0 && early_reading_ == EarlyReading::begins) return {.input = 1};
-  } else if (details_ != nullptr && details_->early_data == EarlyData::none) {
+  } else if (details_ != nullptr && details_->early_data == EarlyData::none && !is_server()) {
     read_error_ = send_early_data();
   }
   if (read_error_ == 0) {
@@ -192,8 +224,7 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
   }
   // A client that has sent its last message has got the server's; what a server of TLS 1.3 sends then are
   // tickets.
-  const bool are_tickets =
-      context_->side() == ContextState::Side::server && SSL_version(ssl_.get()) >= TLS1_3_VERSION;
+  const bool are_tickets = is_server() && SSL_version(ssl_.get()) >= TLS1_3_VERSION;
   if (read_error_ == 0) return {.output_may_wait = are_tickets};
   // A peer that says goodbye in the middle has not ended in order.
   if (read_error_ == EPIPE) read_error_ = fail(EPROTO, "the peer ends the stream during the handshake");
@@ -203,7 +234,8 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
 
 void OpenSslEngine::complete_handshake() noexcept {
   is_done_ = true;
-  if (context_->side() != ContextState::Side::client) return;
+  find_out_resumption();
+  if (is_server()) return;
   // TLS 1.2 resumes a session as often as one likes.
   if (SSL_session_reused(ssl_.get()) == 1 && SSL_version(ssl_.get()) < TLS1_3_VERSION)
     remember(OpenSslPointer<SSL_SESSION>(SSL_get1_session(ssl_.get())));
@@ -234,12 +266,47 @@ void OpenSslEngine::note_psk_identity(std::string_view identity) {
 }
 
 std::string_view OpenSslEngine::psk_identity() const noexcept {
-  return details_ != nullptr ? std::string_view(details_->psk_identity) : std::string_view();
+  if (const auto note = SessionNote::of(*ssl_); note.has_value()) return note->psk_identity;
+  // One that was asked for did not come to be used when TLS 1.3 makes a new session.
+  const bool is_used = SSL_version(ssl_.get()) < TLS1_3_VERSION || SSL_session_reused(ssl_.get()) == 1;
+  return details_ != nullptr && is_used ? std::string_view(details_->psk_identity) : std::string_view();
+}
+
+// To OpenSSL a session with a pre-shared key of TLS 1.3 is a resumed one.
+void OpenSslEngine::find_out_resumption() noexcept {
+  if (knows_resumption_) return;
+  knows_resumption_ = true;
+  if (SSL_session_reused(ssl_.get()) != 1) return;
+  is_resumed_ = is_server() ? SessionNote::of(*ssl_).has_value()
+                            : SSL_version(ssl_.get()) < TLS1_3_VERSION ||
+                                  SSL_SESSION_has_ticket(SSL_get0_session(ssl_.get())) == 1;
+}
+
+std::span<const std::byte> OpenSslEngine::resumed_binding() const noexcept {
+  const auto note = is_resumed_ ? SessionNote::of(*ssl_) : std::nullopt;
+  return note.has_value() ? note->binding : std::span<const std::byte>();
+}
+
+bool OpenSslEngine::annotate_session() noexcept {
+  find_out_resumption();
+  if (SessionNote::of(*ssl_).has_value()) return true;  // it is resumed, and gets another ticket
+  try {
+    const std::string_view identity = psk_identity();
+    std::vector<std::byte> binding;
+    if (identity.empty() && hash_certificate(SSL_get_certificate(ssl_.get()), binding) == ENOMEM)
+      return false;
+    return SessionNote{.binding = binding, .psk_identity = identity}.put(*ssl_);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 // ---- early data ----
 
 EarlyData OpenSslEngine::early_data() const noexcept {
+  // A server that refuses it does not get to see it.
+  if (is_server() && SSL_get_early_data_status(ssl_.get()) == SSL_EARLY_DATA_REJECTED)
+    return EarlyData::refused;
   return details_ != nullptr ? details_->early_data : EarlyData::none;
 }
 

@@ -42,6 +42,9 @@ class OpenSslEngine final : public layer::Engine {
   [[nodiscard]] const ContextState& context() const noexcept { return *context_; }
   [[nodiscard]] std::string_view psk_identity() const noexcept;
   [[nodiscard]] EarlyData early_data() const noexcept;
+  [[nodiscard]] bool is_resumed() const noexcept { return is_resumed_; }
+  /// The binding to the certificate that a server had shown when the session that is resumed was made.
+  [[nodiscard]] std::span<const std::byte> resumed_binding() const noexcept;
 
   // What OpenSSL's callbacks tell.
   [[nodiscard]] static OpenSslEngine& of(const SSL* ssl) noexcept;
@@ -51,6 +54,9 @@ class OpenSslEngine final : public layer::Engine {
   [[nodiscard]] int judge_ocsp_response() noexcept;
   void remember(OpenSslPointer<SSL_SESSION> session) noexcept;
   void note_psk_identity(std::string_view identity);
+  /// Puts into a session, which becomes a ticket, what a server has to know when it is resumed. \return false
+  /// without memory
+  [[nodiscard]] bool annotate_session() noexcept;
   [[nodiscard]] bool needs_psk() const noexcept { return needs_psk_; }
 
  private:
@@ -65,8 +71,10 @@ class OpenSslEngine final : public layer::Engine {
     std::size_t early_done = 0;         // bytes of it
   };
 
+  [[nodiscard]] bool is_server() const noexcept { return context_->side() == ContextState::Side::server; }
   int make_ssl() noexcept;
   int expect_peer(const std::string& name) noexcept;
+  int offer_psk_only() noexcept;
   int fail(int err, std::string_view why) noexcept;
   /// After a call of OpenSSL that gave no success. \return 0 when it wants more input
   int failure(int result) noexcept;
@@ -77,6 +85,8 @@ class OpenSslEngine final : public layer::Engine {
   [[nodiscard]] bool read_early_data() noexcept;
   void give_early_data(std::span<const iovec> to, std::size_t& given) noexcept;
   void complete_handshake() noexcept;
+  void find_out_resumption() noexcept;
+  [[nodiscard]] const char* words_for_psk() const noexcept;
   [[nodiscard]] bool read_into(const iovec& vector, std::size_t skip, std::size_t& given,
                                const layer::ByteBlock& in) noexcept;
   bool write(std::span<const std::byte> bytes, std::size_t& taken, const layer::ByteBlock& out) noexcept;
@@ -91,6 +101,8 @@ class OpenSslEngine final : public layer::Engine {
   bool is_done_ : 1 = false;  // the handshake
   bool has_said_goodbye_ : 1 = false;
   bool needs_psk_ : 1 = false;
+  bool knows_resumption_ : 1 = false;
+  bool is_resumed_ : 1 = false;
   bool is_refused_ : 1 = false;
   std::string reason_;
   std::string session_name_;  // under which sessions are remembered

@@ -9,6 +9,7 @@
 #include <tsock/layer/layer_over.hpp>
 #include <tsock/tls/peer.hpp>
 
+#include "tls/certificate_hash.hpp"
 #include "tls/openssl_engine.hpp"
 
 namespace tsock::tls {
@@ -44,23 +45,14 @@ std::vector<std::string> chain_of(SSL* ssl, X509* own) {
   return chain;
 }
 
-// RFC 5929 section 4.1: the hash of the certificate's signature, and a better one in place of MD5 and SHA-1.
-int hash_server_certificate(const OpenSslEngine& engine, std::vector<std::byte>& binding) {
-  const bool is_client = engine.context().side() == ContextState::Side::client;
-  X509* const certificate =
-      is_client ? SSL_get0_peer_certificate(engine.ssl()) : SSL_get_certificate(engine.ssl());
-  if (certificate == nullptr) return ENOTSUP;
-  int hash = NID_undef;
-  if (X509_get_signature_info(certificate, &hash, nullptr, nullptr, nullptr) != 1) return ENOTSUP;
-  const EVP_MD* digest = hash == NID_undef ? nullptr : EVP_get_digestbynid(hash);
-  if (digest == nullptr && hash != NID_undef) return ENOTSUP;
-  if (digest == nullptr || hash == NID_md5 || hash == NID_sha1) digest = EVP_sha256();
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-  unsigned size = 0;
-  if (X509_digest(certificate, digest, bytes.data(), &size) != 1) return ENOMEM;
-  const auto view = std::as_bytes(std::span(bytes).first(size));
-  binding.assign(view.begin(), view.end());
-  return 0;
+int bind_to_server_certificate(const OpenSslEngine& engine, std::vector<std::byte>& binding) {
+  if (engine.context().side() == ContextState::Side::client)
+    return hash_certificate(SSL_get0_peer_certificate(engine.ssl()), binding);
+  if (!engine.psk_identity().empty()) return ENOTSUP;  // none was shown
+  if (!engine.is_resumed()) return hash_certificate(SSL_get_certificate(engine.ssl()), binding);
+  const auto of_session = engine.resumed_binding();
+  binding.assign(of_session.begin(), of_session.end());
+  return binding.empty() ? ENOTSUP : 0;
 }
 
 // The Finished message that was the first in the handshake. In a full handshake that is the client's, in one
@@ -95,7 +87,7 @@ Peer peer(const Stream& stream, int& err) {
   if (alpn_size != 0) peer.alpn.assign(reinterpret_cast<const char*>(alpn), alpn_size);
   peer.server_name = text_or_empty(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
   peer.psk_identity = engine->psk_identity();
-  peer.is_resumed = SSL_session_reused(ssl) == 1 && peer.psk_identity.empty();
+  peer.is_resumed = engine->is_resumed();
   peer.early_data = engine->early_data();
   const unsigned char* response = nullptr;
   const long response_size = SSL_get_tlsext_status_ocsp_resp(ssl, &response);
@@ -118,7 +110,7 @@ std::vector<std::byte> channel_binding(const Stream& stream, ChannelBinding kind
   if (engine == nullptr) return binding;
   switch (kind) {
     case ChannelBinding::server_end_point:
-      err = hash_server_certificate(*engine, binding);
+      err = bind_to_server_certificate(*engine, binding);
       break;
     case ChannelBinding::exporter:
       // RFC 9266 section 4.2: without the extended master secret it binds nothing.
