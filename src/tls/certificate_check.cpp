@@ -210,6 +210,16 @@ bool CertificateCheck::is_pinned(X509* certificate) const noexcept {
 
 namespace {
 
+// By the issuer, or by a responder to whom it has given that purpose. The chain was verified, and revocation
+// lists say nothing of a responder.
+bool is_signed_by(OCSP_BASICRESP& response, STACK_OF(X509) & chain, X509& issuer) noexcept {
+  const OpenSslPointer<X509_STORE> trusted(X509_STORE_new());
+  if (trusted == nullptr || X509_STORE_add_cert(trusted.get(), &issuer) != 1 ||
+      X509_STORE_set_flags(trusted.get(), X509_V_FLAG_PARTIAL_CHAIN) != 1)
+    return false;
+  return OCSP_basic_verify(&response, &chain, trusted.get(), 0) == 1;
+}
+
 // \return what is wrong with the response, or null
 const char* ocsp_fault(SSL& ssl, std::span<const unsigned char> bytes) noexcept {
   const unsigned char* data = bytes.data();
@@ -225,8 +235,7 @@ const char* ocsp_fault(SSL& ssl, std::span<const unsigned char> bytes) noexcept 
   if (sk_X509_num(chain) < 1) return "there is no verified chain to check it with";
   X509* const own = sk_X509_value(chain, 0);
   X509* const issuer = sk_X509_value(chain, sk_X509_num(chain) > 1 ? 1 : 0);
-  if (OCSP_basic_verify(basic.get(), chain, SSL_CTX_get_cert_store(SSL_get_SSL_CTX(&ssl)), 0) != 1)
-    return "its signature is not valid";
+  if (!is_signed_by(*basic, *chain, *issuer)) return "its signature is not valid";
   const OpenSslPointer<OCSP_CERTID> id(OCSP_cert_to_id(nullptr, own, issuer));
   int status = 0;
   int why = 0;
@@ -245,6 +254,7 @@ const char* ocsp_fault(SSL& ssl, std::span<const unsigned char> bytes) noexcept 
 }  // namespace
 
 bool CertificateCheck::accepts_ocsp(SSL& ssl, std::string& refusal) const {
+  if (SSL_get0_peer_certificate(&ssl) == nullptr) return true;  // a pre-shared key stands for the server
   const unsigned char* data = nullptr;
   const long size = SSL_get_tlsext_status_ocsp_resp(&ssl, &data);
   if (data == nullptr || size <= 0) {
@@ -252,9 +262,12 @@ bool CertificateCheck::accepts_ocsp(SSL& ssl, std::string& refusal) const {
     return ocsp_ != OcspCheck::require;
   }
   const char* const fault = ocsp_fault(ssl, {data, static_cast<std::size_t>(size)});
-  ERR_clear_error();
-  if (fault != nullptr) refusal = std::string("the server's OCSP response is refused: ") + fault;
-  return fault == nullptr;
+  const OpenSslError error = take_error(EACCES);
+  if (error.err == ENOMEM) throw std::bad_alloc();
+  if (fault == nullptr) return true;
+  refusal = std::string("the server's OCSP response is refused: ") + fault;
+  if (!error.reason.empty()) refusal += ": " + error.reason;
+  return false;
 }
 
 }  // namespace tsock::tls

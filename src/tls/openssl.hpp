@@ -21,6 +21,7 @@ struct OpenSslDelete {
   void operator()(BIO_METHOD* method) const noexcept { BIO_meth_free(method); }
   void operator()(X509* certificate) const noexcept { X509_free(certificate); }
   void operator()(STACK_OF(X509) * certificates) const noexcept { sk_X509_pop_free(certificates, X509_free); }
+  void operator()(X509_STORE* store) const noexcept { X509_STORE_free(store); }
   void operator()(X509_CRL* crl) const noexcept { X509_CRL_free(crl); }
   void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
   void operator()(PKCS12* container) const noexcept { PKCS12_free(container); }

@@ -249,6 +249,7 @@ void OpenSslEngine::remember(OpenSslPointer<SSL_SESSION> session) noexcept {
 
 int OpenSslEngine::judge_ocsp_response() noexcept {
   if (SSL_session_reused(ssl_.get()) == 1) return 1;  // it has been judged
+  ERR_clear_error();
   try {
     std::string refusal;
     if (context_->check().accepts_ocsp(*ssl_, refusal)) return 1;
