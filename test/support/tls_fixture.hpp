@@ -62,7 +62,9 @@ inline tls::Context context_for(const tls::ServerOptions& options) {
 }
 
 /// Only one version.
-inline tls::ProtocolOptions only(tls::Version version) { return {.lowest = version, .highest = version}; }
+inline tls::ProtocolOptions at_version(tls::Version version) {
+  return {.lowest = version, .highest = version};
+}
 
 inline constexpr tls::Version tls_versions[] = {tls::Version::tls1_2, tls::Version::tls1_3};
 

@@ -25,7 +25,7 @@ struct SessionFixture : TlsFixture {
 
   tls::ClientOptions client_options(Version version = Version::tls1_3) const {
     tls::ClientOptions options = authority.client_options();
-    options.protocol = only(version);
+    options.protocol = at_version(version);
     return options;
   }
   tls::ServerOptions server_options() const { return {.identities = {authority.identity(certificate)}}; }

@@ -45,7 +45,7 @@ BOOST_FIXTURE_TEST_SUITE(tls_stream, TlsStreamFixture)
 BOOST_DATA_TEST_CASE_F(TlsStreamFixture, a_handshake_gives_streams_that_carry_bytes_both_ways,
                        data::make(stream_kinds) * data::make(tls_versions), kind, version) {
   tls::ClientOptions options = authority.client_options();
-  options.protocol = only(version);
+  options.protocol = at_version(version);
   TlsPair pair = shake(stream_pair(kind), context_for(options), server);
   BOOST_TEST_REQUIRE(pair.client.err == 0, pair.client.reason);
   BOOST_TEST_REQUIRE(pair.server.err == 0, pair.server.reason);
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_tls_is_told_in_words) {
 BOOST_DATA_TEST_CASE_F(TlsStreamFixture, the_server_chooses_the_protocol_by_its_own_order,
                        data::make(tls_versions), version) {
   tls::ClientOptions client_options = authority.client_options();
-  client_options.protocol = only(version);
+  client_options.protocol = at_version(version);
   client_options.protocol.alpn = {"old", "h", "new"};
   tls::ServerOptions server_options = authority.server_options();
   server_options.protocol.alpn = {"newest", "new", "old"};
@@ -323,7 +323,7 @@ struct ClientAuthFixture : TlsStreamFixture {
     tls::ServerOptions options = authority.server_options();
     options.client_auth = auth;
     options.trust = {.ca_pem = authority.root.pem()};
-    options.protocol = only(version);
+    options.protocol = at_version(version);
     return context_for(options);
   }
   tls::Context showing(const tls::Identity& identity) const {
@@ -395,9 +395,9 @@ BOOST_DATA_TEST_CASE_F(TlsStreamFixture, versions_that_do_not_meet_are_refused, 
                        version) {
   const bool is_old = version == Version::tls1_2;
   tls::ClientOptions client_options = authority.client_options();
-  client_options.protocol = only(version);
+  client_options.protocol = at_version(version);
   tls::ServerOptions server_options = authority.server_options();
-  server_options.protocol = only(is_old ? Version::tls1_3 : Version::tls1_2);
+  server_options.protocol = at_version(is_old ? Version::tls1_3 : Version::tls1_2);
   const TlsPair pair = shake(context_for(client_options), context_for(server_options));
   BOOST_TEST(pair.server.err == EPROTO);
   BOOST_TEST(pair.server.reason == "no version of TLS that both sides allow");
@@ -414,7 +414,7 @@ BOOST_AUTO_TEST_CASE(ciphers_suites_and_groups_are_those_that_are_set) {
     BOOST_TEST(side->peer().cipher == "TLS_CHACHA20_POLY1305_SHA256");
     BOOST_TEST(side->peer().group == "secp384r1");
   }
-  options.protocol = only(Version::tls1_2);
+  options.protocol = at_version(Version::tls1_2);
   options.protocol.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
   options.protocol.groups = "X25519:P-256";
   pair = connected(context_for(options), server);
@@ -434,7 +434,7 @@ BOOST_DATA_TEST_CASE_F(TlsStreamFixture, both_sides_know_what_was_agreed_on, dat
                        version) {
   const Certificate certificate = authority.server();
   tls::ClientOptions options = authority.client_options();
-  options.protocol = only(version);
+  options.protocol = at_version(version);
   TlsPair pair = connected(context_for(options),
                            context_for(tls::ServerOptions{.identities = {authority.identity(certificate)}}));
   converse(pair);
@@ -481,7 +481,7 @@ BOOST_DATA_TEST_CASE_F(TlsStreamFixture, channel_bindings_are_the_same_on_both_s
                        data::make(tls_versions), version) {
   using enum tls::ChannelBinding;
   tls::ClientOptions options = authority.client_options();
-  options.protocol = only(version);
+  options.protocol = at_version(version);
   const tls::Context both = context_for(options);
   const TlsPair one = connected(both, server);
   const TlsPair two = connected(both, server);
@@ -527,7 +527,7 @@ BOOST_FIXTURE_TEST_CASE(the_binding_to_a_certificate_is_to_the_one_that_was_chos
 BOOST_DATA_TEST_CASE_F(TlsStreamFixture, exported_keys_are_the_same_on_both_sides, data::make(tls_versions),
                        version) {
   tls::ClientOptions options = authority.client_options();
-  options.protocol = only(version);
+  options.protocol = at_version(version);
   const TlsPair pair = connected(context_for(options), server);
   const auto exported = [](const TlsSide& side, std::string_view label, std::string_view context,
                            std::size_t size) {
@@ -560,7 +560,7 @@ BOOST_DATA_TEST_CASE_F(TlsStreamFixture, the_key_log_is_the_same_on_both_sides_a
   std::vector<std::string> client_lines;
   std::vector<std::string> server_lines;
   tls::ClientOptions client_options = authority.client_options();
-  client_options.protocol = only(version);
+  client_options.protocol = at_version(version);
   client_options.protocol.key_log = [&](std::string_view line) { client_lines.emplace_back(line); };
   tls::ServerOptions server_options = authority.server_options();
   server_options.protocol.key_log = [&](std::string_view line) { server_lines.emplace_back(line); };
@@ -591,7 +591,7 @@ BOOST_AUTO_TEST_CASE(what_the_key_log_throws_is_lost) {
 BOOST_DATA_TEST_CASE_F(TlsStreamFixture, a_close_notify_is_an_end_and_a_cut_stream_an_error,
                        data::make(tls_versions) * data::make({false, true}), version, is_cut) {
   tls::ClientOptions options = authority.client_options();
-  options.protocol = only(version);
+  options.protocol = at_version(version);
   TlsPair pair = connected(context_for(options), server);
   Request<void> leaving;
   if (is_cut) {

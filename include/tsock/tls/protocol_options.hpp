@@ -13,7 +13,8 @@ struct ProtocolOptions {
   Version lowest = Version::tls1_2;
   Version highest = Version::tls1_3;
   std::string ciphers = {};        ///< of TLS 1.2, in OpenSSL's words (ciphers(1)); empty: its default
-  std::string cipher_suites = {};  ///< of TLS 1.3, separated by colons; empty: OpenSSL's default
+  std::string cipher_suites = {};  ///< of TLS 1.3, separated by colons; empty: OpenSSL's default, and with
+                                   ///< pre-shared keys those with SHA-256 first, as other ones take no key
   std::string groups = {};         ///< of the key exchange, separated by colons; empty: OpenSSL's default
   /// OpenSSL's measure of what is too weak: at 2 keys of less than 112 bits of security, such as RSA with
   /// 1024 bits, and SHA-1 signatures are refused (SSL_CTX_set_security_level(3)).

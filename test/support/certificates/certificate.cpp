@@ -117,15 +117,15 @@ std::string with_broken_signature(std::string der) {
 }
 
 openssl::OcspBasicResponse basic_response(const Certificate& issuer, const Certificate& subject,
-                                          OcspStatus status) {
+                                          const OcspProfile& profile) {
   openssl::OcspBasicResponse response(check(OCSP_BASICRESP_new(), "OCSP_BASICRESP_new"));
   const openssl::OcspCertificateId id(
       check(OCSP_cert_to_id(nullptr, subject.get(), issuer.get()), "OCSP_cert_to_id"));
   int code = V_OCSP_CERTSTATUS_GOOD;
-  if (status == OcspStatus::revoked) code = V_OCSP_CERTSTATUS_REVOKED;
-  if (status == OcspStatus::unknown) code = V_OCSP_CERTSTATUS_UNKNOWN;
-  const openssl::TimeObject since = time_from_now(-std::chrono::hours(1));
-  const openssl::TimeObject until = time_from_now(std::chrono::hours(24));
+  if (profile.status == OcspStatus::revoked) code = V_OCSP_CERTSTATUS_REVOKED;
+  if (profile.status == OcspStatus::unknown) code = V_OCSP_CERTSTATUS_UNKNOWN;
+  const openssl::TimeObject since = time_from_now(profile.this_update);
+  const openssl::TimeObject until = time_from_now(profile.next_update);
   check(OCSP_basic_add1_status(response.get(), id.get(), code, OCSP_REVOKED_STATUS_KEYCOMPROMISE, since.get(),
                                since.get(), until.get()),
         "OCSP_basic_add1_status");
@@ -243,8 +243,8 @@ std::string Certificate::pkcs12(const std::string& password,
   return openssl::der_of<PKCS12>(pkcs12.get(), &i2d_PKCS12);
 }
 
-std::string Certificate::ocsp_response(const Certificate& subject, OcspStatus status) const {
-  const openssl::OcspBasicResponse basic = basic_response(*this, subject, status);
+std::string Certificate::ocsp_response(const Certificate& subject, const OcspProfile& profile) const {
+  const openssl::OcspBasicResponse basic = basic_response(*this, subject, profile);
   const openssl::OcspResponse response(
       check(OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get()), "OCSP_response_create"));
   return openssl::der_of<OCSP_RESPONSE>(response.get(), &i2d_OCSP_RESPONSE);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +15,12 @@ namespace tsock::test {
 
 /// What a response of the Online Certificate Status Protocol says of a certificate.
 enum class OcspStatus : std::uint8_t { good, revoked, unknown };
+
+struct OcspProfile {
+  OcspStatus status = OcspStatus::good;
+  std::chrono::seconds this_update = -std::chrono::hours(1);
+  std::chrono::seconds next_update = std::chrono::hours(24);
+};
 
 /// A certificate and its private key, so that it can issue others, as an authority does, and as one that is
 /// no authority should not. Made at run time, so nothing expires that somebody would have to renew. A copy is
@@ -38,8 +45,11 @@ class Certificate {
   /// PKCS#12, as bytes: the certificate, its key, and `authorities`.
   [[nodiscard]] std::string pkcs12(const std::string& password,
                                    const std::vector<Certificate>& authorities = {}) const;
-  /// What this one, as an issuer, says of `subject`: a response in DER, fresh for a day.
-  [[nodiscard]] std::string ocsp_response(const Certificate& subject, OcspStatus status) const;
+  /// What this one, as an issuer, says of `subject`: a response in DER.
+  [[nodiscard]] std::string ocsp_response(const Certificate& subject, const OcspProfile& profile) const;
+  [[nodiscard]] std::string ocsp_response(const Certificate& subject, OcspStatus status) const {
+    return ocsp_response(subject, OcspProfile{.status = status});
+  }
 
   [[nodiscard]] x509_st* get() const noexcept { return x509_.get(); }
 
