@@ -14,6 +14,12 @@ if(PKG_CONFIG_FOUND)
     add_library(tsock_third_party::libevent INTERFACE IMPORTED GLOBAL)
     target_link_libraries(tsock_third_party::libevent INTERFACE PkgConfig::tsock_libevent)
   endif()
+  pkg_check_modules(tsock_libevent_openssl QUIET IMPORTED_TARGET GLOBAL libevent_openssl)
+  if(TARGET PkgConfig::tsock_libevent AND TARGET PkgConfig::tsock_libevent_openssl)
+    add_library(tsock_third_party::libevent_openssl INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(tsock_third_party::libevent_openssl INTERFACE PkgConfig::tsock_libevent_openssl
+                                                                        PkgConfig::tsock_libevent)
+  endif()
 
   # Samba's tsocket has a public header, but its library is one of Samba's private ones.
   pkg_check_modules(tsock_tevent QUIET IMPORTED_TARGET GLOBAL tevent talloc)

@@ -31,18 +31,18 @@
 
 #include "bench/heap_counters.hpp"
 #include "bench/load_options.hpp"
+#include "bench/load_wire.hpp"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using bench::connect_to;
+using bench::die;
 using bench::LoadOptions;
+using bench::loopback;
+using bench::Wire;
 
 constexpr std::size_t bulk_vector = std::size_t{1} << 20;
-
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
 
 double now(clockid_t clock) {
   timespec time{};
@@ -118,24 +118,6 @@ Clock::duration duration_of(double seconds) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
-int connect_to(std::uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = loopback(port);
-  if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-    die("connect");
-  const int one = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  return fd;
-}
-
 void write_length(unsigned char* to, std::size_t body) {
   for (unsigned b = 0; b < 4; ++b) to[b] = static_cast<unsigned char>(body >> (24U - 8U * b));
 }
@@ -179,10 +161,10 @@ class Script {
   [[nodiscard]] std::size_t count() const { return bodies_.size(); }
 
   /// Sends from byte `phase` of message `i` on, up to the end of message `end`. \return as send(2)
-  ssize_t send(int fd, std::size_t i, std::size_t end, std::size_t phase) {
+  ssize_t send(Wire& wire, std::size_t i, std::size_t end, std::size_t phase) {
     if (!pattern_.empty()) {
       const std::size_t bytes = std::min((end - i) * size(0), pattern_.size()) - phase;
-      return ::send(fd, pattern_.data() + phase, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+      return wire.send(pattern_.data() + phase, bytes);
     }
     std::array<iovec, 64> vectors{};
     std::size_t used = 0;
@@ -196,7 +178,7 @@ class Script {
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = used;
-    return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return wire.send(message);
   }
 
   /// Whether `bytes` are what message `i` has from `phase` on.
@@ -232,7 +214,7 @@ class EchoLoad {
         connections_(options.connections) {
     constexpr std::size_t group = 128;
     for (std::size_t i = 0; i < connections_.size(); ++i) {
-      connections_[i].fd = connect_to(options.ports[0]);
+      connections_[i].wire = Wire(connect_to(options.ports[0]), options.tls);
       // Everybody is answered once before the next group comes, so that the server's backlog cannot run over.
       if ((i + 1) % group == 0 || i + 1 == connections_.size()) {
         for (std::size_t j = i / group * group; j <= i; ++j) check(connections_[j]);
@@ -242,7 +224,7 @@ class EchoLoad {
       epoll_event event{};
       event.events = EPOLLIN;
       event.data.ptr = &connections_[i];
-      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connections_[i].fd, &event);
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connections_[i].wire.fd(), &event);
       // Every connection is somewhere else in the script.
       connections_[i].read = connections_[i].sent = connections_[i].wanted = i * 37 % script_.count();
     }
@@ -268,7 +250,7 @@ class EchoLoad {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
         auto& connection = *static_cast<Connection*>(event.data.ptr);
         if ((event.events & ~static_cast<unsigned>(EPOLLOUT)) != 0) receive(connection);
-        if (connection.sent != connection.wanted) send(connection);
+        if (connection.sent != connection.wanted || connection.writing) send(connection);
       }
     }
   }
@@ -278,7 +260,7 @@ class EchoLoad {
 
  private:
   struct Connection {
-    int fd = -1;
+    Wire wire;
     bool writing = false;
     std::size_t wanted = 0;  // messages that are to be sent, counted from the script's beginning
     std::size_t sent = 0;
@@ -296,13 +278,17 @@ class EchoLoad {
     const std::size_t size = script_.size(0);
     const std::size_t reply = reply_size(0);
     for (std::size_t sent = 0, got = 0; got < reply;) {
+      if (!connection.wire.handshake()) {
+        connection.wire.wait();
+        continue;
+      }
       if (sent < size) {
-        const ssize_t count = script_.send(connection.fd, 0, 1, sent);
+        const ssize_t count = script_.send(connection.wire, 0, 1, sent);
         if (count > 0) sent += static_cast<std::size_t>(count);
       }
-      const int flags = sent < size ? MSG_DONTWAIT : 0;
-      const ssize_t count =
-          ::recv(connection.fd, buffer_.data(), std::min(buffer_.size(), reply - got), flags);
+      connection.wire.flush();
+      if (sent == size) connection.wire.wait();
+      const ssize_t count = connection.wire.recv(buffer_.data(), std::min(buffer_.size(), reply - got));
       if (count < 0 && errno == EAGAIN) continue;
       if (count <= 0) LoadOptions::fail("the server closed a connection");
       const auto more = static_cast<std::size_t>(count);
@@ -314,7 +300,7 @@ class EchoLoad {
   }
 
   void receive(Connection& connection) {
-    const ssize_t got = ::recv(connection.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    const ssize_t got = connection.wire.recv(buffer_.data(), buffer_.size());
     if (got <= 0) {
       if (got == 0 || errno != EAGAIN) LoadOptions::fail("the server closed a connection");
       return;
@@ -330,9 +316,9 @@ class EchoLoad {
   }
 
   void send(Connection& connection) {
-    while (connection.sent != connection.wanted) {
+    while (connection.wire.flush() && connection.sent != connection.wanted) {
       const ssize_t count =
-          script_.send(connection.fd, connection.sent, connection.wanted, connection.sent_phase);
+          script_.send(connection.wire, connection.sent, connection.wanted, connection.sent_phase);
       if (count < 0) break;
       connection.sent_phase += static_cast<std::size_t>(count);
       while (connection.sent != connection.wanted && connection.sent_phase >= script_.size(connection.sent)) {
@@ -340,13 +326,13 @@ class EchoLoad {
         ++connection.sent;
       }
     }
-    const bool writing = connection.sent != connection.wanted;
+    const bool writing = connection.sent != connection.wanted || !connection.wire.flush();
     if (writing == connection.writing) return;
     connection.writing = writing;
     epoll_event event{};
     event.events = EPOLLIN | (writing ? EPOLLOUT : 0U);
     event.data.ptr = &connection;
-    ::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &event);
+    ::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.wire.fd(), &event);
   }
 
   const LoadOptions& options_;
@@ -396,14 +382,19 @@ class ConnectLoad {
     event.events = EPOLLIN;
     event.data.fd = fd;
     // On loopback the connection is there at once, but for a server whose backlog is full.
-    if (script_.send(fd, 0, 1, 0) < 0) event.events = EPOLLOUT;
+    if (send(fd) < 0) event.events = EPOLLOUT;
     ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  }
+
+  ssize_t send(int fd) {
+    Wire wire(fd, false);
+    return script_.send(wire, 0, 1, 0);
   }
 
   void step(int fd) {
     const ssize_t got = ::recv(fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) {
-      if (script_.send(fd, 0, 1, 0) < 0) die("send");
+      if (send(fd) < 0) die("send");
       epoll_event event{};
       event.events = EPOLLIN;
       event.data.fd = fd;
@@ -425,18 +416,76 @@ class ConnectLoad {
   std::uint64_t operations_ = 0;
 };
 
+/// Connects, has a handshake, waits for the server's ticket, which the server sends when its side is done,
+/// says goodbye and closes; `connections` of them at a time.
+class HandshakeLoad {
+ public:
+  explicit HandshakeLoad(const LoadOptions& options) : options_(options), wires_(options.connections) {
+    // The session that the others resume.
+    start(wires_[0], -1);
+    while (!is_done(wires_[0])) wires_[0].wait();
+    for (Wire& wire : wires_) start(wire, epoll_);
+  }
+
+  void run_for(double seconds) {
+    const auto end = Clock::now() + duration_of(seconds);
+    operations_ = 0;
+    std::array<epoll_event, 256> events{};
+    while (Clock::now() < end) {
+      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
+      for (int i = 0; i < count; ++i) {
+        Wire& wire = *static_cast<Wire*>(events[static_cast<std::size_t>(i)].data.ptr);
+        if (!is_done(wire)) continue;
+        if (wire.is_resumed() != options_.resume)
+          LoadOptions::fail("not the kind of handshake that was asked for");
+        ++operations_;
+        wire.say_goodbye();
+        start(wire, epoll_);
+      }
+    }
+  }
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
+
+ private:
+  void start(Wire& wire, int epoll) {
+    wire = {};  // closes the one before
+    wire = Wire(connect_to(options_.ports[0], started_++), true, options_.resume && epoll >= 0);
+    wire.handshake();
+    if (epoll < 0) return;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = &wire;
+    ::epoll_ctl(epoll, EPOLL_CTL_ADD, wire.fd(), &event);
+  }
+
+  static bool is_done(Wire& wire) {
+    if (!wire.handshake()) return false;
+    unsigned char nothing = 0;
+    if (wire.recv(&nothing, 1) >= 0 || errno != EAGAIN) LoadOptions::fail("the server closed a connection");
+    return wire.has_ticket();
+  }
+
+  const LoadOptions& options_;
+  int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  std::uint32_t started_ = 0;
+  std::vector<Wire> wires_;
+  std::uint64_t operations_ = 0;
+};
+
 /// One stream, vectors of 1 MiB. An operation is a MiB.
 class BulkLoad {
  public:
   explicit BulkLoad(const LoadOptions& options)
-      : is_writer_(options.kind == "sink"), fd_(connect_to(options.ports[0])) {}
+      : is_writer_(options.kind == "sink"), wire_(connect_to(options.ports[0]), options.tls) {
+    while (!wire_.handshake()) wire_.wait();
+  }
 
   void run_for(double seconds) {
     const auto end = Clock::now() + duration_of(seconds);
     bytes_ = 0;
     while (Clock::now() < end) {
       const iovec vector{bytes_buffer_.get(), bulk_vector};
-      const ssize_t moved = is_writer_ ? ::writev(fd_, &vector, 1) : read(vector);
+      const ssize_t moved = is_writer_ ? wire_.write(vector) : read(vector);
       if (moved <= 0) LoadOptions::fail("the server closed the stream");
       bytes_ += static_cast<std::uint64_t>(moved);
     }
@@ -445,17 +494,16 @@ class BulkLoad {
 
  private:
   // Cheaper than a read that blocks; the reader shall not be what is measured.
-  [[nodiscard]] ssize_t read(const iovec& vector) const {
+  [[nodiscard]] ssize_t read(const iovec& vector) {
     for (;;) {
-      const ssize_t got = ::recv(fd_, vector.iov_base, vector.iov_len, MSG_DONTWAIT);
+      const ssize_t got = wire_.recv(static_cast<unsigned char*>(vector.iov_base), vector.iov_len);
       if (got >= 0 || errno != EAGAIN) return got;
-      pollfd waiting{fd_, POLLIN, 0};
-      ::poll(&waiting, 1, -1);
+      wire_.wait();
     }
   }
 
   bool is_writer_;
-  int fd_;
+  Wire wire_;
   std::unique_ptr<std::byte[]> bytes_buffer_ = std::make_unique<std::byte[]>(bulk_vector);
   std::uint64_t bytes_ = 0;
 };
@@ -614,6 +662,10 @@ int main(int argc, char** argv) {
     ConnectLoad load(options);
     measure(load);
     meter.print(load.operations(), load.operations() * (options.smallest + 4));
+  } else if (options.kind == "handshake") {
+    HandshakeLoad load(options);
+    measure(load);
+    meter.print(load.operations(), 0);
   } else if (options.kind == "sink" || options.kind == "source") {
     BulkLoad load(options);
     measure(load);

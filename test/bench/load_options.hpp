@@ -14,7 +14,8 @@ namespace bench {
 
 /// What the load does:  load KIND --ports P[,P...] --server PID [option value]...
 struct LoadOptions {
-  std::string kind;  ///< echo, connect, sink (the server reads), source (the server writes), datagram
+  /// echo, connect, handshake, sink (the server reads), source (the server writes), datagram
+  std::string kind;
   std::vector<std::uint16_t> ports;
   pid_t server = 0;
   double seconds = 1;
@@ -25,6 +26,8 @@ struct LoadOptions {
   std::size_t smallest = 64;  ///< body bytes, without the length prefix
   std::size_t largest = 64;   ///< when larger: sizes between both, evenly spread over their logarithm
   std::size_t reply = 0;      ///< body bytes of a reply that is no echo
+  bool tls = false;           ///< echo, sink and source over TLS; a handshake always is
+  bool resume = false;        ///< a handshake takes the session of the one before
   bool memory = false;        ///< measure the server's memory for a connection instead
   std::string heap;           ///< file of the server's HeapCounters
 
@@ -70,6 +73,10 @@ struct LoadOptions {
       largest = number();
     } else if (name == "--reply") {
       reply = number();
+    } else if (name == "--tls") {
+      tls = number() != 0;
+    } else if (name == "--resume") {
+      resume = number() != 0;
     } else if (name == "--memory") {
       memory = number() != 0;
     } else if (name == "--heap") {

@@ -4,13 +4,13 @@
 #include <array>
 #include <asio.hpp>
 #include <cstddef>
-#include <cstring>
 #include <deque>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "bench/asio_sessions.hpp"
 #include "bench/server_options.hpp"
 
 namespace {
@@ -18,120 +18,6 @@ namespace {
 using asio::ip::tcp;
 using asio::ip::udp;
 using std::error_code;
-
-class MessageSession : public std::enable_shared_from_this<MessageSession> {
- public:
-  explicit MessageSession(tcp::socket socket) : socket_(std::move(socket)) {}
-  void start() { read_header(); }
-
- private:
-  void read_header() {
-    asio::async_read(socket_, asio::buffer(header_),
-                     [self = shared_from_this()](error_code err, std::size_t) {
-                       if (err) return;
-                       self->message_.resize(bench::message_size(self->header_.data()));
-                       std::memcpy(self->message_.data(), self->header_.data(), self->header_.size());
-                       self->read_body();
-                     });
-  }
-
-  void read_body() {
-    asio::async_read(socket_, asio::buffer(message_) + header_.size(),
-                     [self = shared_from_this()](error_code err, std::size_t) {
-                       if (err) return;
-                       const bool is_writing = !self->replies_.empty();
-                       self->replies_.push_back(std::move(self->message_));
-                       if (!is_writing) self->write();
-                       self->read_header();
-                     });
-  }
-
-  void write() {
-    asio::async_write(socket_, asio::buffer(replies_.front()),
-                      [self = shared_from_this()](error_code err, std::size_t) {
-                        if (err) return;
-                        self->replies_.pop_front();
-                        if (!self->replies_.empty()) self->write();
-                      });
-  }
-
-  tcp::socket socket_;
-  std::array<unsigned char, 4> header_{};
-  std::vector<unsigned char> message_;
-  std::deque<std::vector<unsigned char>> replies_;
-};
-
-class ReadAheadSession : public std::enable_shared_from_this<ReadAheadSession> {
- public:
-  explicit ReadAheadSession(tcp::socket socket) : socket_(std::move(socket)) {}
-
-  void start() {
-    socket_.async_read_some(in_.prepare(64 * 1024),
-                            [self = shared_from_this()](error_code err, std::size_t count) {
-                              if (err) return;
-                              self->in_.commit(count);
-                              self->parse();
-                              self->start();
-                            });
-  }
-
- private:
-  void parse() {
-    const auto* const bytes = static_cast<const unsigned char*>(in_.data().data());
-    std::size_t done = 0;
-    while (in_.size() - done >= 4) {
-      const std::size_t message = bench::message_size(bytes + done);
-      if (in_.size() - done < message) break;
-      waiting_.insert(waiting_.end(), bytes + done, bytes + done + message);
-      done += message;
-    }
-    in_.consume(done);
-    if (!waiting_.empty() && leaving_.empty()) write();
-  }
-
-  void write() {
-    leaving_.swap(waiting_);
-    asio::async_write(socket_, asio::buffer(leaving_),
-                      [self = shared_from_this()](error_code err, std::size_t) {
-                        if (err) return;
-                        self->leaving_.clear();
-                        if (!self->waiting_.empty()) self->write();
-                      });
-  }
-
-  tcp::socket socket_;
-  asio::streambuf in_;
-  std::vector<unsigned char> waiting_;
-  std::vector<unsigned char> leaving_;
-};
-
-class SinkSession : public std::enable_shared_from_this<SinkSession> {
- public:
-  explicit SinkSession(tcp::socket socket) : socket_(std::move(socket)) {}
-  void start() {
-    asio::async_read(socket_, asio::buffer(bench::bulk_bytes().data(), bench::bulk_vector),
-                     [self = shared_from_this()](error_code err, std::size_t) {
-                       if (!err) self->start();
-                     });
-  }
-
- private:
-  tcp::socket socket_;
-};
-
-class SourceSession : public std::enable_shared_from_this<SourceSession> {
- public:
-  explicit SourceSession(tcp::socket socket) : socket_(std::move(socket)) {}
-  void start() {
-    asio::async_write(socket_, asio::buffer(bench::bulk_bytes().data(), bench::bulk_vector),
-                      [self = shared_from_this()](error_code err, std::size_t) {
-                        if (!err) self->start();
-                      });
-  }
-
- private:
-  tcp::socket socket_;
-};
 
 template <class Session>
 void accept(tcp::acceptor& acceptor) {
@@ -220,16 +106,16 @@ int main(int argc, char** argv) {
   switch (options.mode) {
     case bench::Mode::echo:
       if (options.variant == "readahead") {
-        serve<ReadAheadSession>(context);
+        serve<bench::ReadAheadSession<tcp::socket>>(context);
       } else {
-        serve<MessageSession>(context);
+        serve<bench::MessageSession<tcp::socket>>(context);
       }
       break;
     case bench::Mode::sink:
-      serve<SinkSession>(context);
+      serve<bench::SinkSession<tcp::socket>>(context);
       break;
     case bench::Mode::source:
-      serve<SourceSession>(context);
+      serve<bench::SourceSession<tcp::socket>>(context);
       break;
     case bench::Mode::datagram:
       serve_datagrams(context, bench::datagram_sockets(options.sockets));

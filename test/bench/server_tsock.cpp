@@ -11,60 +11,9 @@
 #include <vector>
 
 #include "bench/server_options.hpp"
+#include "bench/tsock_sessions.hpp"
 
 namespace {
-
-bool with_deadline = false;
-
-class EchoSession {
- public:
-  explicit EchoSession(tsock::Stream stream) : stream_(std::move(stream)) {}
-
-  void start() {
-    reading_ = stream_.readv_pdu(tsock::framing::u32be{.max_body = bench::largest_message});
-    if (with_deadline) reading_.set_timeout(std::chrono::seconds(60));
-    reading_.set_callback([this](tsock::Request<tsock::Pdu>& request) {
-      int err = 0;
-      tsock::Pdu pdu = request.recv(err);
-      if (err != 0) {
-        delete this;
-        return;
-      }
-      auto reply = pdu.vector();
-      stream_.writev(out_, reply).detach([pdu = std::move(pdu)](auto&) {});
-      start();
-    });
-  }
-
- private:
-  tsock::Stream stream_;
-  tsock::Queue out_{stream_.loop(), "replies"};
-  tsock::Request<tsock::Pdu> reading_;
-};
-
-/// Reads or writes one vector after the other.
-class BulkSession {
- public:
-  BulkSession(tsock::Stream stream, bool is_sink) : stream_(std::move(stream)), is_sink_(is_sink) {}
-
-  void start() {
-    const std::span<std::byte> bytes = bench::bulk_bytes();
-    moving_ = is_sink_ ? stream_.read(bytes) : stream_.write(bytes);
-    moving_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
-      int err = 0;
-      if (request.recv(err) < 0) {
-        delete this;
-        return;
-      }
-      start();
-    });
-  }
-
- private:
-  tsock::Stream stream_;
-  bool is_sink_;
-  tsock::Request<tsock::ssize_t> moving_;
-};
 
 template <class F>
 int serve(F on_stream) {
@@ -246,14 +195,14 @@ int measure_posts() {
 
 int main(int argc, char** argv) {
   const bench::ServerOptions options(argc, argv);
-  with_deadline = options.variant == "deadline";
+  bench::with_deadline = options.variant == "deadline";
   switch (options.mode) {
     case bench::Mode::echo:
-      return serve([](tsock::Stream stream) { (new EchoSession(std::move(stream)))->start(); });
+      return serve([](tsock::Stream stream) { (new bench::EchoSession(std::move(stream)))->start(); });
     case bench::Mode::sink:
-      return serve([](tsock::Stream stream) { (new BulkSession(std::move(stream), true))->start(); });
+      return serve([](tsock::Stream stream) { (new bench::BulkSession(std::move(stream), true))->start(); });
     case bench::Mode::source:
-      return serve([](tsock::Stream stream) { (new BulkSession(std::move(stream), false))->start(); });
+      return serve([](tsock::Stream stream) { (new bench::BulkSession(std::move(stream), false))->start(); });
     case bench::Mode::datagram:
       if (options.variant == "into") return serve_datagrams<DatagramIntoEcho>(options.sockets);
       if (options.variant == "many") return serve_datagrams<DatagramManyEcho>(options.sockets);

@@ -2,7 +2,7 @@
 
 import statistics
 
-from .contenders import CONTENDERS, FLOOR, OURS
+from .contenders import CONTENDERS
 from .figures import distinct, percent, short
 
 
@@ -20,13 +20,26 @@ class Floor:
         self.limit = limit
 
     def judge(self, results, workload):
-        ratio = results.ratio(workload, OURS)
+        ratio = results.ratio(workload, workload.ours)
         if ratio is None:
             return None
         ok = ratio >= self.limit if workload.higher else ratio <= self.limit
         text = distinct(ratio, self.limit, 2, ok)
-        spread = percent(results.ratio_spread(workload, OURS))
+        spread = percent(results.ratio_spread(workload, workload.ours))
         return Verdict(ratio, f"{text} x floor {spread}".rstrip(), f"{'>=' if workload.higher else '<='} {self.limit:.2f}", ok)
+
+
+class FloorCpu:
+    """What tsock spends on an operation, against the floor in the same round, where `Floor` judges a rate."""
+    def __init__(self, limit):
+        self.limit = limit
+
+    def judge(self, results, workload):
+        ratio = results.cpu_ratio(workload, workload.ours)
+        if ratio is None:
+            return None
+        ok = ratio <= self.limit
+        return Verdict(ratio, f"{distinct(ratio, self.limit, 2, ok)} x the floor's CPU time", f"<= {self.limit:.2f}", ok)
 
 
 class Cheaper:
@@ -36,7 +49,7 @@ class Cheaper:
         self.limit = limit
 
     def judge(self, results, workload):
-        ours, theirs = results.ratio(workload, OURS), results.ratio(workload, self.other)
+        ours, theirs = results.ratio(workload, workload.ours), results.ratio(workload, self.other)
         if not ours or theirs is None:
             return None
         ratio = theirs / ours
@@ -50,25 +63,25 @@ class Ahead:
     limit = 1.0
 
     def judge(self, results, workload):
-        ours = results.ratio(workload, OURS)
+        ours = results.ratio(workload, workload.ours)
         others = {k: results.ratio(workload, k) for k in workload.contenders
-                  if k != FLOOR and CONTENDERS[k].program != OURS}
+                  if k not in workload.floors and CONTENDERS[k].program != CONTENDERS[workload.ours].program}
         others = {k: v for k, v in others.items() if v is not None}
         if ours is None or not others:
             return None
-        best = min(others, key=others.get)
-        ratio = others[best] / ours
+        best = (max if workload.higher else min)(others, key=others.get)
+        ratio = ours / others[best] if workload.higher else others[best] / ours
         return Verdict(ratio, f"{ratio:.2f} x cheaper than the best library ({best})", "> 1", ratio > 1)
 
 
 class Absolute:
-    def __init__(self, limit, text, contender=OURS):
+    def __init__(self, limit, text, contender=None):
         self.limit = limit
         self.text = text
         self.contender = contender
 
     def judge(self, results, workload):
-        value = results.value(workload, self.contender)
+        value = results.value(workload, self.contender or workload.ours)
         if value is None:
             return None
         ok = value >= self.limit if workload.higher else value <= self.limit
@@ -77,11 +90,11 @@ class Absolute:
 
 
 class NoAllocation:
-    def __init__(self, contender=OURS):
+    def __init__(self, contender=None):
         self.contender = contender
 
     def judge(self, results, workload):
-        value = results.value(workload, self.contender)
+        value = results.value(workload, self.contender or workload.ours)
         if value is None:
             return None
         # A pool may still grow once in a while: less than one in ten thousand operations is none.
@@ -94,7 +107,7 @@ class Reference:
         self.limit = limit
 
     def judge(self, results, workload):
-        ratios = [r["value"] / r["reference"] for r in results.rounds(workload, OURS) if r.get("reference")]
+        ratios = [r["value"] / r["reference"] for r in results.rounds(workload, workload.ours) if r.get("reference")]
         if not ratios:
             return None
         ratio = statistics.median(ratios)

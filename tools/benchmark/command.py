@@ -10,7 +10,7 @@ import sys
 import time
 
 from .callgrind import callgrind
-from .contenders import CONTENDERS, FLOOR, OURS
+from .contenders import ALWAYS, CONTENDERS
 from .machine import Idleness, cores, describe_machine, machine_line
 from .places import PAGE, PLOT, README, ROOT
 from .plot import panels_of, plot_svg
@@ -24,7 +24,7 @@ from .workloads import workloads
 USAGE = """Builds the benchmarks and measures tsock beside everything that it is compared with.
 
 Server and load are separate processes on cores of their own. The main figure is the CPU time of the server for one
-operation; ratios are to the hand-written epoll server of the same round. Rounds are interleaved over all contenders.
+operation; ratios are to the hand-written epoll server of the same round (of TLS: the cheaper one of two). Rounds are interleaved over all contenders.
 
   tools/bench --quick                 everything once over, in less than three minutes
   tools/bench                         everything, for figures to be shown
@@ -64,13 +64,14 @@ def measure(terminal, bench, chosen, contenders, rounds, other_rounds, limit=Non
     done = []
     begin, spent = time.time(), 0.0
     # What is to be done, by weight, to say when it will be over.
-    cost = {"idle-10k": 3.0, "memory": 1.6, "post": 1.5, "deadline": 0.5, "two-loops": 0.5, "allocations": 1.5}
+    cost = {"idle-10k": 3.0, "memory": 1.6, "post": 1.5, "deadline": 0.5, "two-loops": 0.5, "allocations": 1.5,
+            "tls-allocations": 1.5, "tls-idle": 1.0, "tls-idle-16k": 1.0}
 
     def price(workload):
         return bench.seconds * workload.weight + bench.warmup + 0.06 + cost.get(workload.key, 0)
 
     def count(workload, key):
-        mine = rounds if key in (FLOOR, OURS) else other_rounds
+        mine = rounds if key in ALWAYS else other_rounds
         return min(mine, workload.most_rounds or mine)
 
     left = sum(price(w) * count(w, k) for w in chosen for k in w.contenders if k in contenders)
@@ -83,7 +84,7 @@ def measure(terminal, bench, chosen, contenders, rounds, other_rounds, limit=Non
                 if number >= count(workload, key) or (workload.key, key) in results.failures:
                     continue
                 slowness = (time.time() - begin + 1) / (spent + 1)
-                enough = 3 if key in (FLOOR, OURS) else 1
+                enough = 3 if key in ALWAYS else 1
                 if limit and number >= enough and time.time() - begin + left * slowness > limit:
                     left = max(0, left - price(workload))
                     continue
@@ -158,12 +159,12 @@ def main():
 def run(terminal, parser, options, everything, programs):
     names = select_names(parser, options.workload, [w.key for w in everything], "workload")
     chosen = [w for w in everything if w.key in names]
-    wanted = set(select_names(parser, options.contender, list(CONTENDERS), "contender")) | {FLOOR, OURS}
+    wanted = set(select_names(parser, options.contender, list(CONTENDERS), "contender")) | set(ALWAYS)
     seconds = options.seconds or (0.12 if options.quick else 0.5)
     rounds = options.rounds or (5 if options.quick else 9)
     other_rounds = options.rounds or (2 if options.quick else 5)
     server_core, load_core = cores()
-    bench = Bench(programs, server_core, load_core, seconds, 0.05 if options.quick else 0.15)
+    bench = Bench(programs, server_core, load_core, seconds, min(seconds, 0.05 if options.quick else 0.15))
     contenders = [k for k in CONTENDERS if k in wanted and bench.has(CONTENDERS[k])]
     skipped = sorted({f"{CONTENDERS[k].program} (Debian: {CONTENDERS[k].libraries})" for k in wanted if k not in contenders})
     machine = describe_machine(options.build_directory)

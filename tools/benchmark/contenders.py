@@ -2,6 +2,9 @@
 
 FLOOR = "epoll"
 OURS = "tsock"
+# Of TLS; the floor of a round is the cheaper one.
+TLS_FLOORS = ["tls-memory", "tls-fd"]
+TLS_OURS = "tls-tsock"
 
 
 class Contender:
@@ -26,7 +29,16 @@ CONTENDERS = {c.key: c for c in [
     Contender("libevent", "libevent", "libevent", "", "libevent-dev"),
     Contender("tsocket", "tsocket", "tsocket", "", "samba-dev libtevent-dev libtalloc-dev"),
     Contender("tsocket-optimized", "tsocket", "tsocket, optimized", "optimized", "samba-dev libtevent-dev libtalloc-dev"),
+    Contender("tls-memory", "tls_epoll", "epoll, OpenSSL in memory", "memory", "libssl-dev"),
+    Contender("tls-fd", "tls_epoll", "epoll, OpenSSL on sockets", "fd", "libssl-dev"),
+    Contender("tls-tsock", "tls_tsock", "tsock::tls", "", "libssl-dev"),
+    Contender("tls-asio", "tls_asio", "Asio", "", "libasio-dev libssl-dev"),
+    Contender("tls-asio-readahead", "tls_asio", "Asio, read-ahead", "readahead", "libasio-dev libssl-dev"),
+    Contender("tls-libevent", "tls_libevent", "libevent", "", "libevent-dev libssl-dev"),
 ]}
+ALWAYS = [FLOOR, OURS, *TLS_FLOORS, TLS_OURS]  # measured whatever else is chosen, and most often
 STREAMS = ["epoll", "tsock", "libuv", "libuv-batch", "asio", "asio-readahead", "libevent", "tsocket", "tsocket-optimized"]
 BULK = ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"]
+TLS = TLS_FLOORS + ["tls-tsock", "tls-asio", "tls-asio-readahead", "tls-libevent"]
+TLS_BULK = [k for k in TLS if k != "tls-asio-readahead"]
 DATAGRAMS = ["epoll", "tsock", "tsock-into", "tsock-many", "libuv", "libuv-batch", "asio", "tsocket", "tsocket-optimized"]

@@ -34,6 +34,12 @@ def cpu_with_reference(bench, workload, contender):
     return result
 
 
+def per_cpu_second(bench, workload, contender):
+    """The load's side of a handshake is the dearer one, so the rate by the clock would be the load's."""
+    raw = bench.run(workload, contender)
+    return {"value": 1e6 / per_operation(raw), "rate": raw["operations"] / raw["seconds"], "raw": raw}
+
+
 def with_heap_counters(bench, run):
     with tempfile.NamedTemporaryFile(prefix="tsock-bench-") as file:
         file.write(bytes(64))
@@ -46,11 +52,12 @@ def memory(bench, workload, contender):
     return {"value": raw["resident_bytes"], "heap": raw["heap_bytes"], "raw": raw}
 
 
-def allocations_of(bench, workload, contender, loads):
+def allocations_of(bench, workload, contender, loads, environment=None):
     worst, raws = 0.0, []
     for load in loads:
         raw = with_heap_counters(
-            bench, lambda env, extra: bench.run(workload, contender, load=load, environment=env, extra=extra, seconds=0.2))
+            bench, lambda env, extra: bench.run(workload, contender, load=load, environment={**env, **(environment or {})},
+                                                extra=extra, seconds=0.2))
         raws.append(raw)
         worst = max(worst, raw["allocations"] / max(1, raw["operations"]))
     return {"value": worst, "raw": raws}
@@ -58,6 +65,12 @@ def allocations_of(bench, workload, contender, loads):
 
 def allocations(bench, workload, contender):
     return allocations_of(bench, workload, contender, [echo_load(64), echo_load(64, 32), echo_load(16, 4, 16384)])
+
+
+def tls_allocations(bench, workload, contender):
+    """Without what OpenSSL takes."""
+    loads = [load + ["--tls", 1] for load in (echo_load(64), echo_load(64, 32), echo_load(16, 4, 16384))]
+    return allocations_of(bench, workload, contender, loads, {"BENCH_HEAP_WITHOUT_OPENSSL": "1"})
 
 
 def datagram_allocations(bench, workload, contender):

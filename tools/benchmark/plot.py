@@ -2,7 +2,7 @@
 
 import math
 
-from .contenders import CONTENDERS, FLOOR, OURS
+from .contenders import CONTENDERS
 
 
 def escaped(text):
@@ -67,9 +67,9 @@ def panels_of(done, results):
         rows = []
         for key in workload.contenders:
             ratio = results.ratio(workload, key)
-            if ratio is None or key == FLOOR:
+            if ratio is None or key in workload.floors:
                 continue
             # A rate is turned round: to the right is always dearer.
-            rows.append((CONTENDERS[key].title, 1 / ratio if workload.higher else ratio, key == OURS))
+            rows.append((CONTENDERS[key].title, 1 / ratio if workload.higher else ratio, key == workload.ours))
         if len(rows) > 1 and all(ratio > 0 for _, ratio, _ in rows) and workload.unit in ("us CPU/op", "MiB/s"):
             yield workload.title + (" (time)" if workload.higher else ""), sorted(rows, key=lambda row: row[1])

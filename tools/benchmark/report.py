@@ -31,7 +31,7 @@ def markdown(machine, settings, summaries, results, skipped, plot):
             continue
         lines += ["", f"### {workload.title}", "", f"| {workload.key} | {workload.unit} | spread | | |", "|---|---|---|---|---|"]
         for key, value, spread, ratio, second in rows:
-            title = f"**{CONTENDERS[key].title}**" if key == OURS else CONTENDERS[key].title
+            title = f"**{CONTENDERS[key].title}**" if key == workload.ours else CONTENDERS[key].title
             lines.append(f"| {title} | {value} | {spread} | {ratio} | {second} |")
         for (name, key), text in results.failures.items():
             if name == workload.key:

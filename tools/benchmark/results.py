@@ -2,8 +2,6 @@
 
 import statistics
 
-from .contenders import FLOOR
-
 
 class Results:
     def __init__(self):
@@ -29,8 +27,22 @@ class Results:
 
     def ratios(self, workload, contender):
         """This contender's value to the floor's in the same round, for every round."""
-        floor = {r["round"]: r["value"] for r in self.rounds(workload, FLOOR)}
+        floor = self.floor(workload, "value", max if workload.higher else min)
         return [r["value"] / floor[r["round"]] for r in self.rounds(workload, contender) if floor.get(r["round"])]
+
+    def floor(self, workload, name, choose):
+        """Round -> the best of the floors."""
+        values = {}
+        for key in workload.floors:
+            for r in self.rounds(workload, key):
+                values.setdefault(r["round"], []).append(r[name])
+        return {number: choose(of_round) for number, of_round in values.items()}
+
+    def cpu_ratio(self, workload, contender):
+        rounds = [r for r in self.rounds(workload, contender) if "cpu" in r]
+        floor = self.floor(workload, "cpu", min) if rounds else {}
+        ratios = [r["cpu"] / floor[r["round"]] for r in rounds if floor.get(r["round"])]
+        return statistics.median(ratios) if ratios else None
 
     def ratio(self, workload, contender):
         ratios = self.ratios(workload, contender)

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from .contenders import CONTENDERS, FLOOR, OURS
+from .contenders import CONTENDERS
 from .figures import percent, short
 
 
@@ -34,7 +34,7 @@ class Terminal:
 def table_rows(workload, results):
     """Contender, value, spread, ratio, second figure; in the order of their cost, the floor first."""
     keys = [k for k in workload.contenders if results.rounds(workload, k)]
-    keys.sort(key=lambda k: (k != FLOOR, results.value(workload, k) * (-1 if workload.higher else 1)))
+    keys.sort(key=lambda k: (k not in workload.floors, results.value(workload, k) * (-1 if workload.higher else 1)))
     for key in keys:
         ratio = results.ratio(workload, key)
         if workload.key == "idle-10k":
@@ -55,7 +55,7 @@ def print_table(terminal, workload, results):
     terminal.line(f"{terminal.paint(workload.key, 1)}   {workload.title}")
     for key, value, spread, ratio, second in table_rows(workload, results):
         row = f"  {CONTENDERS[key].title:<24} {value:>8} {workload.unit:<10} {spread:>7}  {ratio:>13}   {second}"
-        terminal.line(terminal.paint(row.rstrip(), "36") if key == OURS else row.rstrip())
+        terminal.line(terminal.paint(row.rstrip(), "36") if key == workload.ours else row.rstrip())
     for (name, key), text in results.failures.items():
         if name == workload.key:
             terminal.line(f"  {CONTENDERS[key].title:<24} failed: {text.splitlines()[0]}")

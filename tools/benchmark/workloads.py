@@ -1,16 +1,16 @@
 """The workloads, each with its bars."""
 
-from .bars import Absolute, Ahead, Cheaper, Floor, NoAllocation, Reference
-from .contenders import BULK, DATAGRAMS, STREAMS
-from .measures import (allocations, cpu, cpu_with_reference, datagram_allocations, echo_load, memory, nanoseconds, per_second,
-                       rate, two_loops)
+from .bars import Absolute, Ahead, Cheaper, Floor, FloorCpu, NoAllocation, Reference
+from .contenders import BULK, DATAGRAMS, FLOOR, OURS, STREAMS, TLS, TLS_BULK, TLS_FLOORS, TLS_OURS
+from .measures import (allocations, cpu, cpu_with_reference, datagram_allocations, echo_load, memory, nanoseconds,
+                       per_cpu_second, per_second, rate, tls_allocations, two_loops)
 
 
 class Workload:
     """One line of the summary. `bars` are what has to hold; the first one is the line's ratio."""
 
     def __init__(self, key, title, measure, contenders, bars, unit="us CPU/op", higher=False, sockets=1, load=(),
-                 mode="echo", weight=1.0, most_rounds=None):
+                 mode="echo", weight=1.0, most_rounds=None, floors=(FLOOR,), ours=OURS):
         self.key = key
         self.title = title
         self.measure = measure
@@ -23,6 +23,43 @@ class Workload:
         self.mode = mode
         self.weight = weight  # of the measuring time
         self.most_rounds = most_rounds
+        self.floors = floors  # the better one of a round counts
+        self.ours = ours
+
+
+class TlsWorkload(Workload):
+    """TLS 1.3, AES-128-GCM, over loopback."""
+
+    def __init__(self, key, title, measure, contenders, bars, unit="us CPU/op", load=(), **options):
+        super().__init__(key, title, measure, contenders, bars, unit, load=[*load, "--tls", 1], floors=TLS_FLOORS,
+                         ours=TLS_OURS, **options)
+
+
+def tls_workloads():
+    idle = 300
+    return [
+        TlsWorkload("tls-echo-64x1", "TLS PDU echo, 64 bytes, 64 connections, 1 in flight", cpu, TLS, [Floor(1.05), Ahead()],
+                    load=echo_load(64)),
+        TlsWorkload("tls-echo-64x32", "TLS PDU echo, 64 bytes, 64 connections, 32 in flight", cpu, TLS, [Floor(1.15), Ahead()],
+                    load=echo_load(64, 32)),
+        TlsWorkload("tls-echo-16k", "TLS PDU echo, 16 KiB, 16 connections, 4 in flight", cpu, TLS, [Floor(1.03), Ahead()],
+                    load=echo_load(16, 4, 16384)),
+        TlsWorkload("tls-bulk-read", "one TLS stream, the server reads vectors of 1 MiB", rate, TLS_BULK,
+                    [Floor(0.98), FloorCpu(1.02)], "MiB/s", higher=True, mode="sink", load=["sink"], weight=1.5),
+        TlsWorkload("tls-bulk-write", "one TLS stream, the server writes vectors of 1 MiB", rate, TLS_BULK,
+                    [Floor(0.98), FloorCpu(1.02)], "MiB/s", higher=True, mode="source", load=["source"], weight=1.5),
+        TlsWorkload("tls-handshake", "full TLS handshakes, for a second of the server's CPU", per_cpu_second, TLS_BULK,
+                    [Floor(0.97)], "a second", higher=True, load=["handshake", "--connections", 16]),
+        TlsWorkload("tls-resume", "resumed TLS handshakes, for a second of the server's CPU", per_cpu_second, TLS_BULK,
+                    [Floor(0.97)], "a second", higher=True, load=["handshake", "--connections", 16, "--resume", 1]),
+        TlsWorkload("tls-idle", f"memory of an idle TLS connection, of {idle}, in user space", memory, TLS,
+                    [Absolute(15000, "bytes")], "bytes", load=["echo", "--connections", idle, "--memory", 1], most_rounds=1),
+        TlsWorkload("tls-idle-16k", "memory of an idle TLS connection that has echoed 16 KiB", memory, TLS,
+                    [Absolute(15000, "bytes")], "bytes",
+                    load=["echo", "--connections", idle, "--memory", 1, "--smallest", 16384], most_rounds=1),
+        TlsWorkload("tls-allocations", "heap allocations for a PDU echoed over TLS, without OpenSSL's", tls_allocations, TLS,
+                    [NoAllocation()], "a PDU", most_rounds=1),
+    ]
 
 
 def workloads():
@@ -75,4 +112,5 @@ def workloads():
                  [Absolute(1.8, "x one loop")], "x one loop", higher=True,
                  load=["echo", "--connections", 64, "--smallest", 1024, "--largest", 1024, "--reply", 8], weight=3,
                  most_rounds=5),
+        *tls_workloads(),
     ]
