@@ -29,6 +29,9 @@ constexpr std::size_t small_vector = 4096;
 // Key updates, tickets and empty records of a peer that sends no data: above it is an attack on the
 // processor.
 constexpr std::uint32_t most_quiet_input = 64U * 1024U;
+// Refusals of renegotiation for a peer that does not read them: above it is an attack on the memory.
+constexpr std::uint32_t most_answers = 16U * 1024U;
+constexpr std::string_view http_answer = "HTTP/";
 
 }  // namespace
 
@@ -159,6 +162,13 @@ void OpenSslEngine::refuse(std::string why) noexcept {
   reason_ = std::move(why);
 }
 
+// Where close_notify may be missing, OpenSSL takes any end for one in order. It reads no byte beyond the
+// record, so what it has then is a part of one: of the header, or all of the header ("read body").
+bool OpenSslEngine::is_inside_record() const noexcept {
+  return transfer_.at_end &&
+         (SSL_has_pending(ssl_.get()) == 1 || std::string_view(SSL_rstate_string(ssl_.get())) == "RB");
+}
+
 int OpenSslEngine::failure(int result) noexcept {
   const int kind = SSL_get_error(ssl_.get(), result);
   if (transfer_.out_of_memory) {
@@ -166,7 +176,8 @@ int OpenSslEngine::failure(int result) noexcept {
     return ENOMEM;
   }
   if (kind == SSL_ERROR_WANT_READ) return 0;
-  if (kind == SSL_ERROR_ZERO_RETURN) return EPIPE;
+  if (kind == SSL_ERROR_ZERO_RETURN)
+    return is_inside_record() ? fail(EPROTO, "the peer has ended the connection inside a record") : EPIPE;
   const char* const words = words_for_psk();
   OpenSslError error = take_error(EPROTO);
   if (error.err == ENOMEM || SSL_get_verify_result(ssl_.get()) == X509_V_ERR_OUT_OF_MEM) return ENOMEM;
@@ -201,6 +212,9 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
   if (is_done_) return {};
   if (read_error_ != 0) return {.err = read_error_};
   const CallScope scope(*this, &in, at_end, &out);
+  // OpenSSL knows requests alone. No record begins like this.
+  const bool is_http = in.size() > http_answer.size() &&
+                       std::memcmp(in.bytes().data(), http_answer.data(), http_answer.size()) == 0;
   int result = 1;
   if (early_reading_ == EarlyReading::begins) {
     if (read_early_data()) {
@@ -218,6 +232,8 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
     if (result == 1) {
       complete_handshake();
     } else {
+      if (is_http && SSL_get_error(ssl_.get(), result) == SSL_ERROR_SSL)
+        static_cast<void>(fail(EPROTO, "the peer speaks HTTP, not TLS"));
       read_error_ = failure(result);
       if (read_error_ == 0) return {.input = 1};
     }
@@ -419,6 +435,7 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
   const CallScope scope(*this, &in, at_end, &out);
   const std::size_t before = given;
   const std::size_t input = in.size();
+  const std::size_t output = out.size();
   while (early_reading_ == EarlyReading::goes_on && read_error_ == 0) {
     if (!read_early_data()) {
       if (early_reading_ == EarlyReading::goes_on && read_error_ == 0) return {.input = 1};
@@ -445,6 +462,9 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
   quiet_input_ = given != before ? 0 : quiet_input_ + static_cast<std::uint32_t>(input - in.size());
   if (quiet_input_ > most_quiet_input && read_error_ == 0)
     end_reading(fail(EPROTO, "the peer sends messages of the protocol, and no data"));
+  answers_ = static_cast<std::uint32_t>((output != 0 ? answers_ : 0) + (out.size() - output));
+  if (answers_ > most_answers && read_error_ == 0)
+    end_reading(fail(EPROTO, "the peer asks for answers, and does not read them"));
   // What came before an error is given first.
   if (read_error_ != 0) return {.err = given == before ? read_error_ : 0};
   return {.input = is_full && !to.empty() ? 0U : 1U};

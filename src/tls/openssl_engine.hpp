@@ -78,6 +78,7 @@ class OpenSslEngine final : public layer::Engine {
   int fail(int err, std::string_view why) noexcept;
   /// After a call of OpenSSL that gave no success. \return 0 when it wants more input
   int failure(int result) noexcept;
+  [[nodiscard]] bool is_inside_record() const noexcept;
   void end_reading(int err) noexcept;
 
   int send_early_data() noexcept;
@@ -97,6 +98,7 @@ class OpenSslEngine final : public layer::Engine {
   int read_error_ = 0;
   int write_error_ = 0;
   std::uint32_t quiet_input_ = 0;  // bytes of the peer since it has last sent data
+  std::uint32_t answers_ = 0;      // bytes of answers to the peer since it has last read all that was sent
   EarlyReading early_reading_ = EarlyReading::none;
   bool is_done_ : 1 = false;  // the handshake
   bool has_said_goodbye_ : 1 = false;

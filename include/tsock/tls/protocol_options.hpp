@@ -21,7 +21,8 @@ struct ProtocolOptions {
   int security_level = 2;
   std::vector<std::string> alpn = {};  ///< protocols to offer or to choose from, the best one first
   /// Takes a connection that ends without close_notify for one that ended in order. For peers that close so,
-  /// and protocols whose messages tell their length: anybody on the way can cut the stream unnoticed.
+  /// and protocols whose messages tell their length: anybody on the way can cut the stream unnoticed,
+  /// though not inside a record.
   bool allow_missing_close_notify = false;
   /// Gets the lines of a key log, with which Wireshark decrypts a capture. They are secrets. Called from the
   /// threads that run handshakes; what it throws is lost.
