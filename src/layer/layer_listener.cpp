@@ -88,6 +88,10 @@ int LayerListener::begin_handshake(Stream stream) noexcept {
   const auto place = std::prev(handshakes_.end());
   try {
     place->request = start_(std::move(stream));
+    if (!place->request) {
+      handshakes_.erase(place);
+      return ECONNABORTED;
+    }
     place->request.set_timeout(options_.handshake_time);
     place->request.set_callback([this, place](Request<Stream>&) { on_handshake(place); });
     return 0;
