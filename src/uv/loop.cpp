@@ -2,6 +2,7 @@
 
 #include "core/loop/sleep_state.hpp"
 #include "uv/loop_impl.hpp"
+#include "uv/os/process.hpp"
 #include "uv/signal_watch.hpp"
 
 namespace tsock {
@@ -59,6 +60,12 @@ void Loop::dump(std::ostream& out) const {
 }
 
 LoopMetrics Loop::metrics() const noexcept { return impl_->metrics(); }
+
+std::size_t Loop::trim() noexcept {
+  const std::size_t freed = impl_->trim();
+  if (freed != 0) os::release_free_memory();
+  return freed;
+}
 
 void Loop::set_logger(std::shared_ptr<spdlog::logger> logger) { impl_->set_logger(std::move(logger)); }
 

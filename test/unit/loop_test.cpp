@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/loop/pool.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/manual_operation.hpp"
 
@@ -300,6 +301,29 @@ BOOST_FIXTURE_TEST_CASE(a_request_that_waits_for_a_signal_again_in_its_callback_
   request.set_callback(again);
   raise(SIGUSR1);
   BOOST_TEST(run_until([&] { return count == 3; }));
+}
+
+BOOST_FIXTURE_TEST_CASE(trim_gives_back_what_a_peak_has_left_and_harms_nothing, LoopFixture) {
+  if (tsock::detail::Pool::passes_through) return;
+  const auto use = [this](std::size_t connections) {
+    std::vector<std::pair<Stream, Stream>> pairs;
+    std::vector<Request<Pdu>> readings;
+    for (std::size_t i = 0; i < connections; ++i) {
+      pairs.push_back(memory_pair());
+      readings.push_back(pairs.back().first.readv_pdu(framing::line{}));
+      pairs.back().second.write(std::string("a line\n")).detach();
+    }
+    loop.run_until_idle();
+    int err = 0;
+    for (Request<Pdu>& reading : readings)
+      BOOST_REQUIRE(tsock::test::text_of(reading.recv(err).body()) == "a line");
+  };
+  use(10);
+  BOOST_TEST(loop.trim() < 1024U * 1024U);
+  use(3000);
+  BOOST_TEST(loop.trim() > 1024U * 1024U);
+  BOOST_TEST(loop.trim() == 0U);
+  use(100);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

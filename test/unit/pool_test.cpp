@@ -42,6 +42,50 @@ BOOST_AUTO_TEST_CASE(blocks_of_every_size_are_aligned_apart_and_counted) {
   BOOST_TEST(pool.live() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(trim_gives_back_what_has_no_block_out_and_nothing_else) {
+  if (Pool::passes_through) return;
+  Pool pool;
+  std::vector<std::pair<unsigned char*, std::size_t>> blocks;
+  for (std::size_t i = 0; i < 6000; ++i) {
+    const std::size_t size = 16 + i % 40 * 16;
+    auto* const memory = static_cast<unsigned char*>(pool.allocate(size));
+    std::memset(memory, static_cast<int>(i % 251), size);
+    blocks.emplace_back(memory, size);
+  }
+  BOOST_TEST(pool.trim() < 41U * 16384U);  // at most a slab of each size has no block out
+  // Those of the later half go, and every hundredth of the others.
+  std::vector<bool> is_out(blocks.size(), true);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (i < 3000 && i % 100 != 0) continue;
+    pool.deallocate(blocks[i].first, blocks[i].second);
+    is_out[i] = false;
+  }
+  BOOST_TEST(pool.trim() > 400U * 1024U);
+  BOOST_TEST(pool.trim() == 0U);
+  for (std::size_t i = 0; i < 6000; ++i) {
+    if (is_out[i]) continue;
+    blocks[i].first = static_cast<unsigned char*>(pool.allocate(blocks[i].second));
+    std::memset(blocks[i].first, static_cast<int>(i % 251), blocks[i].second);
+  }
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto [memory, size] = blocks[i];
+    if (std::any_of(memory, memory + size, [i](unsigned char byte) { return byte != i % 251; }))
+      BOOST_FAIL("block " << i << " was not left alone");
+    pool.deallocate(memory, size);
+  }
+  BOOST_TEST(pool.trim() > 1024U * 1024U);
+  BOOST_TEST(pool.live() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(trim_gives_back_large_buffers) {
+  if (Pool::passes_through) return;
+  Pool pool;
+  pool.deallocate(pool.allocate(4096), 4096);
+  pool.deallocate(pool.allocate(100000), 100000);
+  BOOST_TEST(pool.trim() == 4096U + 131072U);
+  BOOST_TEST(pool.trim() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(random_use_keeps_every_block_intact) {
   Pool pool;
   std::mt19937 random(3);

@@ -131,6 +131,15 @@ void LoopCore::keep_exception(std::exception_ptr exception) noexcept {
   interrupt_run();
 }
 
+std::size_t LoopCore::trim() noexcept {
+  // Kept states are blocks that are out.
+  const bool keeps_states = state_cache_.is_on();
+  state_cache_.turn(false);
+  const std::size_t freed = pool_.trim();
+  state_cache_.turn(keeps_states);
+  return freed;
+}
+
 LoopMetrics LoopCore::metrics() const noexcept {
   LoopMetrics metrics = metrics_;
   metrics.completions = census_.completions();

@@ -51,6 +51,8 @@ class LoopCore {
 
   /// The same for what takes a memory resource.
   [[nodiscard]] std::pmr::memory_resource& memory() noexcept { return memory_; }
+  /// Gives memory of the pool that is free back to the heap. \return bytes
+  std::size_t trim() noexcept;
 
   /// States that are kept for the next operation of their kind.
   [[nodiscard]] StateCache& state_cache() noexcept { return state_cache_; }

@@ -2,22 +2,96 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
+#include <iterator>
 #include <new>
+#include <utility>
 
 namespace tsock::detail {
 
 Pool::~Pool() {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
-  for (FreeBlock* head : large_) {
-    while (head != nullptr) {
-      unpoison_memory(head, sizeof(FreeBlock));
-      FreeBlock* const next = head->next;
-      ::operator delete(static_cast<void*>(head));
-      head = next;
-    }
-  }
+  trim_large();
 #endif
 }
+
+std::size_t Pool::trim() noexcept {
+#if defined(TSOCK_POOL_PASSES_THROUGH)
+  return 0;
+#else
+  const std::size_t large = trim_large();
+  std::sort(slabs_.begin(), slabs_.end(),
+            [](const Slab& left, const Slab& right) { return left.memory < right.memory; });
+  count_free_blocks();
+  unlink_unused_slabs();
+  return large + std::erase_if(slabs_, [](const Slab& slab) { return slab.is_unused(); }) * slab_size;
+#endif
+}
+
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+
+std::size_t Pool::trim_large() noexcept {
+  std::size_t freed = 0;
+  for (std::size_t i = 0; i < large_classes; ++i) {
+    freed += large_count_[i] * (smallest_large << i);
+    large_count_[i] = 0;
+    while (large_[i] != nullptr) {
+      FreeBlock* const block = large_[i];
+      unpoison_memory(block, sizeof(FreeBlock));
+      large_[i] = block->next;
+      ::operator delete(static_cast<void*>(block));
+    }
+  }
+  return freed;
+}
+
+Pool::Slab& Pool::slab_of(const FreeBlock* block) noexcept {
+  const auto* const bytes = reinterpret_cast<const std::byte*>(block);
+  const auto behind = std::upper_bound(
+      slabs_.begin(), slabs_.end(), bytes,
+      [](const std::byte* address, const Slab& slab) { return std::less<>()(address, slab.memory.get()); });
+  return *std::prev(behind);
+}
+
+void Pool::count_free_blocks() noexcept {
+  for (Slab& slab : slabs_) slab.free = 0;
+  for (const FreeBlock* block : small_) {
+    while (block != nullptr) {
+      ++slab_of(block).free;
+      unpoison_memory(block, sizeof(FreeBlock));
+      const FreeBlock* const next = block->next;
+      poison_memory(block, sizeof(FreeBlock));
+      block = next;
+    }
+  }
+}
+
+// What stays in a list stays in its order.
+void Pool::unlink_unused_slabs() noexcept {
+  for (FreeBlock*& head : small_) {
+    FreeBlock* last = nullptr;
+    FreeBlock* block = std::exchange(head, nullptr);
+    while (block != nullptr) {
+      unpoison_memory(block, sizeof(FreeBlock));
+      FreeBlock* const next = block->next;
+      if (!slab_of(block).is_unused()) {
+        if (last == nullptr) {
+          head = block;
+        } else {
+          unpoison_memory(last, sizeof(FreeBlock));
+          last->next = block;
+          poison_memory(last, sizeof(FreeBlock));
+        }
+        block->next = nullptr;
+        last = block;
+      }
+      poison_memory(block, sizeof(FreeBlock));
+      block = next;
+    }
+  }
+}
+
+#endif
 
 std::size_t Pool::large_class(std::size_t size) noexcept {
   const std::size_t rounded = std::bit_ceil(std::max(size, smallest_large));
@@ -37,8 +111,9 @@ void* Pool::allocate_slowly(std::size_t size) {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) {
       const std::size_t block = block_size(size);
-      slabs_.push_back(std::make_unique_for_overwrite<std::byte[]>(slab_size));
-      std::byte* const slab = slabs_.back().get();
+      slabs_.push_back(
+          {.memory = std::make_unique_for_overwrite<std::byte[]>(slab_size), .blocks = slab_size / block});
+      std::byte* const slab = slabs_.back().memory.get();
       FreeBlock*& head = small_[small_class(size)];
       for (std::size_t offset = slab_size / block * block; offset > block;) {
         offset -= block;

@@ -71,6 +71,8 @@ class Pool {
 #endif
     return usable_large_size(size);
   }
+  /// Gives memory of which no block is out back to the heap. Takes a step for each free block. \return bytes
+  std::size_t trim() noexcept;
   /// Blocks that are out.
   [[nodiscard]] std::size_t live() const noexcept { return live_; }
 
@@ -95,6 +97,22 @@ class Pool {
   static std::size_t large_class(std::size_t size) noexcept;
   static std::size_t usable_large_size(std::size_t size) noexcept;
 
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+  /// Blocks of one size.
+  struct Slab {
+    std::unique_ptr<std::byte[]> memory;
+    std::size_t blocks;
+    std::size_t free = 0;  // of them; of use in trim() alone
+
+    [[nodiscard]] bool is_unused() const noexcept { return free == blocks; }
+  };
+  std::size_t trim_large() noexcept;
+  void count_free_blocks() noexcept;
+  void unlink_unused_slabs() noexcept;
+  /// The slabs are sorted by then.
+  Slab& slab_of(const FreeBlock* block) noexcept;
+#endif
+
   void* allocate_slowly(std::size_t size);
   void deallocate_slowly(void* memory, std::size_t size) noexcept;
 
@@ -102,7 +120,7 @@ class Pool {
   std::array<FreeBlock*, largest_small / granule + 1> small_{};
   std::array<FreeBlock*, large_classes> large_{};
   std::array<std::size_t, large_classes> large_count_{};
-  std::vector<std::unique_ptr<std::byte[]>> slabs_;
+  std::vector<Slab> slabs_;
 #endif
   std::size_t live_ = 0;
 };

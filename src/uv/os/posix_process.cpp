@@ -1,4 +1,7 @@
 #include <fcntl.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <unistd.h>
 
@@ -86,6 +89,12 @@ std::atomic<unsigned> forks{0};
 std::optional<StandardDescriptorsTaken> taken_in_child;
 
 }  // namespace
+
+void release_free_memory() noexcept {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
 
 unsigned fork_count() noexcept { return forks.load(std::memory_order_relaxed); }
 

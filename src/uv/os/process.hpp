@@ -25,6 +25,9 @@ int catch_signal(int signum, int (*start)(void* context), void* context) noexcep
 /// first, and no moment between the two has the default one for this thread.
 void let_signal_go(int signum, void (*stop)(void* context), void* context) noexcept;
 
+/// Has the C library give memory that is free back to the system, where it can be asked to.
+void release_free_memory() noexcept;
+
 /// How many forks lie between the first process that called `watch_forks()` and this one.
 [[nodiscard]] unsigned fork_count() noexcept;
 /// To be called around what registers fork handlers that open descriptors.
