@@ -381,6 +381,9 @@ unsigned ContextState::find_psk(SSL* ssl, std::string_view identity,
     std::memcpy(key.data(), found.key.data(), found.key.size());
     OpenSslEngine::of(ssl).note_psk_identity(identity);
     return static_cast<unsigned>(found.key.size());
+  } catch (const std::bad_alloc&) {
+    OpenSslEngine::of(ssl).note_shortage();
+    return 0;
   } catch (...) {
     return 0;  // nothing may fly through OpenSSL: no key
   }

@@ -49,6 +49,13 @@ bool is_missing_certificate(unsigned long code) noexcept {
   return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
 }
 
+// An alert is one byte; behind the alerts come reasons that all parts of OpenSSL have.
+bool is_alert(unsigned long code) noexcept {
+  constexpr int last = SSL_AD_REASON_OFFSET + 255;
+  return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET &&
+         ERR_GET_REASON(code) <= last;
+}
+
 bool is_out_of_memory(unsigned long code) noexcept { return ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE; }
 
 }  // namespace
@@ -66,9 +73,7 @@ OpenSslError take_error(int err) noexcept {
       result.reason = words;
     } else if (first != 0) {
       const char* const reason = ERR_reason_error_string(first);
-      const bool is_alert =
-          ERR_GET_LIB(first) == ERR_LIB_SSL && ERR_GET_REASON(first) >= SSL_AD_REASON_OFFSET;
-      result.reason = is_alert ? "the peer refuses: " : "";
+      result.reason = is_alert(first) ? "the peer refuses: " : "";
       result.reason += reason != nullptr ? reason : "unknown error of OpenSSL";
     }
   } catch (const std::bad_alloc&) {

@@ -272,7 +272,7 @@ int OpenSslEngine::judge_ocsp_response() noexcept {
     refuse(std::move(refusal));
     return 0;
   } catch (const std::bad_alloc&) {
-    transfer_.out_of_memory = true;
+    note_shortage();
     return -1;
   }
 }
@@ -311,11 +311,13 @@ bool OpenSslEngine::annotate_session() noexcept {
     const std::string_view identity = psk_identity();
     std::vector<std::byte> binding;
     if (identity.empty() && hash_certificate(SSL_get_certificate(ssl_.get()), binding) == ENOMEM)
-      return false;
-    return SessionNote{.binding = binding, .psk_identity = identity}.put(*ssl_);
+      note_shortage();
+    else if (!SessionNote{.binding = binding, .psk_identity = identity}.put(*ssl_))
+      note_shortage();
   } catch (const std::bad_alloc&) {
-    return false;
+    note_shortage();
   }
+  return !transfer_.out_of_memory;
 }
 
 // ---- early data ----

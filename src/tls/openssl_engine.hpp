@@ -54,6 +54,8 @@ class OpenSslEngine final : public layer::Engine {
   [[nodiscard]] int judge_ocsp_response() noexcept;
   void remember(OpenSslPointer<SSL_SESSION> session) noexcept;
   void note_psk_identity(std::string_view identity);
+  /// A callback has no memory: the call of OpenSSL fails with ENOMEM.
+  void note_shortage() noexcept { transfer_.out_of_memory = true; }
   /// Puts into a session, which becomes a ticket, what a server has to know when it is resumed. \return false
   /// without memory
   [[nodiscard]] bool annotate_session() noexcept;
