@@ -377,6 +377,18 @@ BOOST_AUTO_TEST_CASE(a_request_keeps_the_reason_after_its_stream_is_gone) {
   BOOST_TEST((send_through(left, right, pattern(10)) == pattern(10)));
 }
 
+BOOST_AUTO_TEST_CASE(a_pump_tells_why_its_source_has_failed) {
+  auto [client, server] = toys(tcp_pair());
+  auto [left, right] = memory_pair();
+  Request<PumpResult> pumping = pump(client, left);
+  server = Stream();
+  int err = 0;
+  const PumpResult result = fetch(pumping, err);
+  BOOST_TEST((result.side == PumpSide::source));
+  BOOST_TEST(err == EPROTO);
+  BOOST_TEST(pumping.reason() == "toy: the stream was cut");
+}
+
 // ---- the end ----
 
 BOOST_DATA_TEST_CASE_F(LayerFixture, a_goodbye_is_an_end_and_a_cut_stream_an_error, data::make({false, true}),

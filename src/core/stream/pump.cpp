@@ -356,6 +356,7 @@ class PumpState : public ResultState<PumpResult> {
     int err = 0;
     writing_.recv(err);
     count(writing_.transferred());
+    if (err != 0) explain(writing_.reason());
     writing_ = Request<ssize_t>();
     if (!is_unfinished()) return;
     if (err != 0) {
@@ -376,6 +377,7 @@ class PumpState : public ResultState<PumpResult> {
     if (source_error_ != 0) {
       if (is_cut() && options_.half_close && options_.reset_on_failure) target_.stream()->abort();
       const bool is_own = source_error_ == ENOMEM && !read_->has_failed();
+      explain(reading_.reason());
       fail(source_error_, is_own ? PumpSide::none : PumpSide::source);
     } else if (!options_.half_close) {
       finish(0);
@@ -389,6 +391,7 @@ class PumpState : public ResultState<PumpResult> {
         if (err == 0 || err == ENOTSUP) {
           finish(0);
         } else {
+          explain(request.reason());
           fail(err, PumpSide::target);
         }
       });
