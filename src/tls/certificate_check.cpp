@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "tls/openssl_engine.hpp"
+#include "tls/printable.hpp"
 
 namespace tsock::tls {
 
@@ -21,49 +22,9 @@ constexpr std::string_view pin_prefix = "sha256//";
 constexpr long ocsp_clock_skew = 300;  // seconds
 constexpr std::size_t most_names_shown = 8;
 
-struct GeneralNamesFree {
-  void operator()(GENERAL_NAMES* names) const noexcept { GENERAL_NAMES_free(names); }
-};
-
-// Names come from the peer, and go to logs.
-void append_printable(std::string& text, std::span<const unsigned char> bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (const unsigned char byte : bytes) {
-    if (byte >= 0x20 && byte < 0x7f) {
-      text += static_cast<char>(byte);
-    } else {
-      text += "\\x";
-      text += digits[byte >> 4U];
-      text += digits[byte & 15U];
-    }
-  }
-}
-
-std::string text_in(BIO& memory) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(&memory, &data);
-  std::string text;
-  append_printable(text, {reinterpret_cast<const unsigned char*>(data), static_cast<std::size_t>(size)});
-  return text;
-}
-
-OpenSslPointer<BIO> make_memory() {
-  OpenSslPointer<BIO> memory(BIO_new(BIO_s_mem()));
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-std::string ip_of(GENERAL_NAME& name) {
-  const OpenSslPointer<BIO> memory = make_memory();
-  GENERAL_NAME_print(memory.get(), &name);
-  const std::string text = text_in(*memory);
-  return text.substr(text.find(':') + 1);  // behind what it is
-}
-
 std::string names_of(X509* certificate) {
   std::string text;
-  const std::unique_ptr<GENERAL_NAMES, GeneralNamesFree> names(
-      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const GeneralNamesPointer names = alternative_names(*certificate);
   std::size_t count = 0;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
@@ -73,13 +34,7 @@ std::string names_of(X509* certificate) {
       break;
     }
     if (count++ != 0) text += ", ";
-    if (name->type == GEN_IPADD) {
-      text += ip_of(*name);
-    } else {
-      const ASN1_STRING* const value = name->d.dNSName;
-      append_printable(text,
-                       {ASN1_STRING_get0_data(value), static_cast<std::size_t>(ASN1_STRING_length(value))});
-    }
+    text += printable_name(*name);
   }
   return count != 0 ? text : "no name at all (a common name does not count)";
 }
@@ -126,9 +81,7 @@ int forgive_missing_list(int result, X509_STORE_CTX* store) noexcept {
 }  // namespace
 
 std::string subject_of(const X509* certificate) {
-  const OpenSslPointer<BIO> memory = make_memory();
-  X509_NAME_print_ex(memory.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
-  std::string subject = text_in(*memory);
+  std::string subject = printable_name(X509_get_subject_name(certificate));
   if (subject.empty()) subject = "without a subject";
   return subject;
 }
@@ -197,13 +150,8 @@ bool CertificateCheck::has_pinned_key(X509_STORE_CTX& store, bool is_verified) c
 }
 
 bool CertificateCheck::is_pinned(X509* certificate) const noexcept {
-  unsigned char* encoded = nullptr;
-  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded);
   Pin hash{};
-  const bool is_hashed = size > 0 && EVP_Digest(encoded, static_cast<std::size_t>(size), hash.data(), nullptr,
-                                                EVP_sha256(), nullptr) == 1;
-  OPENSSL_free(encoded);
-  return is_hashed && std::find(pins_.begin(), pins_.end(), hash) != pins_.end();
+  return hash_public_key(*certificate, hash) && std::find(pins_.begin(), pins_.end(), hash) != pins_.end();
 }
 
 // ---- OCSP ----

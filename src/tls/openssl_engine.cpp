@@ -85,16 +85,17 @@ int OpenSslEngine::prepare_server() noexcept {
   return 0;
 }
 
-int OpenSslEngine::prepare_client(const std::string& peer_name, bool resume,
-                                  std::span<const std::byte> early_data) noexcept {
+int OpenSslEngine::prepare_client(const ConnectOptions& options) noexcept {
   if (const int err = make_ssl(); err != 0) return err;
   SSL_set_connect_state(ssl_.get());
   try {
-    if (const int err = expect_peer(peer_name); err != 0) return err;
-    if (resume && !session_name_.empty()) {
+    if (const int err = expect_peer(options.peer_name); err != 0) return err;
+    if (const int err = ask_for(options.server_name); err != 0) return err;
+    if (options.resume && !session_name_.empty()) {
       if (const auto session = context_->sessions().take(session_name_); session != nullptr)
         SSL_set_session(ssl_.get(), session.get());
     }
+    const std::span<const std::byte> early_data = options.early_data.bytes();
     if (early_data.empty()) return 0;
     details_ = std::make_unique<Details>();
     details_->early.assign(early_data.begin(), early_data.end());
@@ -143,6 +144,16 @@ int OpenSslEngine::offer_psk_only() noexcept {
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
+}
+
+// A session belongs to both names: a server may have others for another SNI.
+int OpenSslEngine::ask_for(const std::string& server_name) {
+  if (server_name.empty()) return 0;
+  const PeerName name = PeerName::parse(server_name);
+  if (name.kind != PeerName::Kind::dns)
+    return fail(EINVAL, "the server's name (SNI) is no DNS name in ASCII");
+  if (!session_name_.empty() && session_name_ != name.text) session_name_ += ' ' + name.text;
+  return SSL_set_tlsext_host_name(ssl_.get(), name.text.c_str()) == 1 ? 0 : ENOMEM;
 }
 
 // ---- what went wrong ----

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tsock/layer/engine.hpp>
+#include <tsock/tls/connect.hpp>
 #include <tsock/tls/peer.hpp>
 #include <vector>
 
@@ -24,8 +25,7 @@ class OpenSslEngine final : public layer::Engine {
   ~OpenSslEngine() override;
 
   // One of them is called once, before anything else. \return 0, EINVAL or ENOMEM, with `reason()`
-  int prepare_client(const std::string& peer_name, bool resume,
-                     std::span<const std::byte> early_data) noexcept;
+  int prepare_client(const ConnectOptions& options) noexcept;
   int prepare_server() noexcept;
 
   layer::Step handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& out) noexcept override;
@@ -77,6 +77,7 @@ class OpenSslEngine final : public layer::Engine {
   int make_ssl() noexcept;
   int expect_peer(const std::string& name) noexcept;
   int offer_psk_only() noexcept;
+  int ask_for(const std::string& server_name);
   int fail(int err, std::string_view why) noexcept;
   /// After a call of OpenSSL that gave no success. \return 0 when it wants more input
   int failure(int result) noexcept;

@@ -49,7 +49,7 @@ std::unique_ptr<layer::Engine> make_client(const Context& context, const Connect
   if (const char* const fault = fault_of(context, ContextState::Side::client); fault != nullptr)
     return std::make_unique<FailedEngine>(EINVAL, fault);
   auto engine = std::make_unique<OpenSslEngine>(context.state());
-  const int err = engine->prepare_client(options.peer_name, options.resume, options.early_data.bytes());
+  const int err = engine->prepare_client(options);
   return finish_engine(std::move(engine), err);
 }
 

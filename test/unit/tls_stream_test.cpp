@@ -107,6 +107,23 @@ BOOST_DATA_TEST_CASE_F(TlsStreamFixture, writes_in_flight_leave_before_the_hands
   BOOST_TEST((send_through(left, right, pattern(1000)) == pattern(1000)));
 }
 
+BOOST_AUTO_TEST_CASE(a_pump_tells_why_its_target_has_failed) {
+  TlsPair pair = connected(client, server);
+  auto [left, right] = memory_pair();
+  pair.server.stream = Stream();
+  std::vector<std::byte> buffer(1);
+  Request<ssize_t> reading = pair.client.stream.read(buffer);
+  const int failure = error_of(reading);
+  Request<PumpResult> pumping = pump(left, pair.client.stream);
+  BOOST_TEST(error_of(right.write("anything")) == 0);
+  int err = 0;
+  const PumpResult result = fetch(pumping, err);
+  BOOST_TEST((result.side == PumpSide::target));
+  BOOST_TEST(err == failure);
+  BOOST_TEST(pumping.reason() == reading.reason());
+  BOOST_TEST(!pumping.reason().empty());
+}
+
 // ---- what cannot be ----
 
 BOOST_AUTO_TEST_CASE(a_context_that_is_empty_or_of_the_other_side_is_einval) {
@@ -261,6 +278,31 @@ BOOST_DATA_TEST_CASE_F(IdentitiesFixture, the_kind_of_key_is_chosen_by_what_the_
                    {.highest = Version::tls1_2,
                     .ciphers = takes_ec ? "ECDHE-ECDSA-AES128-GCM-SHA256" : "ECDHE-RSA-AES128-GCM-SHA256"}) ==
              (takes_ec ? ec : rsa).pem());
+}
+
+BOOST_AUTO_TEST_CASE(another_name_may_be_asked_for_than_is_expected) {
+  const tls::ConnectOptions options{.peer_name = "www.example.com", .server_name = "Front.example.net"};
+  const TlsPair pair = connected(client, server, options);
+  BOOST_TEST(pair.server.peer().server_name == "front.example.net");
+  BOOST_TEST(pair.client.peer().is_verified);
+  for (const char* const wrong : {"192.0.2.1", "a b", ".example.net"}) {
+    TlsPair refused = shake(client, server, {.peer_name = "www.example.com", .server_name = wrong});
+    BOOST_TEST(refused.client.err == EINVAL);
+    BOOST_TEST(refused.client.reason == "the server's name (SNI) is no DNS name in ASCII");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_session_is_resumed_with_the_name_that_it_was_asked_for_by) {
+  const auto is_resumed = [&](const char* name) {
+    TlsPair pair = connected(client, server, {.peer_name = "www.example.com", .server_name = name});
+    BOOST_TEST((send_through(pair.server.stream, pair.client.stream, pattern(1)) == pattern(1)));
+    return pair.client.peer().is_resumed;
+  };
+  BOOST_TEST(!is_resumed("a.example.net"));
+  BOOST_TEST(is_resumed("a.example.net"));
+  BOOST_TEST(!is_resumed("b.example.net"));
+  BOOST_TEST(!is_resumed(""));
+  BOOST_TEST(is_resumed(""));
 }
 
 BOOST_AUTO_TEST_CASE(a_name_goes_to_the_server_as_it_stands_in_certificates) {

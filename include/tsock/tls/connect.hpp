@@ -15,6 +15,8 @@ struct ConnectOptions {
   /// Whom to expect: a DNS name, which is sent as SNI, too, or an IP address. The certificate has to have it
   /// among its alternative names; a common name does not count.
   std::string peer_name = {};
+  /// Sent as SNI in place of `peer_name`: a DNS name, for a server that keeps its certificates under others.
+  std::string server_name = {};
   /// Resumes a session with this name when the context has one.
   bool resume = true;
   /// The first bytes that the server is to get. They go with the first flight of a resumed session whose
@@ -36,7 +38,8 @@ struct ConnectOptions {
 /// the stream inside, without a deadline of its own. Errors, with `Request::reason()`:
 ///  - EACCES: the certificate of the peer is refused, or missing where one is required
 ///  - EPROTO: the peer refuses, does not speak TLS, or has ended in the middle
-///  - EINVAL: no context, one for servers, no name where the verify level needs one, or none that can be one
+///  - EINVAL: no context, one for servers, no name where the verify level needs one, or one that cannot be
+///    a name
 ///  - ENOTCONN, ECONNABORTED: `below` is not open
 ///  - EBUSY: a read or a pump is in progress on it
 ///  - ENOMEM, and the errors of the stream below
