@@ -29,10 +29,13 @@ class StreamAcceptor final : public Acceptor {
       Channel channel;
       channel.stream = request.recv(err);
       channel.name = endpoint_.text;
+      channel.is_tls = endpoint_.is_tls;
       on_accept(err, std::move(channel));
     });
   }
-  [[nodiscard]] std::string address() const override { return listener_.local_address().to_string(); }
+  [[nodiscard]] std::string address() const override {
+    return (endpoint_.is_tls ? "tls://" : "") + listener_.local_address().to_string();
+  }
 
  private:
   const Endpoint& endpoint_;
@@ -65,13 +68,15 @@ class DatagramAcceptor final : public Acceptor {
 };
 
 std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& endpoint,
-                                    const tsock::Address& address, Failure& failure) {
+                                    const tsock::Address& address, const Tls::OnHandshakeFailure& on_refused,
+                                    Failure& failure) {
   if (!endpoint.is_datagram()) {
     tsock::ListenerOptions options = services.options.listener;
     // The wildcard serves both families, unless -4 or -6 says otherwise.
     if (address.is_inet() && endpoint.host.empty() && !services.options.ipv6_only) options.v6only = false;
     auto listener = tsock::Listener::listen(services.loop, address, options, failure.err);
     if (failure.err != 0) return nullptr;
+    if (endpoint.is_tls) listener = services.tls->listen(std::move(listener), on_refused);
     return std::make_unique<StreamAcceptor>(services, endpoint, std::move(listener));
   }
   tsock::Datagram socket = endpoint.is_unix() ? bind_unix_datagram(services, address, failure.err)
@@ -83,7 +88,7 @@ std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& en
 }  // namespace
 
 std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint& endpoint,
-                                        Failure& failure) {
+                                        const Tls::OnHandshakeFailure& on_refused, Failure& failure) {
   std::vector<tsock::Address> addresses{endpoint.unix_address};
   if (!endpoint.is_unix()) {
     tsock::ResolveOptions options = resolve_options(services.options, endpoint);
@@ -98,7 +103,7 @@ std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint
   }
   for (const tsock::Address& address : addresses) {
     failure = {};
-    auto acceptor = listen_on(services, endpoint, address, failure);
+    auto acceptor = listen_on(services, endpoint, address, on_refused, failure);
     if (acceptor) return acceptor;
     // A system without IPv6 has its wildcard too.
     if (failure.err != EAFNOSUPPORT && failure.err != EADDRNOTAVAIL) break;

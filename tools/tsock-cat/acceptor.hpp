@@ -32,8 +32,10 @@ class Acceptor {
   [[nodiscard]] virtual std::function<std::uint64_t()> drop_counter() const { return nullptr; }
 };
 
-/// Binds and listens; a host name is looked up before this returns. On failure null, and `failure` says why.
+/// Binds and listens; a host name is looked up before this returns. `on_refused` gets the handshakes that
+/// fail, and may destroy the acceptor. On failure null, and `failure` says why.
 [[nodiscard]] std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint& endpoint,
+                                                      const Tls::OnHandshakeFailure& on_refused,
                                                       Failure& failure);
 
 }  // namespace tsock_cat

@@ -78,7 +78,8 @@ Failure Application::open_acceptors() {
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     if (!endpoints[i].is_listener()) continue;
     Failure failure;
-    acceptors_[i] = open_acceptor(services_, endpoints[i], failure);
+    acceptors_[i] = open_acceptor(
+        services_, endpoints[i], [this](const Failure& why) { on_refused(why); }, failure);
     if (failure) return failure;
     if (auto counter = acceptors_[i]->drop_counter()) drop_counters_.push_back(std::move(counter));
     services_.report.listening(acceptors_[i]->address());
@@ -201,6 +202,12 @@ void Application::accept_from(std::size_t index) {
       [this, index](int err, Channel channel) { on_accepted(index, err, std::move(channel)); });
 }
 
+// One connection was asked for, and this was it; a server goes on.
+void Application::on_refused(const Failure& failure) {
+  if (!services_.options.keep_listening) return end(failure);
+  if (!ended_) services_.report.note(0, sentence(failure));
+}
+
 void Application::on_accepted(std::size_t index, int err, Channel channel) {
   accepting_ = false;
   const Endpoint& endpoint = services_.options.endpoints[index];
@@ -216,6 +223,7 @@ void Application::on_accepted(std::size_t index, int err, Channel channel) {
   if (!services_.options.keep_listening) acceptors_[index] = nullptr;
   services_.report.connected(last_connection_ + 1, "accept", endpoint.text, channel.local_address(),
                              channel.remote_address());
+  if (channel.is_tls) services_.report.tls(last_connection_ + 1, services_.tls->describe(channel.stream));
   accepted_[index] = std::move(channel);
   accept_next();
 }

@@ -41,6 +41,7 @@ class Application {
   void begin();
   void accept_next();
   void accept_from(std::size_t index);
+  void on_refused(const Failure& failure);
   void on_accepted(std::size_t index, int err, Channel channel);
   void start_session(Session::Accepted accepted);
   void on_session_end(std::uint64_t connection, const Failure& failure);

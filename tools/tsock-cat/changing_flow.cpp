@@ -33,7 +33,8 @@ void ChangingFlow::read_bytes() {
   reading_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
     int err = 0;
     const tsock::ssize_t size = request.recv(err);
-    if (err != 0) return end_reading(err == EPIPE ? 0 : err, 0);
+    if (err != 0)
+      return end_reading({.err = err == EPIPE ? 0 : err, .reason = std::string(request.reason())});
     const auto bytes =
         std::span<const std::byte>(pieces_[next_read_].buffer).first(static_cast<std::size_t>(size));
     take(bytes, bytes);
@@ -54,9 +55,9 @@ void ChangingFlow::on_message(tsock::Request<tsock::Pdu>& request) {
     return take(std::as_const(piece.pdu).bytes(), std::as_const(piece.pdu).body());
   }
   const std::size_t cut = request.transferred();
-  if (err != EPIPE) return end_reading(err, 0);
-  if (cut == 0) return end_reading(0, 0);
-  if (!settings_.last_may_be_open) return end_reading(err, cut);
+  if (err != EPIPE) return end_reading({.err = err, .reason = std::string(request.reason())});
+  if (cut == 0) return end_reading({});
+  if (!settings_.last_may_be_open) return end_reading({.err = err, .cut = cut});
   after_last_delimiter_ = true;  // these bytes are still unread
   read_next();
 }
@@ -76,7 +77,7 @@ void ChangingFlow::on_datagram(tsock::Request<tsock::ReceivedDatagram>& request)
     const auto bytes = std::as_const(piece.datagram).bytes();
     return take(bytes, bytes, piece.datagram.source());
   }
-  if (!settings_.source->datagrams->can_go_on_after(err)) return end_reading(err, 0);
+  if (!settings_.source->datagrams->can_go_on_after(err)) return end_reading({.err = err});
   owner_.on_lost(settings_.direction, Place::reading, err, 0);
   read_next();
 }
@@ -90,7 +91,7 @@ void ChangingFlow::take(std::span<const std::byte> wire, std::span<const std::by
   if (settings_.change) {
     piece.changed.clear();
     const int err = settings_.change(content, piece.changed);
-    if (err != 0) return end_reading(err, 0);
+    if (err != 0) return end_reading({.err = err});
     piece.bytes = piece.changed;
   }
   owner_.on_bytes(settings_.direction, settings_.direction == Direction::sent ? piece.bytes : wire, from);
@@ -127,7 +128,8 @@ void ChangingFlow::on_written(tsock::Request<tsock::ssize_t>& request) {
   } else if (is_datagram && settings_.sink->datagrams->can_go_on_after(err)) {
     owner_.on_lost(settings_.direction, Place::writing, err, pieces_[next_write_].bytes.size());
   } else {
-    return owner_.on_error(settings_.direction, Place::writing, err, 0);
+    return owner_.on_error(settings_.direction,
+                           {.place = Place::writing, .err = err, .reason = std::string(request.reason())});
   }
   drop_first_piece();
   write_next();
@@ -140,18 +142,18 @@ void ChangingFlow::drop_first_piece() {
   --ready_;
 }
 
-void ChangingFlow::end_reading(int err, std::size_t cut) {
+void ChangingFlow::end_reading(FlowError error) {
   ended_ = true;
-  read_error_ = err;
-  cut_ = cut;
+  read_error_ = std::move(error);
   finish_if_over();
 }
 
 // The owner may destroy this object.
 void ChangingFlow::finish_if_over() {
   if (!ended_ || ready_ > 0) return;
-  if (read_error_ == 0) return owner_.on_done(settings_.direction);
-  owner_.on_error(settings_.direction, Place::reading, read_error_, cut_);
+  if (read_error_.err == 0) return owner_.on_done(settings_.direction);
+  const FlowError error = std::move(read_error_);
+  owner_.on_error(settings_.direction, error);
 }
 
 }  // namespace tsock_cat

@@ -44,7 +44,7 @@ class ChangingFlow final : public Flow {
   void on_written(tsock::Request<tsock::ssize_t>& request);
   [[nodiscard]] bool is_to_be_dropped(const Piece& piece) const;
   void drop_first_piece();
-  void end_reading(int err, std::size_t cut);
+  void end_reading(FlowError error);
   void finish_if_over();
 
   Settings settings_;
@@ -58,8 +58,7 @@ class ChangingFlow final : public Flow {
   std::uint64_t datagrams_read_ = 0;
   std::uint64_t datagrams_written_ = 0;
   bool ended_ = false;
-  int read_error_ = 0;  // why it ended; 0 is in order
-  std::size_t cut_ = 0;
+  FlowError read_error_;  // why it ended; errno 0 is in order
   bool after_last_delimiter_ = false;
   // Last: they point into the pieces.
   tsock::Request<tsock::ssize_t> reading_;

@@ -16,6 +16,7 @@ struct Channel {
   std::unique_ptr<DatagramEnd> datagrams;  ///< instead of both
   std::string name;                        ///< for messages
   bool is_network = true;                  ///< its errors are the peer's, not local ones
+  bool is_tls = false;
   bool has_input = true;
   bool has_output = true;
 

@@ -135,10 +135,13 @@ struct Scheme {
   std::string_view prefix;
   Kind kind;
   bool (*parse)(std::string_view rest, Endpoint& endpoint, std::string& error);
+  bool is_tls = false;
 };
 
 // A prefix goes before any shorter one that it begins with. The short unix forms are what tsock prints.
-constexpr std::array<Scheme, 22> schemes{{
+constexpr std::array<Scheme, 24> schemes{{
+    {"tls-listen://", Kind::tcp_listen, parse_host_port, true},
+    {"tls://", Kind::tcp, parse_host_port, true},
     {"tcp-listen://", Kind::tcp_listen, parse_host_port},
     {"tcp://", Kind::tcp, parse_host_port},
     {"udp-listen://", Kind::udp_listen, parse_host_port},
@@ -163,7 +166,7 @@ constexpr std::array<Scheme, 22> schemes{{
     {"file:", Kind::file, set_file},
 }};
 
-constexpr std::array<std::string_view, 4> later_schemes{"tls://", "tls-listen://", "npa:", "exec:"};
+constexpr std::array<std::string_view, 2> later_schemes{"npa:", "exec:"};
 
 // Whether this is an ADDRESS, good or bad, and not a word of "host port".
 bool has_scheme(std::string_view text) {
@@ -305,6 +308,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error
   for (const Scheme& scheme : schemes) {
     if (!text.starts_with(scheme.prefix)) continue;
     endpoint.kind = scheme.kind;
+    endpoint.is_tls = scheme.is_tls;
     if (!scheme.parse(text.substr(scheme.prefix.size()), endpoint, error)) return std::nullopt;
     return endpoint;
   }

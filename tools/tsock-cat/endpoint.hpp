@@ -27,6 +27,7 @@ struct Endpoint {
   };
 
   Kind kind = Kind::stdio;
+  bool is_tls = false;          ///< tcp: with TLS on it
   std::string text = "-";       ///< as the user wrote it, for messages
   std::string host;             ///< tcp, udp: name or address; empty is the wildcard
   std::uint16_t port = 0;       ///< tcp, udp

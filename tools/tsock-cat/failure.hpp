@@ -11,7 +11,7 @@ struct Failure {
   ExitCode code = ExitCode::ok;
   std::string what;   ///< "connect to tcp://127.0.0.1:7"
   int err = 0;        ///< errno value, 0 when there is none
-  std::string limit;  ///< for ExitCode::timeout which one: "connect", "idle", "total", "system"
+  std::string limit;  ///< for ExitCode::timeout which one: "connect", "handshake", "idle", "total", "system"
   std::string text;   ///< the rest of the sentence when it is not the errno value's
 
   explicit operator bool() const noexcept { return code != ExitCode::ok; }

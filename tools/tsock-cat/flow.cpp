@@ -1,5 +1,7 @@
 #include "flow.hpp"
 
+#include <cerrno>
+#include <string>
 #include <tsock/pump.hpp>
 #include <utility>
 
@@ -28,8 +30,8 @@ class PumpFlow final : public Flow {
       int err = 0;
       const tsock::PumpResult result = request.recv(err);
       if (err == 0) return owner_.on_done(direction_);
-      owner_.on_error(direction_, result.side == tsock::PumpSide::target ? Place::writing : Place::reading,
-                      err, 0);
+      const Place place = result.side == tsock::PumpSide::target ? Place::writing : Place::reading;
+      owner_.on_error(direction_, {.place = place, .err = err, .reason = std::string(request.reason())});
     });
   }
   [[nodiscard]] std::uint64_t bytes_read() const override { return read_; }
@@ -48,6 +50,25 @@ class PumpFlow final : public Flow {
 };
 
 }  // namespace
+
+Failure failure_of(const Channel& channel, const FlowError& error) {
+  Failure failure;
+  failure.what = (error.place == Place::reading ? "read from " : "write to ") + channel.name;
+  failure.err = error.err;
+  failure.text = error.reason;
+  if (error.cut != 0)
+    failure.text = "ended inside a message, after " + std::to_string(error.cut) + " bytes of it";
+  if (!channel.is_network) {
+    failure.code = ExitCode::local_io;
+  } else if (error.err == ETIMEDOUT) {
+    failure.code = ExitCode::timeout;
+    failure.limit = "system";
+  } else {
+    failure.code =
+        channel.is_tls && (error.err == EPROTO || error.err == EACCES) ? ExitCode::tls : ExitCode::reset;
+  }
+  return failure;
+}
 
 std::unique_ptr<Flow> Flow::make(Settings settings, FlowOwner& owner) {
   const bool streams =

@@ -5,18 +5,31 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <tsock/address.hpp>
 #include <tsock/framing.hpp>
 #include <tsock/queue.hpp>
 #include <vector>
 
 #include "channel.hpp"
+#include "failure.hpp"
 #include "report.hpp"
 
 namespace tsock_cat {
 
 /// Where a Flow failed.
 enum class Place : std::uint8_t { reading, writing };
+
+/// How a Flow failed.
+struct FlowError {
+  Place place = Place::reading;
+  int err = 0;
+  std::string reason = {};  ///< in words, when errno is too little; else empty
+  std::size_t cut = 0;      ///< bytes of an incomplete message when the source ended inside of it
+};
+
+/// What it means for the user that a flow of this channel has failed.
+[[nodiscard]] Failure failure_of(const Channel& channel, const FlowError& error);
 
 /// What a Flow tells. on_done() and on_error() may destroy the Flow, the others must not.
 class FlowOwner {
@@ -34,9 +47,8 @@ class FlowOwner {
   virtual void on_lost(Direction direction, Place place, int err, std::size_t size) = 0;
   /// The source ended, and everything that it gave is written.
   virtual void on_done(Direction direction) = 0;
-  /// What was read before is written. `cut` is the number of bytes of an incomplete message when the source
-  /// ended inside of it.
-  virtual void on_error(Direction direction, Place place, int err, std::size_t cut) = 0;
+  /// What was read before is written.
+  virtual void on_error(Direction direction, const FlowError& error) = 0;
 
  protected:
   ~FlowOwner() = default;

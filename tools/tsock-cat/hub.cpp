@@ -43,7 +43,8 @@ class Hub::Client final : private FlowOwner {
     writing_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
       int err = 0;
       const tsock::ssize_t size = request.recv(err);
-      if (err != 0 && !goes_on_after(err)) return leave(Place::writing, err);
+      if (err != 0 && !goes_on_after(err))
+        return leave({.place = Place::writing, .err = err, .reason = std::string(request.reason())});
       if (err != 0) {
         on_lost(Direction::sent, Place::writing, err, bytes_->size());
       } else {
@@ -75,9 +76,10 @@ class Hub::Client final : private FlowOwner {
   // Its stream goes on alone, or at once.
   [[nodiscard]] tsock::Request<void> give_away(Duration linger) {
     if (is_busy()) channel_.stream.abort();
-    if (written_ == 0 || !channel_.stream.is_open()) return {};
+    if ((written_ == 0 && !channel_.is_tls) || !channel_.stream.is_open()) return {};
     return std::move(channel_.stream).disconnect({.linger_time = linger});
   }
+  [[nodiscard]] bool has_goodbye() const noexcept { return channel_.is_tls; }
   [[nodiscard]] bool is_busy() const noexcept { return writing_.is_in_progress(); }
   [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
   [[nodiscard]] const tsock::Address& peer() const noexcept { return peer_; }
@@ -121,9 +123,9 @@ class Hub::Client final : private FlowOwner {
     receiving_over_ = true;
     leave_if_over();
   }
-  void on_error(Direction, Place place, int err, std::size_t) override {
-    if (place == Place::writing) return hub_.fail(Place::writing, err);
-    leave(place, err);
+  void on_error(Direction, const FlowError& error) override {
+    if (error.place == Place::writing) return hub_.fail(Place::writing, error.err);
+    leave(error);
   }
 
   [[nodiscard]] bool goes_on_after(int err) const {
@@ -135,14 +137,7 @@ class Hub::Client final : private FlowOwner {
     if (hub_.services_.options.exit_on_peer_eof || sending_over_) hub_.remove(*this, {});
   }
 
-  void leave(Place place, int err) {
-    Failure failure;
-    failure.code = err == ETIMEDOUT ? ExitCode::timeout : ExitCode::reset;
-    if (err == ETIMEDOUT) failure.limit = "system";
-    failure.what = (place == Place::reading ? "read from " : "write to ") + channel_.name;
-    failure.err = err;
-    hub_.remove(*this, failure);
-  }
+  void leave(const FlowError& error) { hub_.remove(*this, failure_of(channel_, error)); }
 
   void watch_idle(Duration limit) {
     active_ = false;
@@ -249,6 +244,9 @@ void Hub::remove(Client& client, const Failure& failure) {
   const Counters counted = client.counters();
   closed_ += counted;
   services_.report.closed(client.connection(), client.peer(), counted, failure);
+  if (!failure && client.has_goodbye()) {
+    say_goodbye(client, services_.options.linger.value_or(tsock::DisconnectOptions::default_linger_time));
+  }
   clients_.erase(found);
   if (clients_.empty()) reading_ = {};  // what it took already goes to the next client
   on_client_end_();
@@ -261,12 +259,17 @@ void Hub::stop(const Failure& failure) {
   const Duration linger = services_.options.linger.value_or(short_linger);
   while (!clients_.empty()) {
     Client& client = *clients_.front();
-    if (auto request = client.give_away(linger)) {
-      disconnecting_.push_back(std::move(request));
-      disconnecting_.back().set_callback([this](tsock::Request<void>&) { on_client_end_(); });
-    }
+    say_goodbye(client, linger);
     remove(client, failure);
   }
+}
+
+void Hub::say_goodbye(Client& client, Duration linger) {
+  auto request = client.give_away(linger);
+  if (!request) return;
+  disconnecting_.remove_if([](const auto& each) { return !each.is_in_progress(); });
+  disconnecting_.push_back(std::move(request));
+  disconnecting_.back().set_callback([this](tsock::Request<void>&) { on_client_end_(); });
 }
 
 bool Hub::is_over() const noexcept {

@@ -47,6 +47,7 @@ class Hub {
   void on_input(tsock::Request<tsock::ssize_t>& request);
   [[nodiscard]] bool half_close() const;
   [[nodiscard]] std::size_t piece_size() const;
+  void say_goodbye(Client& client, Duration linger);
   void remove(Client& client, const Failure& failure);
   void fail(Place place, int err);
 

@@ -35,7 +35,13 @@ ExitCode run(int argc, const char* const* argv) {
   tsock_cat::Transcript transcript(parsed.options, report);
   tsock::Loop loop;
   loop.set_logger(nullptr);  // standard output belongs to the payload
-  tsock_cat::Application application({loop, parsed.options, report, transcript});
+  tsock_cat::Failure failure;
+  const auto tls = tsock_cat::Tls::make(parsed.options, report, failure);
+  if (failure) {
+    report.failed(failure);
+    return failure.code;
+  }
+  tsock_cat::Application application({loop, parsed.options, report, transcript, tls.get()});
   return application.run();
 }
 

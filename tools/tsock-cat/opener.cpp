@@ -82,10 +82,29 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
                     : tsock::connect_to_host(services_.loop, std::move(addresses), options);
   connecting_.set_callback([this](tsock::Request<tsock::Stream>& request) {
     int err = 0;
+    tsock::Stream stream = request.recv(err);
+    if (err != 0) return retry_or_fail(connect_failure(err));
+    if (endpoint_.is_tls) return shake_hands(std::move(stream));
+    Channel channel;
+    channel.stream = std::move(stream);
+    opened(std::move(channel));
+  });
+}
+
+void Opener::shake_hands(tsock::Stream stream) {
+  shaking_hands_ = services_.tls->connect(std::move(stream), endpoint_);
+  const Duration limit = services_.options.tls.handshake_timeout;
+  shaking_hands_.set_timeout(std::min(limit, time_left().value_or(limit)));
+  shaking_hands_.set_callback([this](tsock::Request<tsock::Stream>& request) {
+    int err = 0;
     Channel channel;
     channel.stream = request.recv(err);
-    if (err != 0) return retry_or_fail(connect_failure(err));
-    opened(std::move(channel));
+    channel.is_tls = true;
+    if (err == 0) return opened(std::move(channel));
+    const Failure failure = tls_failure(err, request.reason());
+    // Who is refused once is refused again.
+    if (failure.code == ExitCode::tls) attempt_ = services_.options.retries + 1;
+    retry_or_fail(failure);
   });
 }
 
@@ -131,6 +150,12 @@ Failure Opener::connect_failure(int err) const {
     failure.what += " from " + source_address().to_string();
   }
   return failure;
+}
+
+Failure Opener::tls_failure(int err, std::string_view reason) const {
+  const auto left = time_left();
+  if (err == ETIMEDOUT && left && *left == Duration::zero()) return connect_failure(err);
+  return handshake_failure(endpoint_.text, err, reason);
 }
 
 void Opener::retry_or_fail(const Failure& failure) {

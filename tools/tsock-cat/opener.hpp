@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/connect_host.hpp>
 #include <tsock/request.hpp>
@@ -32,11 +33,13 @@ class Opener {
  private:
   void try_once();
   void connect(std::vector<tsock::Address> addresses);
+  void shake_hands(tsock::Stream stream);
   void open_datagrams(const std::vector<tsock::Address>& addresses);
   void opened(Channel channel);
   void retry_or_fail(const Failure& failure);
   void open_local();
   [[nodiscard]] Failure connect_failure(int err) const;
+  [[nodiscard]] Failure tls_failure(int err, std::string_view reason) const;
   [[nodiscard]] tsock::Address source_address() const;
   [[nodiscard]] std::optional<Duration> time_left() const;
 
@@ -48,6 +51,7 @@ class Opener {
   std::chrono::steady_clock::time_point attempt_began_;
   tsock::Request<std::vector<tsock::Address>> resolving_;
   tsock::Request<tsock::Stream> connecting_;
+  tsock::Request<tsock::Stream> shaking_hands_;
   tsock::Request<void> waiting_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "duration.hpp"
 #include "endpoint.hpp"
+#include "tls_options.hpp"
 
 namespace tsock_cat {
 
@@ -85,6 +86,8 @@ struct Options {
   bool trace = false;
 
   std::optional<NamedFraming> pdu;
+
+  TlsOptions tls;
 };
 
 /// What became of a command line.

@@ -136,7 +136,7 @@ void Relay::on_lost(Direction direction, Place place, int err, std::size_t size)
     return services_.report.note(connection_,
                                  channel.name + ": a datagram was not delivered: " + tsock::error_text(err));
   }
-  Failure failure = failure_of(channel, place, err, 0);
+  Failure failure = failure_of(channel, {.place = place, .err = err});
   failure.text = "a datagram of " + std::to_string(size) + " bytes was not sent: " + tsock::error_text(err);
   services_.report.note(connection_, sentence(failure));
   if (!lost_) lost_ = failure;
@@ -163,14 +163,17 @@ void Relay::after_local_end() {
   });
 }
 
-void Relay::on_error(Direction direction, Place place, int err, std::size_t cut) {
+void Relay::on_error(Direction direction, const FlowError& error) {
   Way& w = way(direction);
-  const Failure failure = failure_of(*(place == Place::reading ? w.from : w.to).channel, place, err, cut);
+  const Place place = error.place;
+  const Failure failure = failure_of(*(place == Place::reading ? w.from : w.to).channel, error);
   // A peer that takes no more may have said why before: that can still be read.
   const Direction back = direction == Direction::sent ? Direction::received : Direction::sent;
   const bool may_have_spoken =
       place == Place::writing && w.to.channel->is_network && !w.to.channel->is_datagram() && !way(back).done;
-  if (!may_have_spoken) return end(failure_ ? Failure(failure_) : failure);
+  // A peer that refuses us says why in an alert, and then takes no more.
+  const bool is_refused = failure.code == ExitCode::tls;
+  if (!may_have_spoken) return end(failure_ && !is_refused ? Failure(failure_) : failure);
   failure_ = failure;
   w.done = true;
 }
@@ -186,18 +189,18 @@ void Relay::end_sending(Direction direction) {
   w.shutdown.set_callback([this, direction](tsock::Request<void>& request) {
     int err = 0;
     request.recv(err);
-    on_shutdown(direction, err);
+    on_shutdown(direction, {.place = Place::writing, .err = err, .reason = std::string(request.reason())});
   });
 }
 
-void Relay::on_shutdown(Direction direction, int err) {
+void Relay::on_shutdown(Direction direction, const FlowError& error) {
   Way& w = way(direction);
-  if (err == 0) {
+  if (error.err == 0) {
     services_.report.shutdown(connection_, w.to.side);
-  } else if (w.to.channel->is_network && err == ENOTSUP) {
+  } else if (w.to.channel->is_network && error.err == ENOTSUP) {
     end_when_quiet(w.to);
   } else if (w.to.channel->is_network && !failure_) {
-    failure_ = failure_of(*w.to.channel, Place::writing, err, 0);
+    failure_ = failure_of(*w.to.channel, error);
   }
   end_if_over();
 }
@@ -242,22 +245,6 @@ void Relay::watch_idle(Clock::time_point when) {
   });
 }
 
-Failure Relay::failure_of(const Channel& channel, Place place, int err, std::size_t cut) const {
-  Failure failure;
-  failure.what = (place == Place::reading ? "read from " : "write to ") + channel.name;
-  failure.err = err;
-  if (cut != 0) failure.text = "ended inside a message, after " + std::to_string(cut) + " bytes of it";
-  if (!channel.is_network) {
-    failure.code = ExitCode::local_io;
-  } else if (err == ETIMEDOUT) {
-    failure.code = ExitCode::timeout;
-    failure.limit = "system";
-  } else {
-    failure.code = ExitCode::reset;
-  }
-  return failure;
-}
-
 void Relay::end(const Failure& failure) {
   if (ended_) return;
   stop_moving(failure);
@@ -293,7 +280,7 @@ void Relay::stop(const Failure& failure) {
     if (!to.is_network || to.is_datagram()) continue;
     if (is_cut[i]) {
       to.sink().abort();
-    } else if (has_written[i]) {
+    } else if (has_written[i] || to.is_tls) {  // which has a goodbye
       disconnect(to.sink(), to, linger);
     }
   }
@@ -330,8 +317,9 @@ void Relay::disconnect(tsock::Stream& stream, const Channel& channel, Duration l
     int err = 0;
     done.recv(err);
     if (err != 0 && !failure_) {
-      failure_ = failure_of(channel, Place::writing, err, 0);
-      if (channel.is_network) failure_.code = ExitCode::reset;
+      failure_ =
+          failure_of(channel, {.place = Place::writing, .err = err, .reason = std::string(done.reason())});
+      if (failure_.code == ExitCode::timeout) failure_.code = ExitCode::reset;
       // The limits of the linger: what was written last may not have arrived.
       if (channel.is_network && err == ETIMEDOUT)
         failure_.text = "the peer has not taken everything in time; the rest may be lost";

@@ -56,12 +56,12 @@ class Relay final : private FlowOwner {
   void on_bytes(Direction direction, std::span<const std::byte> bytes, const tsock::Address& from) override;
   void on_lost(Direction direction, Place place, int err, std::size_t size) override;
   void on_done(Direction direction) override;
-  void on_error(Direction direction, Place place, int err, std::size_t cut) override;
+  void on_error(Direction direction, const FlowError& error) override;
 
   void make_flow(Direction direction);
   Flow::Settings flow_settings(Direction direction);
   void end_sending(Direction direction);
-  void on_shutdown(Direction direction, int err);
+  void on_shutdown(Direction direction, const FlowError& error);
   void after_local_end();
   void watch_idle(Clock::time_point when);
   void end_when_quiet(const End& side);
@@ -72,7 +72,6 @@ class Relay final : private FlowOwner {
   void reset_cut_sinks();
   void finish();
   void disconnect(tsock::Stream& stream, const Channel& channel, Duration linger);
-  [[nodiscard]] Failure failure_of(const Channel& channel, Place place, int err, std::size_t cut) const;
   [[nodiscard]] std::uint64_t bytes_written() const;
   [[nodiscard]] Way& way(Direction direction) { return ways_[static_cast<std::size_t>(direction)]; }
   [[nodiscard]] const Way& way(Direction direction) const {

@@ -87,6 +87,18 @@ std::string prefix(std::uint64_t connection) {
   return connection > 1 ? "connection " + std::to_string(connection) + ": " : "";
 }
 
+Json json_of(const TlsCertificate& certificate) {
+  return Json{{"subject", certificate.subject},
+              {"issuer", certificate.issuer},
+              {"serial", certificate.serial},
+              {"not_before", time_text(certificate.not_before)},
+              {"not_after", time_text(certificate.not_after)},
+              {"names", certificate.names},
+              {"key", certificate.key},
+              {"signature", certificate.signature},
+              {"pin", certificate.pin}};
+}
+
 void add_failure(Json& object, const Failure& failure) {
   object["code"] = static_cast<int>(failure.code);
   object["text"] = sentence(failure);
@@ -102,6 +114,7 @@ Report::Report(const Options& options, std::ostream& out)
       announce_(options.announce),
       timestamps_(options.timestamps),
       keeps_listening_(options.keep_listening),
+      shows_tls_(options.tls.show),
       verbosity_(options.verbosity) {}
 
 std::string Report::timestamp() const { return timestamps_ ? time_of_day(false) + " " : ""; }
@@ -154,6 +167,27 @@ void Report::connected(std::uint64_t connection, std::string_view how, std::stri
     object["endpoint"] = endpoint;
     object["local"] = local.to_string();
     object["peer"] = peer.to_string();
+  });
+}
+
+void Report::tls(std::uint64_t connection, const TlsReport& tls) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  std::string text = "tsock-cat: " + prefix(connection) + summary(tls);
+  if (shows_tls_) text += '\n' + details(tls, now);
+  if (text.ends_with('\n')) text.pop_back();
+  emit(shows_tls_ ? always : verbose, "tls", text, [&](Json& object) {
+    object["connection"] = connection;
+    object["version"] = tls.version;
+    object["cipher"] = tls.cipher;
+    if (!tls.group.empty()) object["group"] = tls.group;
+    if (!tls.alpn.empty()) object["alpn"] = tls.alpn;
+    if (!tls.server_name.empty()) object["server_name"] = tls.server_name;
+    if (!tls.psk_identity.empty()) object["psk_identity"] = tls.psk_identity;
+    object["resumed"] = tls.is_resumed;
+    object["verified"] = tls.is_verified;
+    if (!tls.verification.empty()) object["verification"] = tls.verification;
+    object["chain"] = Json::array();
+    for (const TlsCertificate& certificate : tls.chain) object["chain"].push_back(json_of(certificate));
   });
 }
 

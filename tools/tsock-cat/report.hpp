@@ -14,6 +14,7 @@
 #include "duration.hpp"
 #include "failure.hpp"
 #include "options.hpp"
+#include "tls_report.hpp"
 
 namespace tsock_cat {
 
@@ -64,6 +65,8 @@ class Report {
   /// `connection` counts from 1. `how` is "connect", "accept" or "open".
   void connected(std::uint64_t connection, std::string_view how, std::string_view endpoint,
                  const tsock::Address& local, const tsock::Address& peer);
+  /// What a TLS handshake has agreed on: in one line, with --tls-show in all detail.
+  void tls(std::uint64_t connection, const TlsReport& tls);
   /// Datagrams come from this address now, at an ADDRESS that hears many.
   void sender(std::uint64_t connection, const tsock::Address& address);
   /// The side sends no more. `side` is "local" or "remote".
@@ -98,6 +101,7 @@ class Report {
   bool announce_;
   bool timestamps_;
   bool keeps_listening_;
+  bool shows_tls_;
   int verbosity_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "options.hpp"
 #include "report.hpp"
+#include "tls.hpp"
 #include "transcript.hpp"
 
 namespace tsock_cat {
@@ -14,6 +15,7 @@ struct Services {
   const Options& options;
   Report& report;
   Transcript& transcript;
+  const Tls* tls = nullptr;  ///< there if an endpoint is for TLS
 };
 
 }  // namespace tsock_cat

@@ -34,6 +34,7 @@ void Session::open_next() {
         if (channel.is_network) {
           services_.report.connected(connection_, "connect", endpoint.text, channel.local_address(),
                                      channel.remote_address());
+          if (channel.is_tls) services_.report.tls(connection_, services_.tls->describe(channel.stream));
         }
         channels_[index] = std::move(channel);
         open_next();
