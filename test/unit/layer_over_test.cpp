@@ -172,7 +172,7 @@ constexpr StreamKind kinds[] = {StreamKind::tcp, StreamKind::unix_socket, Stream
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(layer, LayerFixture)
+BOOST_FIXTURE_TEST_SUITE(layer_over, LayerFixture)
 
 BOOST_DATA_TEST_CASE_F(LayerFixture, a_handshake_gives_a_stream_that_carries_bytes_both_ways,
                        data::make(kinds), kind) {
