@@ -282,7 +282,7 @@ BOOST_DATA_TEST_CASE(allocation_that_fails_ends_with_enomem, data::make(cases())
   std::string reason;
   run_case(one, ends, reason, [](const auto& step) { step(); });
   bool injected = true;
-  for (std::size_t n = 0; injected; ++n) {
+  for (std::size_t n = 0; std::exchange(injected, false); ++n) {
     BOOST_TEST_REQUIRE(n < 2000U);
     ends = {};
     bool is_thrown = false;
