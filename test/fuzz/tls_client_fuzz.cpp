@@ -1,0 +1,8 @@
+// The client of TLS against a server that sends anything, and against one whose bytes are harmed on their
+// way.
+#include "fuzz/tls_peer.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  tsock::fuzz::fuzz_side(true, std::as_bytes(std::span(bytes, size)));
+  return 0;
+}
