@@ -24,14 +24,17 @@ namespace {
 
 constexpr std::size_t largest_record = SSL3_RT_MAX_PLAIN_LENGTH;
 constexpr std::size_t record_overhead = 64;
-// Vectors below it are copied together into one record.
-constexpr std::size_t small_vector = 4096;
 // Key updates, tickets and empty records of a peer that sends no data: above it is an attack on the
 // processor.
 constexpr std::uint32_t most_quiet_input = 64U * 1024U;
 // Refusals of renegotiation for a peer that does not read them: above it is an attack on the memory.
 constexpr std::uint32_t most_answers = 16U * 1024U;
 constexpr std::string_view http_answer = "HTTP/";
+
+// OpenSSL 3.0 goes through all 16 places of the queue to clear it, 400 instructions a call.
+void clear_errors() noexcept {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
 
 }  // namespace
 
@@ -41,7 +44,7 @@ class OpenSslEngine::CallScope {
   CallScope(OpenSslEngine& engine, ByteBlock* in, bool at_end, ByteBlock* out) noexcept
       : transfer_(engine.transfer_) {
     transfer_ = {.in = in, .out = out, .at_end = at_end};
-    ERR_clear_error();
+    clear_errors();
   }
   CallScope(const CallScope&) = delete;
   CallScope& operator=(const CallScope&) = delete;
@@ -222,6 +225,9 @@ void OpenSslEngine::end_reading(int err) noexcept {
 Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept {
   if (is_done_) return {};
   if (read_error_ != 0) return {.err = read_error_};
+  // Before the client has said something OpenSSL would only take its buffers, 34 KiB for each connection that
+  // waits.
+  if (in.empty() && !at_end && context_->side() == ContextState::Side::server) return {.input = 1};
   const CallScope scope(*this, &in, at_end, &out);
   // OpenSSL knows requests alone. No record begins like this.
   const bool is_http = in.size() > http_answer.size() &&
@@ -517,6 +523,16 @@ Step OpenSslEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBl
   const CallScope scope(*this, nullptr, false, &out);
   if (write_error_ != 0) return {.err = write_error_};
   const std::size_t before = taken;
+  std::size_t left = 0;
+  for (const iovec& vector : from) left += vector.iov_len;
+  left -= taken;
+  // The block gets its size once, not in steps that copy what is there.
+  if (left > largest_record)
+    static_cast<void>(
+        out.room(std::min(left, most_output) + (most_output / largest_record + 1) * record_overhead));
+  // Whole records, across the borders of vectors: the end of one is copied together with the beginning of the
+  // next, which costs less than a record more, of 1,400 instructions on each side. What comes in whole
+  // records is not copied.
   std::array<std::byte, largest_record> together;
   std::size_t filled = 0;
   std::size_t skip = taken;
@@ -524,20 +540,20 @@ Step OpenSslEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBl
   for (const iovec& vector : from) {
     const std::size_t begin = std::min(skip, vector.iov_len);
     skip -= begin;
-    const std::span bytes(static_cast<const std::byte*>(vector.iov_base) + begin, vector.iov_len - begin);
-    const bool is_alone = filled == 0 && &vector == &from.back();
-    const bool is_collected = bytes.size() < small_vector && !is_alone;
-    if (filled != 0 && (!is_collected || bytes.size() > together.size() - filled))
-      goes_on = write(std::span(together).first(std::exchange(filled, 0)), taken, out);
-    if (goes_on && is_collected) {
-      if (!bytes.empty()) std::memcpy(together.data() + filled, bytes.data(), bytes.size());
-      filled += bytes.size();
-    } else if (goes_on) {
-      // Once, not in steps.
-      if (bytes.size() > largest_record)
-        static_cast<void>(
-            out.room(std::min(bytes.size(), most_output) + most_output / largest_record * record_overhead));
-      goes_on = write(bytes, taken, out);
+    std::span bytes(static_cast<const std::byte*>(vector.iov_base) + begin, vector.iov_len - begin);
+    while (goes_on && !bytes.empty()) {
+      std::size_t step = bytes.size();
+      if (filled == 0 && (step >= largest_record || &vector == &from.back())) {
+        if (&vector != &from.back()) step -= step % largest_record;
+        goes_on = write(bytes.first(step), taken, out);
+      } else {
+        step = std::min(step, together.size() - filled);
+        std::memcpy(together.data() + filled, bytes.data(), step);
+        filled += step;
+        if (filled == together.size())
+          goes_on = write(std::span(together).first(std::exchange(filled, 0)), taken, out);
+      }
+      bytes = bytes.subspan(step);
     }
     if (!goes_on) break;
   }
