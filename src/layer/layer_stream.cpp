@@ -53,8 +53,9 @@ ssize_t LayerStream::try_readv(std::span<const iovec> to, int& err) noexcept {
   const std::size_t room = size_of(to);
   std::size_t given = 0;
   err = EAGAIN;
-  // An engine that is short of input is not asked before there is some: that was a call of SSL_read for each
-  // event, 3,000 of the 20,000 instructions of a PDU echoed over TLS.
+  // An engine that is short of input is not asked before there is some: over TLS that is a call of SSL_read
+  // for each event, which fails. With the emptied error queue of the engine it is 20,100 -> 16,444
+  // instructions for a PDU of 64 bytes, echoed.
   bool is_short = wanted_ != 0 && in_.size() < wanted_ && !at_end_ && engine_->ready() == 0;
   unsigned pulls = 0;
   for (;;) {

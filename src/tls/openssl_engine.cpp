@@ -31,7 +31,7 @@ constexpr std::uint32_t most_quiet_input = 64U * 1024U;
 constexpr std::uint32_t most_answers = 16U * 1024U;
 constexpr std::string_view http_answer = "HTTP/";
 
-// OpenSSL 3.0 goes through all 16 places of the queue to clear it, 400 instructions a call.
+// OpenSSL 3.0 goes through all 16 places of the queue to clear it.
 void clear_errors() noexcept {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
@@ -225,9 +225,8 @@ void OpenSslEngine::end_reading(int err) noexcept {
 Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept {
   if (is_done_) return {};
   if (read_error_ != 0) return {.err = read_error_};
-  // Before the client has said something OpenSSL would only take its buffers, 34 KiB for each connection that
-  // waits.
-  if (in.empty() && !at_end && context_->side() == ContextState::Side::server) return {.input = 1};
+  // Before the client has said something OpenSSL would only take its buffers.
+  if (in.empty() && !at_end && is_server()) return {.input = 1};
   const CallScope scope(*this, &in, at_end, &out);
   // OpenSSL knows requests alone. No record begins like this.
   const bool is_http = in.size() > http_answer.size() &&
@@ -531,8 +530,7 @@ Step OpenSslEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBl
     static_cast<void>(
         out.room(std::min(left, most_output) + (most_output / largest_record + 1) * record_overhead));
   // Whole records, across the borders of vectors: the end of one is copied together with the beginning of the
-  // next, which costs less than a record more, of 1,400 instructions on each side. What comes in whole
-  // records is not copied.
+  // next, which costs less than one record more. What comes in whole records is not copied.
   std::array<std::byte, largest_record> together;
   std::size_t filled = 0;
   std::size_t skip = taken;
