@@ -326,10 +326,9 @@ bool OpenSslEngine::annotate_session() noexcept {
   try {
     const std::string_view identity = psk_identity();
     std::vector<std::byte> binding;
-    if (identity.empty() && hash_certificate(SSL_get_certificate(ssl_.get()), binding) == ENOMEM)
-      note_shortage();
-    else if (!SessionNote{.binding = binding, .psk_identity = identity}.put(*ssl_))
-      note_shortage();
+    const bool is_hashed =
+        !identity.empty() || hash_certificate(SSL_get_certificate(ssl_.get()), binding) != ENOMEM;
+    if (!is_hashed || !SessionNote{.binding = binding, .psk_identity = identity}.put(*ssl_)) note_shortage();
   } catch (const std::bad_alloc&) {
     note_shortage();
   }
