@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <tsock/buffer.hpp>
+#include <tsock/tls/connect.hpp>
 #include <tsock/tls/context.hpp>
 #include <utility>
 #include <vector>
@@ -75,7 +76,8 @@ class Side {
  public:
   explicit Side(bool is_client, tls::Version version)
       : engine_(is_client ? client(version).state() : server(version).state()) {
-    const int err = is_client ? engine_.prepare_client("fuzz.example", false, {}) : engine_.prepare_server();
+    const int err = is_client ? engine_.prepare_client({.peer_name = "fuzz.example", .resume = false})
+                              : engine_.prepare_server();
     if (err != 0) std::abort();
   }
 
