@@ -293,7 +293,9 @@ BOOST_AUTO_TEST_CASE(a_client_that_resets_is_reported_by_a_server_without_v) {
   for (const bool with_hub : {true, false}) {
     Cat target({"-k", "-l", "127.0.0.1", "0", "--announce"});
     std::vector<std::string> words{"-k", "--announce", "tcp-listen://127.0.0.1:0"};
-    if (!with_hub) words.push_back(target.listening());
+    // Awaited in both cases: it catches signals before it says so.
+    const std::string where = target.listening();
+    if (!with_hub) words.push_back(where);
     Cat server(words);
     int err = 0;
     const Address address = Address::parse(server.listening(), err);
