@@ -2,7 +2,6 @@
 // name
 #include <cstdio>
 #include <string>
-#include <string_view>
 #include <tsock/tls/tls.hpp>
 #include <tsock/tsock.hpp>
 #include <utility>
@@ -11,7 +10,7 @@ namespace {
 
 using tsock::framing::line;
 
-std::string_view text_of(const tsock::Pdu& pdu) {
+std::string text_of(const tsock::Pdu& pdu) {
   return {reinterpret_cast<const char*>(pdu.body().data()), pdu.body().size()};
 }
 
@@ -26,7 +25,7 @@ class Server {
       int err = 0;
       const tsock::Pdu command = request.recv(err);
       if (err != 0) return;
-      std::printf("server: %.*s\n", static_cast<int>(text_of(command).size()), text_of(command).data());
+      std::printf("server: %s\n", text_of(command).c_str());
       if (text_of(command) == "STARTTLS") return start_tls();
       stream_.write(std::string("250 fine\n")).detach();
       read_command();
@@ -84,7 +83,7 @@ class Client {
       int err = 0;
       const tsock::Pdu answer = request.recv(err);
       if (err != 0) return;
-      std::printf("client: %.*s\n", static_cast<int>(text_of(answer).size()), text_of(answer).data());
+      std::printf("client: %s\n", text_of(answer).c_str());
       then();
     });
   }
