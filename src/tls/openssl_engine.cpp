@@ -231,7 +231,6 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
   // OpenSSL knows requests alone. No record begins like this.
   const bool is_http = in.size() > http_answer.size() &&
                        std::memcmp(in.bytes().data(), http_answer.data(), http_answer.size()) == 0;
-  int result = 1;
   if (early_reading_ == EarlyReading::begins) {
     if (read_early_data()) {
       // The server's flight is in `out`; the client's last one follows its early data.
@@ -244,7 +243,7 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
     read_error_ = send_early_data();
   }
   if (read_error_ == 0) {
-    result = SSL_do_handshake(ssl_.get());
+    const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) {
       complete_handshake();
     } else {
@@ -476,6 +475,10 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
     skip -= begin;
     if (begin < vector.iov_len) is_full = read_into(vector, begin, given, in);
   }
+  if (owes_goodbye_ && read_error_ == 0 && SSL_in_init(ssl_.get()) == 0) {
+    owes_goodbye_ = false;
+    send_close_notify();
+  }
   quiet_input_ = given != before ? 0 : quiet_input_ + static_cast<std::uint32_t>(input - in.size());
   if (quiet_input_ > most_quiet_input && read_error_ == 0)
     end_reading(fail(EPROTO, "the peer sends messages of the protocol, and no data"));
@@ -496,13 +499,17 @@ std::size_t OpenSslEngine::ready() const noexcept {
 
 // ---- writing ----
 
+// A client with early data is served before its last flight has come.
+bool OpenSslEngine::is_client_unfinished() const noexcept {
+  return context_->takes_early_data() && SSL_is_init_finished(ssl_.get()) == 0;
+}
+
 // Takes as much as `out` is to hold. \return whether that is all
 bool OpenSslEngine::write(std::span<const std::byte> bytes, std::size_t& taken,
                           const ByteBlock& out) noexcept {
   while (!bytes.empty() && out.size() < most_output) {
     std::size_t written = 0;
-    // Before the client's last flight has come.
-    const int result = early_reading_ == EarlyReading::goes_on
+    const int result = is_client_unfinished()
                            ? SSL_write_early_data(ssl_.get(), bytes.data(), bytes.size(), &written)
                            : SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
     if (result != 1) {
@@ -565,6 +572,12 @@ int OpenSslEngine::end_writing(ByteBlock& out) noexcept {
   if (write_error_ != 0) return write_error_;
   const CallScope scope(*this, nullptr, false, &out);
   has_said_goodbye_ = true;
+  // Between the messages of the client's last flight OpenSSL does not say it; then it follows them.
+  owes_goodbye_ = SSL_in_init(ssl_.get()) != 0;
+  return owes_goodbye_ ? 0 : send_close_notify();
+}
+
+int OpenSslEngine::send_close_notify() noexcept {
   if (SSL_shutdown(ssl_.get()) >= 0) return 0;
   write_error_ = failure(-1);
   if (write_error_ == 0) write_error_ = EPROTO;

@@ -93,6 +93,8 @@ class OpenSslEngine final : public layer::Engine {
   [[nodiscard]] const char* words_for_psk() const noexcept;
   [[nodiscard]] bool read_into(const iovec& vector, std::size_t skip, std::size_t& given,
                                const layer::ByteBlock& in) noexcept;
+  [[nodiscard]] bool is_client_unfinished() const noexcept;
+  int send_close_notify() noexcept;
   bool write(std::span<const std::byte> bytes, std::size_t& taken, const layer::ByteBlock& out) noexcept;
 
   std::shared_ptr<const ContextState> context_;
@@ -105,6 +107,7 @@ class OpenSslEngine final : public layer::Engine {
   EarlyReading early_reading_ = EarlyReading::none;
   bool is_done_ : 1 = false;  // the handshake
   bool has_said_goodbye_ : 1 = false;
+  bool owes_goodbye_ : 1 = false;  // said by the user, not by OpenSSL yet
   bool needs_psk_ : 1 = false;
   bool knows_resumption_ : 1 = false;
   bool is_resumed_ : 1 = false;

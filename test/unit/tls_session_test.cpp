@@ -2,6 +2,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <limits>
 #include <string>
 #include <tsock/tls/tls.hpp>
 #include <tsock/tsock.hpp>
@@ -323,6 +324,57 @@ BOOST_FIXTURE_TEST_CASE(a_server_gives_early_data_and_answers_before_the_client_
   BOOST_TEST(err == 0, connecting.reason());
   BOOST_TEST(read_text(done, 6) == "answer");
   BOOST_TEST((tls::export_keying_material(done, "x", "", 16, err) == exported));
+}
+
+namespace {
+constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+}  // namespace
+
+// The rest of the handshake is passed on byte by byte: a message of 26 bytes, and another one. The server
+// ends behind so many bytes of it.
+BOOST_DATA_TEST_CASE_F(EarlyFixture, a_server_writes_and_ends_at_any_byte_of_the_clients_last_flight,
+                       data::make({never, std::size_t{0}, std::size_t{30}}), end) {
+  make_session(client, server);
+  auto [ours, theirs] = tcp_pair();
+  auto [bridge_to_client, bridge_to_server] = tcp_pair();
+  Request<Stream> connecting = tls::connect(std::move(ours), client, with(bytes_of("question")));
+  std::vector<std::byte> flight(16384);
+  Request<ssize_t> reading = theirs.read_some(flight);
+  int err = -1;
+  auto size = static_cast<std::size_t>(fetch(reading, err));
+  Request<Stream> accepting = tls::accept(std::move(bridge_to_server), server);
+  BOOST_TEST(error_of(bridge_to_client.write(std::span(flight).first(size))) == 0);
+  Stream early = fetch(accepting, err);
+  BOOST_TEST_REQUIRE(err == 0, accepting.reason());
+  BOOST_TEST(read_text(early, 8) == "question");
+  Request<ssize_t> back = bridge_to_client.read_some(flight);
+  size = static_cast<std::size_t>(fetch(back, err));
+  BOOST_TEST(error_of(theirs.write(std::span(flight).first(size))) == 0);
+  Stream done = fetch(connecting, err);
+  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+
+  Request<ssize_t> last = theirs.read_some(flight);
+  size = static_cast<std::size_t>(fetch(last, err));
+  BOOST_TEST_REQUIRE(size > 30U);
+  Request<void> ending;
+  std::string written;
+  for (std::size_t i = 0; i < size; ++i) {
+    static_cast<void>(early.pending_bytes(err));  // takes what has come
+    if (i == end) ending = early.disconnect();
+    if (i < end) {
+      Request<ssize_t> writing = early.write("!");
+      BOOST_TEST_REQUIRE(error_of(writing) == 0, writing.reason());
+      written += '!';
+    }
+    BOOST_TEST(error_of(bridge_to_client.write(std::span(flight).subspan(i, 1))) == 0);
+    loop.run_until_idle();
+  }
+  const Request<PumpResult> passing = pump(bridge_to_client, theirs);
+  if (!written.empty()) BOOST_TEST(read_text(done, written.size()) == written);
+  if (end == never) return;
+  std::vector<std::byte> next(1);
+  Request<ssize_t> reading_on = done.read(next);
+  BOOST_TEST(error_of(reading_on) == EPIPE, reading_on.reason());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_first_flight_that_is_sent_again_is_not_taken_twice, EarlyFixture) {
