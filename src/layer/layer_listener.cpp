@@ -73,15 +73,15 @@ void LayerListener::on_connection(Request<Stream>& accepted) {
   } catch (const std::bad_alloc&) {
     // It goes without a name.
   }
-  err = begin_handshake(std::move(stream));
+  err = begin_handshake(std::move(stream), peer);
   take_more();
   if (error_ != 0) events_->on_acceptable();
   if (err != 0) report(peer, err, {});
 }
 
-int LayerListener::begin_handshake(Stream stream) noexcept {
+int LayerListener::begin_handshake(Stream stream, const Address& peer) noexcept {
   try {
-    handshakes_.push_back({.peer = stream.remote_address(), .request = {}});
+    handshakes_.push_back({.peer = peer, .request = {}});
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }

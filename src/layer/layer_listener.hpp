@@ -36,7 +36,7 @@ class LayerListener final : public ListenerBackend {
 
   void take_more() noexcept;
   void on_connection(Request<Stream>& accepted);
-  int begin_handshake(Stream stream) noexcept;
+  int begin_handshake(Stream stream, const Address& peer) noexcept;
   void on_handshake(Handshakes::iterator handshake);
   void report(const Address& peer, int err, std::string_view reason);
   void log_failure(const Address& peer, int err, std::string_view reason);
