@@ -1,8 +1,6 @@
 #include "tls/context_state.hpp"
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
@@ -199,11 +197,16 @@ int ContextState::add_identity(const Identity& identity, std::string& reason) {
   if (const int err = read_identity(identity, material, reason); err != 0) return err;
   if (material.certificate == nullptr) return 0;
   // The context serves the first one; the others are chosen by name, and only tried here.
-  const OpenSslPointer<SSL> trial(SSL_new(context_.get()));
-  if (trial == nullptr) return ENOMEM;
-  if (!use(*trial, material) ||
-      (identities_.empty() && SSL_CTX_use_cert_and_key(context_.get(), material.certificate.get(),
-                                                       material.key.get(), material.chain.get(), 1) != 1))
+  bool is_taken = false;
+  if (identities_.empty()) {
+    is_taken = SSL_CTX_use_cert_and_key(context_.get(), material.certificate.get(), material.key.get(),
+                                        material.chain.get(), 1) == 1;
+  } else {
+    const OpenSslPointer<SSL> trial(SSL_new(context_.get()));
+    if (trial == nullptr) return ENOMEM;
+    is_taken = use(*trial, material);
+  }
+  if (!is_taken)
     return openssl_failure(EINVAL, "certificate of " + subject_of(material.certificate.get()), reason);
   identities_.push_back(std::move(material));
   return 0;
@@ -436,31 +439,21 @@ int ContextState::bind_sessions(std::string& reason) {
   return 0;
 }
 
-// \return as SSL_CTX_set_tlsext_ticket_key_evp_cb(3) says: 1, 2 with an old key, 0 without one, -1
+// \return as SSL_CTX_set_tlsext_ticket_key_evp_cb(3) says: 1, 2 for a new ticket, 0 without a key, -1
 int ContextState::seal_or_open_ticket(const SSL* ssl, bool seals, unsigned char* name, unsigned char* iv,
                                       EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) const noexcept {
-  constexpr std::size_t name_size = std::tuple_size_v<decltype(TicketKeyRing::Key::name)>;
-  TicketKeyRing::Found found{};
-  if (seals) {
-    found.key = ticket_keys_->newest();
-    std::memcpy(name, found.key.name.data(), name_size);
-    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
-  } else {
-    const auto known = ticket_keys_->find(std::span<const unsigned char, name_size>(name, name_size));
-    if (!known.has_value()) return 0;
-    found = *known;
+  if (seals) return ticket_keys_->seal(name, iv, *cipher, *mac) ? 1 : -1;
+  switch (ticket_keys_->open(name, iv, *cipher, *mac)) {
+    case TicketKeyRing::Opened::no_key:
+      return 0;
+    case TicketKeyRing::Opened::failed:
+      return -1;
+    case TicketKeyRing::Opened::by_old_key:
+      return 2;
+    case TicketKeyRing::Opened::by_newest_key:
+      break;
   }
-  std::array<OSSL_PARAM, 3> parameters{
-      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, found.key.hmac.data(), found.key.hmac.size()),
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0),
-      OSSL_PARAM_construct_end()};
-  const bool is_set =
-      EVP_MAC_CTX_set_params(mac, parameters.data()) == 1 &&
-      EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, found.key.cipher.data(), iv, seals ? 1 : 0) == 1;
-  OPENSSL_cleanse(&found.key, sizeof found.key);
-  if (!is_set) return -1;
-  // Those of TLS 1.3 are used once.
-  return found.is_old || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
+  return SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;  // those of TLS 1.3 are used once
 }
 
 }  // namespace tsock::tls

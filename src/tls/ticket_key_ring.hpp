@@ -2,10 +2,11 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
-#include <optional>
-#include <span>
 #include <tsock/tls/ticket_keys.hpp>
+
+#include "tls/openssl.hpp"
 
 namespace tsock::tls {
 
@@ -18,11 +19,8 @@ class TicketKeyRing {
     std::array<unsigned char, 32> hmac;
   };
   static_assert(sizeof(Key) == TicketKeys::key_size);
-  /// A key that was found, and whether it is an old one: the client should get a new ticket.
-  struct Found {
-    Key key;
-    bool is_old;
-  };
+  /// What became of a ticket.
+  enum class Opened : std::uint8_t { no_key, failed, by_old_key, by_newest_key };
 
   explicit TicketKeyRing(const Key& first) noexcept;
   TicketKeyRing(const TicketKeyRing&) = delete;
@@ -30,8 +28,13 @@ class TicketKeyRing {
   ~TicketKeyRing();
 
   void rotate(const Key& next) noexcept;
-  [[nodiscard]] Key newest() const noexcept;
-  [[nodiscard]] std::optional<Found> find(std::span<const unsigned char, 16> name) const noexcept;
+  /// Prepares the two for a new ticket, and fills the name of its key (16 bytes) and its vector. \return
+  /// false on a failure of OpenSSL
+  [[nodiscard]] bool seal(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX& cipher,
+                          EVP_MAC_CTX& mac) const noexcept;
+  /// Prepares the two for a ticket with that name and vector.
+  [[nodiscard]] Opened open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX& cipher,
+                            EVP_MAC_CTX& mac) const noexcept;
 
  private:
   mutable std::mutex mutex_;

@@ -1,7 +1,9 @@
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -21,6 +23,18 @@ bool fill(TicketKeyRing::Key& key) noexcept {
 
 void wipe(TicketKeyRing::Key& key) noexcept { OPENSSL_cleanse(&key, sizeof key); }
 
+bool prepare(const TicketKeyRing::Key& key, const unsigned char* iv, EVP_CIPHER_CTX& cipher, EVP_MAC_CTX& mac,
+             bool seals) noexcept {
+  // OpenSSL's parameters are not const; it only reads these.
+  std::array<OSSL_PARAM, 3> parameters{
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<unsigned char*>(key.hmac.data()),
+                                        key.hmac.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0),
+      OSSL_PARAM_construct_end()};
+  return EVP_MAC_CTX_set_params(&mac, parameters.data()) == 1 &&
+         EVP_CipherInit_ex(&cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv, seals ? 1 : 0) == 1;
+}
+
 }  // namespace
 
 TicketKeyRing::TicketKeyRing(const Key& first) noexcept : keys_{first} {}
@@ -36,19 +50,23 @@ void TicketKeyRing::rotate(const Key& next) noexcept {
   count_ = std::min(count_ + 1, keys_.size());
 }
 
-TicketKeyRing::Key TicketKeyRing::newest() const noexcept {
+bool TicketKeyRing::seal(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX& cipher,
+                         EVP_MAC_CTX& mac) const noexcept {
+  if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return false;
   const std::lock_guard lock(mutex_);
-  return keys_.front();
+  std::copy(keys_.front().name.begin(), keys_.front().name.end(), name);
+  return prepare(keys_.front(), iv, cipher, mac, true);
 }
 
-std::optional<TicketKeyRing::Found> TicketKeyRing::find(
-    std::span<const unsigned char, 16> name) const noexcept {
+TicketKeyRing::Opened TicketKeyRing::open(const unsigned char* name, const unsigned char* iv,
+                                          EVP_CIPHER_CTX& cipher, EVP_MAC_CTX& mac) const noexcept {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < count_; ++i) {
-    if (std::equal(name.begin(), name.end(), keys_[i].name.begin()))
-      return Found{.key = keys_[i], .is_old = i != 0};
+    if (!std::equal(keys_[i].name.begin(), keys_[i].name.end(), name)) continue;
+    if (!prepare(keys_[i], iv, cipher, mac, false)) return Opened::failed;
+    return i == 0 ? Opened::by_newest_key : Opened::by_old_key;
   }
-  return std::nullopt;
+  return Opened::no_key;
 }
 
 TicketKeys::TicketKeys() {
