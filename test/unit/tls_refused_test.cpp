@@ -136,6 +136,23 @@ struct Named {
   }
 };
 
+/// The handshake of a client with that certificate, and a server that asks for one and knows what the case
+/// knows.
+Outcomes shake_with_client_certificate(RefusalFixture& fixture, const CertificateCase& shown,
+                                       tls::Version version) {
+  const Named own(server_profile("www.example.com"));
+  const tls::Context server =
+      RefusalFixture::server({.identities = {{.certificate_pem = own.shown.chain, .key_pem = own.shown.key}},
+                              .client_auth = tls::ClientAuth::require,
+                              .trust = {.ca_pem = shown.trusted, .crl_pem = shown.crls},
+                              .protocol = only(version)});
+  const tls::Context client =
+      RefusalFixture::client({.trust = {.ca_pem = own.authority.pem()},
+                              .identity = {.certificate_pem = shown.chain, .key_pem = shown.key},
+                              .protocol = only(version)});
+  return fixture.shake(client, server, "www.example.com", StreamKind::tcp);
+}
+
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(tls_refused, RefusalFixture)
@@ -187,17 +204,7 @@ BOOST_DATA_TEST_CASE(server_refuses_a_client_in_words_and_tells_it, data::make(r
                      refused) {
   const CertificateCase shown = refused.make();
   for (const tls::Version version : versions) {
-    const Named own(server_profile("www.example.com"));
-    const tls::Context server = RefusalFixture::server(
-        {.identities = {{.certificate_pem = own.shown.chain, .key_pem = own.shown.key}},
-         .client_auth = tls::ClientAuth::require,
-         .trust = {.ca_pem = shown.trusted, .crl_pem = shown.crls},
-         .protocol = only(version)});
-    const tls::Context client =
-        RefusalFixture::client({.trust = {.ca_pem = own.authority.pem()},
-                                .identity = {.certificate_pem = shown.chain, .key_pem = shown.key},
-                                .protocol = only(version)});
-    Outcomes outcomes = shake(client, server, "www.example.com", StreamKind::tcp);
+    Outcomes outcomes = shake_with_client_certificate(*this, shown, version);
     check_reason(outcomes.server, refused);
     // In TLS 1.3 the client is done before its certificate is judged.
     if (version == tls::Version::tls1_3) {
@@ -212,17 +219,7 @@ BOOST_DATA_TEST_CASE(server_accepts_a_client_that_is_good, data::make(accepted_c
                      accepted) {
   const CertificateCase shown = accepted.make();
   for (const tls::Version version : versions) {
-    const Named own(server_profile("www.example.com"));
-    const tls::Context server = RefusalFixture::server(
-        {.identities = {{.certificate_pem = own.shown.chain, .key_pem = own.shown.key}},
-         .client_auth = tls::ClientAuth::require,
-         .trust = {.ca_pem = shown.trusted, .crl_pem = shown.crls},
-         .protocol = only(version)});
-    const tls::Context client =
-        RefusalFixture::client({.trust = {.ca_pem = own.authority.pem()},
-                                .identity = {.certificate_pem = shown.chain, .key_pem = shown.key},
-                                .protocol = only(version)});
-    const Outcomes outcomes = shake(client, server, "www.example.com", StreamKind::tcp);
+    const Outcomes outcomes = shake_with_client_certificate(*this, shown, version);
     BOOST_TEST(outcomes.client.err == 0, outcomes.client.reason);
     BOOST_TEST(outcomes.server.err == 0, outcomes.server.reason);
     int err = 0;
