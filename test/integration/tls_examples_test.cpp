@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(server_takes_a_new_certificate_on_sighup_and_keeps_the_old_
 
 BOOST_AUTO_TEST_CASE(starttls_goes_on_with_tls_in_the_middle) {
   const Certificate own = Certificate::self_signed(server_profile("localhost"));
-  Process both({example("starttls"), folder.write("own.pem", own.pem()),
+  Process both({example("tls_starttls"), folder.write("own.pem", own.pem()),
                 folder.write("own.key", own.key_pem()), "localhost"});
   BOOST_TEST(both.finish() == 0, both.error());
   BOOST_TEST(both.output() == "server: STARTTLS\nclient: 220 go ahead\nserver: HELLO\nclient: 250 fine\n");

@@ -1,4 +1,4 @@
-// A protocol that begins in the clear and goes on with TLS, both ends in memory: starttls chain.pem key.pem
+// A protocol that begins in the clear and goes on with TLS, both ends in memory: tls_starttls chain.pem key.pem
 // name
 #include <cstdio>
 #include <string>
@@ -100,7 +100,7 @@ class Client {
 
 int main(int argc, char** argv) {
   if (argc != 4) {
-    std::fprintf(stderr, "usage: starttls chain.pem key.pem name\n");
+    std::fprintf(stderr, "usage: tls_starttls chain.pem key.pem name\n");
     return 2;
   }
   int err = 0;
