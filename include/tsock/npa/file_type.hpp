@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tsock::npa {
+
+/// How bytes travel once the handshake is done.
+enum class FileType : std::uint16_t {
+  byte_mode = 1,    ///< as on any stream
+  message_mode = 2  ///< each write is one message, with its length in front
+};
+
+}  // namespace tsock::npa

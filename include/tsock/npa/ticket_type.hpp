@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace tsock::npa {
+
+/// What Kerberos ticket a session was authenticated with; a peer may send other values.
+enum class TicketType : std::uint16_t { unknown = 0, tgt = 1, non_tgt = 2 };
+
+}  // namespace tsock::npa

@@ -1,0 +1,49 @@
+#include <tsock/npa/secret_bytes.hpp>
+#include <utility>
+
+namespace tsock::npa {
+
+namespace {
+
+// Volatile, as a compiler leaves out what is written to memory that goes.
+void wipe(std::vector<std::byte>& bytes) noexcept {
+  volatile std::byte* to = bytes.data();
+  for (std::size_t i = 0; i < bytes.size(); ++i) to[i] = std::byte{0};
+}
+
+}  // namespace
+
+SecretBytes& SecretBytes::operator=(const SecretBytes& other) {
+  if (this != &other) *this = SecretBytes(other);
+  return *this;
+}
+
+SecretBytes& SecretBytes::operator=(SecretBytes&& other) noexcept {
+  if (this == &other) return *this;
+  clear();
+  bytes_.swap(other.bytes_);
+  return *this;
+}
+
+SecretBytes::~SecretBytes() { wipe(bytes_); }
+
+std::span<std::byte> SecretBytes::reset(std::size_t size) {
+  std::vector<std::byte> bytes(size);
+  wipe(bytes_);
+  bytes_ = std::move(bytes);
+  return bytes_;
+}
+
+void SecretBytes::clear() noexcept {
+  wipe(bytes_);
+  bytes_ = {};
+}
+
+bool SecretBytes::operator==(const SecretBytes& other) const noexcept {
+  if (size() != other.size()) return false;
+  std::byte difference{0};
+  for (std::size_t i = 0; i < size(); ++i) difference |= bytes_[i] ^ other.bytes_[i];
+  return difference == std::byte{0};
+}
+
+}  // namespace tsock::npa
