@@ -3,13 +3,14 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <tsock/export.hpp>
 #include <tsock/layer/byte_block.hpp>
 
 namespace tsock::layer {
 
 /// What protocols of length-prefixed messages differ in (GSSAPI, SASL, NPA): whole messages in, whole
 /// messages out. A RecordEngine puts the lengths in front, checks them, and keeps what is not complete.
-class Codec {
+class TSOCK_EXPORT Codec {
  public:
   Codec() = default;
   Codec(const Codec&) = delete;
@@ -20,9 +21,12 @@ class Codec {
   /// begins. When there is an answer, which may be empty, its bytes are appended to `out` and `answers`
   /// becomes true. \return 0 when the handshake is done, EAGAIN when it needs another message, or an errno
   /// value; an answer is sent in each case.
-  virtual int handshake(std::span<std::byte> message, ByteBlock& out, bool& answers) noexcept = 0;
-  /// Whether this side sends the first message.
-  [[nodiscard]] virtual bool begins() const noexcept = 0;
+  /// The default is done at once: the handshake was somebody else's.
+  virtual int handshake(std::span<std::byte> /*message*/, ByteBlock& /*out*/, bool& /*answers*/) noexcept {
+    return 0;
+  }
+  /// Whether this side sends the first message, or needs none.
+  [[nodiscard]] virtual bool begins() const noexcept { return true; }
 
   /// Opens the body of a message, which it may change; what the body holds is appended to `plain`.
   /// \return 0 or an errno value.

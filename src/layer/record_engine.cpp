@@ -1,56 +1,35 @@
 #include "layer/record_engine.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 namespace tsock::layer {
 
 namespace {
 
-std::size_t read_length(const LengthFormat& format, std::span<const std::byte> bytes) noexcept {
-  std::size_t length = 0;
-  for (std::size_t i = 0; i < format.width; ++i) {
-    const std::size_t index = format.big_endian ? i : format.width - 1U - i;
-    length = length << 8U | std::to_integer<std::size_t>(bytes[index]);
-  }
-  return length;
-}
-
-void write_length(const LengthFormat& format, std::size_t length, std::span<std::byte> bytes) noexcept {
-  for (std::size_t i = 0; i < format.width; ++i) {
-    const std::size_t index = format.big_endian ? format.width - 1U - i : i;
-    bytes[index] = static_cast<std::byte>(length & 0xffU);
-    length >>= 8U;
-  }
-}
-
 /// Room for the length in front of a message whose body follows.
 bool begin_message(const LengthFormat& format, ByteBlock& out) noexcept {
-  constexpr std::array<std::byte, 4> unknown{};
-  return out.append(std::span(unknown).first(format.width));
+  constexpr std::array<std::byte, LengthFormat::longest_header> unknown{};
+  return out.append(std::span(unknown).first(format.header_size()));
 }
 
 }  // namespace
 
 RecordEngine::Message RecordEngine::find(const LengthFormat& format, std::span<const std::byte> in) noexcept {
-  Message message{.header = format.width};
-  if (in.size() < format.width) {
-    message.missing = format.width;
+  Message message{.header = format.header_size()};
+  if (in.size() < message.header) {
+    message.missing = message.header;
     return message;
   }
-  message.body = read_length(format, in);
-  message.refused = message.body < format.least || message.body > format.most;
-  if (!message.refused && in.size() - message.header < message.body)
-    message.missing = message.header + message.body;
+  message.body = format.read(in);
+  message.refused = !format.allows(message.body);
+  message.skipped = format.skips(message.body);
+  if (!message.refused && in.size() - message.header < message.body) message.missing = message.size();
   return message;
 }
 
 Step RecordEngine::refuse(const LengthFormat& format, std::size_t length) noexcept {
-  const int size =
-      std::snprintf(text_.data(), text_.size(), "a message of %zu bytes, where %zu to %zu are allowed",
-                    length, format.least, format.most);
-  reason_ = {text_.data(), std::min(text_.size() - 1, static_cast<std::size_t>(std::max(size, 0)))};
+  reason_ = refuse_length(format, length, text_);
   return {.err = EMSGSIZE};
 }
 
@@ -62,9 +41,9 @@ Step RecordEngine::cut(std::string_view reason) noexcept {
 // The body lies behind the room for its length, which begins at `begin`.
 int RecordEngine::put_message(const LengthFormat& format, std::size_t begin, ByteBlock& out) noexcept {
   const std::span<std::byte> message = out.bytes().subspan(begin);
-  const std::size_t body = message.size() - format.width;
-  if (body < format.least || body > format.most) return refuse(format, body).err;
-  write_length(format, body, message);
+  const std::size_t body = message.size() - format.header_size();
+  if (!format.allows(body)) return refuse(format, body).err;
+  format.write(body, message);
   return 0;
 }
 
@@ -94,9 +73,11 @@ Step RecordEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcep
       if (at_end) return cut("the peer ended the stream during the handshake");
       return {.input = message.missing};
     }
-    bool answered = false;
-    err = answer(in.bytes().subspan(message.header, message.body), out, answered);
-    in.take(message.header + message.body);
+    if (!message.skipped) {
+      bool answered = false;
+      err = answer(in.bytes().subspan(message.header, message.body), out, answered);
+    }
+    in.take(message.size());
   }
   return {.err = err};
 }
@@ -143,8 +124,11 @@ Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to,
     if (unwrap_error_ != 0) return {.err = unwrap_error_};
     if (message.refused) return refuse(format_.data, message.body);
     if (message.missing != 0) return end_of_input(in.empty());
-    unwrap_error_ = codec_->unwrap(in.bytes().subspan(message.header, message.body), plain_);
-    in.take(message.header + message.body);
+    if (!message.skipped) {
+      const std::size_t skip = format_.codec_has_lengths ? 0 : message.header;
+      unwrap_error_ = codec_->unwrap(in.bytes().subspan(skip, message.size() - skip), plain_);
+    }
+    in.take(message.size());
   }
 }
 
@@ -181,9 +165,10 @@ Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlo
     std::span<const std::byte> plain;
     const std::size_t begin = out.size();
     wrap_error_ = next_plain(from, taken, plain);
-    if (wrap_error_ == 0 && !begin_message(format_.data, out)) wrap_error_ = ENOMEM;
+    const bool is_framed = !format_.codec_has_lengths;
+    if (wrap_error_ == 0 && is_framed && !begin_message(format_.data, out)) wrap_error_ = ENOMEM;
     if (wrap_error_ == 0) wrap_error_ = codec_->wrap(plain, out);
-    if (wrap_error_ == 0) wrap_error_ = put_message(format_.data, begin, out);
+    if (wrap_error_ == 0 && is_framed) wrap_error_ = put_message(format_.data, begin, out);
     if (wrap_error_ != 0) {
       out.drop(out.size() - begin);
     } else {

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <memory_resource>
 #include <string_view>
@@ -10,16 +9,9 @@
 #include <utility>
 
 #include "layer/codec.hpp"
+#include "layer/length_format.hpp"
 
 namespace tsock::layer {
-
-/// The length in front of a message.
-struct LengthFormat {
-  std::uint8_t width = 4;  ///< bytes of the length: 1, 2 or 4
-  bool big_endian = true;
-  std::size_t least = 1;          ///< a shorter body gives EMSGSIZE
-  std::size_t most = 0x0fffffff;  ///< a longer body gives EMSGSIZE, before memory is taken for it
-};
 
 /// Messages behind a length, for protocols that are nothing more than that around a Codec.
 class RecordEngine final : public Engine {
@@ -31,10 +23,16 @@ class RecordEngine final : public Engine {
     bool keeps_borders = false;
     /// A stream that ends between two messages has ended in order. Otherwise it was cut (EPROTO).
     bool may_end = true;
+    /// The codec reads and writes the lengths of data itself: `Codec::unwrap()` gets each message with its
+    /// length, and `Codec::wrap()` appends one or several with theirs. The limits of `data` are those of what
+    /// comes from the peer.
+    bool codec_has_lengths = false;
   };
 
   RecordEngine(std::unique_ptr<Codec> codec, const Format& format, std::pmr::memory_resource& memory) noexcept
       : codec_(std::move(codec)), format_(format), plain_(memory), scratch_(memory) {}
+
+  [[nodiscard]] const Codec& codec() const noexcept { return *codec_; }
 
   Step handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept override;
   Step unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
@@ -56,6 +54,8 @@ class RecordEngine final : public Engine {
     std::size_t body = 0;
     std::size_t missing = 0;  ///< not 0: it is complete once so many bytes of input are there
     bool refused = false;
+    bool skipped = false;
+    [[nodiscard]] std::size_t size() const noexcept { return header + body; }
   };
 
   static Message find(const LengthFormat& format, std::span<const std::byte> in) noexcept;

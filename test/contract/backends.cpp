@@ -18,8 +18,10 @@
 #include <tsock/uv_stream.hpp>
 #include <type_traits>
 
+#include "layer/authenticate.hpp"
 #include "support/tail_stream.hpp"
 #include "support/toy_engine.hpp"
+#include "support/toy_mechanism.hpp"
 #include "uv/file_stream.hpp"
 #include "uv/loop_impl.hpp"
 
@@ -243,6 +245,30 @@ auto toys_on_memory(std::size_t max_transfer, unsigned floors) {
   };
 }
 
+// The same with the tokens of a mechanism, and a layer that has no goodbye.
+std::pair<Stream, Stream> toy_mechanisms_on(LoopFixture& fixture, std::pair<Stream, Stream> pair,
+                                            bool protects = true) {
+  const auto authenticate = [protects](Stream below, bool begins) {
+    return layer::authenticate(
+        std::move(below), std::make_shared<ToyMechanism>(begins, ToyMechanism::Kind{.protects = protects}),
+        {}, "toy_authenticate");
+  };
+  Request<Stream> left = authenticate(std::move(pair.first), true);
+  Request<Stream> right = authenticate(std::move(pair.second), false);
+  int err = 0;
+  pair.first = fixture.fetch(left, err);
+  BOOST_TEST_REQUIRE(err == 0, left.reason());
+  pair.second = fixture.fetch(right, err);
+  BOOST_TEST_REQUIRE(err == 0, right.reason());
+  return pair;
+}
+
+auto toy_mechanisms_on_memory(std::size_t max_transfer) {
+  return [max_transfer](LoopFixture& fixture) {
+    return toy_mechanisms_on(fixture, memory_stream_pair(fixture.loop, {.max_transfer = max_transfer}));
+  };
+}
+
 constexpr BackendTraits tcp{.late_reset = true};
 constexpr BackendTraits unix_socket{.reset = false};
 constexpr BackendTraits one_way_pipe{.reset = false, .socket = false, .descriptor = false};
@@ -263,6 +289,13 @@ constexpr BackendTraits layered_tcp{.sees_half_close = false,
                                     .descriptor = false,
                                     .floors = 1,
                                     .goodbye = 2};
+
+constexpr BackendTraits messages_over_tcp{.half_close = false,
+                                          .sees_half_close = false,
+                                          .late_reset = true,
+                                          .socket = false,
+                                          .descriptor = false,
+                                          .floors = 1};
 
 // What is written waits for a reader, as in the pair below.
 constexpr BackendTraits layered_memory(std::size_t max_transfer, unsigned floors) {
@@ -316,6 +349,13 @@ BackendsUnderTest backends_under_test() {
        layered_tcp},
       {"toy over memory, 1 byte at once", toys_on_memory(1, 1), layered_memory(1, 1)},
       {"toy over toy over memory, 3 bytes at once", toys_on_memory(3, 2), layered_memory(3, 2)},
+      {"toy mechanism over tcp",
+       [](LoopFixture& fixture) { return toy_mechanisms_on(fixture, fixture.tcp_pair()); },
+       messages_over_tcp},
+      {"toy mechanism over memory, 1 byte at once", toy_mechanisms_on_memory(1), layered_memory(1, 1)},
+      {"toy mechanism without a layer over tcp",
+       [](LoopFixture& fixture) { return toy_mechanisms_on(fixture, fixture.tcp_pair(), false); }, tcp,
+       repeats},
   };
 #ifdef TSOCK_WITH_TLS
   for (Backend& backend : tls_backends()) both_ways.push_back(std::move(backend));

@@ -283,7 +283,9 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, nothing_is_cut_off_when_the_time_ends_for_
   if (backend.traits.floors != 0 && backend.traits.max_transfer == 1) return;
   open(backend);
   leave_unread();
-  BOOST_TEST(error_of(ours.disconnect({.linger_time = 20ms})) == 0);
+  // Behind a handshake the kernel may be late with its acknowledgement of the end, by up to 200 ms.
+  const auto linger_time = backend.traits.floors != 0 ? 250ms : 20ms;
+  BOOST_TEST(error_of(ours.disconnect({.linger_time = linger_time})) == 0);
   BOOST_TEST(error_of(talking) == 0);
   Bytes buffer(1);
   BOOST_TEST(error_of(peer.read(buffer)) == EPIPE);

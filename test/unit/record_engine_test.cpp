@@ -253,6 +253,73 @@ BOOST_AUTO_TEST_CASE(without_memory_each_step_is_enomem_and_nothing_is_lost_of_w
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_mark_stands_in_front_of_the_length) {
+  const layer::LengthFormat marked{.mark = std::byte{0x64}};
+  RecordEngine right = engine(false, {.handshake = marked, .data = marked});
+  feed("\7\0\0\0\5hello"sv);
+  const Step step = right.handshake(in, false, out);
+  BOOST_TEST((step.err == 0 && step.input == 0));
+  BOOST_TEST(taken() == "\x64\0\0\0\5hello"sv);
+  feed("\xff\0\0\0\3abc\0"sv);
+  int err = -1;
+  BOOST_TEST(all_of(right, in, false, out, err) == "cba");
+  BOOST_TEST(in.size() == 1U);
+  const iovec vector = make_vector(std::as_bytes(std::span("xyz"sv)));
+  std::size_t sent = 0;
+  BOOST_TEST(right.wrap({&vector, 1}, sent, out).err == 0);
+  BOOST_TEST(taken() == "\x64\0\0\0\3zyx"sv);
+}
+
+BOOST_AUTO_TEST_CASE(empty_messages_are_skipped_where_the_format_says_so) {
+  const layer::LengthFormat format{.width = 1, .skips_empty = true};
+  RecordEngine right = engine(false, {.handshake = format, .data = format});
+  feed("\0\0\5hello"sv);
+  BOOST_TEST(right.handshake(in, false, out).err == 0);
+  in.clear();
+  feed("\0\3abc\0\0\1d\0"sv);
+  int err = -1;
+  BOOST_TEST(all_of(right, in, false, out, err) == "cbad");
+  BOOST_TEST(in.empty());
+  BOOST_TEST(all_of(right, in, true, out, err) == "");
+  BOOST_TEST(err == EPIPE);
+}
+
+/// Has a length in front of each byte that it writes.
+class CountingCodec final : public Codec {
+ public:
+  int unwrap(std::span<std::byte> body, ByteBlock& plain) noexcept override {
+    BOOST_TEST(std::to_integer<std::size_t>(body[0]) == body.size() - 1);
+    return plain.append(body.subspan(1)) ? 0 : ENOMEM;
+  }
+  int wrap(std::span<const std::byte> plain, ByteBlock& out) noexcept override {
+    for (const std::byte byte : plain) {
+      const std::array message{std::byte{1}, byte};
+      if (!out.append(message)) return ENOMEM;
+    }
+    return 0;
+  }
+  [[nodiscard]] std::size_t most_plain() const noexcept override { return 100; }
+};
+
+BOOST_AUTO_TEST_CASE(a_codec_may_have_the_lengths_in_its_messages) {
+  RecordEngine engine(std::make_unique<CountingCodec>(),
+                      {.data = {.width = 1, .most = 3}, .codec_has_lengths = true}, memory);
+  const Step step = engine.handshake(in, false, out);
+  BOOST_TEST((step.err == 0 && step.input == 0));
+  BOOST_TEST(out.empty());
+  feed("\3abc\1d"sv);
+  int err = -1;
+  BOOST_TEST(all_of(engine, in, false, out, err) == "abcd");
+  const iovec vector = make_vector(std::as_bytes(std::span("xyz"sv)));
+  std::size_t sent = 0;
+  BOOST_TEST(engine.wrap({&vector, 1}, sent, out).err == 0);
+  BOOST_TEST(sent == 3U);
+  BOOST_TEST(taken() == "\1x\1y\1z"sv);
+  feed("\4abcd"sv);
+  BOOST_TEST(all_of(engine, in, false, out, err) == "");
+  BOOST_TEST(err == EMSGSIZE);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 // ---- ByteBlock ----

@@ -1,0 +1,287 @@
+#include "layer/authenticate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+#include <optional>
+#include <ostream>
+#include <tsock/layer/layer_over.hpp>
+#include <tsock/loop.hpp>
+#include <tsock/operation.hpp>
+#include <utility>
+#include <vector>
+
+#include "core/stream/stream_access.hpp"
+#include "core/stream/stream_control.hpp"
+#include "core/stream/stream_core.hpp"
+#include "layer/wiped_bytes.hpp"
+
+namespace tsock::layer {
+
+namespace {
+
+using detail::LoopCore;
+using detail::StreamControl;
+using detail::StreamCore;
+
+// The length of a long token is only the peer's word: memory grows with what has come.
+constexpr std::size_t first_piece = std::size_t{16} * 1024;
+
+/// What one step of a mechanism has come to.
+struct StepResult {
+  int err = EIO;
+  bool answers = false;
+  WipedBytes answer = {};
+};
+
+StepResult take_step(Mechanism& mechanism, std::span<const std::byte> token) noexcept {
+  StepResult result;
+  std::vector<std::byte> answer;
+  result.err = mechanism.step(token, answer, result.answers);
+  result.answer = WipedBytes(std::move(answer));
+  return result;
+}
+
+/// Waits for the writes of the stream below, carries tokens until the mechanism is done, then puts the layer
+/// on.
+class AuthenticationState : public detail::ResultState<Stream> {
+ public:
+  AuthenticationState(LoopCore& core, const char* name, const RecordEngine::Format& format,
+                      CallSite site) noexcept
+      : ResultState(core, site), name_(name), format_(format) {}
+  [[nodiscard]] const char* name() const noexcept override { return name_; }
+
+  void start(Stream below, std::shared_ptr<Mechanism> mechanism) {
+    below_ = std::move(below);
+    mechanism_ = std::move(mechanism);
+    StreamCore* const source = StreamAccess::core(below_);
+    if (source == nullptr || !source->is_writing()) {
+      begin_tokens();
+      return;
+    }
+    auto* const drain = detail::make_state<StreamControl>(core(), StreamControl::Kind::drain, site());
+    drain_ = Request<void>(drain);
+    drain_.set_callback([this](Request<void>& done) {
+      int err = 0;
+      done.recv(err);
+      if (err != 0) {
+        fail(err, done.reason());
+      } else {
+        begin_tokens();
+      }
+    });
+    source->start_shutdown(*drain);
+  }
+
+  void interrupt(int err) override { finish(err); }
+  void on_deadline() override {
+    if (!look_again()) interrupt(ETIMEDOUT);
+  }
+  void describe(std::ostream& out) const override {
+    if (!below_.is_open()) return;
+    const Address remote = below_.remote_address();
+    if (!remote.is_empty()) out << ", peer " << remote.string();
+  }
+
+ private:
+  void begin_tokens() {
+    if (!is_unfinished()) return;
+    if (mechanism_->begins()) {
+      step();
+    } else {
+      read_header();
+    }
+  }
+
+  void read_header() {
+    reading_ = below_.read(std::span(header_).first(format_.handshake.header_size()), site());
+    reading_.set_callback([this](Request<ssize_t>& done) {
+      if (!has_read(done)) return;
+      const std::size_t length = format_.handshake.read(header_);
+      if (!format_.handshake.allows(length)) {
+        std::array<char, 96> text{};
+        fail(EMSGSIZE, refuse_length(format_.handshake, length, text));
+      } else if (format_.handshake.skips(length)) {
+        read_header();
+      } else {
+        read_body(length);
+      }
+    });
+  }
+
+  void read_body(std::size_t length) {
+    const std::size_t begin = token_.size();
+    const std::size_t piece = std::min(length - begin, std::max(begin, first_piece));
+    if (piece == 0) {
+      step();
+      return;
+    }
+    try {
+      token_.resize(begin + piece);
+    } catch (const std::bad_alloc&) {
+      finish(ENOMEM);
+      return;
+    }
+    reading_ = below_.read(token_.bytes().subspan(begin), site());
+    reading_.set_callback([this, length](Request<ssize_t>& done) {
+      if (has_read(done)) read_body(length);
+    });
+  }
+
+  bool has_read(Request<ssize_t>& done) {
+    int err = 0;
+    done.recv(err);
+    if (err == 0) return is_unfinished();
+    if (err == EPIPE) {
+      fail(EPROTO, "the peer ended the stream during the handshake");
+    } else {
+      fail(err, done.reason());
+    }
+    return false;
+  }
+
+  void step() {
+    StepResult result = take_step(*mechanism_, token_.bytes());
+    token_.clear();
+    on_step(std::move(result));
+  }
+
+  void on_step(StepResult result) {
+    err_ = result.err;
+    if (!result.answers) {
+      go_on();
+      return;
+    }
+    if (!format_.handshake.allows(result.answer.size())) {
+      std::array<char, 96> text{};
+      fail(EMSGSIZE, refuse_length(format_.handshake, result.answer.size(), text));
+      return;
+    }
+    answer_ = std::move(result.answer);
+    const auto header = std::span(header_).first(format_.handshake.header_size());
+    format_.handshake.write(answer_.size(), header);
+    std::array vectors{make_vector(std::span<const std::byte>(header)),
+                       make_vector(std::as_const(answer_).bytes())};
+    writing_ = below_.writev(std::span(vectors).first(answer_.size() != 0 ? std::size_t{2} : std::size_t{1}),
+                             site());
+    writing_.set_callback([this](Request<ssize_t>& done) {
+      int err = 0;
+      done.recv(err);
+      answer_.clear();
+      if (!is_unfinished()) return;
+      if (err != 0 && (err_ == 0 || err_ == EAGAIN)) {
+        fail(err, done.reason());
+      } else {
+        go_on();
+      }
+    });
+  }
+
+  void go_on() {
+    if (err_ == EAGAIN) {
+      read_header();
+    } else if (err_ != 0) {
+      fail(err_, mechanism_->reason());
+    } else {
+      put_layer_on();
+    }
+  }
+
+  void put_layer_on() {
+    std::unique_ptr<Codec> codec;
+    try {
+      codec = mechanism_->codec(format_);
+    } catch (const std::bad_alloc&) {
+      finish(ENOMEM);
+      return;
+    }
+    mechanism_.reset();
+    reading_ = {};
+    if (codec == nullptr) {
+      finish_with(std::move(below_));
+      return;
+    }
+    layering_ = protect(std::move(below_), std::move(codec), format_, name_, site());
+    layering_.set_callback([this](Request<Stream>& done) {
+      int err = 0;
+      Stream stream = done.recv(err);
+      if (err != 0) {
+        fail(err, done.reason());
+      } else {
+        finish_with(std::move(stream));
+      }
+    });
+  }
+
+  void fail(int err, std::string_view reason) {
+    if (!is_unfinished()) return;
+    explain(reason);
+    finish(err);
+  }
+
+  void drop() noexcept {
+    drain_ = {};
+    reading_ = {};
+    writing_ = {};
+    layering_ = {};
+    below_ = Stream();
+    mechanism_.reset();
+    token_.clear();
+    answer_.clear();
+  }
+  void on_delivery() noexcept override { drop(); }
+  void on_abandon() noexcept override { drop(); }
+
+  const char* name_;
+  RecordEngine::Format format_;
+  Stream below_;
+  std::shared_ptr<Mechanism> mechanism_;
+  int err_ = 0;  // of the last step
+  std::array<std::byte, LengthFormat::longest_header> header_{};
+  WipedBytes token_;
+  WipedBytes answer_;
+  Request<void> drain_;
+  Request<ssize_t> reading_;
+  Request<ssize_t> writing_;
+  Request<Stream> layering_;
+};
+
+/// A stream that stays as it is.
+class StreamAsItIs final : public Operation<Stream> {
+ public:
+  explicit StreamAsItIs(Stream stream) noexcept : stream_(std::move(stream)) {}
+  void start() override { done(std::move(stream_)); }
+
+ private:
+  Stream stream_;
+};
+
+}  // namespace
+
+Request<Stream> authenticate(Stream below, std::shared_ptr<Mechanism> mechanism,
+                             const RecordEngine::Format& format, const char* name, CallSite site) {
+  Loop* const loop = StreamAccess::loop(below);
+  if (loop == nullptr) return {};
+  auto* const state = detail::make_state<AuthenticationState>(loop->core(), name, format, site);
+  Request<Stream> request(state);
+  const detail::ParentScope scope(*state);
+  if (state->is_unfinished()) state->start(std::move(below), std::move(mechanism));
+  return request;
+}
+
+Request<Stream> protect(Stream below, std::unique_ptr<Codec> codec, const RecordEngine::Format& format,
+                        const char* name, CallSite site) {
+  Loop* const loop = StreamAccess::loop(below);
+  if (loop == nullptr) return {};
+  if (codec == nullptr) return make_request<StreamAsItIs>({*loop, site}, std::move(below));
+  auto engine = std::make_unique<RecordEngine>(std::move(codec), format, loop->core().memory());
+  return layer_over(std::move(below), std::move(engine), name, {}, site);
+}
+
+const Codec* codec_of(const Stream& stream) noexcept {
+  const auto* const engine = dynamic_cast<const RecordEngine*>(engine_of(stream));
+  return engine != nullptr ? &engine->codec() : nullptr;
+}
+
+}  // namespace tsock::layer

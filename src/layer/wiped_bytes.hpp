@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace tsock::layer {
+
+/// Overwrites a secret, in a way that the compiler does not leave out.
+inline void wipe(std::span<std::byte> secret) noexcept {
+  volatile std::byte* place = secret.data();
+  for (std::size_t left = secret.size(); left != 0; --left) *place++ = std::byte{0};
+}
+
+/// Bytes that are wiped when they go, such as a message with a password.
+class WipedBytes {
+ public:
+  WipedBytes() noexcept = default;
+  explicit WipedBytes(std::vector<std::byte> bytes) noexcept : bytes_(std::move(bytes)) {}
+  WipedBytes(WipedBytes&& other) noexcept : bytes_(std::move(other.bytes_)) { other.bytes_.clear(); }
+  WipedBytes& operator=(WipedBytes&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    bytes_.swap(other.bytes_);
+    return *this;
+  }
+  WipedBytes(const WipedBytes&) = delete;
+  WipedBytes& operator=(const WipedBytes&) = delete;
+  ~WipedBytes() { clear(); }
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::span<std::byte> bytes() noexcept { return bytes_; }
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  void clear() noexcept {
+    wipe(bytes_);
+    bytes_.clear();
+  }
+  /// Shorter or longer; bytes that move leave nothing behind. Throws std::bad_alloc.
+  void resize(std::size_t size) {
+    if (size > bytes_.capacity()) {
+      std::vector<std::byte> grown;
+      grown.reserve(size);
+      grown.assign(bytes_.begin(), bytes_.end());
+      wipe(bytes_);
+      bytes_.swap(grown);
+    }
+    if (size < bytes_.size()) wipe(std::span(bytes_).subspan(size));
+    bytes_.resize(size);
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+}  // namespace tsock::layer
