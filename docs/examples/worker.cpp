@@ -1,4 +1,4 @@
-// Work on another thread as a Request; the result comes back to the loop with post().
+// Work on a thread of one's own as a Request; the result comes back to the loop with post().
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>

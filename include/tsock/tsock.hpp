@@ -19,3 +19,4 @@
 #include <tsock/stream.hpp>
 #include <tsock/uv_stream.hpp>
 #include <tsock/version.hpp>
+#include <tsock/worker.hpp>

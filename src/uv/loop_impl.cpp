@@ -33,9 +33,13 @@ struct LoopImpl::Workers {
   uv_async_t async{};
   WorkerThreads lookups{most_lookup_threads, async};
   WorkerThreads files{most_file_threads, async};
+  WorkerThreads tasks{most_task_threads, async};
 
-  [[nodiscard]] WorkerThreads& of(Work work) noexcept { return work == Work::lookup ? lookups : files; }
-  // Work on files keeps the loop running; an abandoned lookup does not.
+  [[nodiscard]] WorkerThreads& of(Work work) noexcept {
+    if (work == Work::lookup) return lookups;
+    return work == Work::file ? files : tasks;
+  }
+  // Work on files keeps the loop running; an abandoned lookup or task does not.
   void keep_alive_while_busy() noexcept {
     if (files.is_busy()) {
       uv_ref(as_handle(async));
@@ -291,6 +295,7 @@ int LoopImpl::after_fork_in_child() noexcept {
   if (workers_ != nullptr) {
     workers_->lookups.forked();
     workers_->files.forked();
+    workers_->tasks.forked();
     workers_->keep_alive_while_busy();
   }
   return err;
@@ -331,6 +336,11 @@ LoopImpl::Workers* LoopImpl::workers() noexcept {
     self->enter();
     self->workers_->lookups.deliver();
     self->workers_->files.deliver();
+    {
+      // What the user's functions own goes with them.
+      const StepScope scope(*self);
+      self->workers_->tasks.deliver();
+    }
     self->workers_->keep_alive_while_busy();
     self->drain();
   });
@@ -367,6 +377,7 @@ bool LoopImpl::is_busy(Work work) const noexcept {
 void LoopImpl::end_workers() noexcept {
   if (workers_ == nullptr) return;
   workers_->lookups.end();
+  workers_->tasks.end();
   workers_->files.wait(std::chrono::milliseconds(200));
   workers_->files.end();
 }

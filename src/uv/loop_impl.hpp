@@ -59,7 +59,7 @@ class LoopImpl final : public LoopCore {
   void release_descriptor(NativeSocket descriptor) noexcept;
 
   /// What worker threads are for; none waits for the other.
-  enum class Work : std::uint8_t { lookup, file };
+  enum class Work : std::uint8_t { lookup, file, task };
   /// As those of WorkerThreads.
   int submit(Work work, std::unique_ptr<WorkerThreads::Job>& job) noexcept;
   std::unique_ptr<WorkerThreads::Job> take_back(Work work, WorkerThreads::Job& job) noexcept;
@@ -70,8 +70,10 @@ class LoopImpl final : public LoopCore {
   static constexpr unsigned posted_rounds = 16;
 
   // A lookup that hangs costs a thread until the system gives it up, so there are more of them.
+  // The same holds for a function of the user.
   static constexpr std::size_t most_lookup_threads = 16;
   static constexpr std::size_t most_file_threads = 4;
+  static constexpr std::size_t most_task_threads = 16;
 
   class RunScope;
   struct Workers;

@@ -196,6 +196,10 @@ BOOST_AUTO_TEST_CASE(own_backend_carries_lines_and_the_end) {
   expect_output("own_backend", "OK 'through the layer'\nEPIPE\nOK\n");
 }
 
+BOOST_AUTO_TEST_CASE(blocking_asks_for_the_space_of_a_file_system) {
+  expect_output("blocking", ".: answers\n");
+}
+
 BOOST_AUTO_TEST_CASE(worker_brings_the_result_back) { expect_output("worker", "OK 5000050000\n"); }
 
 BOOST_AUTO_TEST_CASE(rpc_operation_gives_each_call_its_own_answer) {

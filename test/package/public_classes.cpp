@@ -237,6 +237,7 @@ int main() {
   int err = 0;
   const auto addresses = result(tsock::resolve(loop, "127.0.0.1", "7000"), "resolve()");
   const std::unordered_set<tsock::Address> set(addresses.begin(), addresses.end());
+  require(result(tsock::run_on_worker(loop, [] { return 7; }), "run_on_worker()") == 7, "a worker");
   require(addresses.front() <= addresses.front() && set.size() == 1 && tsock::is_host_text("localhost"),
           "addresses");
   require(tsock::SendFrom(addresses.front()).hash() == tsock::SendFrom(addresses.front()).hash(), "SendFrom");
