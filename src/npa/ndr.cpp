@@ -139,7 +139,7 @@ void NdrWriter::number(Number value) noexcept {
   align(sizeof(Number));
   if (!to_.empty())
     for (std::size_t i = 0; i < sizeof(Number); ++i)
-      to_[position_ + i] = static_cast<std::byte>(value >> 8U * i & 0xFFU);
+      to_[position_ + i] = static_cast<std::byte>(std::uint64_t{value} >> 8U * i & 0xFFU);
   position_ += sizeof(Number);
 }
 
