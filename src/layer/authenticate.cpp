@@ -9,6 +9,7 @@
 #include <tsock/layer/layer_over.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/operation.hpp>
+#include <tsock/worker.hpp>
 #include <utility>
 #include <vector>
 
@@ -142,9 +143,25 @@ class AuthenticationState : public detail::ResultState<Stream> {
   }
 
   void step() {
-    StepResult result = take_step(*mechanism_, token_.bytes());
-    token_.clear();
-    on_step(std::move(result));
+    if (!mechanism_->may_block()) {
+      StepResult result = take_step(*mechanism_, token_.bytes());
+      token_.clear();
+      on_step(std::move(result));
+      return;
+    }
+    stepping_ = run_on_worker({loop(), site()}, [mechanism = mechanism_, token = std::move(token_)] {
+      return take_step(*mechanism, token.bytes());
+    });
+    stepping_.set_callback([this](Request<StepResult>& done) {
+      int err = 0;
+      StepResult result = done.recv(err);
+      if (!is_unfinished()) return;
+      if (err != 0) {
+        fail(err, done.reason());
+      } else {
+        on_step(std::move(result));
+      }
+    });
   }
 
   void on_step(StepResult result) {
@@ -223,6 +240,7 @@ class AuthenticationState : public detail::ResultState<Stream> {
   void drop() noexcept {
     drain_ = {};
     reading_ = {};
+    stepping_ = {};
     writing_ = {};
     layering_ = {};
     below_ = Stream();
@@ -243,6 +261,7 @@ class AuthenticationState : public detail::ResultState<Stream> {
   WipedBytes answer_;
   Request<void> drain_;
   Request<ssize_t> reading_;
+  Request<StepResult> stepping_;
   Request<ssize_t> writing_;
   Request<Stream> layering_;
 };

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tsock/tsock.hpp>
 #include <utility>
 #include <vector>
@@ -266,6 +267,55 @@ BOOST_AUTO_TEST_CASE(the_dump_shows_the_request_and_its_read) {
   auto [ours, peer] = tcp_pair();
   const Request<Stream> accepting = toy(std::move(ours), false);
   BOOST_TEST(dump().find(" toy_authenticate ") != std::string::npos);
+}
+
+BOOST_DATA_TEST_CASE_F(TokenFixture, steps_that_may_block_run_on_another_thread, data::make(token_kinds),
+                       kind) {
+  const auto own = std::this_thread::get_id();
+  std::atomic<unsigned> steps_here = 0;
+  std::atomic<unsigned> steps = 0;
+  auto [left, right] = both(stream_pair(kind), {.may_block = true, .on_step = [&](unsigned) {
+                                                  ++steps;
+                                                  if (std::this_thread::get_id() == own) ++steps_here;
+                                                  return 0;
+                                                }});
+  BOOST_TEST(steps == 4U);
+  BOOST_TEST(steps_here == 0U);
+  BOOST_TEST((send_through(left, right, pattern(1000)) == pattern(1000)));
+}
+
+BOOST_AUTO_TEST_CASE(a_stuck_step_holds_up_no_end_of_the_request) {
+  for (unsigned end = 0; end < 3; ++end) {
+    auto [ours, peer] = tcp_pair();
+    struct Gate {
+      std::promise<void> begun;
+      std::promise<void> opened;
+    };
+    const auto gate = std::make_shared<Gate>();
+    auto mechanism =
+        std::make_shared<ToyMechanism>(true, Kind{.may_block = true, .on_step = [gate](unsigned) {
+                                                    gate->begun.set_value();
+                                                    gate->opened.get_future().wait();
+                                                    return 0;
+                                                  }});
+    const std::weak_ptr<ToyMechanism> alive = mechanism;
+    std::optional<Request<Stream>> request(
+        layer::authenticate(std::move(ours), std::move(mechanism), {}, "toy_authenticate"));
+    gate->begun.get_future().wait();
+    if (end == 0) {
+      request->cancel();
+      BOOST_TEST(error_of(*request) == ECANCELED);
+    } else if (end == 1) {
+      request->set_timeout(1ms);
+      BOOST_TEST(error_of(*request) == ETIMEDOUT);
+    } else {
+      request.reset();
+    }
+    BOOST_TEST(!alive.expired());  // the thread has it
+    expect_end(peer);
+    gate->opened.set_value();
+    BOOST_TEST(run_until([&] { return alive.expired(); }));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_message_that_is_changed_repeated_dropped_or_moved_ends_the_stream) {
