@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <iosfwd>
 #include <span>
 #include <string>
@@ -78,11 +79,10 @@ class TSOCK_EXPORT Sid {
   friend std::ostream& operator<<(std::ostream& out, const Sid& sid);
 
  private:
-  template <std::size_t Count>
-  // NOLINTNEXTLINE(modernize-avoid-c-arrays): so that a list in braces says how many there are
-  constexpr Sid(std::uint64_t authority, const std::uint32_t (&sub_authorities)[Count]) noexcept
-      : authority_(authority), count_(Count) {
-    for (std::size_t i = 0; i < Count; ++i) sub_authorities_[i] = sub_authorities[i];
+  constexpr Sid(std::uint64_t authority, std::initializer_list<std::uint32_t> sub_authorities) noexcept
+      : authority_(authority), count_(static_cast<std::uint8_t>(sub_authorities.size())) {
+    std::size_t i = 0;
+    for (const std::uint32_t number : sub_authorities) sub_authorities_[i++] = number;
   }
 
   std::uint64_t authority_ = 0;
