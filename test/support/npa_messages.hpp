@@ -89,7 +89,7 @@ inline constexpr std::string_view samba_reply =
     "000000204e50414d07000000070000000200ff0500000000001000000000000000000000";
 
 /// The bytes of hexadecimal text.
-[[nodiscard]] inline std::vector<std::byte> bytes_of(std::string_view hex) {
+[[nodiscard]] inline std::vector<std::byte> from_hex(std::string_view hex) {
   const auto digit = [](char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); };
   std::vector<std::byte> bytes;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2)

@@ -17,19 +17,19 @@ using tsock::npa::NdrReader;
 using tsock::npa::NdrWriter;
 using tsock::npa::NtTime;
 using tsock::npa::Sid;
-using tsock::test::bytes_of;
+using tsock::test::from_hex;
 using namespace std::literals;
 
 /// Why text in NDR is refused; empty if it is not.
 std::string refused_text(std::string_view hex) {
-  const std::vector<std::byte> bytes = bytes_of(hex);
+  const std::vector<std::byte> bytes = from_hex(hex);
   NdrReader reader(bytes, 0);
   static_cast<void>(reader.text("name"));
   return reader.reason();
 }
 
 std::string refused_sid(std::string_view hex) {
-  const std::vector<std::byte> bytes = bytes_of(hex);
+  const std::vector<std::byte> bytes = from_hex(hex);
   NdrReader reader(bytes, 0);
   static_cast<void>(reader.sid("sid"));
   return reader.reason();
@@ -40,7 +40,7 @@ std::string refused_sid(std::string_view hex) {
 BOOST_AUTO_TEST_SUITE(npa_ndr)
 
 BOOST_AUTO_TEST_CASE(numbers_are_little_endian_and_aligned_to_their_size) {
-  const std::vector<std::byte> bytes = bytes_of("01ff0302ffffffff0706050400000000100f0e0d0c0b0a09");
+  const std::vector<std::byte> bytes = from_hex("01ff0302ffffffff0706050400000000100f0e0d0c0b0a09");
   NdrReader reader(bytes, 0);
   BOOST_TEST(reader.u8("a") == 1);
   BOOST_TEST(reader.u16("b") == 0x0203);
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_little_endian_and_aligned_to_their_size) {
 }
 
 BOOST_AUTO_TEST_CASE(alignment_counts_from_the_first_byte_of_the_message) {
-  const std::vector<std::byte> bytes = bytes_of("010000000200000000000000");
+  const std::vector<std::byte> bytes = from_hex("010000000200000000000000");
   NdrReader reader(bytes, 4);
   BOOST_TEST(reader.u8("a") == 1);
   BOOST_TEST(reader.u64("b") == 2);
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(what_a_writer_writes_a_reader_reads) {
 }
 
 BOOST_AUTO_TEST_CASE(the_first_fault_is_kept_and_nothing_is_read_behind_it) {
-  const std::vector<std::byte> bytes = bytes_of("0102030405060708");
+  const std::vector<std::byte> bytes = from_hex("0102030405060708");
   NdrReader reader(bytes, 0);
   static_cast<void>(reader.u32("a"));
   static_cast<void>(reader.u64("b"));
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(the_first_fault_is_kept_and_nothing_is_read_behind_it) {
 }
 
 BOOST_AUTO_TEST_CASE(bytes_at_the_end_are_a_fault) {
-  const std::vector<std::byte> bytes = bytes_of("0100");
+  const std::vector<std::byte> bytes = from_hex("0100");
   NdrReader reader(bytes, 0);
   static_cast<void>(reader.u8("a"));
   reader.end();
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(bytes_at_the_end_are_a_fault) {
 }
 
 BOOST_AUTO_TEST_CASE(a_count_is_limited_by_the_bytes_at_hand_and_by_its_maximum) {
-  const std::vector<std::byte> bytes = bytes_of("020000000000000000000000");
+  const std::vector<std::byte> bytes = from_hex("020000000000000000000000");
   NdrReader reader(bytes, 0);
   BOOST_TEST(reader.count(4, 2, "n") == 2);
   NdrReader more(bytes, 0);
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_count_is_limited_by_the_bytes_at_hand_and_by_its_maximum)
   NdrReader most(bytes, 0);
   BOOST_TEST(most.count(4, 1, "n") == 0);
   BOOST_TEST(most.reason() == "n: more than are accepted");
-  const std::vector<std::byte> bomb = bytes_of("ffffffff");
+  const std::vector<std::byte> bomb = from_hex("ffffffff");
   NdrReader exploding(bomb, 0);
   BOOST_TEST(exploding.count(1, 0xFFFFFFFF, "n") == 0);
   BOOST_TEST(exploding.failed());

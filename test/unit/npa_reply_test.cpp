@@ -17,7 +17,7 @@ using tsock::npa::FileType;
 using tsock::npa::Level;
 using tsock::npa::NtStatus;
 using tsock::npa::Reply;
-using tsock::test::bytes_of;
+using tsock::test::from_hex;
 
 struct DecodedReply {
   int err = 0;
@@ -33,7 +33,7 @@ DecodedReply decode_whole_reply(std::span<const std::byte> message, Level level)
   return result;
 }
 
-std::vector<std::byte> reply_of_samba() { return bytes_of(tsock::test::samba_reply); }
+std::vector<std::byte> reply_of_samba() { return from_hex(tsock::test::samba_reply); }
 
 }  // namespace
 

@@ -26,7 +26,7 @@ using tsock::npa::Sid;
 using tsock::npa::TicketType;
 using tsock::npa::Transport;
 using tsock::npa::UnixToken;
-using tsock::test::bytes_of;
+using tsock::test::from_hex;
 
 using Bytes = std::vector<std::byte>;
 
@@ -74,8 +74,8 @@ Identity full_identity(Level level) {
                      UnixToken{.uid = 1000, .gid = 100, .groups = {100, 27}},
                      Address::parse("192.0.2.1:5000", err), Address::parse("[2001:db8::1]:445", err));
   identity.transport = Transport::ncalrpc;
-  identity.session_key = SecretBytes(bytes_of("000102030405060708090a0b0c0d0e0f"));
-  identity.exported_gssapi_credentials = SecretBytes(bytes_of("ffeedd"));
+  identity.session_key = SecretBytes(from_hex("000102030405060708090a0b0c0d0e0f"));
+  identity.exported_gssapi_credentials = SecretBytes(from_hex("ffeedd"));
   identity.unique_session_token.bytes.fill(std::byte{0x5a});
   identity.ticket_type = TicketType::non_tgt;
   identity.token.privileges = 0x123456789abcdef0;
@@ -103,7 +103,7 @@ Identity full_identity(Level level) {
 
 /// Why an identity cannot be sent.
 std::string refusal(const Identity& identity, int expected = EINVAL) {
-  SecretBytes message{bytes_of("00")};
+  SecretBytes message{from_hex("00")};
   std::string reason;
   BOOST_TEST(encode_request(identity, Level::level8, message, reason) == expected);
   BOOST_TEST(message.empty());
@@ -111,7 +111,7 @@ std::string refusal(const Identity& identity, int expected = EINVAL) {
 }
 
 void replace(Bytes& message, std::size_t at, std::string_view hex) {
-  const Bytes bytes = bytes_of(hex);
+  const Bytes bytes = from_hex(hex);
   std::copy(bytes.begin(), bytes.end(), message.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
@@ -121,7 +121,7 @@ void set_length(Bytes& message) {
 }
 
 std::string why_refused(std::string_view request, std::size_t at, std::string_view hex) {
-  Bytes message = bytes_of(request);
+  Bytes message = from_hex(request);
   replace(message, at, hex);
   return decode(message).reason;
 }
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_SUITE(npa_request)
 
 BOOST_AUTO_TEST_CASE(what_samba_reads_and_writes_is_decoded_and_encoded_to_the_same_bytes) {
   for (const std::string_view hex : all_requests) {
-    const Bytes message = bytes_of(hex);
+    const Bytes message = from_hex(hex);
     const Decoded decoded = decode(message);
     BOOST_TEST_CONTEXT(decoded.reason) BOOST_TEST(decoded.err == 0);
     BOOST_TEST((encode(decoded.identity, decoded.level) == message));
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(what_samba_reads_and_writes_is_decoded_and_encoded_to_the_s
 }
 
 BOOST_AUTO_TEST_CASE(a_user_of_smbd_is_read_field_by_field) {
-  const Decoded decoded = decode(bytes_of(tsock::test::smbd_user_request));
+  const Decoded decoded = decode(from_hex(tsock::test::smbd_user_request));
   BOOST_TEST_REQUIRE(decoded.err == 0);
   BOOST_TEST((decoded.level == Level::level7));
   const Identity& identity = decoded.identity;
@@ -352,7 +352,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_is_refused_says_which_field_is_wrong) {
 
 BOOST_AUTO_TEST_CASE(another_magic_or_level_is_told_from_what_cannot_be_read) {
   const auto tried = [](std::size_t at, std::string_view hex, std::optional<Level> only = {}) {
-    Bytes message = bytes_of(tsock::test::minimal_request);
+    Bytes message = from_hex(tsock::test::minimal_request);
     replace(message, at, hex);
     return decode(message, only);
   };
@@ -381,7 +381,7 @@ BOOST_AUTO_TEST_CASE(claims_are_refused_as_not_supported) {
   const std::size_t counts = 0x104;
   constexpr std::array<std::string_view, 3> names{"local_claims", "user_claims", "device_claims"};
   for (std::size_t i = 0; i < names.size(); ++i) {
-    Bytes message = bytes_of(tsock::test::anonymous_request_level8);
+    Bytes message = from_hex(tsock::test::anonymous_request_level8);
     replace(message, counts + 4 * i, "01000000");
     const Decoded decoded = decode(message);
     BOOST_TEST(decoded.err == ENOTSUP);
@@ -395,7 +395,7 @@ BOOST_AUTO_TEST_CASE(claims_are_refused_as_not_supported) {
 
 BOOST_AUTO_TEST_CASE(a_request_cut_anywhere_is_refused) {
   for (const std::string_view hex : all_requests) {
-    Bytes message = bytes_of(hex);
+    Bytes message = from_hex(hex);
     for (std::size_t size = 0; size < message.size(); ++size) {
       BOOST_TEST(decode(std::span(message).first(size)).err == EPROTO);
       Bytes shorter(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(size));
@@ -410,7 +410,7 @@ BOOST_AUTO_TEST_CASE(a_request_cut_anywhere_is_refused) {
 
 BOOST_AUTO_TEST_CASE(bytes_behind_a_request_are_refused) {
   for (const std::string_view hex : all_requests) {
-    Bytes message = bytes_of(hex);
+    Bytes message = from_hex(hex);
     for (int more = 0; more < 16; ++more) {
       message.push_back(std::byte{0});
       BOOST_TEST(decode(message).reason == "length: bytes follow the message");
@@ -424,7 +424,7 @@ BOOST_AUTO_TEST_CASE(bytes_behind_a_request_are_refused) {
 
 BOOST_AUTO_TEST_CASE(a_request_with_any_byte_changed_is_read_or_refused) {
   for (const std::string_view hex : all_requests) {
-    Bytes message = bytes_of(hex);
+    Bytes message = from_hex(hex);
     std::size_t wrong = 0;
     for (std::size_t at = 4; at < message.size(); ++at) {
       const std::byte before = message[at];
@@ -441,7 +441,7 @@ BOOST_AUTO_TEST_CASE(a_request_with_any_byte_changed_is_read_or_refused) {
 
 BOOST_AUTO_TEST_CASE(counts_of_four_billion_are_read_or_refused) {
   for (const std::string_view hex : all_requests) {
-    const Bytes message = bytes_of(hex);
+    const Bytes message = from_hex(hex);
     for (std::size_t at = 4; at + 4 <= message.size(); ++at) {
       Bytes bomb = message;
       replace(bomb, at, "ffffffff");
@@ -458,7 +458,7 @@ BOOST_AUTO_TEST_CASE(a_refused_request_leaves_the_identity_as_it_was) {
   const Identity before = identity;
   Level level = Level::level8;
   std::string reason;
-  Bytes message = bytes_of(tsock::test::smbd_user_request);
+  Bytes message = from_hex(tsock::test::smbd_user_request);
   message.push_back(std::byte{0});
   BOOST_TEST(decode_request(std::span(message).subspan(4), {}, identity, level, reason) == EPROTO);
   BOOST_TEST((identity == before));
