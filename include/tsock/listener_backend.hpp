@@ -8,6 +8,8 @@
 
 namespace tsock {
 
+class Stream;
+
 /// The events that a ListenerBackend reports to the Listener in front of it.
 class TSOCK_EXPORT ListenerEvents {
  public:
@@ -34,6 +36,9 @@ class TSOCK_EXPORT ListenerBackend {
   ///  - EBADF, ENOTSOCK, EINVAL, EFAULT, ENOTCONN: the listener is broken
   ///  - any other value: one connection failed and is lost, as in accept(2)
   virtual int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept = 0;
+  /// Called with the stream of what the last `try_accept()` gave, before anybody else has it: for a backend
+  /// that has more to hand over, such as bytes that were read ahead.
+  virtual void on_accepted(Stream& /*stream*/) noexcept {}
   /// Asks for one `on_acceptable()`, unless another call is already worth it.
   [[nodiscard]] virtual Readiness want_acceptable() noexcept = 0;
   [[nodiscard]] virtual Address local_address() const noexcept = 0;

@@ -38,6 +38,9 @@ class TSOCK_EXPORT Codec {
   [[nodiscard]] virtual std::size_t most_plain() const noexcept = 0;
 
   [[nodiscard]] virtual std::string_view reason() const noexcept { return {}; }
+  /// What it means when the peer has ended the stream instead of sending its next message of the handshake;
+  /// empty for the usual words.
+  [[nodiscard]] virtual std::string_view reason_of_silence() const noexcept { return {}; }
   [[nodiscard]] virtual bool is_transparent() const noexcept { return false; }
 };
 

@@ -33,12 +33,24 @@ int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
   while (err != 0 && !finished_.empty()) {
     const Stream finished = std::move(finished_.front());
     finished_.pop_front();
-    std::vector<std::byte> unread;
-    stream = StreamAccess::core(finished)->take_backend(unread, err);
+    engine_ = StreamAccess::core(finished)->take_kept_engine();
+    stream = StreamAccess::core(finished)->take_backend(unread_, err);
   }
   if (err == EAGAIN && error_ != 0) return std::exchange(error_, 0);
   take_more();
   return err;
+}
+
+void LayerListener::on_accepted(Stream& stream) noexcept {
+  detail::StreamCore& core = *StreamAccess::core(stream);
+  core.unread(unread_);
+  unread_.clear();
+  if (engine_ == nullptr) return;
+  try {
+    core.keep_engine(engine_);
+  } catch (const std::bad_alloc&) {
+    core.abort();
+  }
 }
 
 Readiness LayerListener::want_acceptable() noexcept {

@@ -7,11 +7,13 @@
 #include <memory>
 #include <string_view>
 #include <tsock/address.hpp>
+#include <tsock/layer/engine.hpp>
 #include <tsock/layer/listen_over.hpp>
 #include <tsock/listener.hpp>
 #include <tsock/listener_backend.hpp>
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
+#include <vector>
 
 namespace tsock::layer {
 
@@ -23,6 +25,7 @@ class LayerListener final : public ListenerBackend {
 
   void attach(ListenerEvents& events) noexcept override { events_ = &events; }
   int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override;
+  void on_accepted(Stream& stream) noexcept override;
   [[nodiscard]] Readiness want_acceptable() noexcept override;
   [[nodiscard]] Address local_address() const noexcept override { return below_.local_address(); }
   [[nodiscard]] NativeSocket native_handle() const noexcept override { return below_.native_handle(); }
@@ -49,6 +52,9 @@ class LayerListener final : public ListenerBackend {
   Request<Stream> accepting_;
   Handshakes handshakes_;
   std::deque<Stream> finished_;
+  // Of the one that was given last: what a transparent layer leaves beside the backend.
+  std::vector<std::byte> unread_;
+  std::unique_ptr<Engine> engine_;
   int error_ = 0;                                   // of the listener below, to be told once
   std::chrono::steady_clock::time_point next_log_;  // not before
 };

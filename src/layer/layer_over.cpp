@@ -88,6 +88,7 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
       std::unique_ptr<StreamBackend> backend = layer_->take_below();
       Stream stream(loop(), std::move(backend), stream_options_);
       StreamAccess::core(stream)->unread(layer_->unread());
+      StreamAccess::core(stream)->keep_engine(layer_->engine_to_keep());
       finish_with(std::move(stream));
       return 0;
     } catch (const std::bad_alloc&) {
@@ -128,6 +129,8 @@ Request<Stream> layer_over(Stream below, std::unique_ptr<Engine> engine, const c
 const Engine* engine_of(const Stream& stream) noexcept {
   StreamCore* const source = StreamAccess::core(stream);
   if (source == nullptr || !source->is_open()) return nullptr;
+  // One that has stepped aside stood on what is there.
+  if (const Engine* const kept = source->kept_engine(); kept != nullptr) return kept;
   const auto* const layer = dynamic_cast<const LayerStream*>(source->backend());
   return layer != nullptr ? &layer->engine() : nullptr;
 }

@@ -39,11 +39,12 @@ LayerStream::LayerStream(std::pmr::memory_resource& memory, std::unique_ptr<Stre
 }
 
 StreamTraits LayerStream::traits() const noexcept {
-  return {.read_ahead = true, .short_is_final = below_is_final_, .message_size = engine_->message_size()};
+  const std::size_t message_size = engine_->message_size();
+  return {.read_ahead = message_size == 0, .short_is_final = below_is_final_, .message_size = message_size};
 }
 
 std::string_view LayerStream::reason() const noexcept {
-  const std::string_view reason = engine_->reason();
+  const std::string_view reason = engine_ != nullptr ? engine_->reason() : std::string_view();
   return reason.empty() && below_ != nullptr ? below_->reason() : reason;
 }
 

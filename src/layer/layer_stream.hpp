@@ -45,6 +45,8 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   /// the handshake.
   [[nodiscard]] std::unique_ptr<StreamBackend> take_below() noexcept { return std::move(below_); }
   [[nodiscard]] std::span<const std::byte> unread() const noexcept { return in_.bytes(); }
+  /// And this, to be moved from: the engine, which knows how the handshake went.
+  [[nodiscard]] std::unique_ptr<Engine>& engine_to_keep() noexcept { return engine_; }
 
   void attach(StreamEvents& events) noexcept override { events_ = &events; }
   ssize_t try_readv(std::span<const iovec> to, int& err) noexcept override;
@@ -90,7 +92,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   [[nodiscard]] bool awaits_more(Linger& linger, bool is_stuck) const noexcept;
 
   std::unique_ptr<StreamBackend> below_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Engine> engine_;  // null once the layer has stepped aside
   StreamEvents* events_ = nullptr;
   HandshakeObserver* observer_ = nullptr;
   ByteBlock in_;            // from the peer, not consumed by the engine

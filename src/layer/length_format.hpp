@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,12 +13,13 @@ namespace tsock::layer {
 struct LengthFormat {
   std::uint8_t width = 4;  ///< bytes of the length: 1, 2 or 4
   bool big_endian = true;
-  std::size_t least = 1;          ///< a shorter body gives EMSGSIZE
+  std::size_t least = 1;          ///< a shorter body gives `too_short`
   std::size_t most = 0x0fffffff;  ///< a longer body gives EMSGSIZE, before memory is taken for it
   /// What is written into a byte in front of the length, a kind say; nobody looks at what the peer has there.
   std::optional<std::byte> mark = {};
   /// A message without a body says nothing: it is skipped, whatever `least` is.
   bool skips_empty = false;
+  int too_short = EMSGSIZE;
 
   static constexpr std::size_t longest_header = 5;
   [[nodiscard]] constexpr std::size_t header_size() const noexcept {

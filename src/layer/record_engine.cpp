@@ -30,7 +30,7 @@ RecordEngine::Message RecordEngine::find(const LengthFormat& format, std::span<c
 
 Step RecordEngine::refuse(const LengthFormat& format, std::size_t length) noexcept {
   reason_ = refuse_length(format, length, text_);
-  return {.err = EMSGSIZE};
+  return {.err = length < format.least ? format.too_short : EMSGSIZE};
 }
 
 Step RecordEngine::cut(std::string_view reason) noexcept {
@@ -61,7 +61,7 @@ int RecordEngine::answer(std::span<std::byte> message, ByteBlock& out, bool& ans
 }
 
 Step RecordEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept {
-  int err = EAGAIN;
+  int err = is_done_ ? 0 : EAGAIN;  // asked again when the last answer has left late
   if (!std::exchange(begun_, true) && codec_->begins()) {
     bool answered = false;
     err = answer({}, out, answered);
@@ -70,7 +70,10 @@ Step RecordEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcep
     const Message message = find(format_.handshake, in.bytes());
     if (message.refused) return refuse(format_.handshake, message.body);
     if (message.missing != 0) {
-      if (at_end) return cut("the peer ended the stream during the handshake");
+      if (at_end) {
+        const std::string_view words = in.empty() ? codec_->reason_of_silence() : std::string_view();
+        return cut(words.empty() ? "the peer ended the stream during the handshake" : words);
+      }
       return {.input = message.missing};
     }
     if (!message.skipped) {
@@ -79,6 +82,7 @@ Step RecordEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcep
     }
     in.take(message.size());
   }
+  is_done_ = err == 0;
   return {.err = err};
 }
 
@@ -88,22 +92,37 @@ Step RecordEngine::end_of_input(bool is_between_messages) noexcept {
   return {.err = EPIPE};
 }
 
-// Copies opened bytes into the vectors, of which the first `skip` bytes are filled.
-std::size_t RecordEngine::give(std::span<const iovec> to, std::size_t skip) noexcept {
+// Moves bytes from the front of a block into the vectors, of which the first `skip` bytes are filled.
+std::size_t RecordEngine::give(ByteBlock& block, std::size_t most, std::span<const iovec> to,
+                               std::size_t skip) noexcept {
   std::size_t given = 0;
   for (const iovec& vector : to) {
     if (skip >= vector.iov_len) {
       skip -= vector.iov_len;
       continue;
     }
-    const std::size_t step = std::min(vector.iov_len - skip, plain_.size());
+    const std::size_t step = std::min(vector.iov_len - skip, most - given);
     if (step == 0) break;
-    std::memcpy(static_cast<std::byte*>(vector.iov_base) + skip, plain_.bytes().data(), step);
-    plain_.take(step);
+    std::memcpy(static_cast<std::byte*>(vector.iov_base) + skip, block.bytes().data(), step);
+    block.take(step);
     given += step;
     skip = 0;
   }
   return given;
+}
+
+// Makes the body of a message ready to be given.
+void RecordEngine::open(ByteBlock& in, const Message& message) noexcept {
+  if (format_.is_plain) {
+    in.take(message.header);
+    rest_ = message.body;
+    return;
+  }
+  if (!message.skipped) {
+    const std::size_t skip = format_.codec_has_lengths ? 0 : message.header;
+    unwrap_error_ = codec_->unwrap(in.bytes().subspan(skip, message.size() - skip), plain_);
+  }
+  in.take(message.size());
 }
 
 Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
@@ -111,9 +130,12 @@ Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to,
   std::size_t room = 0;
   for (const iovec& vector : to) room += vector.iov_len;
   for (;;) {
-    if (!plain_.empty()) {
-      given += give(to, given);
-      if (!plain_.empty()) return {};
+    if (ready() != 0) {
+      given += give(plain_, plain_.size(), to, given);
+      const std::size_t plain = give(in, rest_, to, given);
+      given += plain;
+      rest_ -= plain;
+      if (ready() != 0) return {};
     }
     // The next message is opened when somebody has room for it.
     if (given != 0 && given == room) return {.input = find(format_.data, in.bytes()).missing};
@@ -124,11 +146,7 @@ Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to,
     if (unwrap_error_ != 0) return {.err = unwrap_error_};
     if (message.refused) return refuse(format_.data, message.body);
     if (message.missing != 0) return end_of_input(in.empty());
-    if (!message.skipped) {
-      const std::size_t skip = format_.codec_has_lengths ? 0 : message.header;
-      unwrap_error_ = codec_->unwrap(in.bytes().subspan(skip, message.size() - skip), plain_);
-    }
-    in.take(message.size());
+    open(in, message);
   }
 }
 
@@ -157,10 +175,41 @@ int RecordEngine::next_plain(std::span<const iovec> from, std::size_t skip,
   return 0;
 }
 
+// Appends one plain message of `size` bytes behind the first `skip` bytes of the vectors. \return its size, 0
+// without memory
+std::size_t RecordEngine::wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
+                                     ByteBlock& out) noexcept {
+  std::size_t end = format_.data.header_size();
+  const std::size_t whole = end + size;
+  const std::span<std::byte> room = out.room(whole);
+  if (room.empty()) return 0;
+  format_.data.write(size, room);
+  for (const iovec& vector : from) {
+    if (skip >= vector.iov_len) {
+      skip -= vector.iov_len;
+      continue;
+    }
+    const std::size_t step = std::min(vector.iov_len - skip, whole - end);
+    if (step == 0) break;
+    std::memcpy(room.data() + end, static_cast<const std::byte*>(vector.iov_base) + skip, step);
+    end += step;
+    skip = 0;
+  }
+  out.put(whole);
+  return size;
+}
+
 Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
   std::size_t total = 0;
   for (const iovec& vector : from) total += vector.iov_len;
   const std::size_t before = taken;
+  while (format_.is_plain && taken < total && out.size() < most_output) {
+    const std::size_t size = std::min(total - taken, codec_->most_plain());
+    const std::size_t wrapped = wrap_plain(from, taken, size, out);
+    if (wrapped == 0) return {.err = taken == before ? ENOMEM : 0};
+    taken += wrapped;
+  }
+  if (format_.is_plain) return {};
   while (wrap_error_ == 0 && taken < total && out.size() < most_output) {
     std::span<const std::byte> plain;
     const std::size_t begin = out.size();

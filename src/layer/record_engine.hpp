@@ -27,6 +27,8 @@ class RecordEngine final : public Engine {
     /// length, and `Codec::wrap()` appends one or several with theirs. The limits of `data` are those of what
     /// comes from the peer.
     bool codec_has_lengths = false;
+    /// Bodies of data are the user's bytes as they are: the codec is not asked, and they are copied once.
+    bool is_plain = false;
   };
 
   RecordEngine(std::unique_ptr<Codec> codec, const Format& format, std::pmr::memory_resource& memory) noexcept
@@ -37,7 +39,7 @@ class RecordEngine final : public Engine {
   Step handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept override;
   Step unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
               ByteBlock& out) noexcept override;
-  [[nodiscard]] std::size_t ready() const noexcept override { return plain_.size(); }
+  [[nodiscard]] std::size_t ready() const noexcept override { return plain_.size() + rest_; }
   Step wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept override;
   [[nodiscard]] std::string_view reason() const noexcept override {
     return reason_.empty() ? codec_->reason() : reason_;
@@ -65,17 +67,23 @@ class RecordEngine final : public Engine {
   int put_message(const LengthFormat& format, std::size_t begin, ByteBlock& out) noexcept;
   int answer(std::span<std::byte> message, ByteBlock& out, bool& answered) noexcept;
   int next_plain(std::span<const iovec> from, std::size_t skip, std::span<const std::byte>& plain) noexcept;
-  std::size_t give(std::span<const iovec> to, std::size_t skip) noexcept;
+  void open(ByteBlock& in, const Message& message) noexcept;
+  static std::size_t give(ByteBlock& block, std::size_t most, std::span<const iovec> to,
+                          std::size_t skip) noexcept;
+  std::size_t wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
+                         ByteBlock& out) noexcept;
 
   std::unique_ptr<Codec> codec_;
   Format format_;
-  ByteBlock plain_;    // opened and not given yet
-  ByteBlock scratch_;  // small vectors on their way into one message
+  ByteBlock plain_;       // opened and not given yet
+  std::size_t rest_ = 0;  // of a plain message at the front of the input, all of which is there
+  ByteBlock scratch_;     // small vectors on their way into one message
   std::array<char, 96> text_{};
   std::string_view reason_;
   int unwrap_error_ = 0;
   int wrap_error_ = 0;
   bool begun_ = false;
+  bool is_done_ = false;  // the handshake
 };
 
 }  // namespace tsock::layer

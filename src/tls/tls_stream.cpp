@@ -6,38 +6,16 @@
 #include <tsock/tls/connect.hpp>
 #include <utility>
 
+#include "layer/failed_engine.hpp"
 #include "tls/openssl_engine.hpp"
 
 namespace tsock::tls {
 
 namespace {
 
-/// An engine that could not be made: its handshake fails.
-class FailedEngine final : public layer::Engine {
- public:
-  FailedEngine(int err, std::string reason) noexcept : err_(err), reason_(std::move(reason)) {}
-  layer::Step handshake(layer::ByteBlock& /*in*/, bool /*at_end*/,
-                        layer::ByteBlock& /*out*/) noexcept override {
-    return {.err = err_};
-  }
-  layer::Step unwrap(layer::ByteBlock& /*in*/, bool /*at_end*/, std::span<const iovec> /*to*/,
-                     std::size_t& /*given*/, layer::ByteBlock& /*out*/) noexcept override {
-    return {.err = err_};
-  }
-  layer::Step wrap(std::span<const iovec> /*from*/, std::size_t& /*taken*/,
-                   layer::ByteBlock& /*out*/) noexcept override {
-    return {.err = err_};
-  }
-  [[nodiscard]] std::string_view reason() const noexcept override { return reason_; }
-
- private:
-  int err_;
-  std::string reason_;
-};
-
 std::unique_ptr<layer::Engine> finish_engine(std::unique_ptr<OpenSslEngine> engine, int err) {
   if (err == 0) return engine;
-  return std::make_unique<FailedEngine>(err, std::string(engine->reason()));
+  return std::make_unique<layer::FailedEngine>(err, std::string(engine->reason()));
 }
 
 const char* fault_of(const Context& context, ContextState::Side side) noexcept {
@@ -47,7 +25,7 @@ const char* fault_of(const Context& context, ContextState::Side side) noexcept {
 
 std::unique_ptr<layer::Engine> make_client(const Context& context, const ConnectOptions& options) {
   if (const char* const fault = fault_of(context, ContextState::Side::client); fault != nullptr)
-    return std::make_unique<FailedEngine>(EINVAL, fault);
+    return std::make_unique<layer::FailedEngine>(EINVAL, fault);
   auto engine = std::make_unique<OpenSslEngine>(context.state());
   const int err = engine->prepare_client(options);
   return finish_engine(std::move(engine), err);
@@ -55,7 +33,7 @@ std::unique_ptr<layer::Engine> make_client(const Context& context, const Connect
 
 std::unique_ptr<layer::Engine> make_server(const Context& context) {
   if (const char* const fault = fault_of(context, ContextState::Side::server); fault != nullptr)
-    return std::make_unique<FailedEngine>(EINVAL, fault);
+    return std::make_unique<layer::FailedEngine>(EINVAL, fault);
   auto engine = std::make_unique<OpenSslEngine>(context.state());
   const int err = engine->prepare_server();
   return finish_engine(std::move(engine), err);

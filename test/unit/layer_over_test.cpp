@@ -349,6 +349,7 @@ BOOST_DATA_TEST_CASE_F(LayerFixture, a_transparent_layer_steps_aside_and_loses_n
   BOOST_TEST(read_text(stream, 12) == "what follows");
   BOOST_TEST(error_of(writing) == 0);
   BOOST_TEST((stream.native_handle() != invalid_socket) == (kind != StreamKind::memory));
+  BOOST_TEST(dynamic_cast<const KnockEngine*>(layer::engine_of(stream)) != nullptr);
   BOOST_TEST((send_through(stream, peer, pattern(100)) == pattern(100)));
 }
 

@@ -32,6 +32,25 @@ struct HandshakeFailure {
   std::string reason = {};
 };
 
+/// Waits for one byte, and leaves the rest to the stream.
+class DoorEngine final : public layer::Engine {
+ public:
+  layer::Step handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& /*out*/) noexcept override {
+    if (in.empty()) return at_end ? layer::Step{.err = EPROTO} : layer::Step{.input = 1};
+    in.take(1);
+    return {};
+  }
+  layer::Step unwrap(layer::ByteBlock& /*in*/, bool /*at_end*/, std::span<const iovec> /*to*/,
+                     std::size_t& /*given*/, layer::ByteBlock& /*out*/) noexcept override {
+    return {.err = EIO};
+  }
+  layer::Step wrap(std::span<const iovec> /*from*/, std::size_t& /*taken*/,
+                   layer::ByteBlock& /*out*/) noexcept override {
+    return {.err = EIO};
+  }
+  [[nodiscard]] bool is_transparent() const noexcept override { return true; }
+};
+
 struct ListenOverFixture : LoopFixture {
   std::vector<HandshakeFailure> failures;
   int begun = 0;  // handshakes
@@ -413,6 +432,28 @@ BOOST_AUTO_TEST_CASE(listeners_stand_on_each_other) {
   Stream server = finished(accepting);
   Stream ours = finished(inner);
   BOOST_TEST((send_through(ours, server, pattern(1000)) == pattern(1000)));
+}
+
+BOOST_AUTO_TEST_CASE(a_layer_that_steps_aside_leaves_its_engine_and_what_was_read_behind_the_handshake) {
+  Listener listener = layer::listen_over(
+      below(),
+      [](Stream stream) {
+        return layer::layer_over(std::move(stream), std::make_unique<DoorEngine>(), "door");
+      },
+      noting());
+  Request<Stream> accepting = listener.accept();
+  for (const std::string_view text : {"abc", "def"}) {
+    Stream client = silent(listener);
+    Request<ssize_t> writing = client.write(text);
+    const bool is_first = text == "abc";
+    Stream stream = is_first ? finished(accepting) : accepted(listener);
+    BOOST_TEST(error_of(writing) == 0);
+    BOOST_TEST(dynamic_cast<const DoorEngine*>(layer::engine_of(stream)) != nullptr);
+    BOOST_TEST(stream.native_handle() != invalid_socket);
+    std::vector<std::byte> rest(2);
+    BOOST_TEST(error_of(stream.read(rest)) == 0);
+    BOOST_TEST(text_of(rest) == text.substr(1));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

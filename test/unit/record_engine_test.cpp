@@ -133,6 +133,9 @@ BOOST_AUTO_TEST_CASE(two_engines_shake_hands_whatever_pieces_come) {
     BOOST_TEST(text_of(to_left.bytes()) == "\0\0\0\5hello"sv);
     step = left.handshake(to_left, false, to_right);
     BOOST_TEST((step.err == 0 && step.input == 0));
+    // Asked again, when its answer has left late.
+    step = right.handshake(in, false, to_left);
+    BOOST_TEST((step.err == 0 && step.input == 0));
     BOOST_TEST(in.empty());
   }
   BOOST_TEST(memory.out == 0U);
@@ -178,6 +181,44 @@ BOOST_DATA_TEST_CASE_F(RecordFixture, lengths_have_their_width_and_order,
   ByteBlock nothing(memory);
   BOOST_TEST(all_of(left, out, false, nothing, err) == text);
   BOOST_TEST(err == 0);
+}
+
+BOOST_AUTO_TEST_CASE(plain_messages_hold_what_is_written_and_the_codec_is_not_asked) {
+  const RecordEngine::Format format{.data = {.width = 2, .big_endian = false}, .is_plain = true};
+  RecordEngine left = engine(true, format);
+  const std::array<std::string_view, 4> texts{"b", "", "ad", "xyz"};
+  std::vector<iovec> vectors;
+  for (const std::string_view text : texts) vectors.push_back(make_vector(std::as_bytes(std::span(text))));
+  std::size_t sent = 1;
+  BOOST_TEST(left.wrap(vectors, sent, out).err == 0);
+  BOOST_TEST(sent == 6U);
+  BOOST_TEST(text_of(out.bytes()) == "\4\0adxy\1\0z"sv);
+  std::array<char, 2> buffer{};
+  const iovec vector = make_vector(std::as_writable_bytes(std::span(buffer)));
+  std::size_t given = 0;
+  ByteBlock nothing(memory);
+  BOOST_TEST(left.unwrap(out, false, {&vector, 1}, given, nothing).err == 0);
+  BOOST_TEST(left.ready() == 2U);  // of this message
+  int err = -1;
+  BOOST_TEST(all_of(left, out, false, nothing, err) == "xyz");
+  BOOST_TEST(err == 0);
+  BOOST_TEST(memory.out == 0U);
+  memory.left = 0;
+  sent = 0;
+  BOOST_TEST(left.wrap(vectors, sent, out).err == ENOMEM);
+  BOOST_TEST(sent == 0U);
+  memory.left = std::size_t(-1);
+  BOOST_TEST(left.wrap(vectors, sent, out).err == 0);
+  BOOST_TEST(sent == 6U);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_that_is_too_short_has_an_error_of_its_own) {
+  RecordEngine left = engine(true, {.data = {.width = 1, .least = 2, .most = 10, .too_short = EIO}});
+  feed("\1x"sv);
+  int err = 0;
+  BOOST_TEST(all_of(left, in, false, out, err) == "");
+  BOOST_TEST(err == EIO);
+  BOOST_TEST(left.reason() == "a message of 1 bytes, where 2 to 10 are allowed");
 }
 
 BOOST_AUTO_TEST_CASE(small_vectors_share_a_message_and_empty_ones_do_not_count) {

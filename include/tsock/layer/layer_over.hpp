@@ -26,8 +26,8 @@ namespace tsock::layer {
                                                       const char* name, const LayerOptions& options = {},
                                                       CallSite site = CallSite::current());
 
-/// The engine of the topmost layer of a stream; null where there is none, or the stream is closed. Valid
-/// until the stream is closed or destroyed.
+/// The engine of the topmost layer of a stream, also of one that is transparent; null where there is none, or
+/// the stream is closed. Valid until the stream is closed or destroyed.
 [[nodiscard]] TSOCK_EXPORT const Engine* engine_of(const Stream& stream) noexcept;
 
 }  // namespace tsock::layer

@@ -109,7 +109,9 @@ int ListenerCore::accept_one() noexcept {
     core_->deallocate(block, sizeof(StreamCore));
     return err;
   }
-  accept()->finish_with(StreamAccess::make(*::new (block) StreamCore(*core_, std::move(taken), accepted_)));
+  Stream stream = StreamAccess::make(*::new (block) StreamCore(*core_, std::move(taken), accepted_));
+  backend_->on_accepted(stream);
+  accept()->finish_with(std::move(stream));
   return 0;
 }
 

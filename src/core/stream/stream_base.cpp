@@ -23,11 +23,23 @@ void StreamBase::explain(RequestState& state) const noexcept {
 }
 
 StreamExtras& StreamBase::extras() {
-  if (extras_ == nullptr) {
-    extras_ = std::make_unique<StreamExtras>();
-    flags_.takes_general_way = true;
-  }
+  if (extras_ == nullptr) extras_ = std::make_unique<StreamExtras>();
+  flags_.takes_general_way = true;
   return *extras_;
+}
+
+// Writes of such a stream need not know of it.
+void StreamBase::keep_engine(std::unique_ptr<layer::Engine>& engine) {
+  if (extras_ == nullptr) extras_ = std::make_unique<StreamExtras>();
+  extras_->engine = std::move(engine);
+}
+
+const layer::Engine* StreamBase::kept_engine() const noexcept {
+  return extras_ != nullptr ? extras_->engine.get() : nullptr;
+}
+
+std::unique_ptr<layer::Engine> StreamBase::take_kept_engine() noexcept {
+  return extras_ != nullptr ? std::move(extras_->engine) : nullptr;
 }
 
 // At the front, where they are found without a look at what waits.

@@ -9,6 +9,10 @@
 #include "core/stream/stream_flags.hpp"
 #include "core/stream/stream_operation.hpp"
 
+namespace tsock::layer {
+class Engine;
+}
+
 namespace tsock::detail {
 
 class StreamControl;
@@ -35,6 +39,11 @@ class StreamBase : public LoopResource, public StreamEvents {
   [[nodiscard]] bool is_disconnecting() const noexcept {
     return flags_.state == State::disconnecting || flags_.state == State::disconnected;
   }
+  /// Keeps the engine of a layer that has stepped aside, which knows how the handshake went. Throws
+  /// std::bad_alloc; the engine is then where it was.
+  void keep_engine(std::unique_ptr<layer::Engine>& engine);
+  [[nodiscard]] const layer::Engine* kept_engine() const noexcept;
+  [[nodiscard]] std::unique_ptr<layer::Engine> take_kept_engine() noexcept;
   /// Puts the operation, which knows this stream, among those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept { others_.push_back(operation); }
 
