@@ -172,6 +172,18 @@ class TSOCK_EXPORT Stream {
     return readv_next_vector(&queue, detail::next_vector_function(*on, std::move(next)), site);
   }
 
+  /// Reads one message of a stream whose writes are messages with borders, such as NPA in message mode; the
+  /// message is the body of the Pdu. Behind other reads it is what they have left of the message. Cancelling
+  /// loses no byte. \return a request for the Pdu. Errors as `readv()`, and:
+  ///  - ENOTSUP: a stream of bytes without borders
+  ///  - EPROTO: an interrupted read has returned bytes, whose borders are lost; other reads get them
+  ///  - ENOMEM
+  Request<Pdu> read_message(CallSite site = CallSite::current()) { return begin_message(nullptr, site); }
+  /// As above, when its turn in the queue comes.
+  Request<Pdu> read_message(Queue& queue, CallSite site = CallSite::current()) {
+    return begin_message(&queue, site);
+  }
+
   /// Writes all bytes of all vectors. Completes when the kernel (or the layer below) has taken the last byte.
   /// Cancelling: see the class. (tsocket: tstream_writev)
   /// \return a request for the total count. Errors as `readv()` and in its order, with EBUSY for a write in
@@ -317,6 +329,7 @@ class TSOCK_EXPORT Stream {
     return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
                             : begin_prefixed_in_general(queue, format, site);
   }
+  Request<Pdu> begin_message(Queue* queue, CallSite site);
   Request<Pdu> begin_prefixed_in_general(Queue* queue, detail::PrefixFormat format, CallSite site);
   Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
   Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,

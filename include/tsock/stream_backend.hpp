@@ -41,7 +41,9 @@ struct StreamTraits {
   bool read_ahead = true;  ///< more may be taken than was asked for, to serve following reads from memory
   bool short_is_final = false;  ///< a read or write that moved less than was offered would give EAGAIN next
   /// Not 0: each write of the caller is a message. A call of `try_writev()` gets one of them, whole, of at
-  /// most that many bytes (EMSGSIZE for longer ones), and takes all of it or none.
+  /// most that many bytes (EMSGSIZE for longer ones), and takes all of it or none. `pending_bytes()` is then
+  /// what is left of the message to which the next byte belongs, once all of it is there, and `read_ahead` is
+  /// false; so `Stream::read_message()` finds the borders, which other reads cross.
   std::size_t message_size = 0;
 };
 
@@ -137,7 +139,8 @@ class TSOCK_EXPORT StreamBackend {
   /// failure ends keeps a copy (`Request::reason()`).
   [[nodiscard]] virtual std::string_view reason() const noexcept { return {}; }
 
-  /// Bytes that `try_readv()` would give at once; if 0, a pending error is stored in `err`.
+  /// Bytes that `try_readv()` would give at once, of one message where these have borders; if 0, a pending
+  /// error is stored in `err`.
   virtual std::size_t pending_bytes(int& err) noexcept = 0;
   /// How the front may use `try_readv()` and `try_writev()`; called after `attach()` and when options have
   /// changed.

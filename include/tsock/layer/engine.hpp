@@ -36,7 +36,8 @@ class TSOCK_EXPORT Engine {
   /// nothing, and in each one behind that.
   virtual Step unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
                       ByteBlock& out) noexcept = 0;
-  /// Bytes that `unwrap()` can give without further input.
+  /// Bytes that `unwrap()` can give without further input; where messages have borders, those of one message,
+  /// all of which is there.
   [[nodiscard]] virtual std::size_t ready() const noexcept { return 0; }
 
   /// Turns bytes of the user into bytes for the peer. The first `taken` bytes of `from` have been taken

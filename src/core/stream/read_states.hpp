@@ -144,6 +144,20 @@ class DelimitedPduState : public ResultState<Pdu, StreamRead> {
   bool has_next_ = false;
 };
 
+/// Reads one message of a backend that keeps borders (StreamTraits::message_size).
+class MessageState : public ResultState<Pdu, StreamRead> {
+ public:
+  MessageState(LoopCore& core, CallSite site) noexcept : ResultState(core, site) {}
+  [[nodiscard]] const char* name() const noexcept override { return "read_message"; }
+
+  std::size_t feed(std::span<const std::byte> bytes) final;
+  std::size_t space(std::span<iovec> out) final;
+  void advance(std::size_t bytes) final;
+  void give_back(StreamReadSide& stream) override;
+  void at_end(int err, StreamReadSide& stream) override;
+  [[nodiscard]] bool wants_read_ahead() const noexcept override { return false; }
+};
+
 /// Reads a message whose vectors the user's function hands out.
 class NextVectorState : public ResultState<ssize_t, StreamRead> {
  public:

@@ -176,6 +176,15 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
   return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
 }
 
+Request<Pdu> Stream::begin_message(Queue* queue, CallSite site) {
+  auto* const state = make_operation<detail::MessageState>(place_, site);
+  if (state == nullptr) return {};
+  Request<Pdu> request(state);
+  const bool has_borders = !is_open() || core()->backend()->traits().message_size != 0;
+  begin_read(core(), queue, *state, has_borders ? 0 : ENOTSUP);
+  return request;
+}
+
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
   auto* const state = make_operation<detail::NextVectorState>(place_, site);
   Request<ssize_t> request(state);

@@ -1,0 +1,200 @@
+// Stream::read_message() over a layer that keeps borders.
+#include <algorithm>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tsock/layer/layer_over.hpp>
+#include <tsock/memory_stream.hpp>
+#include <tsock/tsock.hpp>
+#include <utility>
+#include <vector>
+
+#include "layer/record_engine.hpp"
+#include "support/loop_fixture.hpp"
+
+namespace tsock::test {
+
+namespace {
+
+namespace data = boost::unit_test::data;
+using namespace std::chrono_literals;
+
+constexpr std::size_t longest = 1000;
+
+/// Whose handshake is one message each way.
+class PlainCodec final : public layer::Codec {
+ public:
+  explicit PlainCodec(bool begins) noexcept : begins_(begins) {}
+  int handshake(std::span<std::byte> message, layer::ByteBlock& out, bool& answers) noexcept override {
+    answers = message.empty() || !begins_;
+    if (answers && !out.append(std::as_bytes(std::span(std::string_view("hi"))))) return ENOMEM;
+    return message.empty() ? EAGAIN : 0;
+  }
+  [[nodiscard]] bool begins() const noexcept override { return begins_; }
+  int unwrap(std::span<std::byte> /*body*/, layer::ByteBlock& /*plain*/) noexcept override { return EIO; }
+  int wrap(std::span<const std::byte> /*plain*/, layer::ByteBlock& /*out*/) noexcept override { return EIO; }
+  [[nodiscard]] std::size_t most_plain() const noexcept override { return longest; }
+
+ private:
+  bool begins_;
+};
+
+struct MessageFixture : LoopFixture {
+  Stream left;
+  Stream right;
+
+  Request<Stream> over(Stream below, bool begins) {
+    return layer::layer_over(
+        std::move(below),
+        std::make_unique<layer::RecordEngine>(
+            std::make_unique<PlainCodec>(begins),
+            layer::RecordEngine::Format{
+                .data = {.width = 2, .most = longest}, .keeps_borders = true, .is_plain = true},
+            *std::pmr::get_default_resource()),
+        "messages");
+  }
+  void open(std::pair<Stream, Stream> below) {
+    Request<Stream> first = over(std::move(below.first), true);
+    Request<Stream> second = over(std::move(below.second), false);
+    int err = -1;
+    left = fetch(first, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    right = fetch(second, err);
+    BOOST_TEST_REQUIRE(err == 0);
+  }
+  std::string message(Request<Pdu> request) {
+    int err = -1;
+    const Pdu pdu = fetch(request, err);
+    BOOST_TEST(err == 0, request.reason());
+    BOOST_TEST(pdu.header().empty());
+    return text_of(pdu.body());
+  }
+  std::string read_text(std::size_t size) {
+    std::vector<std::byte> bytes(size);
+    BOOST_TEST(error_of(right.read(bytes)) == 0);
+    return text_of(bytes);
+  }
+};
+
+constexpr StreamKind message_kinds[] = {StreamKind::tcp, StreamKind::unix_socket, StreamKind::memory};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(read_message, MessageFixture)
+
+BOOST_DATA_TEST_CASE_F(MessageFixture, each_write_is_read_as_one_message, data::make(message_kinds), kind) {
+  open(stream_pair(kind));
+  Queue writes(loop);
+  Queue reads(loop);
+  std::vector<Request<ssize_t>> writing;
+  std::vector<Request<Pdu>> reading;
+  const std::vector<std::string> texts{"a", "bcd", std::string(longest, 'e'), "f", "gh"};
+  for (const std::string& text : texts) {
+    writing.push_back(left.write(writes, text));
+    reading.push_back(right.read_message(reads));
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) BOOST_TEST(message(std::move(reading[i])) == texts[i]);
+  for (Request<ssize_t>& each : writing) BOOST_TEST(error_of(each) == 0);
+}
+
+BOOST_DATA_TEST_CASE_F(MessageFixture, a_message_that_comes_byte_by_byte_is_whole, data::make({1, 2, 7}),
+                       at_once) {
+  open(memory_stream_pair(loop, {.max_transfer = static_cast<std::size_t>(at_once)}));
+  for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{300}, longest}) {
+    const std::string text = text_of(pattern(size));
+    Request<ssize_t> writing = left.write(text);
+    BOOST_TEST(message(right.read_message()) == text);
+    BOOST_TEST(error_of(writing) == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(other_reads_cross_borders_and_a_message_is_what_they_leave) {
+  open(unix_pair());
+  Queue queue(loop);
+  for (const char* const text : {"abc", "defg", "h"}) BOOST_TEST(error_of(left.write(queue, text)) == 0);
+  BOOST_TEST(read_text(5) == "abcde");
+  BOOST_TEST(message(right.read_message()) == "fg");
+  BOOST_TEST(message(right.read_message()) == "h");
+  BOOST_TEST(error_of(left.write("ijk")) == 0);
+  BOOST_TEST(read_text(1) == "i");
+  BOOST_TEST(read_text(2) == "jk");
+}
+
+BOOST_AUTO_TEST_CASE(cancelling_and_deadlines_lose_nothing) {
+  open(unix_pair());
+  Request<Pdu> reading = right.read_message();
+  loop.run_until_idle();
+  reading.cancel();
+  BOOST_TEST(error_of(reading) == ECANCELED);
+  reading = right.read_message();
+  reading.set_timeout(1ms);
+  BOOST_TEST(error_of(reading) == ETIMEDOUT);
+  BOOST_TEST(error_of(left.write("abc")) == 0);
+  // One that is abandoned with its message.
+  reading = right.read_message();
+  BOOST_TEST(run_until([&] { return reading.transferred() == 3; }));
+  int err = 0;
+  if (reading.is_in_progress()) {
+    reading = {};
+    BOOST_TEST(read_text(3) == "abc");
+  } else {
+    BOOST_TEST(text_of(reading.recv(err).body()) == "abc");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_an_interrupted_read_returns_have_no_borders) {
+  open(unix_pair());
+  std::vector<std::byte> buffer(10);
+  Request<ssize_t> reading = right.read(buffer);
+  BOOST_TEST(error_of(left.write("abc")) == 0);
+  BOOST_TEST(run_until([&] { return reading.transferred() == 3; }));
+  reading.cancel();
+  BOOST_TEST(error_of(reading) == ECANCELED);
+  Request<Pdu> message = right.read_message();
+  BOOST_TEST(error_of(message) == EPROTO);
+  BOOST_TEST(message.reason() == "the borders of bytes that an interrupted read has returned are lost");
+  BOOST_TEST(read_text(3) == "abc");
+  BOOST_TEST(error_of(left.write("def")) == 0);
+  BOOST_TEST(this->message(right.read_message()) == "def");
+}
+
+BOOST_AUTO_TEST_CASE(the_end_is_epipe_and_a_message_that_is_cut_an_error) {
+  open(unix_pair());
+  BOOST_TEST(error_of(left.write("abc")) == 0);
+  left = Stream();
+  BOOST_TEST(message(right.read_message()) == "abc");
+  BOOST_TEST(error_of(right.read_message()) == EPIPE);
+  BOOST_TEST(error_of(right.read_message()) == EPIPE);
+
+  auto [raw, below] = unix_pair();
+  Request<Stream> accepting = over(std::move(below), false);
+  BOOST_TEST(error_of(raw.write(std::string_view("\0\0\0\2hi\0\5abc", 11))) == 0);
+  int err = -1;
+  right = fetch(accepting, err);
+  BOOST_TEST(err == 0);
+  raw = Stream();
+  Request<Pdu> cut = right.read_message();
+  const int how = error_of(cut);
+  BOOST_TEST((how == EPROTO || how == ECONNRESET));
+  if (how == EPROTO) BOOST_TEST(cut.reason() == "the stream was cut inside of a message");
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_without_borders_is_enotsup_and_one_that_is_closed_enotconn) {
+  auto [first, second] = unix_pair();
+  BOOST_TEST(error_of(first.read_message()) == ENOTSUP);
+  BOOST_TEST(!Stream().read_message());
+  open({std::move(first), std::move(second)});
+  const Request<Pdu> reading = right.read_message();
+  BOOST_TEST(error_of(right.read_message()) == EBUSY);
+  BOOST_TEST(error_of(left.disconnect()) == 0);
+  BOOST_TEST(error_of(left.read_message()) == ENOTCONN);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tsock::test
