@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "layer/wiped_bytes.hpp"
+
 namespace tsock::layer {
 
 namespace {
@@ -157,6 +159,8 @@ int LayerStream::push() noexcept {
     const ssize_t sent = below_->try_writev({&vector, 1}, err);
     if (sent > 0) {
       err = 0;
+      // A handshake may send what is a secret.
+      if (phase_ == Phase::handshake) wipe(out_.bytes().first(static_cast<std::size_t>(sent)));
       out_.take(static_cast<std::size_t>(sent));
       if (!out_.empty() && below_is_final_) err = EAGAIN;
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "layer/wiped_bytes.hpp"
+
 namespace tsock::layer {
 
 namespace {
@@ -77,8 +79,10 @@ Step RecordEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcep
       return {.input = message.missing};
     }
     if (!message.skipped) {
+      const std::span<std::byte> body = in.bytes().subspan(message.header, message.body);
       bool answered = false;
-      err = answer(in.bytes().subspan(message.header, message.body), out, answered);
+      err = answer(body, out, answered);
+      wipe(body);
     }
     in.take(message.size());
   }
