@@ -100,6 +100,7 @@ class TSOCK_EXPORT Listener {
  private:
   friend class detail::AcceptLoop;
   friend class detail::LogAcceptError;
+  friend class ListenerAccess;
   [[nodiscard]] detail::ListenerCore* core() const noexcept { return place_.engine(); }
   [[nodiscard]] Loop* loop_or_null() const noexcept;
 

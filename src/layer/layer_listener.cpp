@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/listener/listener_access.hpp"
+#include "core/listener/listener_core.hpp"
 #include "core/loop/loop_core.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
@@ -23,10 +25,12 @@ constexpr std::chrono::seconds log_distance(1);
 LayerListener::LayerListener(Listener below, std::function<Request<Stream>(Stream)> handshake,
                              ListenOptions options)
     : below_(std::move(below)),
-      start_(std::move(handshake)),
+      start_(std::make_shared<const std::function<Request<Stream>(Stream)>>(std::move(handshake))),
       options_(std::move(options)),
       on_failure_(std::make_shared<const std::function<void(const Address&, int, std::string_view)>>(
-          std::move(options_.on_failure))) {}
+          std::move(options_.on_failure))) {
+  ListenerAccess::core(below_)->give_up_accepts();
+}
 
 int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
   int err = EAGAIN;
@@ -85,7 +89,9 @@ void LayerListener::on_connection(Request<Stream>& accepted) {
   } catch (const std::bad_alloc&) {
     // It goes without a name.
   }
+  const std::weak_ptr alive(start_);
   err = begin_handshake(std::move(stream), peer);
+  if (alive.expired()) return;
   take_more();
   if (error_ != 0) events_->on_acceptable();
   if (err != 0) report(peer, err, {});
@@ -98,22 +104,29 @@ int LayerListener::begin_handshake(Stream stream, const Address& peer) noexcept 
     return ENOMEM;
   }
   const auto place = std::prev(handshakes_.end());
+  const auto start = start_;
+  Request<Stream> request;
+  int err = 0;
   try {
-    place->request = start_(std::move(stream));
-    if (!place->request) {
-      handshakes_.erase(place);
-      return ECONNABORTED;
-    }
-    place->request.set_timeout(options_.handshake_time);
-    place->request.set_callback([this, place](Request<Stream>&) { on_handshake(place); });
-    return 0;
+    request = (*start)(std::move(stream));
+    if (!request) err = ECONNABORTED;
   } catch (const std::bad_alloc&) {
-    handshakes_.erase(place);
-    return ENOMEM;
+    err = ENOMEM;
   } catch (...) {
-    handshakes_.erase(place);
-    return ECONNABORTED;
+    err = ECONNABORTED;
   }
+  if (start.use_count() == 1) return ECANCELED;  // it has destroyed the listener
+  try {
+    if (err == 0) {
+      place->request = std::move(request);
+      place->request.set_timeout(options_.handshake_time);
+      place->request.set_callback([this, place](Request<Stream>&) { on_handshake(place); });
+    }
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+  }
+  if (err != 0) handshakes_.erase(place);
+  return err;
 }
 
 void LayerListener::on_handshake(Handshakes::iterator handshake) {

@@ -45,7 +45,8 @@ class LayerListener final : public ListenerBackend {
   void log_failure(const Address& peer, int err, std::string_view reason);
 
   Listener below_;
-  std::function<Request<Stream>(Stream)> start_;
+  /// Others hold it while it runs, as it may destroy the listener.
+  std::shared_ptr<const std::function<Request<Stream>(Stream)>> start_;
   ListenOptions options_;
   std::shared_ptr<const std::function<void(const Address&, int, std::string_view)>> on_failure_;
   ListenerEvents* events_ = nullptr;

@@ -292,6 +292,43 @@ BOOST_AUTO_TEST_CASE(that_function_may_destroy_it_when_no_handshake_could_begin)
   BOOST_TEST(sees_end(stream));
 }
 
+BOOST_AUTO_TEST_CASE(the_handshake_function_may_destroy_the_listener) {
+  for (const int kind : {0, 1, 2}) {
+    std::unique_ptr<Listener> listener;
+    int calls = 0;
+    // What it has captured is there until it returns.
+    const auto destroy = [&, capture = std::make_shared<int>(7)](Stream stream) -> Request<Stream> {
+      listener.reset();
+      calls += *capture;
+      if (kind == 1) throw std::bad_alloc();
+      if (kind == 2) return {};
+      return toy(std::move(stream), ToyEngine::Side::server);
+    };
+    listener = std::make_unique<Listener>(layer::listen_over(below(), destroy, noting()));
+    Request<Stream> accepting = listener->accept();
+    Stream stream = silent(*listener);
+    BOOST_TEST(error_of(accepting) == ECANCELED);
+    BOOST_TEST(sees_end(stream));
+    BOOST_TEST(calls == 7);
+  }
+  BOOST_TEST(failures.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_accepts_below_ends) {
+  Listener socket = below();
+  Request<Stream> accepting = socket.accept();
+  Listener listener = layer::listen_over(std::move(socket), handshake(), noting());
+  BOOST_TEST(error_of(accepting) == ECANCELED);
+  int taken = 0;
+  socket = below();
+  for_each_accept(socket, [&](const Stream&) { ++taken; });
+  listener = layer::listen_over(std::move(socket), handshake(), noting());
+  Request<Stream> connecting = client(listener);
+  const Stream server = accepted(listener);
+  const Stream ours = finished(connecting);
+  BOOST_TEST(taken == 0);
+}
+
 BOOST_AUTO_TEST_CASE(what_the_handshake_function_throws_costs_the_connection_only) {
   int kind = 0;
   Listener listener = layer::listen_over(

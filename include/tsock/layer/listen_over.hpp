@@ -33,10 +33,10 @@ struct ListenOptions {
 /// works ahead from then on.
 ///
 /// A handshake that fails never ends or pauses accepting. Destroying the listener ends those that run.
-/// \param below owned by the listener from now on; an accept in flight on it is given up \param handshake
-/// starts the handshake of one connection, as `layer_over()` does; called from the loop. What it throws,
-/// std::bad_alloc say, and an empty request cost the connection. \return the listener; an empty one if
-/// `below` is empty. Throws std::bad_alloc.
+/// \param below owned by the listener from now on; what accepts from it ends (ECANCELED) \param handshake
+/// starts the handshake of one connection, as `layer_over()` does; called from the loop, and may destroy the
+/// listener. What it throws, std::bad_alloc say, and an empty request cost the connection. \return the
+/// listener; an empty one if `below` is empty. Throws std::bad_alloc.
 [[nodiscard]] TSOCK_EXPORT Listener listen_over(Listener below,
                                                 std::function<Request<Stream>(Stream)> handshake,
                                                 ListenOptions options = {});

@@ -86,6 +86,14 @@ void ListenerCore::cancel_accept(const AcceptState& accept) noexcept {
   if (receiver_ == &accept && receiver_->is_unfinished()) receiver_->interrupt(ECANCELED);
 }
 
+void ListenerCore::give_up_accepts() noexcept {
+  if (handle_ != nullptr) *std::exchange(handle_, nullptr) = nullptr;
+  if (receiver_ == nullptr) return;
+  RequestState& waiting = *receiver_;
+  waiting.leave_resource();
+  waiting.finish(ECANCELED);
+}
+
 std::shared_ptr<ListenerCore*> ListenerCore::handle() {
   if (handle_ == nullptr) handle_ = std::make_shared<ListenerCore*>(this);
   return handle_;
@@ -204,10 +212,8 @@ void ListenerCore::loop_closed() noexcept {
 }
 
 void ListenerCore::release_listener() noexcept {
-  RequestState* const waiting = receiver_;
-  if (handle_ != nullptr) *handle_ = nullptr;
+  give_up_accepts();  // first, as what a backend captured may destroy the request
   loop_closed();
-  if (waiting != nullptr) waiting->finish(ECANCELED);
   LoopCore& core = *core_;
   this->~ListenerCore();
   core.deallocate(static_cast<void*>(this), sizeof(ListenerCore));

@@ -36,6 +36,8 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   void start_accept(AcceptState& accept);
   /// Ends an accept with ECANCELED, when it is the one that waits.
   void cancel_accept(const AcceptState& accept) noexcept;
+  /// Ends what accepts, with ECANCELED, for an owner that accepts itself from now on.
+  void give_up_accepts() noexcept;
   [[nodiscard]] bool is_usable() const noexcept { return backend_ != nullptr && !core_->is_closed(); }
   /// A pointer to this that becomes null with the listener.
   [[nodiscard]] std::shared_ptr<ListenerCore*> handle();

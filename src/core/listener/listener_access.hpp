@@ -1,0 +1,15 @@
+#pragma once
+
+#include <tsock/listener.hpp>
+
+namespace tsock {
+
+/// What is behind a Listener, for operations of the library that use it directly.
+class ListenerAccess {
+ public:
+  [[nodiscard]] static detail::ListenerCore* core(const Listener& listener) noexcept {
+    return listener.core();
+  }
+};
+
+}  // namespace tsock
