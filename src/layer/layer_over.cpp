@@ -70,7 +70,9 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
     if (err != 0) finish(err);
   }
 
+  // After an interrupt, too: the layer goes on until delivery.
   void on_handshake(int err) noexcept override {
+    if (!is_unfinished()) return;
     if (err == 0) err = make_stream();
     if (err != 0) {
       explain(layer_->reason());
@@ -101,8 +103,17 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
     layer_.reset();
     below_ = Stream();
   }
-  void on_delivery() noexcept override { drop(); }
-  void on_abandon() noexcept override { drop(); }
+  // What the engine and functions of the stream below captured may destroy the handle and the Loop.
+  void on_delivery() noexcept override {
+    mark(in_delivery);
+    drop();
+    drop_call_of_closed_loop();
+    unmark(in_delivery);
+  }
+  void on_abandon() noexcept override {
+    if (is_linked()) unlink();
+    drop();
+  }
 
   const char* name_;
   LayerOptions layer_options_;

@@ -89,8 +89,12 @@ class CountingBackend final : public StreamBackend {
     unsigned depth = 0;
     unsigned deepest = 0;
     StreamEvents* events = nullptr;
+    bool is_destroyed = false;
   };
   explicit CountingBackend(std::shared_ptr<Script> script) noexcept : script_(std::move(script)) {}
+  CountingBackend(const CountingBackend&) = delete;
+  CountingBackend& operator=(const CountingBackend&) = delete;
+  ~CountingBackend() override { script_->is_destroyed = true; }
   void attach(StreamEvents& events) noexcept override { script_->events = &events; }
   ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override {
     script_->deepest = std::max(script_->deepest, ++script_->depth);
@@ -313,6 +317,48 @@ BOOST_DATA_TEST_CASE_F(LayerFixture, a_silent_peer_is_ended_by_the_deadline_or_b
   BOOST_TEST(error_of(accepting) == (cancels ? ECANCELED : ETIMEDOUT));
   std::vector<std::byte> buffer(1);
   BOOST_TEST(error_of(peer.read(buffer)) == EPIPE);  // the stream below is closed
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancelled_handshake_that_is_done_before_it_is_told_stays_cancelled, LayerFixture) {
+  for (const bool transparent : {true, false}) {
+    auto script = std::make_shared<CountingBackend::Script>();
+    std::unique_ptr<layer::Engine> engine = std::make_unique<KnockEngine>();
+    if (!transparent) engine = std::make_unique<ToyEngine>(Side::server);
+    Request<Stream> knocking = layer::layer_over(Stream(loop, std::make_unique<CountingBackend>(script)),
+                                                 std::move(engine), "knock");
+    knocking.cancel();
+    script->input = transparent ? "abc" : std::string("\0\3toy\0\5go on", 12);
+    while (!script->input.empty()) script->events->on_readable();
+    BOOST_TEST(!script->is_destroyed);  // it is what calls
+    BOOST_TEST(error_of(knocking) == ECANCELED);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_the_stream_below_captured_may_destroy_the_handshake, LayerFixture) {
+  struct Destroyer {
+    std::optional<Request<Stream>>* request;
+    explicit Destroyer(std::optional<Request<Stream>>& destroyed) noexcept : request(&destroyed) {}
+    Destroyer(const Destroyer&) = delete;
+    Destroyer& operator=(const Destroyer&) = delete;
+    ~Destroyer() { request->reset(); }
+  };
+  for (const bool succeeds : {true, false}) {
+    std::optional<Request<Stream>> shaking;
+    auto [ours, peer] = memory_pair();
+    ours.set_watermarks({.high = 100, .low = 10},
+                        [held = std::make_shared<Destroyer>(shaking)](Watermark) {});
+    shaking = toy(std::move(ours), Side::server);
+    int calls = 0;
+    shaking->set_callback([&](Request<Stream>&) { ++calls; });
+    Request<Stream> other;
+    if (succeeds) {
+      other = toy(std::move(peer), Side::client);
+    } else {
+      peer = Stream();
+    }
+    BOOST_TEST(run_until([&] { return !shaking.has_value(); }));
+    BOOST_TEST(calls == 0);
+  }
 }
 
 BOOST_DATA_TEST_CASE_F(LayerFixture, an_abandoned_handshake_closes_the_stream_below, data::make(kinds),
