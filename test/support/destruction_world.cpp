@@ -144,7 +144,14 @@ void DestructionWorld::DetachedCall::operator()(Request<T>& request) {
   world.throw_sometimes();
 }
 
-DestructionWorld::DestructionWorld(std::uint64_t seed, std::uint64_t steps) : random_(seed), steps_(steps) {
+DestructionWorld::DestructionWorld(std::uint64_t seed, std::uint64_t steps, Layers layers)
+    : random_(seed), steps_(steps), layers_(layers), acts_(acts()) {
+  if (layers != Layers::none) {
+    const std::vector<WeightedAct> more = layer_acts();
+    acts_.insert(acts_.end(), more.begin(), more.end());
+    prepare_layers();
+  }
+  for (const WeightedAct& entry : acts_) weight_of_acts_ += entry.weight;
   throws_ = !random_.one_in(3);
   traced_ = random_.one_in(4);
   make_loop();
@@ -212,13 +219,8 @@ void DestructionWorld::act() {
   --steps_;
   --turn_steps_;
   ++depth_;
-  static const std::size_t total = [] {
-    std::size_t sum = 0;
-    for (const WeightedAct& entry : acts()) sum += entry.weight;
-    return sum;
-  }();
-  std::size_t pick = random_.below(total);
-  for (const WeightedAct& entry : acts()) {
+  std::size_t pick = random_.below(weight_of_acts_);
+  for (const WeightedAct& entry : acts_) {
     if (pick < entry.weight) {
       (this->*entry.act)();
       break;
@@ -328,17 +330,23 @@ void DestructionWorld::make_listener(std::size_t slot) {
     act_some();
     throw_sometimes();
   });
-  if (random_.one_in(2)) {
-    for_each_accept(
-        made,
-        [this](Stream stream) {
-          check_callback("a connection is handed out from the loop");
-          if (!ending_ && !random_.one_in(3)) place(std::move(stream));
-          act_some();
-          throw_sometimes();
-        },
-        [this](int) { check_callback("the end of accepting is told from the loop"); });
-  }
+  if (random_.one_in(2)) accept_all(made);
+  replace_listener(slot, std::move(made));
+}
+
+void DestructionWorld::accept_all(Listener& listener) {
+  for_each_accept(
+      listener,
+      [this](Stream stream) {
+        check_callback("a connection is handed out from the loop");
+        if (!ending_ && !random_.one_in(3)) place(std::move(stream));
+        act_some();
+        throw_sometimes();
+      },
+      [this](int) { check_callback("the end of accepting is told from the loop"); });
+}
+
+void DestructionWorld::replace_listener(std::size_t slot, Listener made) {
   Listener old = std::exchange(listeners_[slot], std::move(made));
   const Call call(*this);
   old = Listener();
@@ -811,9 +819,9 @@ void DestructionWorld::dump() {
 
 void DestructionWorld::stop_loop() { loop_->stop(); }
 
-const std::vector<DestructionWorld::WeightedAct>& DestructionWorld::acts() {
+std::vector<DestructionWorld::WeightedAct> DestructionWorld::acts() {
   using W = DestructionWorld;
-  static const std::vector<WeightedAct> list = {
+  return {
       {14, &W::make_memory_pair},
       {10, &W::make_socketpair},
       {8, &W::make_memory_datagrams},
@@ -877,7 +885,6 @@ const std::vector<DestructionWorld::WeightedAct>& DestructionWorld::acts() {
       {2, &W::stop_loop},
       {2, &W::renew_loop},
   };
-  return list;
 }
 
 // ---- turns ----

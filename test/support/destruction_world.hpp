@@ -34,7 +34,10 @@ class WorldError : public std::runtime_error {
 /// The world knows no model of what operations do; it watches the rules that hold for all of them.
 class DestructionWorld {
  public:
-  DestructionWorld(std::uint64_t seed, std::uint64_t steps);
+  /// Which layers are put on streams and listeners.
+  enum class Layers : std::uint8_t { none, toys, tls };
+
+  DestructionWorld(std::uint64_t seed, std::uint64_t steps, Layers layers = Layers::none);
   DestructionWorld(const DestructionWorld&) = delete;
   DestructionWorld& operator=(const DestructionWorld&) = delete;
   ~DestructionWorld();
@@ -44,7 +47,9 @@ class DestructionWorld {
   std::string run();
 
  private:
+  friend class WorldFloors;
   friend class WorldOperation;
+  struct TlsContexts;
 
   using AnyRequest = std::variant<std::monostate, Request<ssize_t>, Request<Pdu>, Request<Stream>,
                                   Request<void>, Request<QueueHold>, Request<int>, Request<ReceivedDatagram>,
@@ -128,7 +133,8 @@ class DestructionWorld {
     std::size_t weight;
     Act act;
   };
-  static const std::vector<WeightedAct>& acts();
+  static std::vector<WeightedAct> acts();
+  static std::vector<WeightedAct> layer_acts();
 
   // The rules.
   void check(bool holds, const char* rule);
@@ -167,6 +173,11 @@ class DestructionWorld {
   Framing any_framing();
   void make_listener(std::size_t slot);
   void watch(Stream& stream);
+  void accept_all(Listener& listener);
+  void replace_listener(std::size_t slot, Listener made);
+  void prepare_layers();
+  Request<Stream> layer(Stream below, bool is_client);
+  std::pair<Stream, Stream> fresh_pair();
 
   // Acts.
   void make_memory_pair();
@@ -186,6 +197,10 @@ class DestructionWorld {
   void ask_datagram();
   void renew_queue();
   void renew_listener();
+  void start_layered_pair();
+  void start_layer();
+  void start_layered_connect();
+  void make_layer_listener();
   void start_accept();
   void start_connect();
   void start_readv();
@@ -247,6 +262,10 @@ class DestructionWorld {
 
   Random random_;
   std::uint64_t steps_;
+  Layers layers_;
+  std::vector<WeightedAct> acts_;
+  std::size_t weight_of_acts_ = 0;
+  std::shared_ptr<const TlsContexts> tls_;
   std::uint64_t last_id_ = 0;
   std::string broken_;
   unsigned calls_ = 0;       // calls of the library on the stack, see Call
