@@ -207,19 +207,22 @@ class AuthenticationState : public detail::ResultState<Stream> {
 
   void put_layer_on() {
     std::unique_ptr<Codec> codec;
+    std::unique_ptr<Engine> engine;
     try {
       codec = mechanism_->codec(format_);
+      if (codec == nullptr) engine = mechanism_->engine();
     } catch (const std::bad_alloc&) {
       finish(ENOMEM);
       return;
     }
     mechanism_.reset();
     reading_ = {};
-    if (codec == nullptr) {
+    if (codec == nullptr && engine == nullptr) {
       finish_with(std::move(below_));
       return;
     }
-    layering_ = protect(std::move(below_), std::move(codec), format_, name_, site());
+    layering_ = codec != nullptr ? protect(std::move(below_), std::move(codec), format_, name_, site())
+                                 : layer_over(std::move(below_), std::move(engine), name_, {}, site());
     layering_.set_callback([this](Request<Stream>& done) {
       int err = 0;
       Stream stream = done.recv(err);

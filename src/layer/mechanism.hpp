@@ -39,6 +39,9 @@ class Mechanism {
   /// once, after success and from the loop. `format` is the one that `authenticate()` was given; what the two
   /// sides have agreed on may change it. May throw std::bad_alloc.
   virtual std::unique_ptr<Codec> codec(RecordEngine::Format& format) = 0;
+  /// Where there is no codec: a layer all the same, one that remembers the peer say, whose handshake is done
+  /// at once. Null: the stream stays as it is.
+  virtual std::unique_ptr<Engine> engine() { return nullptr; }
 };
 
 }  // namespace tsock::layer

@@ -1,0 +1,11 @@
+# Defines tsock_third_party::sasl2 if Cyrus SASL is installed. Also part of the installed package.
+if(NOT TARGET tsock_third_party::sasl2)
+  find_package(PkgConfig QUIET)
+  if(PKG_CONFIG_FOUND)
+    pkg_check_modules(tsock_sasl2 QUIET IMPORTED_TARGET GLOBAL libsasl2)
+    if(TARGET PkgConfig::tsock_sasl2)
+      add_library(tsock_third_party::sasl2 INTERFACE IMPORTED GLOBAL)
+      target_link_libraries(tsock_third_party::sasl2 INTERFACE PkgConfig::tsock_sasl2)
+    endif()
+  endif()
+endif()
