@@ -3,7 +3,7 @@
 #ifdef _WIN32
 #include <winsock2.h>
 #include <ws2tcpip.h>
-// The order matters: these need the two above.
+// The order matters: these headers need the two above.
 #include <afunix.h>
 #include <iphlpapi.h>
 #include <netioapi.h>
@@ -38,7 +38,7 @@ constexpr bool have_abstract = false;
 constexpr std::size_t path_capacity = sizeof(sockaddr_un::sun_path);
 constexpr std::size_t family_end = offsetof(sockaddr, sa_family) + sizeof(sockaddr::sa_family);
 
-// The header reads ports and paths at these places without knowing the structures.
+// The public header accesses ports and paths at these offsets without knowing the structures.
 static_assert(offsetof(sockaddr_in, sin_port) == 2 && offsetof(sockaddr_in6, sin6_port) == 2);
 static_assert(offsetof(sockaddr_un, sun_path) == 2);
 static_assert(sizeof(sockaddr_storage) <= Address::storage_size &&
@@ -83,7 +83,7 @@ bool parse_raw(int family, std::string_view text, void* ip) {
 }
 
 // Digits are always a number, never the name of an interface called "2", so that printed numbers keep their
-// meaning. The kernel cuts "eth0:80" to "eth0" when asked for its index: such text must not pass.
+// meaning. Asked for the index of "eth0:80", the kernel looks up "eth0": such text must not pass.
 bool parse_scope(std::string_view text, std::uint32_t& scope) {
   if (text.empty()) return false;
   if (text.find_first_not_of("0123456789") == std::string_view::npos) return parse_number(text, scope);
@@ -95,7 +95,7 @@ bool parse_scope(std::string_view text, std::uint32_t& scope) {
   return scope != 0;
 }
 
-// The name when parse_scope gives the number back for it, the number otherwise.
+// Returns the name if `parse_scope()` maps it back to `scope`, otherwise the number.
 std::string scope_text(std::uint32_t scope) {
   constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_@";
   std::array<char, IF_NAMESIZE + 1> buffer{};
@@ -171,7 +171,7 @@ Address Address::make_ip(const std::byte* ip, std::size_t ip_size, std::uint32_t
   return made;
 }
 
-// `bytes` is what sun_path holds before any terminator, at most path_capacity of it.
+// `bytes` are the bytes of sun_path without a terminator, at most path_capacity.
 Address Address::make_unix(Kind kind, std::string_view bytes) {
   sockaddr_un un{};
   un.sun_family = AF_UNIX;
@@ -250,7 +250,7 @@ Address Address::unix_unnamed() noexcept { return make_unix(Kind::unnamed, {}); 
 
 Address Address::from_sockaddr(const ::sockaddr* address, std::size_t length, int& err) {
   if (address == nullptr || length < family_end) return failed(err, EINVAL);
-  // Copied byte for byte: the caller's buffer need not be aligned for the structure.
+  // Copied byte by byte: the caller's buffer need not be aligned for the structure.
   const auto* bytes = reinterpret_cast<const std::byte*>(address);
   decltype(sockaddr::sa_family) family{};
   std::memcpy(&family, bytes + offsetof(sockaddr, sa_family), sizeof family);
@@ -273,19 +273,19 @@ Address Address::from_sockaddr(const ::sockaddr* address, std::size_t length, in
                                 std::min(length, sizeof(sockaddr_un)) - path_offset);
     if (path.empty()) return unix_unnamed();
     if (path[0] != '\0') return make_unix(Kind::path, path.substr(0, path.find('\0')));
-    // Elsewhere the system pads the address of an unnamed socket with zeros.
+    // Systems without abstract names pad the address of an unnamed socket with zeros.
     return have_abstract ? make_unix(Kind::abstract_name, path) : unix_unnamed();
   }
   return failed(err, EAFNOSUPPORT);
 }
 
-// Of these forms parse() takes those with a host.
+// Parses the forms of `inet_from_hostport_strings()` that have a host.
 Address Address::parse_host_port(std::string_view family, std::string_view text, int& err) {
   const bool has_host = !text.empty() && (text[0] != ':' || text.find(':', 1) != std::string_view::npos);
   return has_host ? inet_from_hostport_strings(family, text, 0, err) : failed(err, EINVAL);
 }
 
-// "address:port" without brackets is taken only if it cannot be an address alone, and the other way round.
+// Takes "address:port" without brackets only if the text cannot be an address alone, and vice versa.
 Address Address::parse_tsocket_ipv6(std::string_view text, int& err) {
   int as_address_err = 0;
   const Address as_address = parse_host_port("ipv6", text, as_address_err);
@@ -303,13 +303,13 @@ Address Address::parse_tsocket_ipv6(std::string_view text, int& err) {
   return with_port;
 }
 
-// What stands behind "unix:" or "unix-abstract:".
+// Parses the text behind "unix:" or "unix-abstract:".
 Address Address::parse_unix(std::string_view text, bool abstract, int& err) {
   std::string bytes;
   const bool as_url = take_prefix(text, "//");
   if ((as_url && text.empty()) || !unescape(text, bytes)) return failed(err, EINVAL);
   if (abstract) return unix_abstract(bytes, err);
-  // from_sockaddr may have met a path as long as this; only what we make up ourselves must be shorter.
+  // from_sockaddr may have produced a path of this length; only paths made here must be shorter.
   if (bytes.size() == path_capacity && bytes.find('\0') == std::string::npos) {
     err = 0;
     return make_unix(Kind::path, bytes);
@@ -334,7 +334,7 @@ std::span<const std::byte> Address::ip_bytes() const noexcept {
   return {};
 }
 
-// The IPv4 address, own or mapped; empty for everything else.
+// The IPv4 address, plain or mapped into IPv6; empty for everything else.
 std::span<const std::byte> Address::v4_bytes() const noexcept {
   if (is_ipv4()) return ip_bytes();
   return is_v4_mapped() ? ip_bytes().subspan(mapped_prefix.size()) : std::span<const std::byte>{};
@@ -351,7 +351,7 @@ std::string Address::ip_text() const {
 std::string Address::unix_text() const {
   std::string text = is_abstract() ? "unix-abstract:" : "unix:";
   std::string_view name = is_abstract() ? unix_bytes().substr(1) : unix_bytes();
-  // What begins with "//" is read as a URL.
+  // A name that begins with "//" would be parsed as a URL.
   if (name.starts_with("//")) {
     text += "%2F";
     name.remove_prefix(1);

@@ -13,7 +13,7 @@ using detail::is_all_numbers;
 using detail::is_digit;
 using detail::is_letter;
 
-// A part of the text, safe to print and not endless.
+// A part of the text, quoted: safe to print and limited in length.
 std::string quoted(std::string_view part) {
   constexpr std::size_t longest = 40;
   std::string out = "\"";
@@ -37,7 +37,7 @@ bool is_ip(std::string_view text) {
   return err == 0;
 }
 
-// Empty when it is good.
+// Returns an empty string if the port is valid.
 std::string port_error(std::string_view port) {
   if (port.empty()) return "the port is missing behind the colon";
   if (!all_digits(port)) {
@@ -53,7 +53,7 @@ std::string port_error(std::string_view port) {
   return port.size() > 5 ? "port " + quoted(port) + " has more than five digits" : std::string();
 }
 
-// Which addresses a port without one may have meant.
+// Lists the addresses that a port without an address may have meant.
 std::string with_port(std::string_view port) {
   const std::string number = port_error(port).empty() ? std::string(port) : "7000";
   std::string text = "127.0.0.1:";

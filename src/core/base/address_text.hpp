@@ -4,11 +4,11 @@
 #include <string>
 #include <string_view>
 
-/// What the readers of addresses and of host names share.
+/// Helpers shared by the parsers of addresses and host names.
 namespace tsock::detail {
 
 [[nodiscard]] constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-// Not the functions of <cctype>: those follow the locale.
+// The functions of <cctype> depend on the locale.
 [[nodiscard]] constexpr char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
@@ -16,7 +16,8 @@ namespace tsock::detail {
 [[nodiscard]] constexpr bool is_hex_digit(char c) noexcept {
   return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
 }
-/// A space, or what moves a terminal's cursor: in no address, host or service.
+/// A space, or a control character, which may move a terminal's cursor: neither occurs in an address, host or
+/// service.
 [[nodiscard]] constexpr bool is_blank(char c) noexcept {
   return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
 }
@@ -25,8 +26,8 @@ namespace tsock::detail {
 }
 
 /// Whether all labels of a host are numbers, decimal or hexadecimal: "127.1", "0x7f000001", "010.0.0.1",
-/// "1.2.3.4". No host is called so, but getaddrinfo(3) makes an IPv4 address of many of them, as inet_aton(3)
-/// did.
+/// "1.2.3.4". No host has such a name, but getaddrinfo(3) turns many of them into an IPv4 address, as
+/// inet_aton(3) did.
 [[nodiscard]] inline bool is_all_numbers(std::string_view host) noexcept {
   if (host.ends_with('.')) host.remove_suffix(1);
   for (;;) {
@@ -41,7 +42,7 @@ namespace tsock::detail {
   }
 }
 
-/// Appends bytes with "%" and all that are not printable ASCII as "%XX".
+/// Appends `bytes`, with "%" and everything that is not printable ASCII written as "%XX".
 inline void append_escaped(std::string& out, std::string_view bytes) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   for (const char c : bytes) {

@@ -4,7 +4,7 @@
 
 namespace tsock::detail {
 
-/// True if the process or the system has run out of descriptors, memory or (ENOSPC, epoll_ctl(2)) watches, so
+/// True if the process or the system has run out of descriptors, memory or watches (ENOSPC, epoll_ctl(2)), so
 /// that a later try may succeed.
 [[nodiscard]] inline bool is_shortage(int err) noexcept {
   return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM || err == ENOSPC;
@@ -16,9 +16,9 @@ namespace tsock::detail {
   return err == EBADF || err == ENOTSOCK || err == EINVAL || err == EFAULT || err == ENOTCONN;
 }
 
-/// True if the error is one of the connection, as opposed to one of a single call: no memory, a descriptor
-/// that cannot be passed. The kernel reports what broke a connection once, so whoever meets it has to
-/// remember it.
+/// True if the error is one of the connection, as opposed to one of a single call (no memory, a descriptor
+/// that cannot be passed). The kernel reports such an error only once, so whoever receives it has to remember
+/// it.
 [[nodiscard]] inline bool breaks_connection(int err) noexcept {
   switch (err) {
     case ECONNRESET:

@@ -174,7 +174,7 @@ const Entry* find(int err) noexcept {
 }
 
 #ifndef _WIN32
-// strerror_r comes in two shapes; overloading picks the one that this C library has.
+// strerror_r exists in two versions; overloading picks the one that this C library has.
 [[maybe_unused]] const char* message(int result, const char* buffer) { return result == 0 ? buffer : ""; }
 [[maybe_unused]] const char* message(const char* result, const char*) { return result; }
 #endif

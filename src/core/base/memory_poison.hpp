@@ -16,21 +16,21 @@
 
 namespace tsock::detail {
 
-/// Whether AddressSanitizer watches the program.
+/// Whether the program is built with AddressSanitizer.
 #if defined(TSOCK_ADDRESS_SANITIZER)
 inline constexpr bool memory_is_watched = true;
 #else
 inline constexpr bool memory_is_watched = false;
 #endif
 
-/// Has AddressSanitizer report every access to memory that the library keeps for later use.
+/// Makes AddressSanitizer report every access to this memory, which the library keeps for later use.
 inline void poison_memory([[maybe_unused]] const void* begin, [[maybe_unused]] std::size_t size) noexcept {
 #if defined(TSOCK_ADDRESS_SANITIZER)
   __asan_poison_memory_region(begin, size);
 #endif
 }
 
-/// Ends that, for as many bytes as may be used now.
+/// Allows access again, for as many bytes as may be used now.
 inline void unpoison_memory([[maybe_unused]] const void* begin, [[maybe_unused]] std::size_t size) noexcept {
 #if defined(TSOCK_ADDRESS_SANITIZER)
   __asan_unpoison_memory_region(begin, size);
