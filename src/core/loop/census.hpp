@@ -6,12 +6,12 @@
 
 namespace tsock::detail {
 
-/// Counts the requests of a loop. Those in progress are the ids given less those that have ended.
+/// Counts the requests of a loop. As many are in progress as ids were given out, less those that have ended.
 class Census {
  public:
   [[nodiscard]] std::uint64_t next_id() noexcept { return ++last_id_; }
   void count_end() noexcept { ++ended_; }
-  /// One has ended that will not be delivered.
+  /// Counts a request that has ended without being delivered.
   void count_drop() noexcept {
     ++ended_;
     ++dropped_;
@@ -19,7 +19,7 @@ class Census {
   [[nodiscard]] std::size_t in_progress() const noexcept { return last_id_ - ended_; }
   [[nodiscard]] std::uint64_t completions() const noexcept { return ended_ - dropped_; }
 
-  /// Remembers how many have ended; see `LoopCore::begin_last_look()`.
+  /// Remembers how many requests have ended; see `LoopCore::begin_last_look()`.
   void begin_look() noexcept { ended_at_look_ = ended_; }
   [[nodiscard]] bool has_ended_since_look() const noexcept { return ended_ != ended_at_look_; }
 
@@ -33,7 +33,7 @@ class Census {
  private:
   std::uint64_t last_id_ = 0;
   std::uint64_t ended_ = 0;
-  std::uint64_t dropped_ = 0;  // of them
+  std::uint64_t dropped_ = 0;  // included in ended_
   std::uint64_t ended_at_look_ = 0;
   std::uint64_t current_parent_ = 0;
 };

@@ -34,7 +34,7 @@ void DeadlineHeap::sort_in() noexcept {
   }
 }
 
-// Puts the entry to its place, which is where the hole is or above or below it.
+// Moves the entry from the hole at `index`, up or down, to its place.
 void DeadlineHeap::sift(std::size_t index, Entry entry) noexcept {
   if (index > 0 && entry.when < entries_[(index - 1) / arity].when) {
     sift_up(index, entry);

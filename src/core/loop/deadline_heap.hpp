@@ -7,18 +7,18 @@
 
 namespace tsock::detail {
 
-/// The deadlines of a loop's requests: a four-ary heap and, behind it in the same memory, those that were set
-/// since somebody asked for the earliest one. Most are cleared before that and never enter the heap. Each
-/// request knows its index, so nothing is searched for.
+/// The deadlines of a loop's requests: a four-ary heap, followed in the same vector by the deadlines that
+/// were set since `earliest()` was last called. Most are cleared before the next call and never enter the
+/// heap. Each request knows its index, so nothing is searched for.
 class DeadlineHeap {
  public:
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
-  /// Of one that is not empty.
+  /// \pre not empty
   [[nodiscard]] Clock::time_point earliest() noexcept {
     sort_in();
     return entries_.front().when;
   }
-  /// The request whose deadline is the `earliest()`, of which somebody has asked.
+  /// The request with the earliest deadline. \pre no deadline was set since the last call of `earliest()`
   [[nodiscard]] RequestState& first() const noexcept { return *entries_.front().state; }
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
@@ -51,7 +51,7 @@ class DeadlineHeap {
   void sift_down(std::size_t index, Entry entry) noexcept;
 
   std::vector<Entry> entries_;
-  std::size_t sorted_ = 0;  // the first ones, which are the heap
+  std::size_t sorted_ = 0;  // entries at the front that form the heap
 };
 
 }  // namespace tsock::detail

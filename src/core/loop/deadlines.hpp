@@ -10,18 +10,18 @@ namespace tsock::detail {
 /// The deadlines of a loop's requests and the time for which its one timer is armed.
 class Deadlines {
  public:
-  // Compiled into its callers: most deadlines are set and cleared.
+  // Inlined into its callers: most deadlines are set and cleared again.
   [[gnu::always_inline]] void set(RequestState& state, Clock::time_point when) { heap_.set(state, when); }
   void remove(RequestState& state) noexcept { heap_.remove(state); }
   [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
   [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
-  /// Of those that are not empty.
+  /// \pre not empty
   [[nodiscard]] Clock::time_point earliest() noexcept { return heap_.earliest(); }
-  /// Takes the earliest one out if it is due; null otherwise.
+  /// Removes the earliest deadline if it is due. \return its request; null if none is due
   [[nodiscard]] RequestState* take_due(Clock::time_point now) noexcept;
 
   [[nodiscard]] bool is_before_timer(Clock::time_point when) const noexcept { return when < armed_; }
-  /// The timer is armed for that moment; `Clock::time_point::max()` when it is not.
+  /// Notes for which time the timer is armed; `Clock::time_point::max()` if it is not armed.
   void set_armed(Clock::time_point when) noexcept { armed_ = when; }
 
  private:

@@ -42,7 +42,7 @@ void dump_line(std::ostream& out, const RequestState& state, std::uint64_t now_m
 }  // namespace
 
 void Inspector::trace(TraceKind kind, const RequestState& state) const {
-  const std::shared_ptr<TraceFunction> function = trace_;  // it may set another one
+  const std::shared_ptr<TraceFunction> function = trace_;  // the function may replace itself
   (*function)(TraceEvent{kind, state.id(), state.parent_id(), state.name(), state.site(), state.error(),
                          state.transferred(), state.reason()});
 }
@@ -54,7 +54,7 @@ void Inspector::set_trace(TraceFunction function) {
 void Inspector::print_tree(std::ostream& out, std::vector<const RequestState*> states, std::uint64_t now_ms) {
   std::sort(states.begin(), states.end(),
             [](const RequestState* a, const RequestState* b) { return a->id() > b->id(); });
-  // The youngest first, as they come off the stack the other way round.
+  // Youngest first: the stack below reverses the order.
   const auto find = [&states](std::uint64_t id) {
     const auto place =
         std::lower_bound(states.begin(), states.end(), id,

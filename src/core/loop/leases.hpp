@@ -14,8 +14,8 @@ namespace tsock::detail {
 class LoopCore;
 class ReceiveBatch;
 
-/// Memory of the loop in which one resource at a time may keep what it has received, until the end of the
-/// turn.
+/// Notes which resource, one at a time, keeps data that it has received in memory of the loop. The lease
+/// lasts until the end of the turn at most.
 class Lease {
  public:
   void give_to(LoopResource& holder) noexcept { holder_ = &holder; }
@@ -23,7 +23,7 @@ class Lease {
   void end_for(const LoopResource& resource) noexcept {
     if (holder_ == &resource) holder_ = nullptr;
   }
-  /// Has its holder move out, if there is one.
+  /// Makes the holder, if there is one, move its data out.
   void clear() noexcept {
     if (holder_ != nullptr) std::exchange(holder_, nullptr)->move_out_of_lease();
   }
@@ -36,8 +36,8 @@ class Lease {
   LoopResource* holder_ = nullptr;
 };
 
-/// The memory that all resources of a loop use in turn: what streams and datagram sockets receive into, and
-/// what small writes are put together in.
+/// The memory that all resources of a loop use in turn: the buffers that streams and datagram sockets receive
+/// into, and the one in which small writes are gathered.
 class Leases {
  public:
   static constexpr std::size_t send_buffer_size = std::size_t{64} * 1024;
@@ -47,18 +47,18 @@ class Leases {
   Leases& operator=(const Leases&) = delete;
   ~Leases();
 
-  // The receive buffer, which is leased to one stream.
-  /// The buffer for a read by `user`; another stream's unread bytes move to that stream first. Empty when
-  /// there is no memory.
+  // The receive buffer, which is leased to one stream at a time.
+  /// The buffer for a read by `user`; another stream's unread bytes move to that stream first. Empty when out
+  /// of memory.
   std::span<std::byte> borrow_receive_buffer(const LoopResource& user) noexcept {
     bytes_lease_.clear_unless_of(user);
     return receive_buffer_.room();
   }
   [[nodiscard]] ReceiveBuffer& receive_buffer() noexcept { return receive_buffer_; }
-  /// What `user` has in it is `leased_bytes()` from now on.
+  /// From now on, `leased_bytes()` are the bytes of `user` in the receive buffer.
   void lease_receive_buffer(LoopResource& user) noexcept { bytes_lease_.give_to(user); }
   [[nodiscard]] UnreadBytes& leased_bytes() noexcept { return leased_bytes_; }
-  /// Whether `user` has bytes in it that nobody has taken; `LoopCore::drain_is_due()` then.
+  /// Whether `user` has unread bytes in the receive buffer; `LoopCore::drain_is_due()` is true then.
   [[nodiscard]] bool leases_to(const LoopResource& user) const noexcept {
     return bytes_lease_.is_held_by(user);
   }
@@ -66,36 +66,36 @@ class Leases {
     bytes_lease_.end_for(user);
     receive_buffer_.lease_ended();
   }
-  /// A message stays in the chunk that was read into last.
+  /// Counts a message that stays in the chunk that was read into last.
   [[gnu::always_inline]] void keep_message() noexcept {
     if (receive_buffer_.add_message()) [[unlikely]]
       ++held_chunks_;
   }
-  /// The last message of a chunk is gone; see `LoopCore::chunk_is_free()`.
+  /// Called when the last message of a chunk is gone; see `LoopCore::chunk_is_free()`.
   void chunk_is_free(ReceiveChunk& chunk) noexcept {
     receive_buffer_.chunk_is_free(chunk);
     --held_chunks_;
   }
-  /// Chunks that messages hold.
+  /// Number of chunks that messages hold.
   [[nodiscard]] std::size_t held_chunks() const noexcept { return held_chunks_; }
 
-  // The batch, which is leased to one datagram socket.
-  /// The room for a batch of datagrams to be received by `user`; what another socket has in it moves to that
+  // The batch, which is leased to one datagram socket at a time.
+  /// The room for `user` to receive a batch of datagrams; another socket's datagrams in it move to that
   /// socket first.
   ReceiveBatch& borrow_receive_batch(const LoopResource& user);
   void lease_receive_batch(LoopResource& user) noexcept { batch_lease_.give_to(user); }
   void end_batch_lease(const LoopResource& user) noexcept { batch_lease_.end_for(user); }
 
-  /// The buffer in which many small vectors become one write; valid during one flush. Empty when there is no
+  /// The buffer in which many small vectors become one write; valid during one flush. Empty when out of
   /// memory.
   std::span<std::byte> send_buffer() noexcept;
 
-  /// The turn ends: whoever holds a lease moves out.
+  /// Called at the end of the turn: makes the holders of the leases move their data out.
   void clear() noexcept {
     bytes_lease_.clear();
     batch_lease_.clear();
   }
-  /// The loop ends, and its resources have gone.
+  /// Called when the loop ends, after its resources have let go.
   void drop() noexcept {
     bytes_lease_.drop();
     batch_lease_.drop();

@@ -10,7 +10,7 @@ LoopCore::LoopCore(Loop& loop) noexcept : loop_(&loop) {}
 
 LoopCore::~LoopCore() = default;
 
-// Everywhere between two steps of a request: what the function throws must not keep it from the next one.
+// Called between the steps of a request: an exception from the trace function must not prevent the next step.
 void LoopCore::trace(TraceKind kind, const RequestState& state) noexcept {
   const StepScope scope(*this);
   try {
@@ -59,7 +59,7 @@ unsigned LoopCore::run_ready(unsigned budget) {
   return budget;
 }
 
-// A request that asked to begin in the loop.
+// Begins a request that asked to begin from the loop.
 void LoopCore::begin(RequestState& state) {
   state.mark(RequestState::known_to_loop);
   beginning_ = &state;
@@ -79,7 +79,7 @@ void LoopCore::end_turn() noexcept {
   if (has_work()) drain();
 }
 
-// What asks again while it runs has to wait for another turn.
+// Moves the list first: a resource that asks again while it runs has to wait for another turn.
 void LoopCore::begin_turn(std::uint64_t now_ms) noexcept {
   remove_drain_cause(woken_up);
   now_ms_ = now_ms;
@@ -110,7 +110,8 @@ void LoopCore::drain(bool output_may_wait) noexcept {
     if (output_may_wait && !flushes_.empty() && may_output_wait()) break;
     output_may_wait = false;
     output_batch_.end(false);
-    // Output that is scheduled while others flush leaves in the next round: nobody can hold the turn.
+    // Output that is scheduled during these flushes leaves in the next round, so that no resource can hold
+    // the turn.
     for (ListNode* last = flushes_.end()->prev; !flushes_.empty();) {
       auto& resource = static_cast<LoopResource&>(flushes_.front());
       const bool done = &resource == last;
@@ -132,7 +133,7 @@ void LoopCore::keep_exception(std::exception_ptr exception) noexcept {
 }
 
 std::size_t LoopCore::trim() noexcept {
-  // Kept states are blocks that are out.
+  // The pool counts cached states as blocks in use, so empty the cache first.
   const bool keeps_states = state_cache_.is_on();
   state_cache_.turn(false);
   const std::size_t freed = pool_.trim();

@@ -25,9 +25,9 @@
 
 namespace tsock::detail {
 
-/// The part of the loop that knows no event library. It runs what is ready (`drain()`) and knows when to; its
-/// parts do the rest: Pool, StateCache, Census, Leases, OutputBatch, Deadlines, Inspector. It lives until its
-/// Loop and every object that came from it are gone.
+/// The part of the loop that knows no event library. It runs ready nodes (`drain()`) and knows when to do so;
+/// its members do the rest: Pool, StateCache, Census, Leases, OutputBatch, Deadlines, Inspector. It lives
+/// until its Loop and every object that came from it are gone.
 class LoopCore {
  public:
   static constexpr unsigned completions_per_turn = 1024;
@@ -36,11 +36,11 @@ class LoopCore {
   LoopCore(const LoopCore&) = delete;
   LoopCore& operator=(const LoopCore&) = delete;
 
-  /// Once the Loop is gone, one that stands in for it: nothing can be started on it.
+  /// The Loop; once that is gone, a stand-in for it on which nothing can be started.
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
-  /// True once the Loop is going: nothing is called, started or armed any more.
+  /// True from `close()` on: nothing is called, started or armed any more.
   [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::MarkSet::none; }
-  /// What a new request is marked with.
+  /// The marks that a new request begins with.
   [[nodiscard]] RequestState::MarkSet first_marks() const noexcept { return first_marks_; }
 
   [[gnu::always_inline]] void* allocate(std::size_t size) { return pool_.allocate(size); }
@@ -49,12 +49,12 @@ class LoopCore {
       last_block_is_back();
   }
 
-  /// The same for what takes a memory resource.
+  /// The pool, for containers that take a memory resource.
   [[nodiscard]] std::pmr::memory_resource& memory() noexcept { return memory_; }
-  /// Gives memory of the pool that is free back to the heap. \return bytes
+  /// Returns free memory of the pool to the heap. \return bytes
   std::size_t trim() noexcept;
 
-  /// States that are kept for the next operation of their kind.
+  /// Ended states that are kept for the next operation of their kind.
   [[nodiscard]] StateCache& state_cache() noexcept { return state_cache_; }
   [[nodiscard]] Census& census() noexcept { return census_; }
   [[nodiscard]] Leases& leases() noexcept { return leases_; }
@@ -63,14 +63,14 @@ class LoopCore {
   void request_started() noexcept {
     if (drain_causes_ == no_drain) keep_alive_while_busy();
   }
-  /// Puts a state that is in no other list among the loop's operations in progress.
+  /// Adds a state that is in no other list to the loop's operations in progress.
   void list_unfinished(RequestState& state) noexcept { live_.push_back(state); }
-  /// A request has ended that was not delivered.
+  /// Counts a request that has ended without being delivered.
   void request_dropped() noexcept {
     census_.count_drop();
     if (drain_causes_ == no_drain) keep_alive_while_busy();
   }
-  /// `drain()` is going to run in this turn, and need not be asked for.
+  /// True if `drain()` is going to run anyway and need not be asked for.
   [[nodiscard]] bool drain_is_due() const noexcept { return drain_causes_ != no_drain; }
   void trace(TraceKind kind, const RequestState& state) noexcept;
   [[nodiscard]] bool is_traced() const noexcept { return inspector_.is_traced(); }
@@ -82,48 +82,49 @@ class LoopCore {
     ready_.push_back(node);
     ensure_drain();
   }
-  /// The same while `drain_is_due()`.
+  /// As `make_ready()`. \pre drain_is_due()
   void list_ready(ReadyNode& node) noexcept { ready_.push_back(node); }
-  /// The same for the front of another list, up to and including `last`.
+  /// As `make_ready()`, for the nodes at the front of another list, up to and including `last`.
   void make_ready_until(NodeList& list, ListNode& last) noexcept {
     ready_.take_front(list, last);
     ensure_drain();
   }
-  /// Makes the node the next one.
+  /// As `make_ready()`, but ahead of all others.
   void make_ready_first(ReadyNode& node) noexcept {
     ready_.push_front(node);
     ensure_drain();
   }
-  /// Has `on_flush()` called; until then, or until `cancel_flush()`, the resource must not ask again.
+  /// Schedules a call of `on_flush()`; until then, or until `cancel_flush()`, the resource must not ask
+  /// again.
   void schedule_flush(LoopResource& resource) noexcept {
     list_flush(resource);
     ensure_drain();
   }
-  /// The same while `drain_is_due()`.
+  /// As `schedule_flush()`. \pre drain_is_due()
   void list_flush(LoopResource& resource) noexcept {
     resource.unlink();
     flushes_.push_back(resource);
   }
-  /// Has `on_next_turn()` called once the loop has looked for events, unless the resource is put into another
-  /// list before.
+  /// Schedules a call of `on_next_turn()` for when the loop has looked for events; it is dropped if the
+  /// resource is put into another list before.
   void schedule_next_turn(LoopResource& resource) noexcept {
     resource.unlink();
     next_turn_resources_.push_back(resource);
     wake_up();
   }
-  /// Takes the resource out of the other two lists.
+  /// Removes the resource from the lists of `schedule_flush()` and `schedule_next_turn()`.
   void cancel_flush(LoopResource& resource) noexcept {
     resource.unlink();
     resources_.push_back(resource);
   }
-  /// Counts bytes that wait for a flush; `output_at_once` for those that should not wait.
+  /// Counts bytes that wait for a flush; pass `output_at_once` for output that should not wait.
   void add_output(std::size_t bytes) noexcept { output_batch_.add(bytes); }
   static constexpr std::size_t output_at_once = OutputBatch::at_once;
-  /// Runs what is ready, within the budget of a turn; then output leaves. Called at the end of every event.
+  /// Runs ready nodes within the budget of a turn, then flushes output. Called at the end of every event.
   void drain() noexcept { drain(false); }
-  /// The same at the end of an event of which a turn may bring many: output may wait for `end_turn()`.
+  /// As `drain()`, for events of which a turn may bring many: output may wait for `end_turn()`.
   void drain_event() noexcept { drain(true); }
-  /// The events of a turn are over, see `ask_for_turn_end()`.
+  /// Called when the events of a turn are over; see `ask_for_turn_end()`.
   void end_turn() noexcept;
   [[nodiscard]] bool is_draining() const noexcept { return (drain_causes_ & draining) != 0; }
   [[nodiscard]] bool has_work() const noexcept {
@@ -134,9 +135,9 @@ class LoopCore {
     add_drain_cause(woken_up);
     wake();
   }
-  /// The wake-up has come: a turn begins, and `drain()` comes next.
+  /// Called at the beginning of a turn, on the wake-up; the caller calls `drain()` next.
   void begin_turn(std::uint64_t now_ms) noexcept;
-  /// An event begins; `drain()` comes at its end.
+  /// Called at the beginning of an event; the caller calls `drain()` at its end.
   void event(std::uint64_t now_ms) noexcept {
     now_ms_ = now_ms;
     add_drain_cause(in_event);
@@ -145,8 +146,8 @@ class LoopCore {
   void set_now(std::uint64_t now_ms) noexcept { now_ms_ = now_ms; }
   [[nodiscard]] std::uint64_t now_ms() const noexcept { return now_ms_; }
 
-  // Code of the user may destroy the very state on whose behalf it runs. The places that go on with the state
-  // afterwards name it here and ask; neither of them nests.
+  // User code may destroy the very state on whose behalf it runs. The two callers that go on with the state
+  // afterwards register it here before and check it after; neither of them nests.
   [[nodiscard]] bool is_beginning(const RequestState* state) const noexcept { return beginning_ == state; }
   void set_waited_for(const RequestState* state) noexcept { waited_for_ = state; }
   [[nodiscard]] bool is_waited_for(const RequestState* state) const noexcept { return waited_for_ == state; }
@@ -161,14 +162,14 @@ class LoopCore {
   }
   [[nodiscard]] LoopMetrics metrics() const noexcept;
   [[nodiscard]] std::size_t in_progress() const noexcept { return census_.in_progress(); }
-  /// Blocks of the pool, and chunks of the receive buffer, that are out; 0 when nothing that came from the
+  /// Number of blocks of the pool and chunks of the receive buffer in use; 0 when nothing that came from the
   /// loop is left.
   [[nodiscard]] std::size_t live_blocks() const noexcept;
-  /// Keeps the first exception that a callback let out; `Loop::run()` throws it again.
+  /// Keeps the first exception that a callback has thrown; `Loop::run()` rethrows it.
   void keep_exception(std::exception_ptr exception) noexcept;
 
   // Deadlines.
-  // Compiled into its callers: most deadlines are set and cleared.
+  // Inlined into its callers: most deadlines are set and cleared again.
   [[gnu::always_inline]] void set_deadline(RequestState& state, Clock::time_point when) {
     deadlines_.set(state, when);
     if (deadlines_.is_before_timer(when) && !is_closed()) {
@@ -177,21 +178,22 @@ class LoopCore {
     }
   }
   void clear_deadline(RequestState& state) noexcept { deadlines_.remove(state); }
-  /// To be called when the timer fires. A deadline does not beat what the kernel has already: the events that
-  /// are there come first, also when the loop was held up past the deadline; `expire()` is to be called
-  /// behind them.
+  /// To be called when the timer fires. Completions that the kernel already has win over a deadline, even if
+  /// the loop was held up past the deadline: the caller handles the pending events first and calls `expire()`
+  /// afterwards.
   void begin_last_look() noexcept { census_.begin_look(); }
-  /// Ends what is due and arms the timer for the next one.
+  /// Ends the requests whose deadline is due and arms the timer for the next deadline.
   void expire(Clock::time_point now);
 
-  /// The last message of a chunk of the receive buffer is gone.
+  /// Called when the last message of a chunk of the receive buffer is gone.
   void chunk_is_free(ReceiveChunk& chunk) noexcept;
 
   void add_resource(LoopResource& resource) noexcept { resources_.push_back(resource); }
-  /// Every request in progress, as a tree.
+  /// Prints every request in progress, as a tree.
   void dump(std::ostream& out);
 
-  /// Keeps the core although it is orphaned and no block is out, until as many calls of `stop_keeping()`.
+  /// Keeps the core, even if it is orphaned and no block is in use, until `stop_keeping()` has been called as
+  /// often.
   void keep() noexcept { ++kept_; }
   void stop_keeping() noexcept {
     --kept_;
@@ -210,8 +212,8 @@ class LoopCore {
   /// Ends everything that is bound to the loop.
   void close() noexcept;
   void set_loop(Loop& loop) noexcept { loop_ = &loop; }
-  /// Marks that code of the user runs in the middle of a step, where nothing may go: a trace function or a
-  /// sink of the logger.
+  /// Marks that user code (a trace function or a sink of the logger) runs in the middle of a step, where
+  /// nothing may be destroyed.
   class StepScope {
    public:
     explicit StepScope(LoopCore& core) noexcept : core_(core) { ++core.steps_; }
@@ -223,31 +225,31 @@ class LoopCore {
     LoopCore& core_;
   };
   [[nodiscard]] bool is_in_step() const noexcept { return steps_ != 0; }
-  /// Closes as the next thing that is run; until then no more callbacks are called.
+  /// Schedules `close` to run next; until then no more callbacks are called.
   void close_later(ReadyTask& close) noexcept {
     closes_ = true;
     make_ready_first(close);
   }
-  /// Whether it is closed or closes as the next thing.
+  /// True from `close_later()` or `close()` on.
   [[nodiscard]] bool is_closing() const noexcept { return closes_; }
-  /// Nobody but the blocks that are out holds the core any more.
+  /// The Loop lets go of the core: from now on only blocks in use and `keep()` hold it.
   void orphan() noexcept {
     orphaned_ = true;
     delete_if_unused();
   }
-  /// As if a request were in progress, until the next `drain()` ends.
+  /// Keeps the event library running as if a request were in progress, until the next `drain()` ends.
   void hold_alive() noexcept {
     if (!is_kept_alive_) keep_alive(is_kept_alive_ = true);
   }
-  /// An exception waits for `Loop::run()` to throw it.
+  /// Called when an exception waits for `Loop::run()` to rethrow it.
   virtual void interrupt_run() noexcept = 0;
   [[nodiscard]] std::exception_ptr take_exception() noexcept { return std::exchange(exception_, nullptr); }
 
   virtual void wake() noexcept = 0;
-  /// Calls `end_turn()` once, when the events of this turn have been seen.
+  /// Asks for one call of `end_turn()` after the events of this turn.
   virtual void ask_for_turn_end() noexcept = 0;
   virtual void keep_alive(bool on) noexcept = 0;
-  /// Calls `expire()` at `when` or a little later.
+  /// Asks for a call of `expire()` at `when` or a little later.
   virtual void arm_timer(Clock::time_point when) noexcept = 0;
 
  private:
@@ -268,7 +270,7 @@ class LoopCore {
   unsigned run_ready(unsigned budget);
   friend void RequestState::run();
   void begin(RequestState& state);
-  /// Sees to it that `drain()` will come.
+  /// Makes sure that `drain()` will run.
   void ensure_drain() noexcept {
     if (drain_causes_ == no_drain) [[unlikely]]
       wake_up();
@@ -300,12 +302,12 @@ class LoopCore {
   const RequestState* beginning_ = nullptr;
   const RequestState* waited_for_ = nullptr;
   std::uint64_t now_ms_ = 0;
-  RequestState::MarkSet first_marks_ = RequestState::MarkSet::none;  // once closed, another
+  RequestState::MarkSet first_marks_ = RequestState::MarkSet::none;  // not `none` once closed
   bool orphaned_ = false;
-  bool closes_ = false;  // it is closed, or see close_later()
+  bool closes_ = false;  // closed, or about to be: close_later()
   std::uint16_t steps_ = 0;
   std::uint16_t kept_ = 0;
-  bool is_kept_alive_ = false;  // as the event library was told last
+  bool is_kept_alive_ = false;  // what the event library was told last
   DrainCause drain_causes_ = no_drain;
   OutputBatch output_batch_;
   LoopMetrics metrics_;
@@ -369,7 +371,7 @@ class LoopCore {
   callback_.call_once(handle_);
 }
 
-// Returns whether the state is still there.
+// Returns false if nothing refers to the state any more and it was destroyed.
 [[gnu::always_inline]] inline bool RequestState::deliver() noexcept {
   on_delivery();
   if (handle_ != nullptr) [[likely]]
@@ -378,7 +380,7 @@ class LoopCore {
   return false;
 }
 
-/// Memory for a resource that comes from the loop's pool.
+/// Makes an object in a block of the loop's pool.
 template <class S, class... Args>
 S* make_pooled(LoopCore& core, Args&&... args) {
   void* const block = core.allocate(sizeof(S));

@@ -7,7 +7,7 @@ namespace tsock::detail {
 
 class LoopCore;
 
-/// The loop's pool for containers and buffers that take a memory resource.
+/// The loop's pool as a memory resource, for containers and buffers.
 class LoopMemory final : public std::pmr::memory_resource {
  public:
   explicit LoopMemory(LoopCore& core) noexcept : core_(&core) {}

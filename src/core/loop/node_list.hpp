@@ -14,7 +14,7 @@ class NodeList {
   [[nodiscard]] bool empty() const noexcept { return head_.next == &head_; }
   void push_back(ListNode& node) noexcept { node.link_before(head_); }
   void push_front(ListNode& node) noexcept { node.link_before(*head_.next); }
-  /// Moves the front of another list, up to and including `last`, behind all others.
+  /// Moves the nodes at the front of another list, up to and including `last`, to the end of this one.
   void take_front(NodeList& other, ListNode& last) noexcept {
     ListNode* const first = other.head_.next;
     other.head_.next = last.next;
@@ -25,7 +25,7 @@ class NodeList {
     head_.prev = &last;
   }
   [[nodiscard]] ListNode& front() noexcept { return *head_.next; }
-  /// Takes the first one out of a list that is not empty.
+  /// Removes the first node. \pre not empty
   ListNode& take_first() noexcept {
     ListNode& first = *head_.next;
     head_.next = first.next;
@@ -33,10 +33,10 @@ class NodeList {
     first.next = nullptr;
     return first;
   }
-  /// For walking: from `first()` by `next` until `end()`.
+  /// For iterating: from `first()` by `next` until `end()`.
   [[nodiscard]] ListNode* first() noexcept { return head_.next; }
   [[nodiscard]] ListNode* end() noexcept { return &head_; }
-  /// Of a list that is not empty.
+  /// \pre not empty
   [[nodiscard]] ListNode* last() noexcept { return head_.prev; }
   [[nodiscard]] const ListNode* last() const noexcept { return head_.prev; }
 

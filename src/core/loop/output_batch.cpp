@@ -12,7 +12,7 @@ bool OutputBatch::may_wait() noexcept {
   return ++events_ < most_events;
 }
 
-// Batches are off for a while when events are slow (a reply would wait for work that is done for others) or
+// Batching is off for a while when events are slow (a reply would wait for work that is done for others) or
 // when the turn had a single event (there was nothing to batch).
 void OutputBatch::end(bool turn_ends) noexcept {
   if (events_ != 0) {

@@ -66,7 +66,7 @@ void Pool::count_free_blocks() noexcept {
   }
 }
 
-// What stays in a list stays in its order.
+// The blocks that stay in a list keep their order.
 void Pool::unlink_unused_slabs() noexcept {
   for (FreeBlock*& head : small_) {
     FreeBlock* last = nullptr;

@@ -11,13 +11,13 @@ namespace tsock::detail {
 
 /// Blocks for request states and buffers, kept in free lists by size so that steady state never reaches the
 /// heap. Free blocks are poisoned for AddressSanitizer. A build that defines TSOCK_POOL_PASSES_THROUGH
-/// (preset asan-heap) takes every block from the heap instead, where overruns between blocks are seen as
+/// (preset asan-heap) takes every block from the heap instead, where overruns between blocks are reported as
 /// well.
 class Pool {
  public:
-  /// Sizes are rounded up to a multiple of it.
+  /// Small sizes are rounded up to a multiple of this.
   static constexpr std::size_t granule = 16;
-  /// Whether every block is to come from the heap and go back to it at once.
+  /// Whether every block comes from the heap and returns to it at once.
 #if defined(TSOCK_POOL_PASSES_THROUGH)
   static constexpr bool passes_through = true;
 #else
@@ -45,7 +45,7 @@ class Pool {
     return allocate_slowly(size);
   }
 
-  /// \return how many blocks are out now.
+  /// \return number of blocks still in use
   [[gnu::always_inline]] std::size_t deallocate(void* memory, std::size_t size) noexcept {
     --live_;
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
@@ -61,8 +61,8 @@ class Pool {
     return live_;
   }
 
-  /// The largest size for which `allocate()` takes no more memory than for `size`. No larger than `size`
-  /// where AddressSanitizer is to see what goes beyond it.
+  /// The largest size for which `allocate()` takes no more memory than for `size`. Just `size` under
+  /// AddressSanitizer, so that it reports accesses beyond it.
   [[nodiscard]] static std::size_t usable_size(std::size_t size) noexcept {
     if constexpr (memory_is_watched) return size;
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
@@ -71,9 +71,9 @@ class Pool {
 #endif
     return usable_large_size(size);
   }
-  /// Gives memory of which no block is out back to the heap. Takes a step for each free block. \return bytes
+  /// Returns memory without blocks in use to the heap. Visits every free block. \return bytes
   std::size_t trim() noexcept;
-  /// Blocks that are out.
+  /// Number of blocks in use.
   [[nodiscard]] std::size_t live() const noexcept { return live_; }
 
  private:
@@ -90,7 +90,7 @@ class Pool {
   static constexpr std::size_t small_class(std::size_t size) noexcept {
     return (size + granule - 1) / granule;
   }
-  /// Of the small blocks.
+  /// The size of the small block for `size` bytes.
   static constexpr std::size_t block_size(std::size_t size) noexcept {
     return small_class(size) != 0 ? small_class(size) * granule : granule;
   }
@@ -98,18 +98,18 @@ class Pool {
   static std::size_t usable_large_size(std::size_t size) noexcept;
 
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
-  /// Blocks of one size.
+  /// A piece of memory that is divided into blocks of one size.
   struct Slab {
     std::unique_ptr<std::byte[]> memory;
     std::size_t blocks;
-    std::size_t free = 0;  // of them; of use in trim() alone
+    std::size_t free = 0;  // blocks of it; used in trim() alone
 
     [[nodiscard]] bool is_unused() const noexcept { return free == blocks; }
   };
   std::size_t trim_large() noexcept;
   void count_free_blocks() noexcept;
   void unlink_unused_slabs() noexcept;
-  /// The slabs are sorted by then.
+  /// \pre the slabs are sorted
   Slab& slab_of(const FreeBlock* block) noexcept;
 #endif
 

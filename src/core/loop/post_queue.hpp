@@ -6,9 +6,10 @@
 
 namespace tsock::detail {
 
-/// Functions from other threads to the loop, in the order in which they came: a list without a lock. While
-/// the loop works on it nobody wakes the loop; it looks again before it sleeps. Blocks of functions that have
-/// run go back to those who post, so that the heap is not passed from thread to thread.
+/// Functions that other threads post to the loop, in the order of their arrival: a lock-free list. While the
+/// loop works on the list, posting does not wake the loop; it looks again before it sleeps. Blocks of
+/// functions that have run return to the posting threads, so that the heap does not pass memory from thread
+/// to thread.
 class PostQueue {
  public:
   PostQueue() = default;
@@ -17,7 +18,7 @@ class PostQueue {
   ~PostQueue();
 
   // From any thread.
-  /// Memory of `PostedFunction::block_size` bytes. \throws std::bad_alloc
+  /// A block of `PostedFunction::block_size` bytes. \throws std::bad_alloc
   [[nodiscard]] void* take_block();
   /// \return whether the loop has to be woken.
   bool push(PostedFunction& function) noexcept;
@@ -26,9 +27,9 @@ class PostQueue {
   [[nodiscard]] bool has_functions() const noexcept {
     return posted_.load(std::memory_order_acquire) != nullptr;
   }
-  /// All functions, the oldest first; null when there are none. The loop counts as awake from here on.
+  /// Takes all functions, oldest first; null if there are none. The loop counts as awake from here on.
   [[nodiscard]] PostedFunction* take() noexcept;
-  /// The loop is done. \return false when functions came meanwhile: it is still awake then.
+  /// Marks the loop as asleep. \return false if functions came meanwhile: the loop stays awake then
   bool sleep() noexcept;
   /// Destroys a function that was taken.
   void dispose(PostedFunction& function) noexcept;
@@ -37,7 +38,7 @@ class PostQueue {
   struct Block {
     Block* next;
   };
-  /// Stands at the end of the list while the loop is awake.
+  /// Marks the end of the list while the loop is awake.
   class Awake final : public PostedFunction {
    public:
     Awake() noexcept : PostedFunction(false) {}
@@ -50,12 +51,13 @@ class PostQueue {
 
   Awake awake_;
   alignas(cache_line) std::atomic<PostedFunction*> posted_{nullptr};
-  // Blocks on their way back; the loop puts them there when there are none, whoever posts takes them all.
+  // Blocks on their way back: the loop stores a list here when there is none, a posting thread takes them
+  // all.
   alignas(cache_line) std::atomic<Block*> returned_{nullptr};
-  // Of the one who posts; another one who finds it taken uses the heap instead of waiting.
+  // Of the posting thread that holds the flag; a thread that finds it held uses the heap instead of waiting.
   alignas(cache_line) std::atomic_flag blocks_taken_ = ATOMIC_FLAG_INIT;
   Block* blocks_ = nullptr;
-  // Of the loop.
+  // Of the loop's thread.
   alignas(cache_line) Block* kept_ = nullptr;
   std::size_t kept_count_ = 0;
 };

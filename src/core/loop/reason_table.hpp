@@ -8,11 +8,11 @@ namespace tsock::detail {
 
 class RequestState;
 
-/// Why requests failed, in words, of those few whose error is more than an errno value. Each is there until
-/// its request is gone.
+/// The reasons, in words, of the few failed requests whose error is more than an errno value. Each is kept
+/// until its request is gone.
 class ReasonTable {
  public:
-  /// Without memory there are no words.
+  /// Keeps no reason when out of memory.
   void set(const RequestState& state, std::string_view reason) noexcept;
   [[nodiscard]] std::string_view find(const RequestState& state) const noexcept;
   void erase(const RequestState& state) noexcept { reasons_.erase(&state); }

@@ -8,8 +8,8 @@
 
 namespace tsock::detail {
 
-/// Room for the datagrams of one system call. Most datagrams are small: the first 2 KiB of each lie close
-/// together, so that a batch stays in the cache; the rest of the room is touched by large ones only.
+/// Room for the datagrams of one system call. Most datagrams are small: the first 2 KiB of each slot lie
+/// close together, so that a batch stays in the cache; only large datagrams touch the rest of the room.
 class ReceiveBatch {
  public:
   static constexpr std::size_t capacity = 32;
@@ -23,13 +23,14 @@ class ReceiveBatch {
     }
   }
 
-  /// All slots, ready to receive; with `info` each has a place for what the kernel tells.
+  /// All slots, ready to receive; with `info`, each has a place for what the kernel reports about its
+  /// datagram.
   std::span<DatagramSlot> prepare(bool info) {
     if (info != has_infos_) [[unlikely]]
       set_infos(info);
     return slots_;
   }
-  /// The slots from the front, as many, are ready again.
+  /// Makes the first `used` slots ready again.
   void clear(std::size_t used) noexcept {
     for (DatagramSlot& slot : std::span(slots_).first(used)) {
       slot.segment = 0;

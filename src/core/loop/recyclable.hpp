@@ -8,8 +8,8 @@
 
 namespace tsock::detail {
 
-/// A state as `Pooled`, of the operations that run for every message: it is kept for the next one, if
-/// `has_nothing_to_destroy()`, which is to say that its destructor would find nothing to do.
+/// A state like `Pooled`, for the operations that run for every message: it is kept for the next one if
+/// `has_nothing_to_destroy()`, that is, if its destructor would find nothing to do.
 template <class S>
 class Recyclable final : public S {
  public:
@@ -31,7 +31,7 @@ class Recyclable final : public S {
   }
 };
 
-/// `make_state()` for them, in the memory of one that was kept, if there is one.
+/// `make_state()` for recyclable states; uses the memory of one that was kept, if there is one.
 template <class S, class... Args>
 S* make_recyclable(LoopCore& core, Args&&... args) {
   static_assert(std::is_nothrow_constructible_v<Recyclable<S>, LoopCore&, Args...>);

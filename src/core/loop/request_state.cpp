@@ -11,13 +11,13 @@ namespace tsock::detail {
 RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Here{}) {}
 
 void RequestState::enter_loop(bool listed) {
-  // On a loop that is gone it is over before it begins: nobody would end it.
+  // On a loop that is closed, the request is over before it begins: nothing would end it.
   if (has(loop_gone)) [[unlikely]] {
     error_ = ECANCELED;
     phase_ = Phase::delivered;
     return;
   }
-  // Not before: a constructor that throws leaves nothing to count.
+  // Counted here and not earlier: a constructor that throws leaves nothing to count.
   id_ = core_->census().next_id();
   core_->request_started();
   if (listed && !is_linked()) core_->list_unfinished(*this);
@@ -31,7 +31,8 @@ void RequestState::describe(std::ostream& /*out*/) const {}
 
 void RequestState::on_deadline() { interrupt(ETIMEDOUT); }
 
-// Each step ends requests of its own; those of others may keep a deadline waiting for a few turns.
+// Looks again while requests end: each step of the operation ends requests of its own. The requests of others
+// count as well and may delay a deadline for a few turns.
 bool RequestState::look_again() noexcept {
   constexpr unsigned most_looks = 8;
   const unsigned looks = static_cast<unsigned>(marks_) >> mark_bits;
@@ -41,7 +42,7 @@ bool RequestState::look_again() noexcept {
   return true;
 }
 
-// The place in the heap is free: the deadline has just been taken out.
+// Cannot throw: the deadline was just removed from the heap, so there is room for it.
 void RequestState::postpone_deadline() noexcept {
   core_->set_deadline(*this, Clock::now() + std::chrono::nanoseconds(1));
 }
@@ -91,10 +92,10 @@ void RequestState::run() {
   }
 }
 
-// What can never be called goes at once, with all that it captured.
+// A callback that can never be called is destroyed at once, with all its captures.
 void RequestState::deliver_late() {
-  if (has(in_delivery)) return;  // the call comes right behind
-  // A detached one is in its callback: the Request there owns it now, not the loop.
+  if (has(in_delivery)) return;  // the call follows right after the delivery
+  // A detached request is in its callback: the Request there owns the state now, not the loop.
   if (handle_ == static_cast<void*>(this)) handle_ = nullptr;
   if (!can_call_back_late()) {
     clear_callback();
@@ -104,7 +105,7 @@ void RequestState::deliver_late() {
 }
 
 void RequestState::release() noexcept {
-  // The usual case: the callback ran, or runs, and nobody else asks.
+  // The usual case: the callback has run or is running, and nothing else refers to the state.
   if (phase_ >= Phase::delivered && !has(in_delivery, known_to_loop) && !is_linked()) [[likely]] {
     free();
   } else {
@@ -151,7 +152,7 @@ void RequestState::drop_call_of_closed_loop() noexcept {
   clear_callback();
 }
 
-// The loop ends, and it was about to call: as `leave_loop()` of one that was delivered.
+// The loop ends before the callback was called: treats the request as `leave_loop()` treats a delivered one.
 void RequestState::leave_before_call() noexcept {
   if (!deliver()) return;
   if (handle_ == static_cast<void*>(this)) {
@@ -161,7 +162,7 @@ void RequestState::leave_before_call() noexcept {
   }
 }
 
-// The loop ends: nobody is left to call, so callback and captures go now.
+// The loop ends and will not call back, so callback and captures are destroyed now.
 void RequestState::leave_loop() noexcept {
   if (phase_ == Phase::in_progress) error_ = ECANCELED;
   drop_deadline();
@@ -178,7 +179,7 @@ void RequestState::leave_loop() noexcept {
 
 namespace {
 
-// A callback may destroy the Loop and the state. Whether the wait goes on.
+// Returns whether the wait goes on. A callback may destroy the Loop and the state.
 bool run_once_for(LoopCore& core, const RequestState& state) {
   struct Keeper {
     explicit Keeper(LoopCore& kept) noexcept : core(kept) { core.keep(); }

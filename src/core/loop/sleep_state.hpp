@@ -6,8 +6,7 @@
 
 namespace tsock::detail {
 
-/// A request that a moment in time completes. A deadline of the caller's that comes before it gives
-/// ETIMEDOUT.
+/// A request that completes at a given time. An earlier deadline set by the caller ends it with ETIMEDOUT.
 class SleepState : public ResultState<void> {
  public:
   SleepState(LoopCore& core, CallSite site) : ResultState(core, site) {}

@@ -11,11 +11,11 @@
 
 namespace tsock::detail {
 
-/// States of the operations that run for every message. One that ends with nothing to destroy is kept as it
-/// is, alive and poisoned, and the next operation of its kind sets only what is different (`begin_again()`).
+/// States of the operations that run for every message. A state that ends with nothing to destroy is kept
+/// alive and poisoned, and the next operation of its kind sets only what differs (`begin_again()`).
 ///
 /// The cache is off, and empty, while the loop is traced and once it is closed; a short way that finds a
-/// state here need not ask for either.
+/// state here need not check for either.
 class StateCache {
  public:
   enum Kind : std::uint8_t {
@@ -27,19 +27,19 @@ class StateCache {
     kinds
   };
 
-  /// The state that `take()` takes; null when there is none.
+  /// The state that `take()` removes; null if there is none.
   template <class S>
   [[nodiscard]] S* first() const noexcept {
     return static_cast<S*>(first_[S::cached_as]);
   }
-  /// Takes the first one, which there must be.
+  /// Removes the first state. \pre there is one
   void take(Kind kind) noexcept {
     RequestState* const state = first_[kind];
     unpoison_memory(static_cast<void*>(state), size_of(kind));
     first_[kind] = static_cast<RequestState*>(state->handle_);
   }
   [[nodiscard]] bool is_on() const noexcept { return is_on_; }
-  /// Keeps a state, of `size` bytes, while the cache is on. States are linked by the place of their handle.
+  /// Keeps a state of `size` bytes. States are linked through `handle_`. \pre is_on()
   void keep(Kind kind, RequestState& state, [[maybe_unused]] std::size_t size) noexcept {
     state.handle_ = std::exchange(first_[kind], &state);
     if constexpr (memory_is_watched) {
@@ -47,7 +47,7 @@ class StateCache {
       poison_memory(static_cast<void*>(&state), size);
     }
   }
-  /// Turned off, it frees what it keeps.
+  /// Turning the cache off frees the states that it keeps.
   void turn(bool on) noexcept;
   [[nodiscard]] std::size_t size() const noexcept;
 

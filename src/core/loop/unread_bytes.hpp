@@ -5,8 +5,7 @@
 
 namespace tsock::detail {
 
-/// Bytes that were received and that nobody has taken yet: in the loop's receive buffer, or in an
-/// UnreadBlock.
+/// Bytes that were received and not yet taken by a reader: in the loop's receive buffer or in an UnreadBlock.
 struct UnreadBytes {
   std::byte* begin = nullptr;
   std::byte* end = nullptr;
@@ -15,10 +14,10 @@ struct UnreadBytes {
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {begin, end}; }
 };
 
-/// Memory of a stream's own for them. What lies in it ends where it ends: bytes that come back in several
-/// parts come last part first, and find room in front.
+/// A stream's own memory for unread bytes. They are aligned to the end of the block: bytes that are given
+/// back in several parts come last part first, and find room in front.
 struct UnreadBlock : UnreadBytes {
-  std::size_t capacity = 0;  // behind this header
+  std::size_t capacity = 0;  // bytes behind this header
 
   [[nodiscard]] std::byte* room() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 };

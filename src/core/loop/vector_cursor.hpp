@@ -12,7 +12,7 @@
 
 namespace tsock::detail {
 
-/// The size of all vectors. \return false when they are too many or the sum does not fit (EMSGSIZE).
+/// Sums the sizes of all vectors. \return false if they are too many or the sum does not fit (EMSGSIZE)
 inline bool sum_vectors(std::span<const iovec> vectors, std::size_t& total) noexcept {
   total = 0;
   if (vectors.size() > max_vectors) return false;
@@ -23,8 +23,8 @@ inline bool sum_vectors(std::span<const iovec> vectors, std::size_t& total) noex
   return true;
 }
 
-/// A copy of the caller's vectors with a place in them. Two vectors are kept inline, more in a block of the
-/// pool.
+/// A copy of the caller's vectors with a position in them. Two vectors are kept inline, more in a block of
+/// the pool.
 class VectorCursor {
  public:
   VectorCursor() noexcept = default;
@@ -35,7 +35,7 @@ class VectorCursor {
       free_block();
   }
 
-  /// Copies the vectors, when there are many into a block of the pool; empty ones are left out.
+  /// Copies the vectors, more than two of them into a block of the pool; leaves out empty ones.
   void assign(LoopCore& core, std::span<const iovec> vectors) {
     if (vectors.size() == 1 && !has_block_) [[likely]] {
       inline_[0] = vectors[0];
@@ -47,11 +47,11 @@ class VectorCursor {
     }
   }
 
-  /// Vectors that are not empty.
+  /// Number of vectors that are not empty.
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] bool done() const noexcept { return index_ == count_; }
 
-  /// The part that lies ahead. \return vectors used.
+  /// The vectors ahead of the position. \return number of vectors used
   std::size_t ahead(std::span<iovec> out) const noexcept {
     if (count_ == 1 && !out.empty()) [[likely]] {
       if (index_ == 1) return 0;
@@ -82,7 +82,7 @@ class VectorCursor {
     }
   }
 
-  /// Copies into the vectors. \return bytes taken.
+  /// Copies `bytes` into the vectors and advances. \return bytes taken
   std::size_t fill(std::span<const std::byte> bytes) noexcept {
     const iovec* const list = data();
     std::size_t taken = 0;
@@ -99,7 +99,7 @@ class VectorCursor {
     return taken;
   }
 
-  /// Visits what lies behind the place, last part first.
+  /// Visits what lies before the position, last part first.
   template <class F>
   void for_each_behind_backwards(F visit) const {
     const iovec* const list = data();
@@ -111,7 +111,7 @@ class VectorCursor {
 
  private:
   static constexpr std::size_t inline_capacity = 2;
-  /// What stands in front of the vectors of a block.
+  /// The header in front of the vectors of a block.
   struct Block {
     LoopCore* core;
     std::size_t size;
