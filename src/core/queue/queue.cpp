@@ -15,7 +15,7 @@ class HoldState : public ResultState<QueueHold, QueueableState> {
   [[nodiscard]] const char* name() const noexcept override { return "queue_wait"; }
 
   void start_in_queue() override {}
-  // Delivered at once, so that nobody can stop the queue in between.
+  // Delivered ahead of all others, so that nothing can stop the queue in between.
   void begin_in_queue() override {
     if (!is_unfinished()) return;
     finish(0);
@@ -35,19 +35,19 @@ class HoldState : public ResultState<QueueHold, QueueableState> {
       queue()->hold();
       value_ = QueueHold(*queue());
     }
-    leave_queue();  // from here on the hold stands in the entry's place
+    leave_queue();  // from here on, the hold takes the place of the entry
   }
 };
 
-/// The place in the order that `Queue::block()` gives: an entry that no Request stands for, and that the loop
-/// does not count.
+/// The place in the queue that `Queue::block()` reserves: an entry that has no Request and that the loop does
+/// not count.
 class QueueBlock final : public QueueableState {
  public:
   QueueBlock(LoopCore& core, CallSite site) noexcept : QueueableState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "queue_block"; }
   void start_in_queue() override {}
   bool undo_start() noexcept override { return true; }
-  /// The queue goes.
+  /// Called when the queue goes.
   void interrupt(int /*err*/) override { leave_queue(); }
   void end() noexcept {
     leave_queue();

@@ -31,7 +31,7 @@ void QueueCore::wait(QueueableState& entry) noexcept {
   ++waiting_;
 }
 
-// Of an entry that waits.
+// Removes an entry that waits.
 void QueueCore::take_out(QueueableState& entry) noexcept {
   QueueableState* const ahead = entry.queue_prev_;
   QueueableState* const behind = entry.queue_next_;
@@ -56,7 +56,7 @@ void QueueCore::remove(QueueableState& entry) noexcept {
   leave(1);
 }
 
-// An entry that ends when it starts comes back here; the loop goes on with the next one then.
+// An entry that ends when it starts calls this again; the loop below then goes on with the next entry.
 void QueueCore::advance() {
   if (advancing_) return;
   advancing_ = true;
@@ -87,7 +87,8 @@ class QueueCore::Begin final : public ReadyTask {
 
 QueueCore::Begin* QueueCore::begin() const noexcept { return static_cast<Begin*>(ahead_); }
 
-// Not at once: what runs before has time to stop the queue. Without memory it has none.
+// Begins the work from the loop and not at once, so that what runs before can stop the queue. Returns false
+// when out of memory; the caller then begins the work at once.
 bool QueueCore::schedule_begin_of(QueueableState& entry) noexcept {
   try {
     auto* const task = make_pooled<Begin>(*core_, *this, entry);
@@ -100,7 +101,7 @@ bool QueueCore::schedule_begin_of(QueueableState& entry) noexcept {
   }
 }
 
-// The task goes. \return the entry that it was for.
+// Destroys the task. Returns the entry that it was for.
 QueueableState& QueueCore::end_begin() noexcept {
   Begin* const task = begin();
   QueueableState& entry = task->entry();
