@@ -32,13 +32,13 @@ void AcceptLoop::on_accepted(Request<Stream>& accepted) {
   int err = 0;
   Stream stream = accepted.recv(err);
   accepting_ = nullptr;
-  // Without a listener, what the function captured may be gone as well: the connection is closed.
+  // With the listener gone, what the function captured may be gone as well: close the connection.
   if (*listener_ == nullptr) {
     if (err == 0) std::move(stream).disconnect().detach();
     return;
   }
   if (err == ECANCELED) {
-    accept_next();  // paused and resumed since
+    accept_next();  // paused, and resumed since
   } else if (err != 0) {
     fail(err);
   } else if (paused_ || stopped_) {
@@ -56,7 +56,7 @@ void AcceptLoop::release_slot() noexcept {
   try {
     accept_next();
   } catch (const std::bad_alloc&) {
-    // The next slot that comes back tries again.
+    // The next slot that is released tries again.
   }
 }
 
@@ -75,7 +75,7 @@ void AcceptLoop::stop() noexcept {
   cancel_accept();
 }
 
-// One that has a connection already is not cancelled; it gives the connection back.
+// Does not cancel an accept that already has a connection; `on_accepted()` gives the connection back.
 void AcceptLoop::cancel_accept() noexcept {
   if (accepting_ != nullptr && *listener_ != nullptr) (*listener_)->cancel_accept(*accepting_);
 }

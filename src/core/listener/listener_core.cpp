@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::chrono::milliseconds pause_length{100};
 constexpr std::chrono::seconds log_distance{1};
-// Of connections that cannot be taken: how many are tried in one turn, and how many before the listener
-// pauses.
+// Limits for connections that cannot be accepted: the number tried in one turn, and the number in a row after
+// which the listener pauses.
 constexpr unsigned most_failed_in_turn = 64;
 constexpr unsigned most_failed_in_row = 1024;
 
@@ -32,7 +32,8 @@ void AcceptState::interrupt(int err) {
   finish(err);
 }
 
-// A good connection may stand behind more bad ones than are tried in a turn.
+// Postpones the deadline while connections fail: a good one may stand behind more bad ones than are tried in
+// a turn.
 void AcceptState::on_deadline() {
   const unsigned failed = listener() != nullptr ? listener()->failed_in_row() : 0;
   if (failed != 0 && std::exchange(spare_word(), failed) != failed) {
@@ -104,7 +105,8 @@ void ListenerCore::on_acceptable() noexcept {
   try_accept();
 }
 
-// One call of the backend. Memory for the engine comes first, so that a connection that was taken finds it.
+// Calls the backend once. The engine's memory comes first, so that there is some for every connection
+// accepted.
 int ListenerCore::accept_one() noexcept {
   void* block = nullptr;
   try {
@@ -147,7 +149,7 @@ void ListenerCore::try_accept() noexcept {
   } else if (is_listener_broken(err)) {
     receiver_->finish(err);
   } else if (failed_in_row_ >= most_failed_in_row) {
-    // An error that stays, a rule that forbids every connection say, must not keep the loop busy.
+    // A persistent error, such as a rule that forbids every connection, must not keep the loop busy.
     failed_in_row_ = 0;
     pause(err);
   } else {
@@ -168,7 +170,7 @@ void ListenerCore::log(const char* what, int err) {
         "listener on " + backend_->local_address().string() + " " + what + ": " + error_text(err);
     core_->log_warning(text.c_str());
   } catch (const std::bad_alloc&) {
-    // It goes on without a word.
+    // Goes on without logging.
   }
 }
 
@@ -179,7 +181,7 @@ void ListenerCore::pause(int err) {
     pause_ = Request<void>(state);
     state->sleep_until(Clock::now() + pause_length);
   } catch (const std::bad_alloc&) {
-    // Not even memory to wait with: the one who accepts decides what to do.
+    // Not even memory to wait with: ends the accept, so that the caller decides what to do.
     pause_ = Request<void>();
     may_have_more_ = true;
     receiver_->finish(err);

@@ -34,30 +34,30 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
   [[nodiscard]] ListenerBackend* backend() const noexcept { return backend_.get(); }
   void start_accept(AcceptState& accept);
-  /// Ends an accept with ECANCELED, when it is the one that waits.
+  /// Ends `accept` with ECANCELED if it is the one that waits.
   void cancel_accept(const AcceptState& accept) noexcept;
   /// Ends what accepts, with ECANCELED, for an owner that accepts itself from now on.
   void give_up_accepts() noexcept;
   [[nodiscard]] bool is_usable() const noexcept { return backend_ != nullptr && !core_->is_closed(); }
-  /// A pointer to this that becomes null with the listener.
+  /// A pointer to this object that becomes null when the listener goes.
   [[nodiscard]] std::shared_ptr<ListenerCore*> handle();
-  /// A connection that nobody took after all waits for the next accept.
+  /// Keeps a connection that was accepted but not taken, for the next accept.
   void give_back(Stream stream) { returned_ = std::move(stream); }
   void set_pause_callback(std::function<void(int)> function);
   [[nodiscard]] bool is_paused() const noexcept { return static_cast<bool>(pause_); }
-  /// Connections that could not be taken, as long as more may stand behind them.
+  /// The number of connections in a row that could not be accepted; 0 while paused, when no more are tried.
   [[nodiscard]] unsigned failed_in_row() const noexcept { return is_paused() ? 0 : failed_in_row_; }
   void release_listener() noexcept;
 
   void on_acceptable() noexcept override;
   void on_next_turn() override { on_acceptable(); }
   void loop_closed() noexcept override;
-  /// Tells the user of a pause.
+  /// Calls the pause callback.
   void run() override;
 
  private:
   ~ListenerCore() = default;
-  /// Its receiver.
+  /// The receiver, which is an accept.
   [[nodiscard]] AcceptState* accept() const noexcept { return static_cast<AcceptState*>(receiver_); }
   void try_accept() noexcept;
   int accept_one() noexcept;
@@ -68,11 +68,11 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   LoopCore* core_;
   std::unique_ptr<ListenerBackend> backend_;
   StreamOptions accepted_;
-  Stream returned_;  // that nobody took
+  Stream returned_;  // accepted but not taken
   Request<void> pause_;
   int pause_error_ = 0;
-  unsigned failed_in_row_ = 0;  // connections that could not be taken
-  Clock::time_point next_log_;  // not before
+  unsigned failed_in_row_ = 0;  // connections that could not be accepted
+  Clock::time_point next_log_;  // not to log before then
   std::shared_ptr<ListenerCore*> handle_;
   bool may_have_more_ = false;
   std::shared_ptr<std::function<void(int)>> pause_callback_;
