@@ -178,10 +178,11 @@ class AuthenticationState : public detail::ResultState<Stream> {
     answer_ = std::move(result.answer);
     const auto header = std::span(header_).first(format_.handshake.header_size());
     format_.handshake.write(answer_.size(), header);
-    std::array vectors{make_vector(std::span<const std::byte>(header)),
-                       make_vector(std::as_const(answer_).bytes())};
-    writing_ = below_.writev(std::span(vectors).first(answer_.size() != 0 ? std::size_t{2} : std::size_t{1}),
-                             site());
+    // Without a byte a vector may stand in front of others.
+    const std::array vectors{make_vector(std::as_bytes(std::span(std::exchange(format_.greeting, {})))),
+                             make_vector(std::span<const std::byte>(header)),
+                             make_vector(std::as_const(answer_).bytes())};
+    writing_ = below_.writev(vectors, site());
     writing_.set_callback([this](Request<ssize_t>& done) {
       int err = 0;
       done.recv(err);
@@ -251,8 +252,17 @@ class AuthenticationState : public detail::ResultState<Stream> {
     token_.clear();
     answer_.clear();
   }
-  void on_delivery() noexcept override { drop(); }
-  void on_abandon() noexcept override { drop(); }
+  // What the mechanism and functions of the stream below captured may destroy the handle and the Loop.
+  void on_delivery() noexcept override {
+    mark(in_delivery);
+    drop();
+    drop_call_of_closed_loop();
+    unmark(in_delivery);
+  }
+  void on_abandon() noexcept override {
+    if (is_linked()) unlink();
+    drop();
+  }
 
   const char* name_;
   RecordEngine::Format format_;

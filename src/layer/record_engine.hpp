@@ -29,6 +29,8 @@ class RecordEngine final : public Engine {
     bool codec_has_lengths = false;
     /// Bodies of data are the user's bytes as they are: the codec is not asked, and they are copied once.
     bool is_plain = false;
+    /// What the side that begins says in front of its first token, which belongs to it; for `authenticate()`.
+    std::string_view greeting = {};
   };
 
   RecordEngine(std::unique_ptr<Codec> codec, const Format& format, std::pmr::memory_resource& memory) noexcept

@@ -225,6 +225,15 @@ BOOST_AUTO_TEST_CASE(a_mark_stands_in_front_of_the_length_and_empty_messages_are
   BOOST_TEST(read_text(peer, 6).substr(0, 5) == "\2\0\0\0\2"sv);
 }
 
+BOOST_AUTO_TEST_CASE(a_greeting_goes_in_front_of_the_first_token_alone) {
+  auto [ours, peer] = tcp_pair();
+  const Request<Stream> connecting = toy(std::move(ours), true, {.tokens = 5}, {.greeting = "hello "});
+  BOOST_TEST(read_text(peer, 17) == "hello " + framed("token 0"));
+  BOOST_TEST(error_of(peer.write(framed("token 1"))) == 0);
+  BOOST_TEST(read_text(peer, 11) == framed("token 2"));
+  BOOST_TEST(connecting.is_in_progress());
+}
+
 BOOST_DATA_TEST_CASE_F(TokenFixture, a_silent_peer_is_ended_by_the_deadline_or_by_cancelling,
                        data::make(token_kinds) * data::make({false, true}) * data::make({false, true}), kind,
                        begins, cancels) {

@@ -1,0 +1,11 @@
+# Defines tsock_third_party::krb5 if MIT krb5 is installed. Also part of the installed package.
+if(NOT TARGET tsock_third_party::krb5)
+  find_package(PkgConfig QUIET)
+  if(PKG_CONFIG_FOUND)
+    pkg_check_modules(tsock_krb5 QUIET IMPORTED_TARGET GLOBAL krb5-gssapi>=1.17 krb5)
+    if(TARGET PkgConfig::tsock_krb5)
+      add_library(tsock_third_party::krb5 INTERFACE IMPORTED GLOBAL)
+      target_link_libraries(tsock_third_party::krb5 INTERFACE PkgConfig::tsock_krb5)
+    endif()
+  endif()
+endif()
