@@ -34,7 +34,7 @@ bool fits(const Address& address, const ConnectHostOptions& options) {
   return local.is_empty() || local.is_any() || local.family() == address.family();
 }
 
-// The families in turn, beginning with the first one's (RFC 8305, section 4).
+// Interleaves the address families, beginning with that of the first address (RFC 8305, section 4).
 std::vector<Address> in_turn(std::vector<Address> addresses) {
   if (addresses.empty()) return addresses;
   const int first = addresses.front().family();
@@ -62,7 +62,7 @@ class ConnectToHost final : public Operation<Stream> {
       : site_(site), options_(options), addresses_(std::move(addresses)) {}
 
   void start() override {
-    // It counts for the whole.
+    // The timeout applies to the whole operation.
     options_.connect.timeout.reset();
     if (!by_name_) {
       begin();
@@ -80,7 +80,7 @@ class ConnectToHost final : public Operation<Stream> {
   }
 
  private:
-  // What is thrown where nobody catches it would leave the request without an end.
+  // An exception that leaves a callback would leave the request without an end.
   template <class F>
   void or_no_memory(F step) {
     try {

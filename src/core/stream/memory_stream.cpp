@@ -15,7 +15,7 @@ namespace {
 using detail::LoopCore;
 using detail::ReadyTask;
 
-// How often a disconnect takes from a peer that still writes before others have their turn.
+// How often a disconnect reads from a peer that still writes before others have their turn.
 constexpr unsigned skips_per_call = 16;
 
 class MemoryEnd final : public StreamBackend, public ReadyTask {
@@ -71,7 +71,7 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     return 0;
   }
 
-  // What was written has been read, so none of it can be lost. A peer that still writes is to see its bytes
+  // All bytes written have been read, so none of them can be lost. A peer that still writes sees its bytes
   // taken and then the end, as over a socket.
   int try_disconnect(Linger& linger) noexcept override {
     const bool had_begun = linger.has_begun;
@@ -83,7 +83,7 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     shut_ = true;
     for (unsigned calls = 0; peer_ != nullptr && peer_->offered_ != 0; ++calls) {
       if (calls == skips_per_call) return EAGAIN;
-      // One more than may be discarded: behind the last byte of these there may be the end.
+      // Reads one byte more than may be discarded: the end may come right behind the last byte allowed.
       const std::size_t rest = linger.most_discarded - std::min(linger.discarded, linger.most_discarded);
       const std::size_t got = skip(std::max(rest, rest + 1));
       linger.peer_talks = linger.peer_talks || (had_begun && got != 0);
@@ -97,14 +97,13 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
 
   void abort() noexcept override { close(ECONNRESET); }
 
-  // The call that is worth it would have the peer's front write. That is left to the loop: the peer may be
-  // what this call comes from.
+  // A read makes the peer's Stream write, so it is left to the loop: this call may come from the peer.
   Readiness want_readable() noexcept override {
     wants_read_ = true;
     if ((peer_ != nullptr && peer_->offered_ != 0) || ended_ != 0) tell();
     return Readiness::later;
   }
-  // A reader that comes pulls; only the end of the peer has to be told.
+  // The peer's next read pulls the bytes; only the peer's end has to be reported.
   Readiness want_writable() noexcept override {
     if (lingers_) return want_readable();
     wants_write_ = true;
@@ -143,7 +142,7 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   }
 
  private:
-  // Has the peer's front write straight into the vectors, which stay where they are meanwhile.
+  // Makes the peer's Stream write straight into the vectors, which stay in place meanwhile.
   std::size_t pull(std::span<const iovec> vectors) noexcept {
     std::size_t total = 0;
     for (const iovec& vector : vectors) total += vector.iov_len;
@@ -156,13 +155,13 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
     is_pulling_ = false;
     return start - room_;
   }
-  // Reads what nobody wants.
+  // Reads bytes to discard them.
   std::size_t skip(std::size_t most) {
     std::array<std::byte, std::size_t{16} * 1024> scratch;
     const iovec vector = make_vector(std::span<std::byte>(scratch).first(std::min(most, scratch.size())));
     return pull({&vector, 1});
   }
-  // Not more than there is room for.
+  // Copies bytes into the vectors of the read. \pre there is room for them
   void put(std::span<const std::byte> bytes) noexcept {
     room_ -= bytes.size();
     while (!bytes.empty()) {
@@ -177,7 +176,7 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
       }
     }
   }
-  // A write that was cancelled leaves no word here: let the writer say again what it has.
+  // A cancelled write is not reported here, so ask the writer again how much it has.
   void renew_offer() {
     offered_ = 0;
     wants_write_ = false;
@@ -206,9 +205,9 @@ class MemoryEnd final : public StreamBackend, public ReadyTask {
   MemoryStreamOptions options_;
   StreamEvents* events_ = nullptr;
   MemoryEnd* peer_ = nullptr;
-  std::size_t offered_ = 0;        // what this end's writer has and could not hand over
-  std::span<const iovec> target_;  // of the read that is being served, what is ahead
-  std::size_t offset_ = 0;         // in its first vector
+  std::size_t offered_ = 0;        // bytes that this end's writer could not hand over
+  std::span<const iovec> target_;  // the vectors ahead, of the read that is being served
+  std::size_t offset_ = 0;         // in the first of these vectors
   std::size_t room_ = 0;
   int ended_ = 0;
   bool is_pulling_ = false;

@@ -58,7 +58,7 @@ class OwningDisconnect : public ResultState<void> {
     }
   }
 
-  // Also called from the loop: a read whose completion waits to be delivered is still in the way.
+  // Also called from the loop: a read that has ended but was not delivered still keeps the stream busy.
   void begin() override {
     StreamCore* const target = StreamAccess::core(stream_);
     target->cancel_all_but_writes(nullptr);

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t chunk_size = std::size_t{64} * 1024;
 
-/// Gives the memory of a chunk back to the pool of its loop.
+/// Returns the memory of a chunk to the pool of its loop.
 class FreePumpBlock {
  public:
   FreePumpBlock() noexcept = default;
@@ -34,7 +34,7 @@ class FreePumpBlock {
 };
 using PumpBlock = std::unique_ptr<std::byte, FreePumpBlock>;
 
-/// A buffer on its way through a pump. The block is there only while there are bytes.
+/// A buffer on its way through a pump. It has a block only while there are bytes.
 class PumpChunk {
  public:
   explicit PumpChunk(LoopCore& core) noexcept : block_(nullptr, FreePumpBlock(core)) {}
@@ -42,7 +42,7 @@ class PumpChunk {
   PumpChunk& operator=(const PumpChunk&) = delete;
   ~PumpChunk() { clear(); }
 
-  /// Empty when there is no memory.
+  /// The whole block. Empty when out of memory.
   [[nodiscard]] std::span<std::byte> space(LoopCore& core) noexcept {
     try {
       if (block_ == nullptr) block_.reset(static_cast<std::byte*>(core.allocate(chunk_size)));
@@ -61,7 +61,8 @@ class PumpChunk {
     block_.reset();
     begin_ = end_ = 0;
   }
-  /// Who gets the block when the chunk is cleared, for as long as the bytes have to stay; null for nobody.
+  /// Sets where the block goes when the chunk is cleared, for as long as the bytes have to stay; null for
+  /// nowhere.
   void set_heir(PumpBlock* heir) noexcept { heir_ = heir; }
 
  private:
@@ -71,7 +72,7 @@ class PumpChunk {
   std::size_t end_ = 0;
 };
 
-/// The two chunks of a pump, which go round: one is filled while the other is written.
+/// The two chunks of a pump, used in turn: one is filled while the other is written.
 class PumpChunks {
  public:
   explicit PumpChunks(LoopCore& core) noexcept : chunks_{PumpChunk(core), PumpChunk(core)} {}
@@ -79,16 +80,16 @@ class PumpChunks {
   [[nodiscard]] bool has_room() const noexcept { return full_ < 2; }
   [[nodiscard]] bool empty() const noexcept { return full_ == 0; }
   [[nodiscard]] PumpChunk& oldest() noexcept { return chunks_[oldest_]; }
-  /// The one that was filled last.
+  /// The chunk that was filled last.
   [[nodiscard]] PumpChunk& newest() noexcept { return chunks_[full_ == 1 ? oldest_ : 1 - oldest_]; }
-  /// The one to be filled, while there is room.
+  /// The chunk to fill. \pre has_room()
   [[nodiscard]] PumpChunk& next() noexcept { return chunks_[full_ == 0 ? oldest_ : 1 - oldest_]; }
   void fill_next(std::size_t size) noexcept {
     next().fill(size);
     ++full_;
     has_unseen_ = true;
   }
-  /// Nobody has looked at the newest one yet.
+  /// True until the pump has looked at the newest chunk.
   [[nodiscard]] bool has_unseen() const noexcept { return has_unseen_; }
   void set_seen() noexcept { has_unseen_ = false; }
   [[nodiscard]] bool may_write() const noexcept { return full_ > (has_unseen_ ? 1U : 0U); }
@@ -115,9 +116,9 @@ class PumpChunks {
 
 class PumpState;
 
-/// Fills the chunks with what is there. It is the source's reader for as long as the pump lives, also while
-/// it has no room (`asking`) and when reading is over, so that nobody else gets bytes from the middle. It
-/// asks for memory only when there is something to read.
+/// Fills the chunks with what is there. It stays the source's reader for as long as the pump lives, even
+/// while it has no room (`asking`) or when reading is over, so that no other reader gets bytes from the
+/// middle. It asks for memory only when there is something to read.
 class PumpRead : public ResultState<void, StreamRead> {
  public:
   PumpRead(LoopCore& core, PumpState& pump, PumpChunks& chunks, CallSite site)
@@ -127,13 +128,13 @@ class PumpRead : public ResultState<void, StreamRead> {
   [[nodiscard]] const char* name() const noexcept override { return "pump_read"; }
   ~PumpRead() override { leave_resource(); }
 
-  /// There is room again.
+  /// Called when there is room again.
   void resume() {
     if (!is_unfinished() || !has(asking) || stream() == nullptr) return;
     unmark(asking);
     stream()->serve_reader(false);
   }
-  /// Whether the source met an error; not that there is no memory or that it has another reader.
+  /// Whether the source has failed, as opposed to a lack of memory or another reader.
   [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 
   std::size_t feed(std::span<const std::byte> bytes) override {
@@ -162,7 +163,7 @@ class PumpRead : public ResultState<void, StreamRead> {
     mark(asking);
     schedule_begin();
   }
-  // Full chunks are the pump's, which gives them back.
+  // Full chunks belong to the pump, which gives them back itself.
   void give_back(StreamReadSide& /*stream*/) override {
     if (chunks_->has_room()) chunks_->next().clear();
   }
@@ -218,7 +219,7 @@ class PumpState : public ResultState<PumpResult> {
     finish(err);
   }
 
-  // Each step of what was there by the deadline takes a look of its own.
+  // What was there by the deadline may take several steps; each of them gets another look.
   void on_deadline() override {
     StreamCore* const source = source_.stream();
     if (read_ == nullptr || source == nullptr) {
@@ -236,7 +237,7 @@ class PumpState : public ResultState<PumpResult> {
     }
   }
 
-  /// A chunk was filled. Called from the loop.
+  /// Called from the loop when a chunk was filled.
   void was_filled() {
     chunks_.set_seen();
     if (!is_unfinished()) return;
@@ -269,14 +270,14 @@ class PumpState : public ResultState<PumpResult> {
     StreamCore* stream_ = nullptr;
   };
 
-  // The result has to be right before the end is announced.
+  // Sets the result first: `finish()` announces the end.
   void fail(int err, PumpSide side) noexcept {
     if (!is_unfinished()) return;
     value_.side = side;
     finish(err);
   }
 
-  // Bytes on their way back to a stream that is given away are among its unread ones.
+  // Stops first, so that a stream that is given away has the returned bytes among its unread ones.
   void let_go(PumpSide side) noexcept {
     stop();
     fail(ECANCELED, side);
@@ -305,7 +306,7 @@ class PumpState : public ResultState<PumpResult> {
     is_reader_ = read_->stream() != nullptr;
   }
 
-  // What came before the error is written first.
+  // Bytes that came before the error are written first.
   void reading_ended(int err) {
     ended_ = true;
     source_error_ = err == EPIPE ? 0 : err;
@@ -316,7 +317,7 @@ class PumpState : public ResultState<PumpResult> {
     }
   }
 
-  // The function may end the pump. Returns whether it is still there.
+  // Calls `on_data`, which may destroy the pump. Returns whether the pump still exists.
   bool show(PumpChunk& chunk) {
     PumpBlock kept;
     chunk.set_heir(&kept);
@@ -399,7 +400,7 @@ class PumpState : public ResultState<PumpResult> {
     }
   }
 
-  // Whether the source broke off, by itself or by `abort()`: what the target got must not look complete.
+  // Whether the source broke off, by itself or by `abort()`: what the target got must not look complete then.
   [[nodiscard]] bool is_cut() const noexcept {
     return read_->has_failed() || (is_reader_ && source_error_ == ECONNABORTED);
   }
@@ -427,12 +428,12 @@ class PumpState : public ResultState<PumpResult> {
   PumpChunks chunks_;
   Follower source_;
   Follower target_;
-  PumpRead* read_ = nullptr;  // of reading_
+  PumpRead* read_ = nullptr;  // the state of reading_
   Request<void> reading_;
   Request<ssize_t> writing_;
   Request<void> shutting_down_;
   std::uint64_t steps_ = ~std::uint64_t{0};
-  std::uint64_t in_time_ = 0;  // bytes, with what was there by the deadline
+  std::uint64_t in_time_ = 0;  // bytes read or waiting when the deadline came
   int source_error_ = 0;
   bool is_reader_ = false;
   bool ended_ = false;

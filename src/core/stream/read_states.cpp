@@ -58,9 +58,9 @@ void ReadSomeState::give_back(StreamReadSide& stream) { stream.unread(buffer_.fi
 
 namespace {
 
-// For how much of a message there is a place when so much of it came. A peer that announces much gets memory
-// as it sends: up to 64 KiB at once, with the block's head; then eight times what came, so that messages up
-// to 1 MiB that come quickly are copied once at most; beyond 1 MiB twice.
+// How many bytes of a message to have room for when `here` bytes of it have come. A peer that announces much
+// gets memory only as it sends: up to 64 KiB at once, with the block's header; then eight times what came, so
+// that messages up to 1 MiB that come quickly are copied once at most; beyond 1 MiB twice what came.
 std::size_t room_for(std::size_t size, std::size_t here) noexcept {
   constexpr std::size_t at_once = std::size_t{64} * 1024 - sizeof(PduBlock);
   constexpr std::size_t quick_growth = std::size_t{1024} * 1024 + 64;
@@ -71,7 +71,8 @@ std::size_t room_for(std::size_t size, std::size_t here) noexcept {
 
 }  // namespace
 
-// Makes a place for a message of which the header is known and so many bytes are here; false with a fault.
+// Makes room for a message whose header is known and of which `here` bytes have come. Returns false, with a
+// fault, when out of memory.
 inline bool PrefixedPduState::reserve(std::uint32_t size, std::size_t here) {
   const std::uint32_t header_size = format().header_size();
   try {
@@ -85,7 +86,7 @@ inline bool PrefixedPduState::reserve(std::uint32_t size, std::size_t here) {
   return true;
 }
 
-// The place is full and the message is not complete.
+// Called when the room is full and the message is incomplete.
 void PrefixedPduState::grow() {
   try {
     Pdu larger;
@@ -113,7 +114,7 @@ inline std::span<std::byte> PrefixedPduState::room() noexcept {
   return {PduAccess::data(value_) + got, end - got};
 }
 
-// The bytes are in `header()` already; so many are known to follow.
+// Takes bytes that are in `header()` already; `behind` more bytes are known to follow.
 inline void PrefixedPduState::take_header(std::size_t bytes, std::size_t behind) {
   add_transferred(bytes);
   const std::uint32_t header_size = format().header_size();
@@ -126,7 +127,7 @@ inline void PrefixedPduState::take_header(std::size_t bytes, std::size_t behind)
   }
 }
 
-// The bytes are in place already.
+// Takes bytes that are in place already.
 inline void PrefixedPduState::take(std::size_t bytes) {
   add_transferred(bytes);
   if (transferred() == size()) {
@@ -202,7 +203,7 @@ void DelimitedPduState::append(std::span<const std::byte> bytes) {
   add_transferred(bytes.size());
 }
 
-// Whether the message so far ends with the delimiter.
+// Ends the read if the message so far ends with the delimiter.
 void DelimitedPduState::check_tail() {
   const std::size_t end_size = framing_.delimiter_size;
   if (got_ < end_size) return;
@@ -218,8 +219,8 @@ void DelimitedPduState::check_tail() {
   finish(0);
 }
 
-// Whether no end can make it a message within the limit: behind the longest body only the delimiter may come,
-// or the CR that is not a part of it.
+// Whether no delimiter can end the message within the limit any more: behind the longest body only the
+// delimiter may come, or the CR that is not part of it.
 bool DelimitedPduState::is_too_long() noexcept {
   if (got_ == longest()) return true;
   return framing_.strip_carriage_return && got_ > framing_.max_body &&
@@ -253,7 +254,7 @@ std::size_t DelimitedPduState::space(std::span<iovec> out) {
   return 1;
 }
 
-// A byte that there is no memory or no room for goes back with the others.
+// A byte for which there is no memory or no room is given back with the others.
 void DelimitedPduState::advance(std::size_t bytes) { has_next_ = feed({&next_, bytes}) != bytes; }
 
 void DelimitedPduState::give_back(StreamReadSide& stream) {
@@ -267,7 +268,7 @@ void DelimitedPduState::at_end(int /*err*/, StreamReadSide& stream) { give_back(
 
 // ---- messages with borders ----
 
-// The backend is asked for one message at a time, so what is unread came out of another read.
+// The backend is asked for one message at a time, so unread bytes come from another read.
 std::size_t MessageState::feed(std::span<const std::byte> /*bytes*/) {
   explain("the borders of bytes that an interrupted read has returned are lost");
   set_fault(EPROTO);
@@ -315,7 +316,7 @@ void NextVectorState::ask() {
   schedule_begin();
 }
 
-// Runs from the loop: the function may destroy this request, its stream, anything.
+// Called from the loop: the function may destroy this request, its stream, anything.
 void NextVectorState::begin() {
   if (!is_unfinished() || stream() == nullptr) return;
   LoopCore& loop_core = core();
@@ -325,7 +326,7 @@ void NextVectorState::begin() {
   try {
     function(&call);
   } catch (const std::bad_alloc&) {
-    // Of a list of many vectors, as a rule.
+    // Usually from a list of many vectors.
     if (!loop_core.is_beginning(this)) return;
     call.result = ENOMEM;
   } catch (...) {
@@ -375,7 +376,7 @@ void NextVectorState::advance(std::size_t bytes) {
   check_done();
 }
 
-// Called when all vectors of a step are full, before the caller sees them.
+// Copies the vectors of a step when all are full, before they belong to the caller again.
 void NextVectorState::remember() {
   if (history_lost_) return;
   if (transferred() > longest_history) {
@@ -426,7 +427,7 @@ void NextVectorState::give_back(StreamReadSide& stream) {
   free_history();
 }
 
-// What the function captured may own this request, so it goes last.
+// Captures of the function may own this request, so the function is destroyed last.
 void NextVectorState::on_delivery() noexcept {
   StreamRead::on_delivery();
   free_history();

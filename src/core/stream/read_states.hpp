@@ -36,7 +36,7 @@ class ReadvState : public ResultState<ssize_t, StreamRead> {
   void advance(std::size_t bytes) final;
   void give_back(StreamReadSide& stream) override;
   void at_end(int /*err*/, StreamReadSide& /*stream*/) override {}
-  /// Not behind the end of a long one: what follows is long, too, as a rule, and would be copied.
+  /// Not after a long read: what follows is usually long, too, and would be copied.
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return transferred() < long_read; }
 
  private:
@@ -45,7 +45,7 @@ class ReadvState : public ResultState<ssize_t, StreamRead> {
   VectorCursor cursor_;
 };
 
-/// Takes what is there, at least one byte.
+/// Reads what is there, at least one byte.
 class ReadSomeState : public ResultState<ssize_t, StreamRead> {
  public:
   ReadSomeState(LoopCore& core, CallSite site) : ResultState(core, site) {}
@@ -63,8 +63,8 @@ class ReadSomeState : public ResultState<ssize_t, StreamRead> {
   std::span<std::byte> buffer_;
 };
 
-/// Reads one message of a length-prefixed framing. Until there is a place for the message, the framing stands
-/// in the place of its extent.
+/// Reads one message of a length-prefixed framing. Until there is room for the message, the Pdu keeps the
+/// framing in the place of its extent.
 class PrefixedPduState : public ResultState<Pdu, StreamRead> {
  public:
   static constexpr StateCache::Kind cached_as = StateCache::prefixed_pdu;
@@ -80,11 +80,11 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   void give_back(StreamReadSide& stream) override;
   void at_end(int err, StreamReadSide& stream) override;
 
-  /// Nothing of it was seen yet.
+  /// Sets the framing. \pre nothing of the message was read yet
   void expect(PrefixFormat format) noexcept {
     PduAccess::set_note(value_, std::bit_cast<std::uint64_t>(format));
   }
-  /// Its message is kept in the chunk that was read into last. The caller sees to all else.
+  /// Leaves the message in the chunk that was read into last. The caller does everything else.
   [[gnu::always_inline]] void place_message(std::byte* place, std::uint32_t size,
                                             std::uint32_t header_size) noexcept {
     PduAccess::place(value_, place, size, header_size);
@@ -97,7 +97,7 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   }
 
  private:
-  /// While the message has no place.
+  /// The framing. \pre the message has no room yet
   [[nodiscard]] PrefixFormat format() const noexcept {
     return std::bit_cast<PrefixFormat>(PduAccess::note(value_));
   }
@@ -105,11 +105,12 @@ class PrefixedPduState : public ResultState<Pdu, StreamRead> {
   [[gnu::noinline]] void grow();
   void take_header(std::size_t bytes, std::size_t behind);
   void take(std::size_t bytes);
-  /// Where the next bytes of a message go whose header is known. Never empty while it is incomplete.
+  /// Where the next bytes of the message go; never empty while the message is incomplete. \pre the header is
+  /// known
   [[nodiscard]] std::span<std::byte> room() noexcept;
-  /// Bytes of the header while the size is not known, in `spare_word()`.
+  /// The bytes of the header while the size is not known; they are kept in `spare_word()`.
   [[nodiscard]] std::byte* header() noexcept { return reinterpret_cast<std::byte*>(&spare_word()); }
-  /// Of the whole message; 0 until the header is known.
+  /// The size of the whole message; 0 until the header is known.
   [[nodiscard]] std::uint32_t size() const noexcept { return PduAccess::size(value_); }
   bool keep_all(const std::byte* bytes, std::uint32_t size) noexcept;
   [[gnu::noinline]] bool copy_all(const std::byte* bytes, std::uint32_t size) noexcept;
@@ -144,7 +145,7 @@ class DelimitedPduState : public ResultState<Pdu, StreamRead> {
   bool has_next_ = false;
 };
 
-/// Reads one message of a backend that keeps borders (StreamTraits::message_size).
+/// Reads one message of a backend that preserves message boundaries (StreamTraits::message_size).
 class MessageState : public ResultState<Pdu, StreamRead> {
  public:
   MessageState(LoopCore& core, CallSite site) noexcept : ResultState(core, site) {}
@@ -158,7 +159,7 @@ class MessageState : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return false; }
 };
 
-/// Reads a message whose vectors the user's function hands out.
+/// Reads a message whose vectors the user's function supplies.
 class NextVectorState : public ResultState<ssize_t, StreamRead> {
  public:
   NextVectorState(LoopCore& core, CallSite site) : ResultState(core, site) {
@@ -195,20 +196,20 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   bool history_lost_ = false;
 };
 
-// A message that is there as a whole stays where it is, if it lies in the loop's receive buffer, or is
-// copied. False when there is no memory.
+// Leaves a message that is there as a whole where it is, if that is the loop's receive buffer, and copies it
+// otherwise. Returns false when out of memory.
 [[gnu::always_inline]] inline bool PrefixedPduState::keep_all(const std::byte* bytes,
                                                               std::uint32_t size) noexcept {
   if (!core().leases().receive_buffer().may_stay(bytes, size)) [[unlikely]]
     return copy_all(bytes, size);
   core().leases().keep_message();
-  // The memory is the loop's and nobody else's part of it.
+  // The cast is safe: the memory is the loop's, and nothing else refers to this part of it.
   PduAccess::place(value_, const_cast<std::byte*>(bytes), size, format().header_size());
   return true;
 }
 
 [[gnu::always_inline]] inline std::size_t PrefixedPduState::feed(std::span<const std::byte> bytes) {
-  // The usual case: nothing of the message was seen before, and it is there as a whole.
+  // The usual case: nothing of the message was read before, and all of it is there.
   if (transferred() == 0) [[likely]] {
     const std::uint32_t size = format().message_size(bytes);
     if (size != 0 && size <= bytes.size() && keep_all(bytes.data(), size)) [[likely]] {

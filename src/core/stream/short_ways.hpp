@@ -1,32 +1,31 @@
 #pragma once
 
-// The short ways: how nearly every message is read and written. Included by the front only.
+// The short ways: how nearly every message is read and written. Included by stream.cpp only.
 //
-// Each of the three functions looks first and acts then. It looks at few words, which lie together for it,
-// and when it finds anything but the plain case it returns null and has done nothing: the caller then takes
-// the general way (`StreamReadSide::start_read()` and `StreamWriteSide::start_write()`), which checks
-// everything, tells the error, and does the same where nothing is wrong. When the look is over it acts
-// without calling a function, so that it needs no frame, and the state goes to the Request in a register.
+// Each of the three functions first checks and then acts. It checks a few words, which lie together for this
+// purpose, and if it finds anything but the plain case it returns null and has done nothing: the caller then
+// takes the general way (`StreamReadSide::start_read()` and `StreamWriteSide::start_write()`), which checks
+// everything, reports the error, and does the same where nothing is wrong. After the checks it acts without
+// calling a function, so that it needs no stack frame, and the state reaches the Request in a register.
 //
-// begin_leased_read(): the message is in the receive buffer as a whole. The read begins its life finished.
+// begin_leased_read(): the whole message is in the receive buffer. The read begins its life finished.
 //
-// begin_waiting_read(): nothing is there. The read becomes the reader and waits for its first byte.
+// begin_waiting_read(): nothing has come yet. The read becomes the reader and waits for its first byte.
 //
 // begin_plain_write(): one vector, alone or behind others of its queue, on a stream that nothing holds up.
 //
-// What makes the look short:
+// What keeps the checks short:
 //   - A state comes out of the StateCache. The cache is empty while the loop is traced and once it is closed,
-//     so there is nothing else to ask for either, and nothing of the state is set that `begin_again()` need
-//     not set.
+//     so neither needs a check, and only what `begin_again()` has to set is set in the state.
 //   - A lease says that the stream is open and that no error has been latched for reads: whatever closes the
 //     stream or latches an error of its bytes frees the unread bytes, and with them the lease. (An error of
 //     the connection comes behind the bytes.)
-//   - All that a write looks at are bits of one word (StreamFlags): one test answers for the stream.
-//   - While `drain_is_due()`, which a lease implies, lists of the loop need no wake-up.
+//   - All that a write checks are bits of one word (StreamFlags): one test covers the stream.
+//   - While `drain_is_due()`, which a lease implies, the lists of the loop need no wake-up.
 //
 // Each rule is in one predicate, which the general way uses, too: `may_begin_read()`, `must_wait()` and
-// `may_begin_write()`. Where a short way knows the answer from something else, it asserts the predicate: a
-// rule that changes there and not here fails in debug builds.
+// `may_begin_write()`. Where a short way knows the answer from something else, it asserts the predicate, so
+// that a rule that is changed there and not here fails in debug builds.
 
 #include <cassert>
 
@@ -37,8 +36,8 @@
 
 namespace tsock::detail {
 
-// Twice: for the usual prefix, of four bytes in network order, the leaf needs 2.6 % fewer instructions for a
-// message (64 connections with 32 messages each) than one that knows them all.
+// Instantiated twice: for the usual prefix, four bytes in network order, the leaf function needs 2.6 % fewer
+// instructions for a message (64 connections with 32 messages each) than one that handles all prefixes.
 template <bool u32be>
 [[gnu::always_inline]] inline PrefixedPduState* StreamReadSide::begin_leased_read(PrefixFormat format,
                                                                                   CallSite site) noexcept {

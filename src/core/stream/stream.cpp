@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t max_fds = 253;  // SCM_MAX_FD
 
-// Null for a stream that was never opened, which has no loop to complete on.
+// Returns null for a stream that was never opened, which has no loop to complete on.
 template <class State, class... Args>
 State* make_operation(const detail::EnginePlace<detail::StreamCore>& place, Args&&... args) {
   detail::LoopCore* const core = place.loop_core();
@@ -47,7 +47,7 @@ void begin_read(detail::StreamCore* core, Queue* queue, State& state, int err) {
   }
 }
 
-// Starts a write now or puts it into the queue; `state` has its checks behind it.
+// Starts a write now or puts it into the queue. \pre `state` has passed its checks
 void begin_write(detail::StreamCore& core, Queue* queue, detail::StreamWrite& state, std::size_t total) {
   core.add_queued_bytes(total);
   if (queue == nullptr) {
@@ -63,7 +63,7 @@ int check_vectors(std::span<const iovec> vectors, std::size_t& total) {
   return total == 0 ? EINVAL : 0;
 }
 
-// A TCP socket would send the bytes and drop the descriptors without a word.
+// A TCP socket would send the bytes and silently drop the descriptors.
 int check_fds(detail::StreamCore* core, std::span<const int> fds) {
   if (fds.size() > max_fds) return EINVAL;
   const bool can_pass =
@@ -135,7 +135,7 @@ Request<Pdu> begin_pdu(const detail::EnginePlace<detail::StreamCore>& place, Que
 
 }  // namespace
 
-// The usual message, in a function that needs no frame.
+// The usual message, in a function that needs no stack frame.
 detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSite site) {
   if (detail::StreamCore* const engine = core(); engine != nullptr && format.is_u32be()) [[likely]] {
     if (auto* const read = engine->begin_leased_read<true>(format, site); read != nullptr) [[likely]]
@@ -144,7 +144,7 @@ detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSi
   return begin_prefixed_in_general(nullptr, format, site).take_state();
 }
 
-// The others: what can be read at once without a queue, too, as others than u32be come here.
+// All other messages. The short ways are tried here, too, as prefixes other than u32be come here directly.
 [[gnu::noinline]] Request<Pdu> Stream::begin_prefixed_in_general(Queue* queue, detail::PrefixFormat format,
                                                                  CallSite site) {
   if (detail::StreamCore* const engine = core(); engine != nullptr && queue == nullptr) {
@@ -223,7 +223,7 @@ Request<ssize_t> Stream::start_write(detail::StreamWrite& state, Queue* queue, s
 
 namespace {
 
-// A write that keeps what it writes.
+// A write that owns its bytes.
 template <class Bytes>
 class OwningWrite : public detail::StreamWrite {
  public:
@@ -264,7 +264,7 @@ Request<ssize_t> Stream::write_owned(Queue* queue, Pdu&& pdu, CallSite site) {
   return start_write(*state, queue, {&vector, 1}, {});
 }
 
-// Apart, so that the usual write saves no registers for it.
+// A separate function, so that the usual write saves no registers for it.
 [[gnu::noinline]] detail::RequestState* Stream::begin_writev_in_general(Queue* queue,
                                                                         std::span<const iovec> vectors,
                                                                         CallSite site) {

@@ -4,13 +4,13 @@
 
 namespace tsock {
 
-/// What is behind a Stream, for operations of the library that use it directly.
+/// The engine behind a Stream, for operations of the library that use it directly.
 class StreamAccess {
  public:
   [[nodiscard]] static detail::StreamCore* core(const Stream& stream) noexcept {
     return stream.place_.engine();
   }
-  /// A front for an engine that has none.
+  /// Makes a Stream for an engine that has none.
   [[nodiscard]] static Stream make(detail::StreamCore& engine) noexcept {
     Stream stream;
     stream.place_ = detail::EnginePlace(engine);

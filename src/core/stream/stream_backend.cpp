@@ -4,8 +4,8 @@
 
 namespace tsock {
 
-// There is no delay to switch off where no socket is; what counts before connecting came too late for
-// anybody.
+// Accepts options that change nothing: without a socket there is no delay to switch off, and options that
+// count before connecting come too late for any stream.
 int StreamBackend::apply(const StreamOptions& options) noexcept {
   const bool asks_for_socket = options.keepalive || options.keepalive_idle || options.keepalive_interval ||
                                options.keepalive_count || options.receive_buffer || options.send_buffer ||

@@ -28,7 +28,7 @@ StreamExtras& StreamBase::extras() {
   return *extras_;
 }
 
-// Writes of such a stream need not know of it.
+// Leaves `takes_general_way` alone: writes need not know of the engine.
 void StreamBase::keep_engine(std::unique_ptr<layer::Engine>& engine) {
   if (extras_ == nullptr) extras_ = std::make_unique<StreamExtras>();
   extras_->engine = std::move(engine);
@@ -42,7 +42,7 @@ std::unique_ptr<layer::Engine> StreamBase::take_kept_engine() noexcept {
   return extras_ != nullptr ? std::move(extras_->engine) : nullptr;
 }
 
-// At the front, where they are found without a look at what waits.
+// Puts controls at the front, where they are found without a look at the waiting requests.
 void StreamBase::add_control(StreamControl& control) noexcept {
   control.set_controlling(true);
   control.set_stream(this);
@@ -84,11 +84,11 @@ bool StreamBase::has_waiting() const noexcept {
 void StreamBase::cancel_flush() noexcept {
   if (!flags_.flush_scheduled) return;
   flags_.flush_scheduled = false;
-  // Not when the loop is destroyed, which has taken it out.
+  // A loop that is destroyed has taken this object out already.
   if (is_linked()) core_->cancel_flush(*this);
 }
 
-// A resource is in one list: one that is scheduled to flush asks when it has flushed.
+// A resource is in one list only: one that is scheduled to flush asks again when it has flushed.
 void StreamBase::ask_for_next_turn() noexcept {
   if (!flags_.flush_scheduled) core_->schedule_next_turn(*this);
 }

@@ -20,31 +20,31 @@ class StreamCore;
 enum class StreamControlKind : std::uint8_t;
 struct StreamExtras;
 
-/// What both directions of a stream stand on: the loop, the backend, the state, and the list of requests that
+/// What both directions of a stream share: the loop, the backend, the state, and the list of requests that
 /// are neither the reader nor a started write.
 ///
 /// A stream is one object of four classes, each of which owns a part of it:
 ///
 ///     StreamBase <- StreamReadSide <- StreamWriteSide <- StreamCore
 ///
-/// They derive from one another only to share the object: each of them puts its small members behind those of
-/// its base, where there would be padding, and all are at known distances from one pointer. What one
-/// direction does to the other is in StreamCore, and so is everything that concerns both.
+/// They derive from one another only to share the object: each class puts its small members where there would
+/// be padding behind those of its base, and all members are at known offsets from one pointer. StreamCore has
+/// what one direction does to the other, and everything that concerns both.
 class StreamBase : public LoopResource, public StreamEvents {
  public:
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
   [[nodiscard]] StreamBackend* backend() const noexcept { return backend_.get(); }
   [[nodiscard]] bool is_open() const noexcept { return flags_.state == State::open; }
-  /// From the call on until the completion is delivered.
+  /// True from the call of disconnect until its completion is delivered.
   [[nodiscard]] bool is_disconnecting() const noexcept {
     return flags_.state == State::disconnecting || flags_.state == State::disconnected;
   }
-  /// Keeps the engine of a layer that has stepped aside, which knows how the handshake went. Throws
-  /// std::bad_alloc; the engine is then where it was.
+  /// Keeps the engine of a layer that has stepped aside, which knows how the handshake went.
+  /// \throws std::bad_alloc; `engine` is unchanged then
   void keep_engine(std::unique_ptr<layer::Engine>& engine);
   [[nodiscard]] const layer::Engine* kept_engine() const noexcept;
   [[nodiscard]] std::unique_ptr<layer::Engine> take_kept_engine() noexcept;
-  /// Puts the operation, which knows this stream, among those that wait in a queue.
+  /// Adds the operation, which knows this stream, to those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept { others_.push_back(operation); }
 
  protected:
@@ -53,13 +53,13 @@ class StreamBase : public LoopResource, public StreamEvents {
   StreamBase(LoopCore& core, std::unique_ptr<StreamBackend> backend) noexcept;
   ~StreamBase();
 
-  /// For the few steps of one direction that concern the other one.
+  /// The whole stream, for the few steps of one direction that concern the other one.
   [[nodiscard]] inline StreamCore& whole() noexcept;
-  /// An error as the latches keep it: errno values are small, and what else a backend gives becomes EIO.
+  /// Converts an error for the latches: errno values are small, and anything else from a backend becomes EIO.
   [[nodiscard]] static std::uint16_t fitting(int err) noexcept;
-  /// What a layer has to say about its failure goes with each request that it ends.
+  /// Adds what the backend, a layer, says about its failure to a request that ends with it.
   void explain(RequestState& state) const noexcept;
-  /// Made at the first call.
+  /// Makes the extras on the first call.
   StreamExtras& extras();
 
   // Controls: requests on the whole stream.
@@ -72,7 +72,7 @@ class StreamBase : public LoopResource, public StreamEvents {
   /// Whether requests wait in queues.
   [[nodiscard]] bool has_waiting() const noexcept;
 
-  // What the loop is asked for.
+  // Requests to the loop.
   void schedule_flush() noexcept {
     if (!flags_.flush_scheduled) core_->schedule_flush(*this);
     flags_.flush_scheduled = true;
@@ -80,18 +80,18 @@ class StreamBase : public LoopResource, public StreamEvents {
   void cancel_flush() noexcept;
   void ask_for_next_turn() noexcept;
 
-  // Small: many streams are idle.
+  // Small, because many streams are idle.
   LoopCore* core_;
   std::unique_ptr<StreamBackend> backend_;
   std::unique_ptr<StreamExtras> extras_;
-  NodeList others_;  // controls, and behind them what waits in queues
+  NodeList others_;  // controls, and behind them requests that wait in queues
   StreamFlags flags_;
   bool fail_on_first_error_ : 1 = false;
   bool strict_ : 1 = false;
   bool short_is_final_ : 1 = false;
   bool reads_in_next_turn_ : 1 = false;
   bool writes_in_next_turn_ : 1 = false;
-  bool released_ : 1 = false;  // the front is gone; only a disconnect that is not delivered knows this object
+  bool released_ : 1 = false;  // the Stream is gone; only an undelivered disconnect refers to this object
 };
 
 inline void StreamOperation::set_stream(StreamBase* stream) noexcept { set_resource(stream); }

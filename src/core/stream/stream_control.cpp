@@ -85,7 +85,7 @@ StreamDisconnect::StreamDisconnect(LoopCore& core, const DisconnectOptions& opti
 }
 
 void StreamDisconnect::wait() {
-  // A deadline of the caller's may stand there by the second time.
+  // Only the first time: by the second time, the caller may have set a deadline of its own.
   if (!std::exchange(waits_, true)) set_deadline(end_);
   pause_ = Request<void>();
   if (linger_.try_again == std::chrono::milliseconds::zero()) return;
@@ -97,7 +97,7 @@ void StreamDisconnect::wait() {
   });
 }
 
-// The caller's own deadline comes before this one.
+// A deadline before `end_` is the caller's.
 void StreamDisconnect::on_deadline() {
   if (stream() == nullptr || Clock::now() < end_) {
     interrupt(ETIMEDOUT);

@@ -12,8 +12,8 @@ namespace tsock::detail {
 
 enum class StreamControlKind : std::uint8_t { disconnect, shutdown_write, monitor, drain };
 
-/// disconnect, shutdown_write, monitor and drain, which waits for the writes that were started: requests that
-/// move no bytes.
+/// A request that moves no bytes: disconnect, shutdown_write, monitor or drain, which waits for the writes
+/// that were started.
 class StreamControl : public ResultState<void, StreamOperation> {
  public:
   using Kind = StreamControlKind;
@@ -22,7 +22,7 @@ class StreamControl : public ResultState<void, StreamOperation> {
   [[nodiscard]] const char* name() const noexcept override;
 
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
-  /// Whether it is at the front of the stream's list, instead of waiting in a queue.
+  /// Sets whether the request is at the front of the stream's list, instead of waiting in a queue.
   void set_controlling(bool controls) noexcept {
     if (controls) {
       mark(controlling);
@@ -40,7 +40,7 @@ class StreamControl : public ResultState<void, StreamOperation> {
   void on_delivery() noexcept override;
 
  private:
-  /// Whether it is among those that wait in a queue, while it has a stream.
+  /// Whether the request waits in a queue. \pre stream() is set
   [[nodiscard]] bool is_waiting() const noexcept { return is_unfinished() && !has(controlling); }
   void leave_stream() noexcept;
   void on_abandon() noexcept override;
@@ -48,7 +48,7 @@ class StreamControl : public ResultState<void, StreamOperation> {
   Kind kind_;
 };
 
-/// A disconnect, which lingers for a while. The end of the linger time is its own deadline.
+/// A disconnect, which lingers for a while. Its own deadline is the end of the linger time.
 class StreamDisconnect : public StreamControl {
  public:
   StreamDisconnect(LoopCore& core, const DisconnectOptions& options, CallSite site);

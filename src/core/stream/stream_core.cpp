@@ -10,7 +10,7 @@
 
 namespace tsock::detail {
 
-// Many streams are idle.
+// Small, because many streams are idle.
 static_assert(sizeof(StreamCore) <= 112);
 
 void StreamCore::add_follower(StreamFollower& follower) { extras().followers.push_back(follower); }
@@ -52,8 +52,8 @@ void StreamCore::release_stream() noexcept {
   }
 }
 
-// What the watermark function captured may destroy the loop, or the disconnect that was not delivered, each
-// of which calls this object: it must be whole.
+// Captures of the watermark function may destroy the loop or an undelivered disconnect, and both call this
+// object: it must still be whole.
 [[gnu::noinline]] void StreamCore::release_extras() noexcept {
   while (!extras_->followers.empty()) {
     auto& follower = static_cast<StreamFollower&>(extras_->followers.front());
@@ -69,7 +69,7 @@ void StreamCore::destroy() noexcept {
   core.deallocate(static_cast<void*>(this), sizeof(StreamCore));
 }
 
-// In two passes: one that ends may start the next entry of its queue, which must find its stream gone.
+// In two passes: a request that ends may start the next entry of its queue, which must find its stream gone.
 void StreamCore::detach_operations(int err) noexcept {
   StreamRead* const reading = static_cast<StreamRead*>(std::exchange(receiver_, nullptr));
   flags_.is_shutting_down = false;
@@ -129,7 +129,7 @@ int StreamCore::check_idle() const noexcept {
 
 std::unique_ptr<StreamBackend> StreamCore::take_backend(std::vector<std::byte>& unread, int& err) noexcept {
   err = check_idle();
-  // The end of the stream is met again by whoever reads next; the kernel tells other errors once.
+  // The next reader meets the end of the stream again; the kernel reports other errors only once.
   if (err == 0 && read_error() != EPIPE) err = read_error();
   if (err == 0) err = static_cast<int>(flags_.write_error);
   if (err != 0) return nullptr;
@@ -199,7 +199,7 @@ void StreamCore::resume_disconnect() noexcept {
       await_writable();
       return;
     } catch (const std::bad_alloc&) {
-      // Nothing could end the wait.
+      // Without memory, nothing could end the wait.
       linger.is_over = true;
       err = backend_->try_disconnect(linger);
       if (err == EAGAIN) backend_->abort();
@@ -215,7 +215,7 @@ void StreamCore::resume_disconnect() noexcept {
   finish_disconnect(control, err);
 }
 
-// The control still knows this stream, which stays as it is until the completion is delivered.
+// The control keeps this stream, which stays as it is until the completion is delivered.
 void StreamCore::finish_disconnect(StreamDisconnect& control, int err) noexcept {
   remove_control(control);
   control.set_stream(this);
@@ -247,7 +247,7 @@ void StreamCore::start_monitor(StreamControl& control) {
 void StreamCore::monitor_is_over() noexcept {
   if (flags_.state != State::open) return;
   backend_->unwant_broken();
-  // A blocked write asked for it, too.
+  // A blocked write asked for this event, too.
   if (strict_ && receiver_ == nullptr && has_blocked_write()) backend_->want_broken();
 }
 
@@ -258,7 +258,7 @@ void StreamCore::interrupt_control(StreamControl& control, int err) noexcept {
     control.finish(err);
     return;
   }
-  // Nobody waits for the goodbye any more.
+  // The disconnect was interrupted: close without waiting for the peer.
   backend_.reset();
   finish_disconnect(static_cast<StreamDisconnect&>(control), err);
 }
@@ -286,7 +286,7 @@ void StreamCore::cancel_all_but_writes(const QueueCore* kept) {
     }
     return nullptr;
   };
-  // One that ends may start the entry behind it.
+  // A request that ends may start the entry behind it.
   while (StreamOperation* const operation = remaining()) operation->cancel();
 }
 
@@ -314,7 +314,7 @@ void StreamCore::on_shortage(int err) noexcept {
   fail_blocked_writes(err);
 }
 
-// Nothing follows `flush()` as a rule, so that it needs no frame around it.
+// As a rule nothing follows `flush()`, so that it needs no stack frame around it.
 void StreamCore::on_flush() {
   flags_.flush_scheduled = false;
   if (reads_in_next_turn_ || writes_in_next_turn_) [[unlikely]] {
@@ -327,13 +327,13 @@ void StreamCore::on_flush() {
 [[gnu::noinline]] void StreamCore::flush_before_next_turn() {
   flush();
   if (flags_.flush_scheduled) {
-    on_next_turn();  // writes that go on for many turns hold up no reader
+    on_next_turn();  // writes that take many turns hold up no reader
   } else {
     ask_for_next_turn();
   }
 }
 
-// As if the events of the backend had come.
+// Does what the events of the backend would do.
 void StreamCore::on_next_turn() {
   const bool reads = reads_in_next_turn_;
   const bool writes = writes_in_next_turn_;
@@ -355,7 +355,7 @@ void StreamCore::on_broken(int err) noexcept {
   if (strict_) {
     if (err == EPIPE) err = ECONNRESET;
     if (has_blocked_write()) {
-      // The reader goes first; it meets the end, or this comes again.
+      // The reader comes first; it meets the end, or this event comes again.
       if (is_draining_reader()) {
         if (reader()->can_take()) backend_->want_broken();
       } else {
@@ -367,7 +367,7 @@ void StreamCore::on_broken(int err) noexcept {
   break_monitor(err);
 }
 
-// What is unread is dropped, and who reads hears that there was something: EPIPE is an end with nothing
+// Drops what is unread. The reader must learn that there was something: EPIPE means an end with nothing
 // behind it.
 void StreamCore::break_reads(int err) {
   if (!strict_) break_monitor(err);
@@ -393,7 +393,7 @@ void StreamCore::share_read_error(int err) noexcept {
   fail_writes(err);
 }
 
-// EPIPE would tell readers of an end that did not come.
+// EPIPE would tell readers of an end that has not come.
 void StreamCore::share_write_error(int err) noexcept {
   if (read_error() != 0) return;
   drain_reader();

@@ -11,51 +11,53 @@ namespace tsock::detail {
 
 class StreamDisconnect;
 
-/// The engine behind a Stream. It runs no code of the user; all completions go through the loop's ready list.
-/// This class has what concerns both directions: the life of the stream, its disconnect and its monitor, the
+/// The engine behind a Stream. It runs no user code; all completions go through the loop's ready list. This
+/// class has what concerns both directions: the life of the stream, its disconnect and its monitor, the
 /// events, and what one direction does to the other.
 class StreamCore final : public StreamWriteSide {
  public:
   StreamCore(LoopCore& core, std::unique_ptr<StreamBackend> backend, const StreamOptions& options);
 
-  /// The front is destroyed: requests in progress end with ECANCELED on the next turn, then this object is
-  /// destroyed.
+  /// Called when the Stream is destroyed: ends requests in progress with ECANCELED, which the loop delivers,
+  /// and destroys this object; a disconnect that has ended keeps it until it is delivered.
   void release_stream() noexcept;
   void add_follower(StreamFollower& follower);
-  /// The stream is passed to its disconnect, so nothing else may use it from now on.
+  /// Called when the stream is passed to its disconnect: tells the followers to stop using it.
   void dismiss_followers() noexcept;
-  /// The part of the options that counts behind any backend.
+  /// The options that apply whatever the backend is.
   [[nodiscard]] StreamOptions behaviour() const noexcept;
   void set_behaviour(const StreamOptions& options);
-  /// The stream gives its descriptor away.
+  /// Closes the stream, whose descriptor or backend is given away.
   void detach_backend() noexcept;
   /// Whether the stream can be given away: 0, ENOTCONN, ECONNABORTED while it disconnects, EBUSY.
   [[nodiscard]] int check_idle() const noexcept;
   /// Takes the backend out, with the bytes that were read ahead, so that a layer can stand on it: the caller
-  /// attaches itself at once. The stream is closed then, and a monitor ends with ECONNABORTED. \return null
-  /// with `err`, and nothing has happened: as `check_idle()`, the error that reads or writes had, ENOMEM.
+  /// attaches itself at once. The stream is closed then, and a monitor ends with ECONNABORTED.
+  /// \return null with `err`, nothing having happened: as `check_idle()`, a latched error of reads or writes,
+  /// ENOMEM
   std::unique_ptr<StreamBackend> take_backend(std::vector<std::byte>& unread, int& err) noexcept;
 
   void start_disconnect(StreamDisconnect& control);
-  /// Tries again what gave EAGAIN.
+  /// Tries again after EAGAIN.
   void resume_disconnect() noexcept;
   void start_monitor(StreamControl& control);
-  /// The control is interrupted with `err`.
+  /// Ends the control with `err`.
   void interrupt_control(StreamControl& control, int err) noexcept;
-  /// It is delivered or abandoned.
+  /// Called when the control is delivered or abandoned.
   void end_control(StreamControl& control) noexcept;
   void abort() noexcept;
   /// Whether operations are outstanding, so that the stream cannot be closed or given away.
   [[nodiscard]] bool is_busy() const noexcept {
     return receiver_ != nullptr || is_writing() || has_waiting() || is_claimed();
   }
-  /// Ends, with ECANCELED, all but the writes that were started and what waits in `kept`.
+  /// Ends, with ECANCELED, all requests but the writes that were started and those that wait in `kept`.
   void cancel_all_but_writes(const QueueCore* kept);
 
   // What one direction does to the other.
-  /// The reader is destroyed or over without a step of this object. A blocked write may have waited for it.
+  /// Called when the reader is destroyed or ends without a step of this object. A blocked write may have
+  /// waited for it.
   void reader_is_over() noexcept;
-  /// strict_tsocket has one error for both directions: called by that which has met it.
+  /// With strict_tsocket both directions share one error: called by the one that has met it.
   void share_read_error(int err) noexcept;
   void share_write_error(int err) noexcept;
 

@@ -10,21 +10,21 @@
 
 namespace tsock::detail {
 
-/// A reader whose deadline has come, while it is served what was there by then.
+/// A reader whose deadline has come, while it still gets what was there by then.
 struct LateRead {
   std::uint64_t id = 0;
-  std::size_t moved = 0;    ///< at the last look
-  std::size_t in_time = 0;  ///< with what was there by the deadline
+  std::size_t moved = 0;    ///< bytes read by the last look
+  std::size_t in_time = 0;  ///< bytes read or waiting when the deadline came
 };
 
-/// What few streams have; made when it is needed.
+/// Members that few streams need; made on demand.
 struct StreamExtras {
   std::unique_ptr<WatermarkWatch> watermarks;
   NodeList followers;
   LateRead late_read;
   std::unique_ptr<layer::Engine> engine;  ///< of a layer that has stepped aside
   std::size_t queued_bytes = 0;
-  bool counts_queued_bytes = false;  ///< from the first call that asks for them
+  bool counts_queued_bytes = false;  ///< from the first call of queued_bytes() on
   bool writing_claimed = false;      ///< by a pump, see StreamWriteSide::claim_writing()
 };
 

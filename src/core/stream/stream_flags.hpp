@@ -5,10 +5,10 @@
 
 namespace tsock::detail {
 
-/// All that a write has to check, in one word, so that one test is enough. The members have types of one
-/// size, so that they share the word in every ABI.
+/// Everything that a write has to check, in one word, so that one test is enough. The members have types of
+/// one size, so that they share the word in every ABI.
 struct StreamFlags {
-  /// A disconnected one is closed, but the completion was not delivered yet.
+  /// A `disconnected` stream is closed, but the completion was not delivered yet.
   enum class State : std::uint32_t { open, disconnecting, closed, disconnected };
   static constexpr unsigned error_bits = 16;
   static constexpr unsigned largest_error = (1U << error_bits) - 1;
@@ -20,9 +20,9 @@ struct StreamFlags {
   std::uint32_t is_shutting_down : 1 = 0;
   std::uint32_t write_blocked : 1 = 0;
   std::uint32_t flush_scheduled : 1 = 0;
-  std::uint32_t takes_general_way : 1 = 0;  ///< there are extras, or writes are messages
-  std::uint32_t writes_adjoin : 1 = 0;    ///< each has one vector, which begins where the one before it ends
-  std::uint32_t separate_writes : 1 = 0;  ///< see StreamTraits::message_size
+  std::uint32_t takes_general_way : 1 = 0;  ///< extras that concern writes, or writes are messages
+  std::uint32_t writes_adjoin : 1 = 0;      ///< each is one vector and begins where the one before it ends
+  std::uint32_t separate_writes : 1 = 0;    ///< see StreamTraits::message_size
   std::uint32_t has_watermarks : 1 = 0;
   std::uint32_t unused : 6 = 0;
 

@@ -10,10 +10,10 @@ class StreamFollower : public ListNode {
   StreamFollower() noexcept = default;
   StreamFollower(const StreamFollower&) = delete;
   StreamFollower& operator=(const StreamFollower&) = delete;
-  /// The Stream is destroyed. Must not run code of the user.
+  /// Called when the Stream is destroyed. Must not run user code.
   virtual void stream_gone() noexcept = 0;
-  /// The stream is passed to its disconnect: the follower must stop using it at once. Must not run code of
-  /// the user.
+  /// Called when the stream is passed to its disconnect: the follower must stop using it at once. Must not
+  /// run user code.
   virtual void stream_given_away() noexcept = 0;
 
  protected:

@@ -14,7 +14,7 @@ void StreamOperation::describe(std::ostream& out) const {
   if (!remote.is_empty()) out << ", peer " << remote.string();
 }
 
-// Without a stream it is in a list of the loop.
+// Without a stream, the request is in a list of the loop instead.
 void StreamOperation::stop_waiting() noexcept {
   if (stream() != nullptr) unlink();
 }
@@ -32,7 +32,7 @@ void StreamRead::begin_in_queue() {
   if (StreamCore* const source = stream(); source != nullptr) source->begin_reserved_read(*this);
 }
 
-// What the stream had still to come may have reached it in the meantime.
+// Bytes that were still to come may have reached the read in the meantime.
 bool StreamRead::undo_start() noexcept {
   StreamCore* const source = stream();
   if (source == nullptr || !is_unfinished() || transferred() != 0) return false;
@@ -59,7 +59,7 @@ void StreamRead::interrupt(int err) {
   end_without_stream(err);
 }
 
-// One that waits for its turn gets a look whenever the one ahead gets one.
+// A read that waits for its turn gets another look whenever the reader ahead gets one.
 void StreamRead::on_deadline() {
   StreamCore* const source = stream();
   const bool is_reader = source != nullptr && source->is_reader(*this);

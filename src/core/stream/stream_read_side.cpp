@@ -18,10 +18,10 @@ namespace {
 // A read of at least this many bytes goes straight into the caller's vectors; below it, copying out of the
 // receive buffer costs less than another vector in the system call.
 constexpr std::size_t in_place_read = 4096;
-// From here on nothing is read ahead: a system call for the next read costs less than the copy.
+// From this size on, nothing is read ahead: a system call for the next read costs less than the copy.
 constexpr std::size_t lone_read = std::size_t{64} * 1024;
 constexpr std::size_t vectors_per_call = 256;
-// How often one stream may go to the kernel before others have their turn.
+// How many calls of the kernel one stream may make before others have their turn.
 constexpr unsigned calls_per_event = 4;
 
 }  // namespace
@@ -88,7 +88,7 @@ void StreamReadSide::read_in_next_turn() noexcept {
   ask_for_next_turn();
 }
 
-// A look that has moved nothing is the last one, whatever the backend says.
+// A look that has moved no bytes is the last one, whatever the backend says.
 bool StreamReadSide::has_more_in_time(StreamRead& read) noexcept {
   if (!read.can_take()) return true;
   int ignored = 0;
@@ -127,7 +127,7 @@ void StreamReadSide::begin_reserved_read(StreamRead& read) {
   serve_reader(false);
 }
 
-// One call of the backend. Returns whether another one may give more at once.
+// Calls the backend once. Returns whether another call may give more at once.
 bool StreamReadSide::read_from_backend() {
   if (!reads_ahead_ || !reader()->is_buffered()) return read_in_place();
   const std::span<std::byte> buffer = core_->leases().borrow_receive_buffer(*this);
@@ -144,7 +144,7 @@ bool StreamReadSide::read_from_backend() {
   return static_cast<std::size_t>(got) == buffer.size() || !short_is_final_;
 }
 
-// The same for a reader whose space is worth it, or for which there is no buffer.
+// As above, for a reader whose space is large enough, or when there is no buffer.
 bool StreamReadSide::read_in_place() {
   std::array<iovec, vectors_per_call + 1> vectors;
   std::size_t count = reader()->space(std::span(vectors).first(vectors_per_call));
@@ -162,7 +162,7 @@ bool StreamReadSide::read_in_place() {
     offered += buffer.size();
   }
   if (count == 0) {
-    // No memory for its space.
+    // Out of memory for the reader's space.
     check_fault();
     return false;
   }
@@ -177,11 +177,11 @@ bool StreamReadSide::read_in_place() {
   if (bytes > direct) take_received(buffer.data(), bytes - direct);
   if (direct != 0) reader()->advance(std::min(bytes, direct));
   check_fault();
-  // Behind much more is on its way, as a rule: a try costs less than an event.
+  // After a long read, more is usually on its way: a try costs less than an event.
   return bytes == offered || !short_is_final_ || (direct >= lone_read && bytes >= lone_read);
 }
 
-// Bytes are in the receive buffer.
+// Makes bytes in the receive buffer the unread ones.
 void StreamReadSide::take_received(std::byte* begin, std::size_t bytes) noexcept {
   UnreadBytes& leased = core_->leases().leased_bytes();
   leased.begin = begin;
@@ -218,7 +218,8 @@ void StreamReadSide::fail_reader(int err) {
   read.finish(err);
 }
 
-// Empty, at its end. Without memory the bytes are lost, and with them the place in the stream.
+// Makes an empty block, to be filled from its end. When out of memory, the bytes are lost, and with them the
+// place in the stream.
 UnreadBlock* StreamReadSide::allocate_unread(std::size_t bytes) noexcept {
   try {
     const std::size_t size = Pool::usable_size(sizeof(UnreadBlock) + bytes);
@@ -292,7 +293,7 @@ bool StreamReadSide::is_draining_reader() const noexcept {
   return !fail_on_first_error_ && receiver_ != nullptr && reader()->is_unfinished() && read_error_ == 0;
 }
 
-// Before a write that fails takes the reading side with it, its reader gets what is there, in however many
+// A write that fails is about to end reading, too: the reader first gets what is there, in however many
 // calls.
 void StreamReadSide::drain_reader() {
   int ignored = 0;

@@ -19,19 +19,20 @@ class StreamReadSide : public StreamBase {
   /// Makes `read` the stream's reader, or fails it. Called directly or when its queue entry starts.
   template <class Read>
   void start_read(Read& read);
-  /// The two halves of it for a read in a queue: takes the place of the reader, or fails; then begins.
+  /// The two halves of `start_read()` for a read in a queue: take the place of the reader, or fail; then
+  /// begin.
   void reserve_read(StreamRead& read);
   void begin_reserved_read(StreamRead& read);
-  /// Whether a read may take the place of the reader; otherwise `refuse_read()` knows why.
+  /// Whether a read may take the place of the reader; if not, `refuse_read()` finds the error.
   [[nodiscard]] bool may_begin_read() const noexcept { return is_open() && receiver_ == nullptr; }
-  /// Whether there is nothing for a reader before the next event.
+  /// Whether a reader gets nothing before the next event.
   [[nodiscard]] bool must_wait() const noexcept { return unread_ == nullptr && read_error_ == 0; }
   /// See short_ways.hpp.
   template <bool u32be>
   PrefixedPduState* begin_leased_read(PrefixFormat format, CallSite site) noexcept;
-  /// The same; the caller goes on with `await_readable()`.
+  /// As above; the caller goes on with `await_readable()`.
   PrefixedPduState* begin_waiting_read(PrefixFormat format, CallSite site) noexcept;
-  /// Has the reader served when the backend has something for it.
+  /// Makes the backend report when it has something for the reader.
   void await_readable() noexcept {
     if (const Readiness readiness = backend_->want_readable(); readiness != Readiness::later) [[unlikely]]
       readable_already(readiness);
@@ -40,10 +41,10 @@ class StreamReadSide : public StreamBase {
   /// Serves the reader from memory and, when it `may_read`, from the backend, until it has enough or has to
   /// wait.
   void serve_reader(bool may_read);
-  /// The reader's deadline has come. Whether it gets another look before: what was there by then may take
-  /// many. Ends it when nothing but an error was there.
+  /// Called when the reader's deadline has come. Whether the reader gets another look first: what was there
+  /// by then may take many. Ends the read when nothing but an error was there.
   [[nodiscard]] bool has_more_in_time(StreamRead& read) noexcept;
-  /// Whether the reader has got one.
+  /// Whether the reader has been given such a look.
   [[nodiscard]] bool has_late_reader() const noexcept;
   /// Puts bytes in front of the unread ones.
   void unread(std::span<const std::byte> bytes) noexcept;
@@ -51,7 +52,7 @@ class StreamReadSide : public StreamBase {
     return unread_ != nullptr ? unread_->bytes() : std::span<std::byte>();
   }
   [[nodiscard]] std::size_t unread_size() const noexcept { return unread_ != nullptr ? unread_->size() : 0; }
-  /// A message was cut whose bytes cannot come back: reading ends with EPROTO from now on.
+  /// Called when a message was cut whose bytes cannot come back: reading ends with EPROTO from now on.
   void poison_reads() noexcept;
   [[nodiscard]] std::size_t pending_bytes(int& err) noexcept;
 
@@ -64,22 +65,22 @@ class StreamReadSide : public StreamBase {
 
   [[nodiscard]] StreamRead* reader() const noexcept { return static_cast<StreamRead*>(receiver_); }
   void set_read_ahead(std::size_t most) noexcept;
-  /// As `StreamOptions::max_read_ahead`, rounded up to a power of two.
+  /// As `StreamOptions::max_read_ahead`, rounded down to a power of two; the default when there is no bound.
   [[nodiscard]] std::size_t read_ahead() const noexcept;
-  /// Whether its reader would get what is there before a write that fails ends reading, too.
+  /// Whether the reader would get what is there before a failing write ends reading, too.
   [[nodiscard]] bool is_draining_reader() const noexcept;
   /// Gives the reader what is there, in however many calls.
   void drain_reader();
   void fail_reader(int err);
-  /// The backend cannot wait for input.
+  /// Called when the backend cannot wait for input.
   void fail_waiting_reader(int err);
-  /// What ends reading, once nothing is unread; 0 for nothing.
+  /// The error that ends reading once nothing is unread; 0 for none.
   [[nodiscard]] int read_error() const noexcept { return read_error_; }
-  /// Unless there is one.
+  /// Keeps the error unless there is one already.
   void keep_read_error(int err) noexcept {
     if (read_error_ == 0) read_error_ = fitting(err);
   }
-  /// Reading has failed or has come to its end (EPIPE), and everything that depends on it.
+  /// Called when reading has failed or come to its end (EPIPE): ends everything that depends on it.
   void latch_read(int err) noexcept;
   void free_unread() noexcept;
 
@@ -101,15 +102,15 @@ class StreamReadSide : public StreamBase {
   }
   UnreadBlock* allocate_unread(std::size_t bytes) noexcept;
 
-  std::uint8_t read_ahead_width_ : 5 = 0;  // of the bound, a power of two; 0: nothing is read ahead
-  bool reads_ahead_ : 1 = false;           // without a bound
+  std::uint8_t read_ahead_width_ : 5 = 0;  // bit width of the bound, a power of two; 0: no reading ahead
+  bool reads_ahead_ : 1 = false;           // reads ahead without a bound
   bool reads_poisoned_ : 1 = false;
   bool owns_unread_ : 1 = false;
   std::uint16_t read_error_ = 0;
-  UnreadBytes* unread_ = nullptr;  // the loop's leased bytes or, `owns_unread_`, an UnreadBlock; never empty
+  UnreadBytes* unread_ = nullptr;  // the leased bytes or, if `owns_unread_`, an UnreadBlock; never empty
 };
 
-// For each kind of read, as what lies in memory is served by direct calls.
+// Instantiated for each kind of read, so that bytes in memory are served by direct calls.
 template <class Read>
 [[gnu::always_inline]] inline void StreamReadSide::start_read(Read& read) {
   if (!may_begin_read()) [[unlikely]] {

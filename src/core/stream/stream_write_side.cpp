@@ -14,7 +14,7 @@ namespace tsock::detail {
 
 namespace {
 
-// How often one stream may go to the kernel before others have their turn.
+// How many calls of the backend one stream may make before others have their turn.
 constexpr unsigned calls_per_flush = 4;
 
 }  // namespace
@@ -39,7 +39,7 @@ void StreamWriteSide::refuse_write(StreamWrite& write) {
   write.fail(err);
 }
 
-// Not when an end of the sending side was asked for, which comes behind what was under way then.
+// Not once the end of sending was asked for: it comes behind the writes that were under way then.
 void StreamWriteSide::undo_starts(QueueCore& queue, bool but_the_first) noexcept {
   if (flags_.is_shutting_down) return;
   while (!writes_.empty()) {
@@ -68,7 +68,7 @@ void StreamWriteSide::drop_write(StreamWrite& write) noexcept {
   } else {
     write.unlink();
     flags_.writes_adjoin = false;
-    // Half a message is out: what would follow it is not what the peer waits for.
+    // Half a message is out: the peer would take what follows for the rest of it.
     if (write.is_partly_out()) {
       latch_write(EPROTO);
       fail_writes(EPROTO);
@@ -88,8 +88,8 @@ void StreamWriteSide::flush_writes() {
   }
 }
 
-// As many writes as fit into one call of the backend. Returns the one that brings descriptors, which go with
-// its first byte.
+// Gathers as many writes as fit into one call of the backend. Returns the write with descriptors, which go
+// with its first byte; null if there is none.
 StreamWrite* StreamWriteSide::gather_writes(WriteGather& gather) {
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
@@ -107,7 +107,7 @@ StreamWrite* StreamWriteSide::gather_writes(WriteGather& gather) {
   return nullptr;
 }
 
-// One call of the backend with as many writes as fit. Returns whether there is more to do now.
+// Calls the backend once with as many writes as fit. Returns whether there is more to do now.
 bool StreamWriteSide::write_batch() {
   std::size_t offered = 0;
   int err = 0;
@@ -133,8 +133,8 @@ ssize_t StreamWriteSide::write_gathered(std::size_t& offered, int& err) {
                             : backend_->try_writev(gather.vectors(), err);
 }
 
-// What a call of the backend has come to. A short write is flushed like a full one: what was taken has not
-// left before the backend says so.
+// Handles the result of a call of the backend. Flushes after a short write as after a full one: bytes that
+// were taken have not left before the backend says so.
 bool StreamWriteSide::after_write(ssize_t result, std::size_t offered, int err) {
   if (result < 0) {
     write_failed(err);
@@ -171,7 +171,7 @@ void StreamWriteSide::await_writable() noexcept {
   ask_for_next_turn();
 }
 
-// Of `try_writev()` or `try_flush()`.
+// Handles an error of `try_writev()` or `try_flush()`.
 void StreamWriteSide::write_failed(int err) {
   if (err == EAGAIN) {
     if (!writes_.empty()) write_at(writes_.front()).set_tried();
@@ -179,14 +179,14 @@ void StreamWriteSide::write_failed(int err) {
   } else {
     if (const std::size_t unsent = backend_->unsent_bytes(); unsent != 0) {
       discount_unsent(unsent);
-      finish_written(0);  // those in front of them have left
+      finish_written(0);  // the writes in front of them have left
     }
     latch_write(err);
     fail_writes(err);
   }
 }
 
-// Bytes that were taken last and have not left.
+// Uncounts the bytes taken last, which have not left.
 void StreamWriteSide::discount_unsent(std::size_t bytes) noexcept {
   for (ListNode* node = writes_.last(); node != writes_.end() && bytes != 0; node = node->prev) {
     StreamWrite& write = write_at(*node);
@@ -205,7 +205,7 @@ void StreamWriteSide::fail_blocked_writes(int err) {
   fail_writes(err);
 }
 
-// Bytes that the backend has taken but may not have passed on.
+// Counts bytes that the backend has taken but may not have passed on.
 void StreamWriteSide::account_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
   for (ListNode* node = writes_.first(); node != writes_.end() && bytes != 0; node = node->next) {
@@ -216,7 +216,7 @@ void StreamWriteSide::account_written(std::size_t bytes) {
   }
 }
 
-// Bytes that have left, and with them all that was taken before.
+// Completes writes: these bytes have left, and with them all that was taken before.
 void StreamWriteSide::finish_written(std::size_t bytes) {
   remove_queued_bytes(bytes);
   if (writes_.empty()) return;
@@ -232,7 +232,7 @@ void StreamWriteSide::finish_written(std::size_t bytes) {
     }
     bytes -= write.remaining();
     write.complete();
-    // The function itself may have ended the trace.
+    // The trace function may have ended the trace.
     if (traced && core_->is_traced()) [[unlikely]]
       core_->trace(TraceKind::finished, write);
     ++count;
@@ -296,7 +296,7 @@ std::size_t StreamWriteSide::queued_bytes() noexcept {
 }
 
 void StreamWriteSide::set_watermark_watch(std::unique_ptr<WatermarkWatch> watch) {
-  // The old function goes last: what it captured may own the stream.
+  // The old function is destroyed last: its captures may own the stream.
   const std::unique_ptr<WatermarkWatch> old = std::exchange(count_from_now().watermarks, std::move(watch));
   flags_.has_watermarks = true;
   count_queued_bytes(0, 0);
@@ -336,7 +336,7 @@ void StreamWriteSide::start_shutdown(StreamControl& control) {
   } else if (flags_.write_error != 0) {
     err = flags_.write_error;
   }
-  // One pump may have told the end, and another one goes on where it was interrupted.
+  // A pump that was interrupted may have ended sending already; the pump that continues it succeeds.
   const bool is_done = err == EALREADY && flags_.shut_down && control.is_of_pump();
   if (err != 0) {
     control.set_stream(nullptr);

@@ -15,13 +15,13 @@ class WatermarkWatch;
 class WriteGather;
 
 /// The sending side of a stream: the writes that were started, how they leave, how many bytes wait, and the
-/// end of sending. Its error latch is in StreamFlags, where a write looks anyway.
+/// end of sending. Its error latch is in StreamFlags, which a write checks anyway.
 class StreamWriteSide : public StreamReadSide {
  public:
-  /// What one write may have.
+  /// The largest size of one write.
   static constexpr auto most_bytes = static_cast<std::size_t>(std::numeric_limits<ssize_t>::max());
 
-  /// The check and the place in the order of writes; fails the write otherwise.
+  /// Checks the write and puts it behind the other writes, or fails it.
   void start_write(StreamWrite& write) {
     if (!may_begin_write(write.queue()) || (flags_.takes_general_way && is_claimed_by_another(write)))
         [[unlikely]] {
@@ -30,13 +30,13 @@ class StreamWriteSide : public StreamReadSide {
       append_write(write);
     }
   }
-  /// Whether a write of that queue, or of none, may be begun when no pump has claimed the stream; otherwise
-  /// `refuse_write()` knows why.
+  /// Whether a write of `queue`, or of none, may begin unless a pump has claimed the stream; if not,
+  /// `refuse_write()` finds the error.
   [[nodiscard]] bool may_begin_write(const QueueCore* queue) const noexcept {
     return !flags_.has_any(refusals) && !is_writing_for_another(queue);
   }
-  /// Whether writes are under way that are not of that queue, if it is one. All of them are of one queue; the
-  /// last one is looked at next anyway.
+  /// Whether writes are under way that are not of `queue`, or any at all if it is null. All writes are of one
+  /// queue, so one is enough to check: the last one, which is needed next anyway.
   [[nodiscard, gnu::always_inline]] bool is_writing_for_another(const QueueCore* queue) const noexcept {
     return !writes_.empty() &&
            (queue == nullptr || static_cast<const StreamWrite&>(*writes_.last()).queue() != queue);
@@ -51,22 +51,22 @@ class StreamWriteSide : public StreamReadSide {
     core_->add_output(write.remaining());
     schedule_flush();
   }
-  /// From here to `release_writing()` nobody but a pump writes, also while nothing is in flight.
-  /// \return whether it was free.
+  /// Until `release_writing()`, only a pump writes, even while nothing is in flight. \return whether writing
+  /// was free
   [[nodiscard]] bool claim_writing();
   void release_writing() noexcept;
   /// See short_ways.hpp.
   StreamWrite* begin_plain_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
-  /// Whether writes that were started have not left.
+  /// Whether started writes have not left yet.
   [[nodiscard]] bool is_writing() const noexcept { return !writes_.empty(); }
   /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
   [[nodiscard]] bool goes_on_writing() const noexcept {
     return is_open() && flags_.flush_scheduled && !flags_.write_blocked;
   }
-  /// Takes a write out that was interrupted or abandoned.
+  /// Removes a write that was interrupted or abandoned.
   void drop_write(StreamWrite& write) noexcept;
 
-  /// They are counted from the first time that this is asked.
+  /// The number of bytes that wait; they are counted from the first call on.
   [[nodiscard]] std::size_t queued_bytes() noexcept;
   void add_queued_bytes(std::size_t bytes) noexcept {
     if (extras_ != nullptr) [[unlikely]]
@@ -79,7 +79,7 @@ class StreamWriteSide : public StreamReadSide {
   void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch);
   [[nodiscard]] bool exceeds_cap(std::size_t bytes) const noexcept;
 
-  /// Of shutdown_write and drain.
+  /// Starts shutdown_write or drain.
   void start_shutdown(StreamControl& control);
   [[nodiscard]] bool is_shutting_down() const noexcept { return flags_.is_shutting_down; }
 
@@ -93,34 +93,34 @@ class StreamWriteSide : public StreamReadSide {
   static StreamWrite& write_at(ListNode& node) noexcept { return static_cast<StreamWrite&>(node); }
   [[nodiscard]] bool is_claimed() const noexcept;
   [[nodiscard]] bool has_blocked_write() noexcept { return flags_.write_blocked && !writes_.empty(); }
-  /// Passes writes on to the backend, as many as one stream may in a turn. Of an open stream whose writes are
-  /// not blocked.
+  /// Passes writes on to the backend, as many as one stream may in a turn. \pre the stream is open and its
+  /// writes are not blocked
   void flush_writes();
-  /// Writes that were taken as a whole are over before more is given to the backend: an error of what follows
-  /// is not theirs. \return whether writing goes on.
+  /// Completes writes that were taken as a whole before more is given to the backend: an error of what
+  /// follows is not theirs. \return whether writing goes on
   bool finish_taken();
-  /// Has `on_writable()` called when the backend takes more.
+  /// Makes the backend call `on_writable()` when it takes more.
   void await_writable() noexcept;
-  /// Unless there is one.
+  /// Keeps the error unless there is one already.
   void keep_write_error(int err) noexcept {
     if (flags_.write_error == 0) flags_.write_error = fitting(err);
   }
   void latch_write(int err) noexcept;
-  /// Ends all writes, and what waits for them.
+  /// Ends all writes and the controls that wait for them.
   void fail_writes(int err) noexcept;
-  /// The backend cannot wait until it has room.
+  /// Called when the backend cannot wait until it has room.
   void fail_blocked_writes(int err);
   void forget_queued_bytes() noexcept;
 
-  NodeList writes_;  // all of one queue or, a single one, of none
+  NodeList writes_;  // all of one queue, or a single one without a queue
 
  private:
-  /// What refuses a write.
+  /// Flags that refuse a write.
   static constexpr StreamFlags refusals{.write_error = StreamFlags::largest_error,
                                         .state = StreamFlags::any_state,
                                         .shut_down = 1,
                                         .is_shutting_down = 1};
-  /// What may hold one up, or count it, as well.
+  /// Flags that refuse a write, hold it up or have it counted.
   static constexpr StreamFlags hindrances{.write_error = StreamFlags::largest_error,
                                           .state = StreamFlags::any_state,
                                           .shut_down = 1,

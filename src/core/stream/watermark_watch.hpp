@@ -9,8 +9,8 @@
 
 namespace tsock::detail {
 
-/// Watches a stream's queued bytes and tells the user from the loop. A mark that was passed both ways before
-/// the loop came to it is not told.
+/// Watches a stream's queued bytes and reports to the user from the loop. A mark that was crossed both ways
+/// before the loop runs this is not reported.
 class WatermarkWatch final : public ReadyTask {
  public:
   WatermarkWatch(LoopCore& core, const WriteWatermarks& marks, WatermarkFunction function)

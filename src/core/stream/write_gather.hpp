@@ -10,14 +10,14 @@
 
 namespace tsock::detail {
 
-/// The vectors of one call of a backend. What lies side by side goes as one. Small pieces are copied together
-/// into the loop's send buffer, which costs less than a vector each; larger ones, and one that goes alone, go
-/// out in place.
+/// The vectors of one call of a backend. Adjacent vectors go as one. Small pieces are copied together into
+/// the loop's send buffer, which costs less than a vector each; larger ones, and a single one, go out in
+/// place.
 class WriteGather {
  public:
   explicit WriteGather(LoopCore& core) noexcept : core_(&core) {}
 
-  /// Puts the vector behind the others. \return false when there is no room for what came before it.
+  /// Puts the vector behind the others. \return false when there is no room for the vectors before it
   bool add(const iovec& vector) noexcept {
     if (vector.iov_base == run_end_) {
       run_.iov_len += vector.iov_len;
@@ -28,7 +28,7 @@ class WriteGather {
     run_end_ = static_cast<std::byte*>(vector.iov_base) + vector.iov_len;
     return true;
   }
-  /// To be called behind the last one.
+  /// To be called after the last vector.
   void finish() noexcept {
     if (run_.iov_len == 0) return;
     if (count_ == 0 || run_.iov_len > small) {
@@ -38,7 +38,7 @@ class WriteGather {
     }
   }
 
-  // Once it is finished:
+  // After `finish()`:
   [[nodiscard]] std::span<const iovec> vectors() const noexcept { return std::span(vectors_).first(count_); }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] bool empty() const noexcept { return count_ == 0 && run_.iov_len == 0; }
@@ -57,7 +57,7 @@ class WriteGather {
     bytes_ += vector.iov_len;
     return true;
   }
-  // A copy, while the send buffer has room.
+  // Copies the run while the send buffer has room, and puts it in place otherwise.
   bool put_copy() noexcept {
     if (room_ < run_.iov_len) [[unlikely]] {
       if (!may_borrow_) return put(run_);
@@ -75,13 +75,13 @@ class WriteGather {
   }
 
   LoopCore* core_;
-  iovec run_{};  // what lies side by side, still to be put
+  iovec run_{};  // adjacent vectors, still to be put
   void* run_end_ = nullptr;
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
-  void* end_ = nullptr;         // of the last vector
-  std::byte* place_ = nullptr;  // of the next copy
-  std::size_t room_ = 0;        // bytes there
+  void* end_ = nullptr;         // end of the last vector
+  std::byte* place_ = nullptr;  // where the next copy goes
+  std::size_t room_ = 0;        // bytes of room there
   bool may_borrow_ = true;
   std::array<iovec, 256> vectors_;
 };

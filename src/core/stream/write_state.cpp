@@ -65,15 +65,15 @@ void StreamWrite::start_in_queue() {
   target->start_write(*this);
 }
 
-// Who cancels too late hears what became of the bytes. A deadline bounds the time that the caller waits, so
-// it holds also where the bytes leave behind it.
+// A caller who cancels too late learns what became of the bytes. A deadline limits the time that the caller
+// waits, so it applies even if the bytes leave after it.
 void StreamWrite::interrupt(int err) {
   if (err == ECANCELED && stream() != nullptr && is_taken()) return;
   if (stream() != nullptr) stream()->drop_write(*this);
   fail(err);
 }
 
-// While nobody has said that there is no room, more leaves at the next flush.
+// While the backend has not said that it has no room, more leaves at the next flush.
 void StreamWrite::on_deadline() {
   if (stream() != nullptr && (queue() == nullptr || is_started()) && stream()->goes_on_writing()) {
     postpone_deadline();

@@ -13,14 +13,14 @@
 
 namespace tsock::detail {
 
-/// A gathered write, alone or in a queue. The vector that is next is at hand, as nearly all writes have one;
-/// a second one stands behind it, more in a block of the pool. The result is `transferred()`, as its signed
+/// A gathered write, alone or in a queue. The next vector is at hand, as nearly all writes have only one; a
+/// second one is stored behind it, more in a block of the pool. The result is `transferred()`, as its signed
 /// counterpart.
 class StreamWrite : public StreamOperation {
  public:
   enum WriteMark : std::uint16_t {
-    compound = StreamOperation::first_free_mark,  ///< of more than one vector, or with descriptors
-    with_block = compound << 1,  ///< of more than two vectors, which lie in a block of the pool
+    compound = StreamOperation::first_free_mark,  ///< has more than one vector, or descriptors
+    with_block = compound << 1,  ///< has more than two vectors, which lie in a block of the pool
   };
   static constexpr StateCache::Kind cached_as = StateCache::stream_write;
   [[gnu::always_inline]] StreamWrite(LoopCore& core, CallSite site) noexcept : StreamOperation(core, site) {
@@ -29,9 +29,9 @@ class StreamWrite : public StreamOperation {
   ~StreamWrite() override;
   [[nodiscard]] const char* name() const noexcept override { return "writev"; }
 
-  /// Copies the vectors, of which one is not empty; the others are left out. Once, of a write that has none.
+  /// Copies the vectors and leaves out empty ones. To be called once. \pre one vector is not empty
   void set_vectors(std::span<const iovec> vectors, std::size_t total);
-  /// The same of one vector that is not empty.
+  /// As above, for one vector that is not empty.
   void set_vector(const iovec& vector) noexcept {
     place_ = vector.iov_base;
     remaining_ = vector.iov_len;
@@ -41,40 +41,40 @@ class StreamWrite : public StreamOperation {
     mark(compound);
   }
 
-  /// The vector that is next, without what has left of it; empty when all has been taken.
+  /// The next vector, without what has left of it; empty when all was taken.
   [[nodiscard]] iovec front() const noexcept { return {place_, is_compound() ? front_size_ : remaining_}; }
-  /// The vectors behind it.
+  /// The vectors behind `front()`.
   [[nodiscard]] std::span<const iovec> behind() const noexcept { return {rest(), behind_count()}; }
-  /// Whether there is more to look at than `front()`.
+  /// Whether there is more than `front()`: other vectors or descriptors.
   [[nodiscard]] bool is_compound() const noexcept { return has(compound); }
   [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
-  /// Of writes that lie side by side: from here to the end of a later one.
+  /// From here to the end of a later write. \pre the writes are adjacent
   [[nodiscard]] iovec up_to_end_of(const StreamWrite& last) const noexcept {
     const auto* const end = static_cast<const std::byte*>(last.place_) + last.remaining_;
     return {place_, static_cast<std::size_t>(end - static_cast<const std::byte*>(place_))};
   }
-  /// Whether what is left of it, in one vector, ends there.
+  /// Whether what is left, which is one vector, ends at `place`.
   [[nodiscard]] bool ends_at(const void* place) const noexcept {
     return static_cast<const std::byte*>(place_) + remaining_ == place;
   }
   [[nodiscard]] std::size_t bytes_to_write() const noexcept final { return remaining_; }
-  /// The backend has all of it, and it only waits for its flush: the bytes leave whatever becomes of it.
+  /// Whether the backend has all bytes and has only to flush them: they leave whatever becomes of the write.
   [[nodiscard]] bool is_taken() const noexcept { return remaining_ == 0; }
-  /// A message is cut when it ends now.
+  /// Whether a message would be cut if the write ended now.
   [[nodiscard]] bool is_partly_out() const noexcept {
     return transferred() != 0 && remaining_ != 0 && !has(of_pump);
   }
-  /// Descriptors that go with the first byte, until it is out.
+  /// The descriptors that go with the first byte; none once it is out.
   [[nodiscard]] std::span<const int> fds() const noexcept {
     return fds_ != nullptr ? std::span<const int>(*fds_) : std::span<const int>();
   }
   void advance(std::size_t bytes) noexcept;
-  /// Bytes that were taken have not left; the write fails now.
+  /// Uncounts bytes that were taken and have not left; the write fails now.
   void discount(std::size_t bytes) noexcept {
     add_transferred(std::size_t{0} - bytes);
     remaining_ += bytes;
   }
-  /// All that remained is out. The caller puts it into the ready list, and tells the queue.
+  /// Called when all that remained is out. The caller puts the write into the ready list and tells the queue.
   void complete() noexcept {
     add_transferred(remaining_);
     remaining_ = 0;
@@ -83,13 +83,13 @@ class StreamWrite : public StreamOperation {
     mark(plain_delivery);
     set_finished();
   }
-  /// Ends it, of which no more leaves, and lets the queue go on.
+  /// Ends a write of which no more leaves, and lets the queue go on.
   void fail(int err) noexcept {
     set_stream(nullptr);
     finish(err);
     leave_queue();
   }
-  /// Whether the stream has tried to pass it on.
+  /// Whether the stream has tried to send the write.
   [[nodiscard]] bool was_tried() const noexcept { return transferred() != 0 || has(tried); }
   void set_tried() noexcept { mark(tried); }
   [[nodiscard]] LoopResource* pipeline() const noexcept final { return resource(); }
@@ -102,7 +102,7 @@ class StreamWrite : public StreamOperation {
   [[nodiscard]] bool has_nothing_to_destroy() const noexcept { return !has(compound) && !has_callback(); }
 
  private:
-  /// What stands in front of vectors in a block of the pool.
+  /// The header in front of the vectors of a block.
   struct Block {
     std::size_t size;
   };
@@ -118,15 +118,15 @@ class StreamWrite : public StreamOperation {
   [[nodiscard]] std::uint32_t behind_count() const noexcept { return spare_word(); }
   [[nodiscard]] const iovec* rest() const noexcept { return has(with_block) ? list_.next : &second_; }
 
-  // Place and size of the front are not together: two words that were stored one by one and are loaded as one
-  // stall a processor, and a compiler makes that of neighbours.
+  // Address and size of the front vector are kept apart: two words that were stored one by one and are loaded
+  // as one stall a processor, and a compiler makes such a load of neighbours.
   void* place_ = nullptr;
   union {
     iovec second_;
     List list_;
   };
   std::size_t remaining_ = 0;
-  std::size_t front_size_;  // of a compound one
+  std::size_t front_size_;  // of `front()`, if compound
   std::unique_ptr<std::vector<int>> fds_;
 };
 
