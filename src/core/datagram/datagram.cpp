@@ -132,7 +132,7 @@ Request<ssize_t> Datagram::start_send(detail::SendtoState& state, Queue* queue,
 
 namespace {
 
-// A sendto that keeps what it sends.
+// A sendto that owns its bytes.
 template <class Bytes>
 class OwningSend : public detail::SendtoState {
  public:

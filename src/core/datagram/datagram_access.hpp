@@ -9,10 +9,10 @@
 
 namespace tsock {
 
-/// How the receivers fill a ReceivedDatagram.
+/// Lets the receivers fill a ReceivedDatagram.
 class DatagramAccess {
  public:
-  /// One with room for `size` bytes from `source`, and a copy of what the kernel told if that is not null.
+  /// Makes a datagram with room for `size` bytes from `source`, and a copy of `info`, if that is not null.
   [[nodiscard]] static ReceivedDatagram make(detail::LoopCore& core, std::size_t size, const Address& source,
                                              const DatagramInfo* info = nullptr) {
     using detail::DatagramBlock;
@@ -27,7 +27,7 @@ class DatagramAccess {
   [[nodiscard]] static std::span<std::byte> room(ReceivedDatagram& datagram) noexcept {
     return datagram.all();
   }
-  /// Whether there is none; one without bytes is one.
+  /// Whether there is no datagram; one without bytes counts as a datagram.
   [[nodiscard]] static bool is_none(const ReceivedDatagram& datagram) noexcept {
     return datagram.block_ == nullptr;
   }

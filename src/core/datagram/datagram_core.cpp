@@ -12,7 +12,7 @@ namespace tsock::detail {
 namespace {
 
 constexpr std::size_t messages_per_batch = 64;
-// How often one socket may go to the kernel before others have their turn.
+// How many calls of the backend one socket may make before others have their turn.
 constexpr unsigned batches_per_flush = 4;
 constexpr unsigned batches_per_event = 4;
 
@@ -39,7 +39,7 @@ void DatagramCore::release_datagram() noexcept {
   core.deallocate(static_cast<void*>(this), sizeof(DatagramCore));
 }
 
-// In two passes: one that ends may start the next entry of its queue, which must find its socket gone.
+// In two passes: a request that ends may start the next entry of its queue, which must find its socket gone.
 void DatagramCore::detach_operations(int err) noexcept {
   const std::array<DatagramOperation*, 2> single{receiver(), disconnecting_};
   receiver_ = nullptr;
@@ -115,13 +115,13 @@ void DatagramCore::serve_receiver(bool may_read) {
   try {
     serve(may_read);
   } catch (const std::bad_alloc&) {
-    // What a request has already is enough for it.
+    // A request that has datagrams already ends with those.
     receiver()->none_left();
     receiver()->finish(ENOMEM);
   }
 }
 
-// An event is worth one call; a backend may say that another one is.
+// An event is worth one call of the backend, which may say that another one is.
 void DatagramCore::serve(bool may_read) {
   unsigned calls = 0;
   while (receiver_ != nullptr && receiver()->is_unfinished()) {
@@ -153,7 +153,7 @@ void DatagramCore::serve(bool may_read) {
   }
 }
 
-// One call of the backend. Returns false when the receiver was failed.
+// Calls the backend once. Returns false when the receiver was failed.
 bool DatagramCore::receive_batch() {
   ReceiveBatch& batch = core_->leases().borrow_receive_batch(*this);
   int err = 0;
@@ -279,20 +279,20 @@ void DatagramCore::on_flush() {
   if (!receives_in_next_turn_ && !sends_in_next_turn_) [[likely]]
     return;
   if (flush_scheduled_) {
-    on_next_turn();  // sends that go on for many turns hold up no receiver
+    on_next_turn();  // sends that take many turns hold up no receiver
   } else {
     ask_for_next_turn();
   }
 }
 
-// As if the events of the backend had come.
+// Does what the events of the backend would do.
 void DatagramCore::on_next_turn() {
   const bool receives = std::exchange(receives_in_next_turn_, false);
   if (std::exchange(sends_in_next_turn_, false)) on_writable();
   if (receives) on_readable();
 }
 
-// A resource is in one list: one that is scheduled to flush asks when it has flushed.
+// A resource is in one list only: one that is scheduled to flush asks again when it has flushed.
 void DatagramCore::ask_for_next_turn() noexcept {
   if (!flush_scheduled_) core_->schedule_next_turn(*this);
 }
@@ -314,9 +314,9 @@ void DatagramCore::flush() {
   }
 }
 
-// One call of the backend with as many sends as fit. Returns whether there is more to do now.
+// Calls the backend once with as many sends as fit. Returns whether there is more to do now.
 bool DatagramCore::send_batch() {
-  // Not initialised: what is used is written.
+  // Not initialised: every element is written before it is used.
   static_assert(std::is_aggregate_v<DatagramMessage> && std::is_trivially_copyable_v<DatagramMessage>);
   alignas(DatagramMessage) std::array<std::byte, messages_per_batch * sizeof(DatagramMessage)> room;
   const std::span<DatagramMessage> messages(reinterpret_cast<DatagramMessage*>(room.data()),
@@ -338,7 +338,7 @@ bool DatagramCore::send_batch() {
   return !sends_.empty();
 }
 
-// What happened to the first one. Returns whether there is more to do now.
+// Handles the failure of the first send. Returns whether there is more to do now.
 [[gnu::noinline]] bool DatagramCore::send_failed(int err) noexcept {
   DatagramSend& send = send_at(sends_.front());
   if (err == EAGAIN) {
@@ -351,7 +351,7 @@ bool DatagramCore::send_batch() {
   return !sends_.empty();
 }
 
-// Those that have left as a whole go over to the ready list together.
+// Moves the sends that have left as a whole to the ready list together.
 void DatagramCore::finish_sent(std::size_t datagrams) noexcept {
   const bool traced = core_->is_traced();
   QueueCore* const queue = send_at(sends_.front()).queue();
@@ -370,7 +370,7 @@ void DatagramCore::finish_sent(std::size_t datagrams) noexcept {
       if (many.left() != 0) break;
       many.complete();
     }
-    // The function itself may have ended the trace.
+    // The trace function may have ended the trace.
     if (traced && core_->is_traced()) [[unlikely]]
       core_->trace(TraceKind::finished, send);
     ++count;
@@ -381,7 +381,7 @@ void DatagramCore::finish_sent(std::size_t datagrams) noexcept {
   if (queue != nullptr) queue->leave(count);
 }
 
-// Sends leave from the loop, not from here: another socket may be what the event comes from.
+// Sends leave from the loop, not from here: the event may come from another socket.
 void DatagramCore::on_writable() noexcept {
   send_blocked_ = false;
   if (state_ == State::disconnecting) {
@@ -413,7 +413,7 @@ void DatagramCore::start_disconnect(DatagramControlState& control) {
 }
 
 void DatagramCore::try_disconnect() noexcept {
-  const std::uint64_t lost = dropped();  // the kernel tells as long as the socket is open
+  const std::uint64_t lost = dropped();  // the kernel reports it only while the socket is open
   const int err = backend_->try_disconnect();
   if (err == EAGAIN) {
     await_writable();

@@ -14,8 +14,8 @@
 
 namespace tsock::detail {
 
-/// The engine behind a Datagram: checks, the one-in-flight rule, datagrams read ahead, gathering of sends. It
-/// runs no code of the user.
+/// The engine behind a Datagram: checks, the rule of one receive at a time, datagrams read ahead, gathering
+/// of sends. It runs no user code.
 class DatagramCore final : public LoopResource, public DatagramEvents {
  public:
   DatagramCore(LoopCore& core, std::unique_ptr<DatagramBackend> backend, const DatagramOptions& options);
@@ -24,24 +24,25 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   [[nodiscard]] DatagramBackend* backend() const noexcept { return backend_.get(); }
   [[nodiscard]] bool is_open() const noexcept { return state_ == State::open; }
   [[nodiscard]] bool strict() const noexcept { return strict_; }
-  /// The front goes: requests in progress end with ECANCELED on the next turn, then this object is gone.
+  /// Called when the Datagram is destroyed: ends requests in progress with ECANCELED, which the loop
+  /// delivers, and destroys this object.
   void release_datagram() noexcept;
 
   void start_receive(DatagramReceive& receive);
-  /// Begins a receive of a datagram that is in the batch, in a state that was kept: it is finished at once.
-  /// \return null when it is not so; nothing has happened then.
+  /// Begins a receive of a datagram that is in the batch, in a cached state: it is finished at once.
+  /// \return null when that is not possible; nothing has happened then
   RecvfromState* begin_leased_receive(CallSite site) noexcept;
-  /// Begins a send of one vector on an open socket, in a state that was kept. \return null when it is not so;
-  /// nothing has happened then.
+  /// Begins a send of one vector on an open socket, in a cached state.
+  /// \return null when that is not possible; nothing has happened then
   SendtoState* begin_plain_send(QueueCore* queue, const iovec& vector, const Address& destination,
                                 CallSite site) noexcept;
-  /// Puts a datagram in front of those that wait.
+  /// Puts a datagram in front of the pending ones.
   void put_back(ReceivedDatagram datagram) noexcept;
-  /// Moves what is left of the batch out of the loop's room.
+  /// Moves the rest of the batch to memory of this socket.
   void move_out_of_lease() noexcept override;
-  /// There was no memory to keep them.
+  /// Counts datagrams that were lost for lack of memory.
   void count_lost(std::size_t datagrams) noexcept { lost_ += datagrams; }
-  /// Datagrams that nobody will get.
+  /// Number of datagrams that no receive will get.
   [[nodiscard]] std::uint64_t dropped() const noexcept {
     return lost_ + (state_ != State::closed ? backend_->dropped() : 0);
   }
@@ -50,7 +51,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   /// Lists a send that waits in a queue.
   void add_waiting(DatagramSend& send) noexcept { waiting_.push_back(send); }
   void start_send(DatagramSend& send);
-  /// Takes a send out that was interrupted or abandoned.
+  /// Removes a send that was interrupted or abandoned.
   void drop_send(DatagramSend& send) noexcept;
   void on_flush() override;
   void on_next_turn() override;
@@ -76,7 +77,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   };
 
   ~DatagramCore();
-  /// Its receiver.
+  /// The receiver, which is a DatagramReceive.
   [[nodiscard]] DatagramReceive* receiver() const noexcept {
     return static_cast<DatagramReceive*>(receiver_);
   }
@@ -93,7 +94,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void pop_pending() noexcept;
   void drop_pending() noexcept;
   static DatagramSend& send_at(ListNode& node) noexcept { return static_cast<DatagramSend&>(node); }
-  /// Whether sends are under way that are not of that queue, if it is one.
+  /// Whether sends are under way that are not of `queue`, or any at all if it is null.
   [[nodiscard]] bool is_sending_for_another(const QueueCore* queue) noexcept {
     return !sends_.empty() && (queue == nullptr || send_at(*sends_.last()).queue() != queue);
   }
@@ -110,7 +111,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void finish_sent(std::size_t datagrams) noexcept;
   void detach_operations(int err) noexcept;
   void try_disconnect() noexcept;
-  // Sends make batches of their own: no reason to wait for others.
+  // Sends make batches of their own, so they need not wait for other output.
   void schedule_flush() noexcept {
     core_->add_output(LoopCore::output_at_once);
     if (!flush_scheduled_) core_->schedule_flush(*this);
@@ -121,12 +122,12 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   LoopCore* core_;
   std::unique_ptr<DatagramBackend> backend_;
   DatagramControlState* disconnecting_ = nullptr;
-  NodeList sends_;    // those that were started
-  NodeList waiting_;  // those that wait in queues
+  NodeList sends_;    // sends that were started
+  NodeList waiting_;  // sends that wait in queues
   Pending* pending_head_ = nullptr;
   Pending* pending_tail_ = nullptr;
   std::size_t pending_count_ = 0;
-  ReceiveBatch* batch_ = nullptr;  // while this socket's datagrams are in it
+  ReceiveBatch* batch_ = nullptr;  // null unless this socket's datagrams are in it
   std::uint32_t batch_next_ = 0;
   std::uint32_t batch_end_ = 0;
   std::size_t batch_offset_ = 0;  // within a slot of several datagrams

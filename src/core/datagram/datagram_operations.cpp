@@ -78,7 +78,7 @@ void RecvfromState::give_back(DatagramCore& socket) noexcept {
   if (!DatagramAccess::is_none(value_)) socket.put_back(std::move(value_));
 }
 
-// Called only for one that was cut off.
+// Called only for a datagram that was cut off.
 void RecvIntoState::on_delivery() noexcept {
   DatagramReceive::on_delivery();
   whole_ = ReceivedDatagram();

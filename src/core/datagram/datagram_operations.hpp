@@ -16,21 +16,21 @@ namespace tsock::detail {
 
 class DatagramCore;
 
-/// A piece of a slot: one datagram.
+/// The piece of a slot that is one datagram.
 struct DatagramPiece {
   const DatagramSlot* slot;
   std::size_t offset;
   std::size_t size;
 
-  /// Copies from the piece. \return bytes copied.
+  /// Copies from the piece. \return bytes copied
   std::size_t copy(std::span<std::byte> out) const noexcept;
-  /// The whole piece in memory of its size.
+  /// Copies the whole piece into memory of its size.
   [[nodiscard]] ReceivedDatagram keep(LoopCore& core) const;
 };
 
 /// A request on a datagram socket. While `socket()` is set, the socket knows of it: as its receiver, as its
-/// disconnect, among its sends, or among those that wait in a queue. The loop's list of what is in progress
-/// need not have it then.
+/// disconnect, among its sends, or among those that wait in a queue. The loop need not list it as in progress
+/// then.
 class DatagramOperation : public QueueableState {
  public:
   static constexpr bool is_listed = false;
@@ -56,11 +56,11 @@ class DatagramReceive : public DatagramOperation {
   void interrupt(int err) override;
 
   virtual void take(const DatagramPiece& piece) = 0;
-  /// Moves from the datagram; when there is no memory it throws and leaves it as it was.
+  /// Moves from the datagram. Throws when out of memory, and leaves the datagram as it was.
   virtual void take(ReceivedDatagram&& datagram) = 0;
-  /// No more are there now; ends a request that has enough.
+  /// Called when no more datagrams are there now; ends a request that has enough.
   virtual void none_left() {}
-  /// Gives what was taken back to the socket.
+  /// Gives the datagrams taken so far back to the socket.
   virtual void give_back(DatagramCore& socket) noexcept = 0;
 
  protected:
@@ -75,7 +75,7 @@ class RecvfromState : public ResultState<ReceivedDatagram, DatagramReceive> {
   void take(const DatagramPiece& piece) override;
   void take(ReceivedDatagram&& datagram) override;
   void give_back(DatagramCore& socket) noexcept override;
-  /// For one that is finished already.
+  /// Sets the result of a request that is finished already.
   void set_datagram(ReceivedDatagram&& datagram) noexcept { value_ = std::move(datagram); }
 
  protected:
@@ -106,7 +106,7 @@ class RecvIntoState : public ResultState<ReceivedInto, DatagramReceive> {
   void complete(std::size_t length, std::size_t size, const Address& source, const DatagramInfo* info);
   void keep_whole(ReceivedDatagram&& datagram) noexcept;
   std::span<std::byte> buffer_;
-  ReceivedDatagram whole_;  // of one that was cut off, until the caller has seen it
+  ReceivedDatagram whole_;  // a datagram that was cut off, until the caller has seen it
   bool taken_ = false;
 };
 
@@ -114,7 +114,7 @@ class RecvManyState : public ResultState<std::vector<ReceivedDatagram>, Datagram
  public:
   RecvManyState(LoopCore& core, CallSite site) : ResultState(core, site) {}
   [[nodiscard]] const char* name() const noexcept override { return "recv_many"; }
-  /// \param memory where the datagrams go; empty
+  /// \param memory where the datagrams go; must be empty
   void set_room(std::size_t most, std::vector<ReceivedDatagram> memory) noexcept {
     most_ = most;
     value_ = std::move(memory);
@@ -145,13 +145,13 @@ class DatagramSend : public DatagramOperation {
   void start_in_queue() final;
   void interrupt(int err) override;
   void on_deadline() override;
-  /// Ends it, which the socket has forgotten, and lets the queue go on.
+  /// Ends a send that the socket has forgotten, and lets the queue go on.
   void fail(int err) noexcept {
     set_resource(nullptr);
     finish(err);
     leave_queue();
   }
-  /// All of it has left. The caller puts it into the ready list, and tells the queue.
+  /// Called when all of it has left. The caller puts the send into the ready list and tells the queue.
   void complete() noexcept {
     set_resource(nullptr);
     forget_queue();
@@ -160,7 +160,7 @@ class DatagramSend : public DatagramOperation {
   }
   /// Whether it has several datagrams.
   [[nodiscard]] bool is_compound() const noexcept { return has(compound); }
-  /// Whether the socket has tried to pass it on.
+  /// Whether the socket has tried to send it.
   [[nodiscard]] bool was_tried() const noexcept { return has(tried); }
   void set_tried() noexcept { mark(tried); }
 
@@ -176,9 +176,9 @@ class SendtoState : public DatagramSend {
   [[gnu::always_inline]] SendtoState(LoopCore& core, CallSite site) noexcept : DatagramSend(core, site) {}
   ~SendtoState() override;
   [[nodiscard]] const char* name() const noexcept override { return "sendto"; }
-  /// Copies vectors and destination. Once, of one that has none.
+  /// Copies vectors and destination. To be called once.
   void set_message(std::span<const iovec> vectors, std::size_t total, const Address& destination);
-  /// The same of one vector that is not empty.
+  /// As above, for one vector that is not empty.
   void set_message(const iovec& vector, const Address& destination) noexcept {
     single_ = vector;
     vector_count() = 1;
@@ -190,7 +190,7 @@ class SendtoState : public DatagramSend {
             destination_.is_empty() ? nullptr : &destination_,
             from_};
   }
-  /// It has left.
+  /// Called when the datagram has left.
   void complete() noexcept {
     add_transferred(total_);
     DatagramSend::complete();
@@ -199,7 +199,7 @@ class SendtoState : public DatagramSend {
  protected:
   /// Whether the destructor would find nothing to do.
   [[nodiscard]] bool has_nothing_to_destroy() const noexcept { return !has(with_block) && !has_callback(); }
-  /// \param from lives as long as the state
+  /// \param from must live as long as the state
   void set_from(const SendFrom* from) noexcept { from_ = from; }
 
  private:
@@ -237,11 +237,11 @@ class SendManyState : public DatagramSend {
   SendManyState(LoopCore& core, CallSite site) noexcept : DatagramSend(core, site) { mark(compound); }
   ~SendManyState() override;
   [[nodiscard]] const char* name() const noexcept override { return "send_many"; }
-  /// Copies the list, not the bytes. Once.
+  /// Copies the list, not the bytes. To be called once.
   void set_datagrams(std::span<const OutgoingDatagram> datagrams);
-  /// Puts those that are next into messages. \return how many were put.
+  /// Fills messages with the next datagrams. \return number of messages filled
   std::size_t fill(std::span<DatagramMessage> messages) const noexcept;
-  /// Datagrams that have not left.
+  /// Number of datagrams that have not left.
   [[nodiscard]] std::size_t left() const noexcept { return items_.size() - transferred(); }
   void advance(std::size_t datagrams) noexcept { add_transferred(datagrams); }
 
@@ -256,7 +256,7 @@ class SendManyState : public DatagramSend {
   std::span<Item> items_;  // in a block of the pool
 };
 
-/// disconnect.
+/// The disconnect of a socket.
 class DatagramControlState : public ResultState<void, DatagramOperation> {
  public:
   DatagramControlState(LoopCore& core, CallSite site) : ResultState(core, site) {}

@@ -34,7 +34,7 @@ class Chance {
   std::uint64_t state_;
 };
 
-// Of 2^32 numbers so many mean yes. Scaling by a power of two is exact, so every platform cuts alike.
+// So many of 2^32 numbers mean yes. Scaling by a power of two is exact, so every platform gets the same.
 std::uint64_t threshold_of(double probability) noexcept {
   if (!(probability > 0.0)) return 0;
   return static_cast<std::uint64_t>(std::min(probability, 1.0) * 4294967296.0);
@@ -48,7 +48,7 @@ class DatagramList {
         : datagram(std::move(received)), passes(lets_pass) {}
     Node* next = nullptr;
     ReceivedDatagram datagram;
-    std::size_t passes;  // how many that were sent later it still lets pass
+    std::size_t passes;  // how many later datagrams may still pass it
   };
 
   explicit DatagramList(LoopCore& core) noexcept : core_(&core) {}
@@ -61,7 +61,7 @@ class DatagramList {
   [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] ReceivedDatagram& front() noexcept { return head_->datagram; }
-  /// Memory for one more; throws, so that what follows does not have to.
+  /// Makes a node for one more datagram; throws here, so that what follows does not have to.
   [[nodiscard]] Node* make(ReceivedDatagram datagram, std::size_t passes) {
     return detail::make_pooled<Node>(*core_, std::move(datagram), passes);
   }
@@ -72,7 +72,7 @@ class DatagramList {
     ++size_;
   }
   void drop_front() noexcept { destroy(unlink_front()); }
-  /// One more was sent: those that let no more pass move to `out`, in order.
+  /// Called when one more was sent: moves the datagrams that let no more pass to `out`, in order.
   void let_pass(DatagramList& out) noexcept {
     Node* node = head_;
     head_ = tail_ = nullptr;
@@ -151,7 +151,7 @@ class MemoryDatagramEnd final : public DatagramBackend {
       }
       ++sent;
     }
-    // Behind all of them: what was held back lets those pass that come with it.
+    // After all of them: a datagram that is held back lets those of the same call pass.
     if (sent != 0 && peer_ != nullptr) peer_->tell_datagram();
     return sent;
   }
@@ -179,14 +179,14 @@ class MemoryDatagramEnd final : public DatagramBackend {
 
  private:
   [[nodiscard]] bool has_room() const noexcept { return queue_.size() + held_back_.size() < queue_length_; }
-  // What is held back waits for others, not for ever: it comes when nothing else is there.
+  // Datagrams that are held back do not wait forever: they come when nothing else is there.
   [[nodiscard]] bool has_datagram() noexcept {
     if (queue_.empty()) held_back_.move_to(queue_);
     return !queue_.empty();
   }
 
-  // Moves the next datagram to a slot. One that exceeds the common room leaves its end where it is, which
-  // only one of a call can.
+  // Moves the next datagram to a slot. The end of one that exceeds the common room stays where it is, which
+  // is possible for only one datagram of a call.
   bool take(DatagramSlot& slot, bool first) noexcept {
     ReceivedDatagram& front = queue_.front();
     std::span<std::byte> rest = front.bytes();
@@ -222,7 +222,8 @@ class MemoryDatagramEnd final : public DatagramBackend {
     return 0;
   }
 
-  // Draws the same numbers for every datagram, so that no probability changes what another one hits.
+  // Draws the same numbers for every datagram, so that no probability changes which datagrams another one
+  // hits.
   void transmit(MemoryDatagramEnd& peer, std::span<const iovec> vectors, std::size_t size) {
     Chance drawn = chance_;
     const bool lost = drawn.happens(loss_);
@@ -283,13 +284,13 @@ class MemoryDatagramEnd final : public DatagramBackend {
   MemoryDatagramEnd* peer_ = nullptr;
   DatagramList queue_;
   DatagramList held_back_;
-  ReceivedDatagram large_;  // whose end a slot points into
+  ReceivedDatagram large_;  // a slot points into the end of it
   std::uint64_t dropped_ = 0;
   bool wants_read_ = false;
   bool wants_write_ = false;
 };
 
-// Addresses for documentation; nobody has them.
+// Addresses reserved for documentation; no host has them.
 Address address_or(const Address& given, const char* otherwise) {
   int err = 0;
   return given.is_empty() ? Address::inet_from_strings("ipv4", otherwise, 1, err) : given;
@@ -300,7 +301,7 @@ Address address_or(const Address& given, const char* otherwise) {
 std::pair<Datagram, Datagram> memory_datagram_pair(Loop& loop, const MemoryDatagramOptions& options) {
   DatagramOptions front;
   front.strict_tsocket = options.strict_tsocket;
-  // Two seeds that are close must not give two runs that are alike.
+  // Two close seeds must not give two similar runs.
   Chance seeds(options.seed);
   auto first = std::make_unique<MemoryDatagramEnd>(
       loop.core(), options, address_or(options.first_address, "192.0.2.1"), seeds.next());

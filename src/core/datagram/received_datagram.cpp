@@ -5,7 +5,7 @@
 
 namespace tsock::detail {
 
-// Nothing but its memory has to go.
+// It is enough to free the memory.
 static_assert(std::is_trivially_destructible_v<DatagramBlock>);
 static_assert(std::is_trivially_destructible_v<DatagramInfo>);
 

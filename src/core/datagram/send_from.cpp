@@ -12,7 +12,7 @@ SendFrom::SendFrom(const Address& address, unsigned interface_index) noexcept
   };
   if (address.is_empty() || address.is_any() || address.is_multicast()) return;
   const auto ip = address.ip_bytes();
-  // The limited broadcast, its own form and the mapped one.
+  // The limited broadcast address, plain or mapped into IPv6.
   if (ip.size() == 4 ? is_all(ip, std::byte{0xff})
                      : address.is_v4_mapped() && is_all(ip.subspan(12), std::byte{0xff})) {
     return;

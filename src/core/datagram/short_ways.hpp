@@ -1,11 +1,11 @@
 #pragma once
 
-// The short ways of datagrams, as core/stream/short_ways.hpp has those of streams: each function looks first,
-// and when it finds anything but the plain case it returns null and has done nothing; the caller then takes
-// the general way (`DatagramCore::start_receive()` and `start_send()`), which does the same.
+// The short ways of datagrams, like those of streams in core/stream/short_ways.hpp: each function first
+// checks, and if it finds anything but the plain case it returns null and has done nothing; the caller then
+// takes the general way (`DatagramCore::start_receive()` and `start_send()`), which does the same.
 //
-// begin_leased_receive(): a datagram is in the loop's ReceiveBatch. The receive begins its life finished.
-// What is in the batch says that the socket is open: whatever closes it drops the batch.
+// begin_leased_receive(): a datagram is in the loop's ReceiveBatch. The receive begins its life finished. A
+// batch with datagrams of the socket says that the socket is open: whatever closes it drops the batch.
 //
 // begin_plain_send(): one vector, alone or behind others of its queue, on a socket that is open.
 //
