@@ -7,12 +7,12 @@
 #include <tsock/unique_fd.hpp>
 
 /// Descriptors that are not sockets. Every descriptor made here is close-on-exec and above 2. Functions
-/// return 0 or an errno value unless they say otherwise; EINTR never comes out.
+/// return 0 or an errno value unless they say otherwise; EINTR is never returned.
 namespace tsock::os {
 
 enum class DescriptorKind : std::uint8_t { socket, pipe, terminal, file, device };
 
-/// What the descriptor refers to. EISDIR for a directory.
+/// The kind of file that the descriptor refers to. EISDIR for a directory.
 DescriptorKind descriptor_kind(int fd, int& err) noexcept;
 [[nodiscard]] bool is_stream_socket(int fd) noexcept;
 
@@ -22,15 +22,15 @@ struct AccessMode {
 };
 [[nodiscard]] AccessMode access_mode(int fd) noexcept;
 
-/// Closes, and tells what close(2) says, which is of use for files.
+/// Closes the descriptor and reports the error of close(2), which is of use for files.
 int close(UniqueFd& fd) noexcept;
 UniqueFd duplicate(int fd, int& err) noexcept;
-/// Opens what is behind the descriptor once more, non-blocking: a file description of its own, with flags
-/// that no other process sees. Fails where that is impossible or would open something else.
+/// Opens the file behind the descriptor once more, non-blocking: a file description of its own, whose flags
+/// no other process shares. Fails where that is impossible or would open something else.
 UniqueFd reopen(int fd, int& err) noexcept;
-/// open(2), without ever becoming the process' controlling terminal.
+/// open(2) that never acquires a controlling terminal.
 UniqueFd open_file(const char* path, FileMode mode, int& err) noexcept;
-/// Makes the number refer to the null device.
+/// Makes `fd` refer to the null device.
 int redirect_to_null(int fd) noexcept;
 
 [[nodiscard]] bool is_nonblocking(int fd) noexcept;
@@ -43,14 +43,14 @@ void clear_nonblocking(int fd) noexcept;
 ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;
 ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;
 
-/// Holds SIGPIPE back from this thread while something is written that has no MSG_NOSIGNAL.
+/// Blocks SIGPIPE in this thread during a write that has no MSG_NOSIGNAL.
 class SigpipeGuard {
  public:
   SigpipeGuard() noexcept;
   SigpipeGuard(const SigpipeGuard&) = delete;
   SigpipeGuard& operator=(const SigpipeGuard&) = delete;
   ~SigpipeGuard();
-  /// The write gave EPIPE: takes the signal away that came with it.
+  /// To be called when the write gave EPIPE: takes away the signal that came with it.
   void take_signal() noexcept;
 
  private:

@@ -22,7 +22,7 @@ Address plain_address(const T& socket_address) {
                                 err);
 }
 
-// \param mapped in the form that a socket of both families has for it
+// \param mapped whether to use the mapped form, as a socket of both families does
 Address v4_address(const in_addr& ip, bool mapped) {
   if (!mapped) {
     sockaddr_in address{};
@@ -42,7 +42,7 @@ void note_ip(DatagramInfo& info, const cmsghdr& header, bool mapped) {
     case IP_PKTINFO: {
       const auto packet = control_value<in_pktinfo>(header);
       info.destination = v4_address(packet.ipi_addr, mapped);
-      // Of a broadcast or a group it is the interface's address.
+      // For a broadcast or a group, this is the interface's address.
       info.reply_from = v4_address(packet.ipi_spec_dst, mapped);
       info.interface_index = static_cast<unsigned>(packet.ipi_ifindex);
       break;
@@ -94,7 +94,7 @@ void note_socket(DatagramInfo& info, const cmsghdr& header) {
   }
 }
 
-// Descriptors were not asked for; they must not leak.
+// Closes descriptors that were not asked for, so that they do not leak.
 void close_descriptors(const cmsghdr& header) noexcept {
   for (std::size_t at = 0; at + sizeof(int) <= header.cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
     int fd = -1;

@@ -6,8 +6,8 @@
 
 namespace tsock::os {
 
-/// Puts what the kernel told of a received datagram into its slot: where the kernel put several together,
-/// their size, and what goes into DatagramSlot::info. Closes descriptors that came along.
+/// Stores in the slot what the kernel reported about a received datagram: the size of each part where the
+/// kernel joined several, and DatagramSlot::info. Closes descriptors that came along.
 void read_control(msghdr& message, DatagramSlot& slot);
 
 }  // namespace tsock::os

@@ -67,7 +67,7 @@ int apply_datagram(NativeSocket socket, int family, const DatagramOptions& optio
     only_v6 = int_option(socket, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
   }
   if (options.receive_info) {
-    // A socket for both families is told of what came by ipv4 with the options of ipv4.
+    // On a socket of both families, the ipv4 options report on what came by ipv4.
     if (v6) {
       set(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
       set(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
@@ -83,7 +83,7 @@ int apply_datagram(NativeSocket socket, int family, const DatagramOptions& optio
     if (v6) set(IPPROTO_IPV6, IPV6_RECVERR, 1);
     if (!v6 || !only_v6) set(IPPROTO_IP, IP_RECVERR, 1);
   }
-  // An offload that the kernel does not have is no error: the plain way is taken.
+  // An offload that the kernel does not have is no error: datagrams take the plain way.
   if (options.receive_offload) static_cast<void>(set_int(socket, SOL_UDP, UDP_GRO, 1));
   return err;
 }
@@ -96,13 +96,13 @@ DatagramCalls datagram_calls(NativeSocket socket, int family, const DatagramOpti
   calls.control = calls.control || options.receive_offload;
   calls.error_queue = options.icmp_errors;
   if (adopted) {
-    // An adopted socket may bring them along. Not knowing their sizes one could not take apart datagrams that
-    // the kernel put together.
+    // An adopted socket may have these set. Without the sizes, datagrams that the kernel joined could not be
+    // taken apart.
     calls.control = calls.control || int_option(socket, SOL_UDP, UDP_GRO) != 0;
     calls.error_queue = calls.error_queue || int_option(socket, IPPROTO_IP, IP_RECVERR) == 1 ||
                         (family == AF_INET6 && int_option(socket, IPPROTO_IPV6, IPV6_RECVERR) == 1);
   }
-  // A kernel that does not know it would not refuse it either, but send one large datagram.
+  // When sending, a kernel that does not know the option would not refuse it, but send one large datagram.
   if (options.send_offload && int_option(socket, SOL_UDP, UDP_SEGMENT)) calls.largest_segment = any_segment;
   return calls;
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t most_received = 32;
 constexpr std::size_t control_size = 512;
 
-// Fills headers from the front. Returns how many, or -1 with errno.
+// Fills headers from the front. Returns the number of headers filled, or -1 with errno.
 int receive_headers(NativeSocket socket, std::span<mmsghdr> list, DatagramCalls& calls) noexcept {
   while (calls.batches) {
     const int got =
@@ -72,7 +72,7 @@ std::size_t receive_datagrams(NativeSocket socket, std::span<DatagramSlot> slots
     DatagramSlot& slot = slots[i];
     msghdr& header = list[i].msg_hdr;
     if ((header.msg_flags & MSG_TRUNC) != 0) {
-      // Another process takes from the same socket: this one was not there when we asked for its size.
+      // Another process receives from the same socket: this is not the datagram whose size we asked for.
       err = EMSGSIZE;
       return i;
     }

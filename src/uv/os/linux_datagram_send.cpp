@@ -18,11 +18,11 @@ namespace {
 
 constexpr std::size_t most_sent = 64;
 constexpr std::size_t most_vectors = 256;
-// The kernel's limits: UDP_MAX_SEGMENTS, and what fits an ipv4 packet.
+// The kernel's limits: UDP_MAX_SEGMENTS, and what fits into an ipv4 packet.
 constexpr std::size_t most_segments = 64;
 constexpr std::size_t most_offloaded = 65000;
-// Measured on loopback, 24 messages to be cut: of 64 bytes 250 ns each when they lie side by side, 277 ns
-// when they do not; of 1400 bytes a copy costs more than it saves (349 and 334 ns).
+// Measured on loopback with 24 messages to be cut: of 64 bytes, 250 ns each when they are adjacent, 277 ns
+// when they are not; of 1400 bytes, a copy costs more than it saves (349 and 334 ns).
 constexpr std::size_t largest_joined = 512;
 
 template <class T>
@@ -40,13 +40,13 @@ std::size_t message_size(const DatagramMessage& message) noexcept {
   return size;
 }
 
-/// Messages that can leave as one that the kernel cuts.
+/// Messages that can leave as one, which the kernel cuts.
 struct EqualRun {
   std::size_t messages = 1;
   std::size_t vectors = 0;
 };
 
-// From the front: equal sizes, the last one may be shorter.
+// Counts messages of equal size from the front; the last one may be shorter.
 EqualRun equal_run(std::span<const DatagramMessage> messages, std::size_t segment,
                    std::size_t largest_segment) noexcept {
   EqualRun run{.vectors = messages[0].vectors.size()};
@@ -64,10 +64,10 @@ EqualRun equal_run(std::span<const DatagramMessage> messages, std::size_t segmen
   return run;
 }
 
-/// The headers of one sendmmsg.
+/// The headers of one call of sendmmsg(2).
 class SendBatch {
  public:
-  /// \param scratch where small messages that leave as one may lie side by side
+  /// \param scratch where small messages that leave as one are joined
   explicit SendBatch(std::span<std::byte> scratch) noexcept : scratch_(scratch) {}
 
   void build(NativeSocket socket, std::span<const DatagramMessage> messages,
@@ -131,7 +131,7 @@ class SendBatch {
     if (message.from != nullptr) put_from(socket, message);
     return header;
   }
-  // False when there is no room for its vectors.
+  // Returns false when there is no room for the vectors.
   bool add_cut(NativeSocket socket, std::span<const DatagramMessage> messages, std::size_t vectors,
                std::size_t segment) noexcept {
     const std::size_t begin = vectors_used_;
@@ -149,7 +149,7 @@ class SendBatch {
     put(SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
     return true;
   }
-  // The kernel copies one piece in less time than many small ones.
+  // Copies the messages together: the kernel copies one piece in less time than many small ones.
   iovec join(std::span<const DatagramMessage> messages) noexcept {
     std::byte* const begin = scratch_.data() + scratch_used_;
     std::byte* end = begin;
@@ -163,7 +163,8 @@ class SendBatch {
     scratch_used_ = static_cast<std::size_t>(end - scratch_.data());
     return {begin, static_cast<std::size_t>(end - begin)};
   }
-  // The local address and the interface. What goes by ipv4 has the item of ipv4, also on a socket for both.
+  // Adds the local address and the interface. A datagram that goes by ipv4 has the ipv4 item, even on a
+  // socket of both families.
   void put_from(NativeSocket socket, const DatagramMessage& message) noexcept {
     const Address address = message.from->address();
     const auto is_v4 = [](const Address& a) { return a.is_ipv4() || a.is_v4_mapped(); };
@@ -188,7 +189,7 @@ class SendBatch {
       put(IPPROTO_IPV6, IPV6_PKTINFO, packet);
     }
   }
-  // Puts an item behind the others of the last header.
+  // Puts an item behind the other ancillary data of the last header.
   template <class T>
   void put(int level, int type, const T& value) noexcept {
     auto& control = controls_[headers_ - 1];
@@ -224,7 +225,7 @@ std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage>
   batch.build(socket, messages, calls.largest_segment);
   const std::size_t sent = batch.send(socket, calls.batches, err);
   if (sent != 0 || !batch.starts_cut()) return sent;
-  // These may be due to the cutting alone (kernel, device, size, buffer), any other one is the datagram's.
+  // These errors may be due to the cutting alone (kernel, device, size, buffer); any other is the datagram's.
   const bool size = err == EINVAL || err == EMSGSIZE;
   const bool device = err == EIO || err == ENOPROTOOPT || err == EOPNOTSUPP;
   if (!size && !device && err != ENOBUFS) return 0;

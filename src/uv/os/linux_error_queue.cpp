@@ -31,7 +31,7 @@ int drain_error_queue(NativeSocket socket) noexcept {
       const bool v4 = header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_RECVERR;
       const bool v6 = header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_RECVERR;
       if (!v4 && !v6) continue;
-      // Others, such as time stamps of what was sent, are no errors.
+      // Other entries, such as time stamps of sent datagrams, are no errors.
       const auto error = control_value<sock_extended_err>(*header);
       if (error.ee_origin == SO_EE_ORIGIN_LOCAL || error.ee_origin == SO_EE_ORIGIN_ICMP ||
           error.ee_origin == SO_EE_ORIGIN_ICMP6)

@@ -21,7 +21,7 @@
 namespace tsock {
 
 void UniqueSocket::reset(NativeSocket socket) noexcept {
-  // EINTR is not tried again: on Linux the descriptor is gone all the same (close(2)).
+  // EINTR is not retried: on Linux the descriptor is gone all the same (close(2)).
   if (socket_ >= 0) ::close(socket_);
   socket_ = socket;
 }
@@ -42,7 +42,7 @@ int saturated(std::size_t value) noexcept {
       std::min<std::size_t>(value, static_cast<std::size_t>(std::numeric_limits<int>::max())));
 }
 
-// Without buffers the kernel took nothing, and it will have some again: no reason to give up a connection.
+// On ENOBUFS the kernel took nothing, and it will have buffers again: no reason to give up a connection.
 ssize_t fail(int& err) noexcept {
   err = errno == EWOULDBLOCK || errno == ENOBUFS ? EAGAIN : errno;
   return -1;
@@ -65,8 +65,8 @@ Address ask_address(NativeSocket socket, F call) {
   return Address::from_sockaddr(pointer, size, err);
 }
 
-// What a socket that was adopted may bring along beside descriptors, before them: credentials, a security
-// label, a descriptor of the peer's process.
+// Ancillary data that may come before the descriptors on an adopted socket: credentials, a security label, a
+// descriptor of the peer's process.
 constexpr std::size_t beside_fds =
     CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(std::size_t{1024}) + CMSG_SPACE(sizeof(int));
 
@@ -218,7 +218,7 @@ ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,
       count += more;
     }
   }
-  // There is room for all that can come: it was the table of descriptors that had none.
+  // The buffer has room for all that can come: it was the table of descriptors that had none.
   if ((message.msg_flags & MSG_CTRUNC) == 0) return got;
   for (const int passed : fds.first(count)) UniqueFd(passed).reset();
   count = 0;
@@ -313,7 +313,7 @@ int apply_connected(NativeSocket socket, int family, const StreamOptions& option
   const auto set = [&err, socket](int level, int name, int value) {
     if (err == 0) err = set_int(socket, level, name, value);
   };
-  // As an unsigned number a negative time would be a long one.
+  // A negative time would become a long one as an unsigned number.
   const auto set_time = [&err, &set](int name, auto time) {
     if (err == 0 && time.count() < 0) err = EINVAL;
     set(IPPROTO_TCP, name, saturated(static_cast<std::size_t>(time.count())));
@@ -343,7 +343,8 @@ int apply_listener(NativeSocket socket, int family, const ListenerOptions& optio
   }
   if (err == 0 && family == AF_INET6)
     err = set_int(socket, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
-  // Before it listens: a receive buffer decides on the window that connections can scale to, see tcp(7).
+  // Set before it listens: the receive buffer decides on the window that connections can scale to, see
+  // tcp(7).
   return err == 0 ? apply_connected(socket, family, options.stream) : err;
 }
 

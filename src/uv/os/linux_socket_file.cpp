@@ -28,7 +28,7 @@ namespace {
 constexpr mode_t unfinished_mode = S_ISVTX;
 constexpr mode_t all_bits = 07777;
 
-// The kernel reads no further than a null byte or the length.
+// The kernel reads up to a null byte or up to the length.
 std::string_view text_of(const Address& address) noexcept {
   const auto* const unix_address = reinterpret_cast<const sockaddr_un*>(address.sockaddr_pointer());
   if (unix_address == nullptr) return {};
@@ -45,14 +45,14 @@ bool looks_unfinished(const struct stat& status) noexcept {
   return (status.st_mode & all_bits) == unfinished_mode && status.st_uid == ::geteuid();
 }
 
-// O_PATH opens a socket, too; elsewhere there is nothing to open it by.
+// O_PATH also opens a socket; other systems have nothing to open it by.
 #if defined(O_PATH)
 constexpr int path_only = O_PATH;
 #else
 constexpr int path_only = O_RDONLY;
 #endif
 
-// What chmod(2) gives at most to a file that is made now. Asking umask(2) would change it for all threads.
+// The umask of the process; a careful one when it cannot be read. umask(2) would change it for all threads.
 mode_t creation_mask() noexcept {
   constexpr mode_t careful = 077;
   const UniqueFd fd(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
@@ -75,7 +75,7 @@ int set_mode(int fd, mode_t mode) noexcept {
   if (::syscall(SYS_fchmodat2, fd, "", mode, AT_EMPTY_PATH) == 0) return 0;
   if (errno != ENOSYS && errno != EPERM && errno != EINVAL) return errno;
 #endif
-  // The link of a descriptor leads to the file that was opened, whatever has its name now.
+  // The /proc link of the descriptor leads to the file that was opened, whatever has its name now.
   std::array<char, 32> link{};
   std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", fd);
   return ::chmod(link.data(), mode) == 0 ? 0 : errno;
@@ -115,12 +115,12 @@ int find_group(const std::string& text, unsigned& group) {
   constexpr std::size_t most = std::size_t{64} << 20U;
   struct group entry {};
   struct group* found = nullptr;
-  // Every member's name needs room.
+  // The entry includes the name of every member, so that it may need much room.
   for (std::vector<char> buffer(4096);; buffer.resize(buffer.size() * 4)) {
     const int err = ::getgrnam_r(text.c_str(), &entry, buffer.data(), buffer.size(), &found);
     if (err == EINTR || (err == ERANGE && buffer.size() < most)) continue;
     if (found == nullptr) {
-      // Systems differ in how they say that there is no such group, see getgrnam_r(3).
+      // Systems differ in how they report an unknown group, see getgrnam_r(3).
       const bool unknown = err == 0 || err == ENOENT || err == ESRCH || err == EBADF || err == EPERM;
       return unknown ? EINVAL : err;
     }
@@ -139,7 +139,7 @@ int SocketFile::open(const Address& address) noexcept {
   name_ = {};
   std::copy(name.begin(), name.end(), name_.begin());
   UniqueFd fd(::open(directory.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  // One may be allowed to use a directory and not to read it; it cannot be locked then.
+  // A process may be allowed to use a directory and not to read it; the directory cannot be locked then.
   if (!fd && errno == EACCES) fd.reset(::open(directory.data(), path_only | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return errno;
   if (fd.get() <= 2) {
@@ -164,7 +164,7 @@ bool SocketFile::lock() noexcept {
   return false;
 }
 
-// By name, as closing does not do it while a forked process has the descriptor too.
+// Unlocks explicitly: closing does not unlock while a forked process has the descriptor, too.
 void SocketFile::unlock() noexcept {
   if (locked_) ::flock(directory_.get(), LOCK_UN);
   locked_ = false;
@@ -190,7 +190,7 @@ int SocketFile::claim(const FileAccess& access) noexcept {
   if (!fd) return errno == ENOENT || errno == ELOOP ? EADDRINUSE : errno;
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return errno;
-  // Another socket that was put there is ours as little as a file is.
+  // Another socket in its place is not ours, any more than a file is.
   const bool ours =
       S_ISSOCK(status.st_mode) && (!access.is_given() || (looks_unfinished(status) && status.st_nlink == 1));
   if (!ours) return EADDRINUSE;
@@ -218,7 +218,7 @@ int SocketFile::remove() noexcept {
   struct stat status {};
   if (::fstatat(directory, name_.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
   if (!S_ISSOCK(status.st_mode) || identity_of(status) != identity_) return EADDRINUSE;
-  // Something else may have taken the name by now, and unlink(2) takes what has it: look at what is moved.
+  // Another file may have the name by now, and unlink(2) removes whatever has it: move it aside, then check.
   const std::array<char, 40> aside = random_name();
   if (const int err = rename_to_new(directory, name_.data(), aside.data()); err != 0) {
     if (err != ENOSYS && err != EINVAL) return err;
@@ -227,7 +227,7 @@ int SocketFile::remove() noexcept {
   if (::fstatat(directory, aside.data(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
       identity_of(status) == identity_)
     return ::unlinkat(directory, aside.data(), 0) == 0 ? 0 : errno;
-  // Where the name is taken again the stranger keeps the other one.
+  // If the name is taken again, the other file keeps the random name.
   rename_to_new(directory, aside.data(), name_.data());
   return EADDRINUSE;
 }

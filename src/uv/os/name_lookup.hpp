@@ -9,7 +9,7 @@ namespace tsock::os {
 
 /// Asks the system, which may take any time. \return addresses, each once, in the system's order; empty with
 /// `err`: ENXIO when the name has no address of that family, EAGAIN, EIO, EINVAL, EAFNOSUPPORT, ENAMETOOLONG,
-/// ENOMEM, or what a call of the resolver gave.
+/// ENOMEM, or the error of a call that the resolver made
 std::vector<Address> look_up(const std::string& host, const std::string& service,
                              const ResolveOptions& options, int& err) noexcept;
 

@@ -10,7 +10,7 @@ namespace tsock::os {
 
 inline constexpr int scm_pidfd = 4;  // SCM_PIDFD of newer headers
 
-/// Calls again while a signal interrupts.
+/// Repeats the call while signals interrupt it.
 template <class F>
 auto retry(F call) noexcept {
   for (;;) {
@@ -24,7 +24,7 @@ inline int set_int(int fd, int level, int name, int value) noexcept {
   return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : errno;
 }
 
-/// The value of such an option; none when the system does not have it.
+/// The value of an int option; none when the system does not have it.
 inline std::optional<int> int_option(int fd, int level, int name) noexcept {
   int value = 0;
   socklen_t length = sizeof(value);
@@ -32,7 +32,7 @@ inline std::optional<int> int_option(int fd, int level, int name) noexcept {
   return value;
 }
 
-/// What an item of ancillary data holds.
+/// The value of an item of ancillary data.
 template <class T>
 T control_value(const cmsghdr& header) noexcept {
   T value{};

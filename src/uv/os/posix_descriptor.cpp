@@ -18,7 +18,7 @@
 namespace tsock {
 
 void UniqueFd::reset(int fd) noexcept {
-  // EINTR is not tried again: on Linux the descriptor is gone all the same (close(2)).
+  // EINTR is not retried: on Linux the descriptor is gone all the same (close(2)).
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
 }
@@ -39,7 +39,7 @@ ssize_t descriptor_failure(int& err) noexcept {
   return -1;
 }
 
-// Opening the master of a pseudo-terminal gives another one.
+// Opening the master of a pseudo-terminal again gives another terminal.
 bool is_terminal_master([[maybe_unused]] int fd) noexcept {
 #if defined(TIOCGPTN)
   unsigned number = 0;
@@ -78,7 +78,7 @@ AccessMode access_mode(int fd) noexcept {
   return {.readable = mode != O_WRONLY, .writable = mode != O_RDONLY};
 }
 
-// The number is free after EINTR, too, on Linux.
+// On Linux the number is free after EINTR, too.
 int close(UniqueFd& fd) noexcept { return ::close(fd.release()) == 0 || errno == EINTR ? 0 : errno; }
 
 UniqueFd duplicate(int fd, int& err) noexcept {
@@ -183,14 +183,14 @@ sigset_t sigpipe_set() noexcept {
 
 }  // namespace
 
-// The signal of a write is sent to the writing thread (signal(7)), so blocking it here is enough, and the
+// The SIGPIPE of a write is sent to the writing thread (signal(7)), so blocking it here is enough, and the
 // process' own handling of SIGPIPE is not touched.
 SigpipeGuard::SigpipeGuard() noexcept {
   const sigset_t set = sigpipe_set();
   sigset_t old;
   ::pthread_sigmask(SIG_BLOCK, &set, &old);
   blocked_here_ = sigismember(&old, SIGPIPE) == 0;
-  // Only where it was blocked before can one wait that is not ours.
+  // A signal that is not ours can be pending only if SIGPIPE was blocked before.
   if (!blocked_here_) {
     sigset_t pending;
     was_pending_ = ::sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;

@@ -15,7 +15,7 @@
 
 namespace tsock::os {
 
-// The root directory is there for everybody, also after chroot(2).
+// Opens the root directory, which every process has, even after chroot(2).
 StandardDescriptorsTaken::StandardDescriptorsTaken() noexcept {
   for (int number = 0; number <= 2; ++number) {
     if (::fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
@@ -37,7 +37,7 @@ StandardDescriptorsTaken::~StandardDescriptorsTaken() {
 
 namespace {
 
-// The process has one disposition for each signal, whatever number of loops catches it.
+// The process has one disposition for each signal, however many loops catch it.
 struct Caught {
   unsigned catches = 0;
   bool is_known = false;
@@ -98,8 +98,8 @@ void release_free_memory() noexcept {
 
 unsigned fork_count() noexcept { return forks.load(std::memory_order_relaxed); }
 
-// Handlers run in the child in the order in which they were registered: these two stand around libuv's, which
-// makes its pipe anew.
+// Handlers run in the child in the order of their registration: these two enclose libuv's, which makes its
+// pipe anew.
 void watch_forks() noexcept {
   static const int registered = ::pthread_atfork(nullptr, nullptr, [] {
     forks.fetch_add(1, std::memory_order_relaxed);

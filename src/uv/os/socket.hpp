@@ -12,9 +12,9 @@
 #include <tsock/unique_socket.hpp>
 #include <vector>
 
-/// The system's sockets, one call a function; the only place that knows how a platform spells them. Every
-/// descriptor is close-on-exec and non-blocking from birth, and no call raises SIGPIPE. Functions return 0 or
-/// an errno value unless they say otherwise; EINTR never comes out.
+/// The system's sockets, one function for each call; the only place that knows how a platform spells them.
+/// Every descriptor is close-on-exec and non-blocking from birth, and no call raises SIGPIPE. Functions
+/// return 0 or an errno value unless they say otherwise; EINTR is never returned.
 namespace tsock::os {
 
 enum class SocketType : std::uint8_t { stream, datagram };
@@ -22,22 +22,23 @@ enum class SocketType : std::uint8_t { stream, datagram };
 UniqueSocket open_socket(int family, SocketType type, int& err) noexcept;
 int open_pair(SocketType type, UniqueSocket& first, UniqueSocket& second) noexcept;
 /// Moves a foreign socket to 3 or above and makes it close-on-exec and non-blocking. `was_blocking` tells
-/// whether that has to be taken back in the end: other processes may have the same socket.
+/// whether to undo that in the end: other processes may have the same socket.
 int prepare_adopted(UniqueSocket& socket, bool& was_blocking) noexcept;
 void make_blocking(NativeSocket socket) noexcept;
-/// Whether it is a socket of that type, of a family that tsock knows. `listening` must match too.
+/// Checks that it is a socket of that type, of a family that tsock knows, and listening if and only if
+/// `listening`.
 int check_socket(NativeSocket socket, SocketType type, bool listening) noexcept;
 
 int bind(NativeSocket socket, const Address& address) noexcept;
 int listen(NativeSocket socket, int backlog) noexcept;
-/// Moves a socket to 3 or above: stdin, stdout and stderr are for others, also when they are closed. On
-/// failure it stays where it is.
+/// Moves a socket to 3 or above: 0 to 2 are for standard streams, even when those are closed. On failure the
+/// socket stays where it is.
 int lift_above_stdio(UniqueSocket& socket) noexcept;
-/// EINPROGRESS when the connection is on its way.
+/// EINPROGRESS while the connection is being made.
 int connect(NativeSocket socket, const Address& address) noexcept;
-/// The lowest free descriptor, which may be one of stdio's.
+/// The accepted socket has the lowest free descriptor, which may be 0 to 2.
 UniqueSocket accept(NativeSocket socket, int& err) noexcept;
-/// The waiting error of the socket, which the call takes away (SO_ERROR).
+/// Takes the pending error of the socket (SO_ERROR).
 int take_error(NativeSocket socket) noexcept;
 
 /// \return bytes, 0 at the end, -1 with `err`.
@@ -48,41 +49,40 @@ ssize_t writev_with_fds(NativeSocket socket, std::span<const iovec> vectors, std
 /// The most descriptors that one call passes; the kernel's limit.
 inline constexpr std::size_t max_passed_fds = 253;
 /// As `readv()`; the first `count` of `fds` are descriptors that came along and belong to the caller now.
-/// EMFILE when the system dropped some of them, those that it did not drop are closed then; the bytes are
-/// gone.
+/// EMFILE when the system dropped some of them; the others are closed then, and the bytes are gone.
 ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,
                        std::span<int, max_passed_fds> fds, std::size_t& count, int& err) noexcept;
 /// Reads up to `most` bytes and throws them away. \return bytes, 0 at the end, -1 with `err`.
 ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept;
-/// What was written and is still here. Of a unix socket it lies in the peer's queue, where closing does no
-/// harm.
+/// Bytes that were written and are still here. Those of a unix socket are in the peer's queue, where closing
+/// does no harm.
 struct UnsentBytes {
-  std::size_t unacknowledged = 0;  ///< all of it
-  std::size_t held_back = 0;       ///< what the peer has no room for yet
+  std::size_t unacknowledged = 0;  ///< all of them
+  std::size_t held_back = 0;       ///< those that the peer has no room for yet
   bool is_lost_by_reset = true;
 };
 [[nodiscard]] UnsentBytes unsent_bytes(NativeSocket socket) noexcept;
 /// Bytes in the receive queue.
 std::size_t readable_bytes(NativeSocket socket, int& err) noexcept;
-/// What a read of an empty receive queue would give: 0 while bytes may still come, EPIPE at the end, or the
-/// waiting error, which the call takes away.
+/// The result that a read of an empty receive queue would give: 0 while bytes may still come, EPIPE at the
+/// end, or the pending error, which the call takes away.
 int peek_error(NativeSocket socket) noexcept;
 int shutdown_write(NativeSocket socket) noexcept;
-/// Closing sends a reset from now on, where the transport has one.
+/// Makes closing send a reset, where the transport has one.
 void reset_on_close(NativeSocket socket) noexcept;
 
 Address local_address(NativeSocket socket);
 Address remote_address(NativeSocket socket);
 int peer_credentials(NativeSocket socket, PeerCredentials& credentials) noexcept;
 
-/// Options that count before bind and connect.
+/// Options that apply before bind and connect.
 int apply_before_connect(NativeSocket socket, int family, const StreamOptions& options,
                          bool reuse_address) noexcept;
 /// Options that a connected socket takes.
 int apply_connected(NativeSocket socket, int family, const StreamOptions& options) noexcept;
 /// Options of a listening socket, before it listens.
 int apply_listener(NativeSocket socket, int family, const ListenerOptions& options) noexcept;
-/// Whether accepted sockets have the options of the listening one from birth.
+/// Whether accepted sockets inherit the options of the listening one.
 [[nodiscard]] bool accepted_inherit_options(int family) noexcept;
 
 }  // namespace tsock::os

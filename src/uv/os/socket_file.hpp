@@ -24,47 +24,48 @@ struct FileAccess {
 /// or an error of the group database.
 int find_group(const std::string& text, unsigned& group);
 
-/// Identity of a file, to know one's own socket file again. The system gives an inode's number to another
-/// file only when the socket that is bound to it is closed.
+/// Identity of a file, by which a process recognises its own socket file. The system gives an inode's number
+/// to another file only when the socket that is bound to it is closed.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
-/// One name in one directory, under which a socket is or will be. It stays the same when the process changes
-/// its working directory.
+/// One name in one directory, of a socket that exists or is to be made. It stays the same when the process
+/// changes its working directory.
 class SocketFile {
  public:
   /// Opens the directory of the path. \return 0 or an errno value.
   int open(const Address& address) noexcept;
 
   /// Excludes other processes that bind, replace or prepare sockets in the directory; the end of a process
-  /// releases the lock. Waits 1 s at most: any process that may read the directory can hold its lock. \return
-  /// whether we have it.
+  /// releases the lock. Waits 1 s at most: any process that may read the directory can hold its lock.
+  /// \return whether we have it
   bool lock() noexcept;
   void unlock() noexcept;
 
-  /// Prepares an unbound socket: if access is given, its file admits no process until `finish()`.
+  /// Prepares an unbound socket: if access is given, no process can connect to its file until `finish()`.
   static int prepare(NativeSocket socket, const FileAccess& access) noexcept;
   /// Inspects the file that has the name. \return 0, ENOENT, EEXIST if it is not a socket, or what fstatat(2)
   /// gives.
   int look() noexcept;
-  /// Whether what was looked at is prepared and not finished, by a process of the same user.
+  /// Whether the file that was looked at is prepared and not finished, by a process of the same user.
   [[nodiscard]] bool is_unfinished() const noexcept { return unfinished_; }
-  /// After bind(2) of a prepared socket: takes the file for ours. EADDRINUSE when it is not there any more.
+  /// To be called after bind(2) of a prepared socket: claims the file. EADDRINUSE when the file is not there
+  /// any more.
   int claim(const FileAccess& access) noexcept;
-  /// Gives the file that was claimed its group and permission bits.
+  /// Gives the claimed file its group and permission bits.
   int finish(const FileAccess& access) noexcept;
-  /// Removes the file that was looked at last or claimed, as long as the name is still its own; something
-  /// else that has the name is left, or put back. \return 0, ENOENT, EADDRINUSE or an errno value; EPERM in a
-  /// forked child, whose parent has the socket too.
+  /// Removes the file that was looked at last or claimed, as long as it still has the name; another file that
+  /// has the name is left, or put back. \return 0, ENOENT, EADDRINUSE or an errno value; EPERM in a forked
+  /// child, whose parent has the socket too
   int remove() noexcept;
 
  private:
   UniqueFd directory_;
   UniqueFd claimed_;
-  int process_ = 0;               // that opened it
+  int process_ = 0;               // of the process that opened it
   std::array<char, 112> name_{};  // longer than sun_path
   FileIdentity identity_;
   bool unfinished_ = false;

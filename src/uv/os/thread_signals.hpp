@@ -4,8 +4,8 @@
 
 namespace tsock::os {
 
-/// Holds back, from this thread and from those that it makes meanwhile, every signal that is not the fault of
-/// the thread itself.
+/// Blocks, in this thread and in threads that it starts meanwhile, every signal that the thread does not
+/// cause itself.
 class SignalsHeldBack {
  public:
   SignalsHeldBack() noexcept;
