@@ -8,8 +8,8 @@ namespace tsock::detail {
 
 namespace {
 
-// Whether a live socket is bound to the address. EPROTOTYPE (another type) and EPERM (connected elsewhere)
-// also mean that one is.
+// Whether a live socket is bound to the address. EPROTOTYPE (it has another type) and EPERM (it is connected
+// elsewhere) also mean that one is.
 bool is_alive(os::SocketType type, const Address& address) {
   int err = 0;
   const UniqueSocket socket = os::open_socket(address.family(), type, err);
@@ -41,7 +41,7 @@ int make_way(os::SocketFile& file, bool locked, os::SocketType type, const Addre
   if (found == ENOENT) return 0;
   if (found != 0) return found == EEXIST ? EADDRINUSE : found;
   if (stale == StaleSocket::probe_and_replace) {
-    // An unfinished file while we hold the lock is left over from a crash.
+    // An unfinished file that exists while we hold the lock is left over from a crash.
     const bool abandoned = file.is_unfinished() && locked;
     if (!abandoned && is_alive(type, address)) return EADDRINUSE;
   }

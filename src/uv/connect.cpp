@@ -20,7 +20,7 @@ namespace detail {
 
 namespace {
 
-// The kernel does not tell when a full backlog has room again.
+// The kernel does not report when a full backlog has room again.
 constexpr std::chrono::milliseconds first_backlog_retry{2};
 constexpr std::chrono::milliseconds last_backlog_retry{32};
 
@@ -30,7 +30,7 @@ bool is_specific(const Address& local) {
   return local.is_unix() && !local.is_unnamed();
 }
 
-// A wildcard follows the remote's family.
+// A wildcard address adapts to the family of the remote one.
 int fit_local(Address& local, const Address& remote) {
   if (local.is_empty() || local.family() == remote.family()) return 0;
   if (!local.is_any() || !remote.is_inet()) return EINVAL;
@@ -41,7 +41,8 @@ int fit_local(Address& local, const Address& remote) {
 }
 
 // Both ends of a connection may open at the same time (RFC 9293, section 3.5). If no socket listens on the
-// port and the kernel gives that port to the connecting socket, both ends are this one: it would echo.
+// port and the kernel gives that port to the connecting socket, the socket is connected to itself: it would
+// echo.
 bool is_connected_to_itself(NativeSocket socket) {
   const Address local = os::local_address(socket);
   return local.is_inet() && local == os::remote_address(socket);
@@ -73,7 +74,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     }
   }
 
-  // Trying a full backlog again has a timer of its own, which stands in for the caller's deadline.
+  // Also ends the timer for trying a full backlog again, which is apart from the caller's deadline.
   void interrupt(int err) override {
     close();
     finish(err);
@@ -105,7 +106,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     }
   }
 
-  // A socket that is ready to connect.
+  // Makes a socket that is ready to connect.
   int prepare() {
     if (!remote_.is_inet() && (!remote_.is_unix() || remote_.is_unnamed())) return EINVAL;
     Address local = options_.local;
@@ -134,7 +135,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
 
   void complete() {
     if (is_connected_to_itself(socket_.get())) {
-      // Without a reset the port would linger, and the expected listener could not bind it.
+      // Without a reset the port would linger, and the listener that was expected could not bind it.
       os::reset_on_close(socket_.get());
       close();
       finish(ECONNREFUSED);
@@ -152,7 +153,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     finish(err);
   }
 
-  // The watcher is closed first: the number of a descriptor closed under it may already be reused.
+  // Closes the watcher first: the number of a descriptor that was closed under it may be in use again.
   void close() noexcept {
     retry_ = Request<void>();
     stop_watching();
@@ -211,7 +212,7 @@ Stream wrap_socket(Loop& loop, UniqueSocket& socket, const StreamOptions& option
   try {
     return Stream(loop, std::move(backend), options);
   } catch (const std::bad_alloc&) {
-    socket = made.release_socket();  // which is still there: the constructor has taken nothing
+    socket = made.release_socket();  // still there: the constructor has taken nothing
     err = ENOMEM;
     return {};
   }

@@ -11,7 +11,7 @@ namespace tsock::detail {
 int FdWatch::start_watching(NativeSocket descriptor) noexcept {
   if (loop_->is_closed()) return ECANCELED;
   loop_->notice_fork();
-  // libuv knows only descriptors with an armed watcher.
+  // Claims the descriptor here: libuv knows only those with an armed watcher.
   if (const int err = loop_->claim_descriptor(descriptor); err != 0) return err;
   uv_poll_t* poll = nullptr;
   try {
@@ -20,7 +20,7 @@ int FdWatch::start_watching(NativeSocket descriptor) noexcept {
     loop_->release_descriptor(descriptor);
     return ENOMEM;
   }
-  // On POSIX it takes descriptors of any kind.
+  // On POSIX this function takes descriptors of any kind.
   if (const int status = uv_poll_init_socket(loop_->uv(), poll, descriptor); status != 0) {
     loop_->release_descriptor(descriptor);
     loop_->deallocate(poll, sizeof(uv_poll_t));
@@ -37,7 +37,7 @@ void FdWatch::take_over(FdWatch& other) noexcept {
   other.interests_ = 0;
   if (poll_ == nullptr) return;
   loop_->notice_fork();
-  // The interests of the other one do not apply here.
+  // The interests of the other watcher do not apply here.
   uv_poll_stop(poll_);
   poll_->data = this;
 }
@@ -49,7 +49,7 @@ void FdWatch::take_over(FdWatch& other) noexcept {
   const int mask = static_cast<int>(((interests & readable) != 0 ? unsigned{UV_READABLE} : 0U) |
                                     ((interests & writable) != 0 ? unsigned{UV_WRITABLE} : 0U) |
                                     ((interests & hang_up) != 0 ? unsigned{UV_DISCONNECT} : 0U));
-  // Neither can fail for a handle that is not closing and a mask that is known.
+  // Neither call can fail: the handle is not closing and the mask is a known one.
   if (mask == 0) {
     uv_poll_stop(poll_);
   } else {
@@ -60,7 +60,7 @@ void FdWatch::take_over(FdWatch& other) noexcept {
 
 bool FdWatch::take_event(int status, int events, uv_poll_cb callback, FdEvent& event) noexcept {
   if (status != 0) {
-    // libuv has stopped the handle: an error waits on the descriptor.
+    // libuv has stopped the handle: an error is pending on the descriptor.
     interests_ = 0;
     event = {.readable = true, .writable = true, .hung_up = false, .failed = true};
     return true;

@@ -10,12 +10,12 @@
 
 namespace tsock::detail {
 
-/// What the kernel says of a descriptor.
+/// What the kernel reports about a descriptor.
 struct FdEvent {
   bool readable = false;
   bool writable = false;
   bool hung_up = false;  ///< the peer ended its side
-  bool failed = false;   ///< an error waits on the descriptor
+  bool failed = false;   ///< an error is pending on the descriptor
 };
 
 /// The part of an FdWatcher that is the same for every owner.
@@ -32,12 +32,12 @@ class FdWatch {
   explicit FdWatch(LoopImpl& loop) noexcept : loop_(&loop) {}
   ~FdWatch() { stop_watching(); }
 
-  /// Begins to watch. \return 0, EEXIST when the loop watches the descriptor already, EPERM for what cannot
-  /// be polled, ENOMEM.
+  /// Begins to watch. \return 0, ECANCELED when the loop is closed, EEXIST when the loop watches the
+  /// descriptor already, EPERM for a descriptor that cannot be polled, EBADF, ENOMEM
   int start_watching(NativeSocket descriptor) noexcept;
   /// Takes over the poll handle of `other`. No interest is armed afterwards.
   void take_over(FdWatch& other) noexcept;
-  /// Ends watching, at once; to be called before the descriptor is closed.
+  /// Stops watching at once; to be called before the descriptor is closed.
   void stop_watching() noexcept;
   [[nodiscard]] bool is_watching() const noexcept { return poll_ != nullptr; }
   [[nodiscard]] LoopImpl& loop_impl() const noexcept { return *loop_; }
@@ -47,13 +47,14 @@ class FdWatch {
     if ((armed() & interest) == 0) return arm(armed() | interest, callback);
     return Readiness::later;
   }
-  /// Whether an event is what most are: readable, which was asked for, and nothing else.
+  /// Takes an event that is readable, was asked for, and is nothing else, as most are. \return whether it is
+  /// one
   bool take_readable(int status, int events) noexcept {
     if (status != 0 || events != UV_READABLE || (interests_ & readable) == 0) return false;
     interests_ = static_cast<std::uint8_t>(interests_ & ~readable);
     return true;
   }
-  /// What of an event was asked for. \return whether that is anything.
+  /// Stores the part of an event that was asked for. \return whether there is any
   bool take_event(int status, int events, uv_poll_cb callback, FdEvent& event) noexcept;
 
  private:
@@ -64,8 +65,8 @@ class FdWatch {
   Readiness arm(unsigned interests, uv_poll_cb callback) noexcept;
 
   LoopImpl* loop_;
-  uv_poll_t* poll_ = nullptr;   // in the loop's pool; it stays there until libuv has closed it
-  std::uint8_t interests_ = 0;  // what is asked for, and above `armed_shift` what the kernel is asked for
+  uv_poll_t* poll_ = nullptr;   // in the loop's pool until libuv has closed it
+  std::uint8_t interests_ = 0;  // what is asked for; above `armed_shift`, what the kernel is asked for
 };
 
 /// Watches one descriptor for readiness; a base class of the descriptor's owner. The owner's
@@ -79,7 +80,7 @@ class FdWatcher : public FdWatch {
   using FdWatch::FdWatch;
   ~FdWatcher() = default;
 
-  // Each asks for one event. It will come, which is returned so that a caller can end with the call.
+  // Each asks for one event. Returns that the event comes later, so that a caller can end with the call.
   Readiness await_readable() noexcept { return await(readable, &on_poll); }
   Readiness await_writable() noexcept { return await(writable, &on_poll); }
   void await_hang_up() noexcept { await(hang_up, &on_poll); }
@@ -99,7 +100,7 @@ class FdWatcher : public FdWatch {
     } else if (watcher.take_event(status, events, &on_poll, event)) {
       owner.on_fd_event(event);
     }
-    // From here on code of the user runs; the owner may be gone.
+    // From here on user code runs; the owner may be gone.
     loop.drain_event();
   }
 };

@@ -17,22 +17,22 @@ constexpr std::size_t buffer_size = std::size_t{64} * 1024;
 
 }  // namespace
 
-/// The descriptor, for the stream and the calls that it has under way; the last of them closes it.
+/// The descriptor, shared by the stream and its calls under way; the last of them closes it.
 struct FileStream::File {
   File(LoopImpl& owner, UniqueFd descriptor) noexcept : loop(&owner), fd(std::move(descriptor)) {}
-  /// On the loop's thread close(2) could wait for a file server.
+  /// Closes the file on a worker thread: on the loop's thread close(2) could wait for a file server.
   static void let_go(std::shared_ptr<File> file) noexcept;
 
-  LoopImpl* loop;  // for the loop's thread
+  LoopImpl* loop;  // used on the loop's thread only
   UniqueFd fd;
 };
 
-/// A call: what it is about, and what has come of it.
+/// A call and its outcome.
 class FileStream::Job final : public WorkerThreads::Job {
  public:
   Job(std::shared_ptr<File> file, FileStream* stream) noexcept : file_(std::move(file)), stream_(stream) {}
 
-  /// Without a buffer it closes.
+  /// Without a buffer the job closes the file.
   bool make_buffer(std::size_t size) noexcept {
     buffer_.reset(new (std::nothrow) std::byte[size]);
     return buffer_ != nullptr;
@@ -40,13 +40,13 @@ class FileStream::Job final : public WorkerThreads::Job {
   void set_to_write() noexcept { writes_ = true; }
   [[nodiscard]] std::span<std::byte> room() noexcept { return {buffer_.get() + end_, buffer_size - end_}; }
   void add(std::size_t bytes) noexcept { end_ += bytes; }
-  /// A part of the file that was read, or bytes that were not written.
+  /// Bytes that were read from the file, or bytes that were not written.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
     return {buffer_.get() + begin_, end_ - begin_};
   }
   void take(std::size_t bytes) noexcept { begin_ += bytes; }
   [[nodiscard]] int error() const noexcept { return err_; }
-  /// No stream waits for it any more.
+  /// Called when no stream waits for the job any more.
   void forget_stream() noexcept { stream_ = nullptr; }
 
   void work() noexcept override {
@@ -100,7 +100,7 @@ void FileStream::File::let_go(std::shared_ptr<File> file) noexcept {
   LoopImpl& loop = *file->loop;
   if (!file->fd || file.use_count() > 1 || loop.is_closed()) return;
   std::unique_ptr<WorkerThreads::Job> job(new (std::nothrow) Job(std::move(file), nullptr));
-  // Without a thread it is closed here.
+  // Without a thread the file is closed here.
   if (job != nullptr) static_cast<void>(loop.submit(LoopImpl::Work::file, job));
 }
 
@@ -207,7 +207,7 @@ ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcep
   if (err != 0) return -1;
   std::unique_ptr<Job> job = make_job(buffer_size);
   if (job == nullptr) {
-    err = EAGAIN;  // `want_writable()` tells of the shortage
+    err = EAGAIN;  // `want_writable()` reports the shortage
     return -1;
   }
   job->set_to_write();
@@ -279,7 +279,7 @@ void FileStream::tell_of_shortage() noexcept {
 
 void FileStream::run() {
   const int err = std::exchange(shortage_, 0);
-  if (err == 0) return;  // a disconnect has done without, meanwhile
+  if (err == 0) return;  // a disconnect has meanwhile managed without
   wants_write_ = wants_read_ = false;
   events_->on_shortage(err);
 }

@@ -12,7 +12,7 @@ namespace tsock::detail {
 
 class LoopImpl;
 
-/// A regular file, read and written at the descriptor's own place by worker threads of the loop.
+/// A regular file, read and written at the descriptor's own position by worker threads of the loop.
 class FileStream final : public StreamBackend, private ReadyTask {
  public:
   FileStream(LoopImpl& loop, UniqueFd fd);
@@ -35,21 +35,22 @@ class FileStream final : public StreamBackend, private ReadyTask {
  private:
   struct File;
   class Job;
-  /// What a worker thread does for the stream, one call at a time.
+  /// One kind of call that worker threads make for the stream, one at a time.
   struct Work {
-    std::unique_ptr<Job> job;  // what has come of the last call, if that is still of use
-    Job* out = nullptr;        // the call that a thread works on
+    std::unique_ptr<Job> job;  // the last call with its outcome, if that is still of use
+    Job* out = nullptr;        // the call under way
     int err = 0;
   };
 
   void run() override;
   void tell_of_shortage() noexcept;
-  /// A call that is not out yet; null, with a shortage, when there is no memory.
+  /// Makes a call that is yet to be submitted; null, with `shortage_` set, when out of memory.
   std::unique_ptr<Job> make_job(std::size_t size) noexcept;
   void submit(Work& work, std::unique_ptr<Job> job) noexcept;
   void start_read() noexcept;
   void returned(std::unique_ptr<Job> job) noexcept;
-  /// The call, which may not be there any more, is over; `unsent` bytes of a write are not in the file.
+  /// Called when the call, which may not exist any more, is over; `unsent` bytes of a write are not in the
+  /// file.
   void call_ended(const Job* call, int err, std::size_t unsent) noexcept;
   void on_read() noexcept;
   void on_write() noexcept;
@@ -66,7 +67,7 @@ class FileStream final : public StreamBackend, private ReadyTask {
   Work writing_;
   Work closing_;
   std::size_t unsent_ = 0;  // bytes that were taken and are not in the file
-  int shortage_ = 0;        // no thread or no memory is to be had
+  int shortage_ = 0;        // why no thread or no memory was to be had
   bool ended_ = false;
   bool wants_read_ = false;
   bool wants_write_ = false;

@@ -5,8 +5,8 @@
 
 namespace tsock::detail {
 
-/// One step of the disconnect of a socket; the caller closes it unless this gives EAGAIN, and then calls
-/// again when it is readable.
+/// Takes one step of the disconnect of a socket. The caller closes the socket unless this returns EAGAIN; in
+/// that case it calls again when the socket is readable.
 int try_linger(NativeSocket socket, Linger& linger) noexcept;
 
 }  // namespace tsock::detail

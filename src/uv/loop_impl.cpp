@@ -28,7 +28,7 @@ void check(int result, const char* what) {
 
 }  // namespace
 
-/// Threads for what would block the loop, and how they wake it.
+/// Threads for work that would block the loop, and the handle by which they wake it.
 struct LoopImpl::Workers {
   uv_async_t async{};
   WorkerThreads lookups{most_lookup_threads, async};
@@ -49,7 +49,7 @@ struct LoopImpl::Workers {
   }
 };
 
-/// Marks the loop as running, for the guard against nesting.
+/// Marks the loop as running, to guard against nested runs.
 class LoopImpl::RunScope {
  public:
   explicit RunScope(LoopImpl& loop) : loop_(loop) {
@@ -73,7 +73,7 @@ class LoopImpl::RunScope {
 
 LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
     : LoopCore(loop), uv_(borrowed != nullptr ? borrowed : &own_), owned_(borrowed == nullptr) {
-  // libuv asserts that it gets no standard descriptor.
+  // libuv asserts that it is given no standard descriptor.
   const os::StandardDescriptorsTaken taken;
   os::watch_forks();
   if (owned_) check(uv_loop_init(&own_), "uv_loop_init");
@@ -104,8 +104,8 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
 
 LoopImpl::~LoopImpl() { destroy_posted(); }
 
-// What libuv has in the kernel belongs to parent and child until the child has its own: taking a descriptor
-// out of the epoll set would take it away from the parent.
+// Parent and child share libuv's objects in the kernel until the child has its own: removing a descriptor
+// from the epoll set would remove it for the parent, too.
 void LoopImpl::notice_fork() noexcept {
   if (forks_ == os::fork_count()) return;
   if (after_fork_in_child() != 0) log_warning("a loop cannot be used in this child process");
@@ -127,7 +127,7 @@ void LoopImpl::wake() noexcept {
 }
 
 // libuv runs check handles when it has polled. This one need not keep the loop alive: it is only started
-// between the two.
+// between polling and the check handles.
 void LoopImpl::ask_for_turn_end() noexcept {
   uv_check_start(&check_, [](uv_check_t* handle) {
     uv_check_stop(handle);
@@ -154,7 +154,7 @@ void LoopImpl::arm_timer(Clock::time_point when) noexcept {
       due > now ? static_cast<std::uint64_t>(due - now) : 0, 0);
 }
 
-// libuv runs timers before it polls: what came while the loop was held up has not been seen yet.
+// libuv runs timers before it polls: events that came while the loop was held up have not been seen yet.
 void LoopImpl::look_before_expiry() noexcept {
   looked_at_ = Clock::now();
   begin_last_look();
@@ -229,17 +229,17 @@ void LoopImpl::stop() noexcept {
   if (running_ || !owned_) uv_stop(uv_);
 }
 
-// The one who finds the list empty wakes the loop; the others ride along.
+// The thread that finds the list empty wakes the loop; the others need not.
 void LoopImpl::post(PostedFunction& function) noexcept {
   if (posted_.push(function) && !is_closed()) uv_async_send(&async_);
 }
 
-// libuv polls only while something is active, and requests may be all that was: posted functions count too.
+// libuv polls only while a handle is active, and without requests none may be: posted functions count, too.
 void LoopImpl::hold_for_posted() noexcept {
   if (posted_.has_functions()) hold_alive();
 }
 
-// Those that come meanwhile are taken too, in a bounded number of rounds: others have to have their turn.
+// Also takes functions that come meanwhile, in a bounded number of rounds, so that others have their turn.
 void LoopImpl::take_posted() {
   runs_posted_ = true;
   unsigned rounds = 0;
@@ -247,7 +247,7 @@ void LoopImpl::take_posted() {
     PostedFunction* next = posted_.take();
     while (next != nullptr) {
       PostedFunction& function = *std::exchange(next, next->next);
-      // Those that come behind one that destroyed the Loop are not called.
+      // Functions behind one that destroyed the Loop are not called.
       if (!is_closing()) {
         count_posted();
         try {
@@ -337,7 +337,7 @@ LoopImpl::Workers* LoopImpl::workers() noexcept {
     self->workers_->lookups.deliver();
     self->workers_->files.deliver();
     {
-      // What the user's functions own goes with them.
+      // The user's functions are destroyed here, and they may own the Loop.
       const StepScope scope(*self);
       self->workers_->tasks.deliver();
     }
@@ -372,8 +372,8 @@ bool LoopImpl::is_busy(Work work) const noexcept {
   return workers_ != nullptr && workers_->of(work).is_busy();
 }
 
-// Calls for files that are about to return get a moment: what was written is in the file then, and what was
-// closed is closed.
+// Gives calls for files that are about to return a moment, so that bytes that were written are in the file
+// and files that were closed are closed.
 void LoopImpl::end_workers() noexcept {
   if (workers_ == nullptr) return;
   workers_->lookups.end();
@@ -382,7 +382,7 @@ void LoopImpl::end_workers() noexcept {
   workers_->files.end();
 }
 
-// A step that is under way goes on with what it works on.
+// A step under way still uses the loop, which then ends later.
 void LoopImpl::release() noexcept {
   stand_in_.emplace(*this);
   set_loop(*stand_in_);
@@ -395,7 +395,7 @@ void LoopImpl::release() noexcept {
 
 void LoopImpl::end() noexcept {
   notice_fork();
-  // What they captured may be requests of this loop, which keep its memory.
+  // Captures of these functions may be requests of this loop, which hold its memory.
   destroy_posted();
   for (const auto& watch : signals_) watch->forget_waiters();
   close();
@@ -428,7 +428,7 @@ void LoopImpl::end() noexcept {
 }
 
 void LoopImpl::close_own_loop() noexcept {
-  // What is left to do is closing handles; none of it waits. The uv_loop_t is a part of this object, which
+  // All that is left is to close handles, and none of it waits. The uv_loop_t is a part of this object, which
   // must not go with the last handle but after the loop.
   keep();
   int err = UV_EBUSY;

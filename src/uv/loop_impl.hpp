@@ -41,43 +41,42 @@ class LoopImpl final : public LoopCore {
   void set_logger(std::shared_ptr<spdlog::logger> logger) noexcept;
   void log_warning(const char* text) noexcept override;
   void log_debug(const char* text) noexcept override;
-  /// The Loop is gone; this object lives on until libuv has closed its handles and no block is out. In a
-  /// callback everything of the Loop ends now, and the uv_loop_t of its own when `run()` returns.
+  /// Called when the Loop is gone; this object lives on until libuv has closed its handles and no block is in
+  /// use. In a callback, everything of the Loop ends now, and its own uv_loop_t when `run()` returns.
   void release() noexcept;
 
-  /// To be called before a handle of libuv's that has a descriptor is stopped, started or closed: in a
-  /// forked child without `after_fork_in_child()`, the loop first gets its own copy of what it shares with
-  /// the parent.
+  /// To be called before a libuv handle with a descriptor is stopped, started or closed: in a forked child
+  /// without `after_fork_in_child()`, the loop first gets its own copy of what it shares with the parent.
   void notice_fork() noexcept;
 
   /// To be called first in every libuv callback.
   void enter() noexcept { event(uv_now(uv_)); }
 
-  /// Notes that a descriptor is watched, whether or not anybody waits for it. \return 0, EEXIST when it is
-  /// already, ENOMEM.
+  /// Notes that a descriptor is watched, even while no event is asked for. \return 0, EEXIST when it is
+  /// watched already, EBADF, ENOMEM
   int claim_descriptor(NativeSocket descriptor) noexcept;
   void release_descriptor(NativeSocket descriptor) noexcept;
 
-  /// What worker threads are for; none waits for the other.
+  /// Kinds of work for worker threads; none waits for another.
   enum class Work : std::uint8_t { lookup, file, task };
-  /// As those of WorkerThreads.
+  /// As in WorkerThreads.
   int submit(Work work, std::unique_ptr<WorkerThreads::Job>& job) noexcept;
   std::unique_ptr<WorkerThreads::Job> take_back(Work work, WorkerThreads::Job& job) noexcept;
-  /// Whether jobs of that kind are out.
+  /// Whether jobs of that kind are under way.
   [[nodiscard]] bool is_busy(Work work) const noexcept;
 
  private:
   static constexpr unsigned posted_rounds = 16;
 
-  // A lookup that hangs costs a thread until the system gives it up, so there are more of them.
-  // The same holds for a function of the user.
+  // A lookup that hangs costs a thread until the system gives it up, so there are more of these threads. The
+  // same holds for a function of the user.
   static constexpr std::size_t most_lookup_threads = 16;
   static constexpr std::size_t most_file_threads = 4;
   static constexpr std::size_t most_task_threads = 16;
 
   class RunScope;
   struct Workers;
-  /// What `loop()` gives once the Loop is gone.
+  /// What `loop()` returns once the Loop is gone.
   class StandIn final : public Loop {
    public:
     explicit StandIn(LoopImpl& impl) noexcept : Loop(impl) {}
@@ -85,7 +84,7 @@ class LoopImpl final : public LoopCore {
     StandIn& operator=(const StandIn&) = delete;
     ~StandIn() { disown(); }
   };
-  /// The Loop went in the middle of a step.
+  /// Ends a loop whose Loop was destroyed in the middle of a step.
   class LateRelease final : public ReadyTask {
    public:
     explicit LateRelease(LoopImpl& loop) noexcept : loop_(&loop) {}
@@ -117,12 +116,12 @@ class LoopImpl final : public LoopCore {
   uv_idle_t idle_{};
   uv_check_t check_{};
   uv_timer_t timer_{};
-  uv_idle_t look_idle_{};    // has libuv poll without waiting
-  uv_check_t look_check_{};  // comes when it has
+  uv_idle_t look_idle_{};    // makes libuv poll without waiting
+  uv_check_t look_check_{};  // runs when libuv has polled
   Clock::time_point looked_at_;
   uv_async_t async_{};
   unsigned open_handles_ = 0;
-  unsigned forks_ = 0;  // when this process got the loop
+  unsigned forks_ = 0;  // fork_count() when this process got the loop
   bool running_ = false;
   bool runs_posted_ = false;
   bool stop_requested_ = false;

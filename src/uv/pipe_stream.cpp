@@ -10,7 +10,7 @@ namespace tsock::detail {
 
 namespace {
 
-// What never waits gives and takes this much in one call: others have to have their turn.
+// The most bytes of one call on a device that is always ready, so that others have their turn.
 constexpr std::size_t most_at_once = std::size_t{256} * 1024;
 
 }  // namespace
@@ -31,14 +31,15 @@ int PipeStream::open() {
   return err;
 }
 
-// The watcher is closed first: the number of a descriptor closed under it may already be reused.
+// Closes the watcher first: the number of a descriptor that was closed under it may be in use again.
 void PipeStream::close() noexcept {
   stop_watching();
   if (std::exchange(restores_flag_, false)) os::clear_nonblocking(source_.fd.get());
   source_.fd.reset();
 }
 
-// The front of the vectors, of which one is not empty. `room` is for one that is too long.
+// Returns the front of the vectors that one call may have; `room` is for a vector that is too long for it.
+// \pre one of the vectors is not empty
 std::span<const iovec> PipeStream::share(std::span<const iovec> vectors, iovec& room) const noexcept {
   if (!always_ready_) return vectors;
   std::size_t bytes = 0;
@@ -53,7 +54,7 @@ std::span<const iovec> PipeStream::share(std::span<const iovec> vectors, iovec& 
 ssize_t PipeStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   iovec room{};
   const ssize_t got = os::read_descriptor(source_.fd.get(), share(vectors, room), err);
-  // A terminal whose other side hung up.
+  // A terminal whose other side hung up gives EIO.
   if (got < 0 && err == EIO && source_.kind == os::DescriptorKind::terminal) return 0;
   return got;
 }
@@ -63,21 +64,21 @@ ssize_t PipeStream::try_writev(std::span<const iovec> vectors, int& err) noexcep
   return os::write_descriptor(source_.fd.get(), share(vectors, room), err);
 }
 
-// The reader sees the end when the last descriptor of the sending side is closed. A standard descriptor that
-// was inherited is one of them; its number stays in use, so that no later open(2) becomes standard output.
+// The reader sees the end when the last descriptor of the sending side is closed. An inherited standard
+// descriptor is one of them; its number stays in use, so that no later open(2) becomes standard output.
 int PipeStream::try_shutdown_write() noexcept {
   if (source_.kind != os::DescriptorKind::pipe || access_.readable) return ENOTSUP;
   close();
   return source_.kept >= 0 ? os::redirect_to_null(source_.kept) : 0;
 }
 
-// What was written stays in the pipe.
+// Bytes that were written stay in the pipe.
 int PipeStream::try_disconnect(Linger& /*linger*/) noexcept {
   close();
   return 0;
 }
 
-// What can only fail is found out by trying, not by waiting for an event that never comes.
+// A direction that is not open fails when tried; an event for it would never come.
 Readiness PipeStream::want_readable() noexcept {
   if (always_ready_) return Readiness::next_turn;
   if (!access_.readable) return Readiness::now;
@@ -109,7 +110,7 @@ void PipeStream::on_fd_event(FdEvent event) {
 
 std::size_t PipeStream::pending_bytes(int& err) noexcept {
   if (!access_.readable || !source_.fd) return 0;
-  // Asked first: what was written before the other side hung up is counted below.
+  // Checked first: bytes that were written before the other side hung up are counted below.
   const bool hung_up = os::is_hung_up(source_.fd.get());
   int ignored = 0;  // a device has no count
   const std::size_t bytes = os::readable_bytes(source_.fd.get(), ignored);

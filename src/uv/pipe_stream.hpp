@@ -9,16 +9,16 @@
 
 namespace tsock::detail {
 
-/// A pipe, fifo, terminal or device by read(2) and write(2). libuv's streams are not used for them: their
+/// A pipe, fifo, terminal or device, by read(2) and write(2). libuv's streams are not used, because their
 /// writes raise SIGPIPE.
 class PipeStream final : public StreamBackend, private FdWatcher<PipeStream> {
  public:
   struct Source {
     UniqueFd fd;
     os::DescriptorKind kind = os::DescriptorKind::pipe;
-    /// Other processes have the same file description: its O_NONBLOCK is put back in the end.
+    /// Other processes share the file description: its O_NONBLOCK is restored in the end.
     bool is_shared = false;
-    /// The descriptor of the process that stays open beside ours, 0 to 2; -1 for none.
+    /// The process' own descriptor, 0 to 2, which stays open beside `fd`; -1 for none.
     int kept = -1;
   };
 

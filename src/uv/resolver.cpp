@@ -29,7 +29,7 @@ bool fits(const Address& address, AddressFamily family) {
          (family == AddressFamily::ipv4 ? address.is_ipv4() : address.is_ipv6());
 }
 
-// "[v6]" is the address without the brackets. False for brackets around anything else.
+// Takes the brackets off "[v6]". Returns false for brackets around anything else.
 template <class Text>
 bool take_brackets(Text& host) {
   if (!host.starts_with('[')) return true;
@@ -38,13 +38,13 @@ bool take_brackets(Text& host) {
   return true;
 }
 
-// Of text that is no numeric address: whether it may be asked for.
+// Whether text that is not a numeric address may be looked up.
 bool may_be_name(std::string_view host) noexcept {
   return host.find_first_of(":%") == std::string_view::npos && !has_blank(host) && !is_all_numbers(host);
 }
 
-// A port number; no value when the text is a service name. A name has a letter (RFC 6335): what has none, as
-// "-1" and "+80", getaddrinfo(3) would read as a number.
+// A port number; no value when the text is a service name. A name has a letter (RFC 6335): getaddrinfo(3)
+// would take text without one, such as "-1" and "+80", for a number.
 std::optional<std::uint16_t> parse_port(std::string_view text, int& err) {
   err = 0;
   if (text.empty()) return 0;
@@ -85,7 +85,7 @@ class ResolveState : public ResultState<std::vector<Address>> {
   void describe(std::ostream& out) const override { out << ", of " << host_ << " port " << service_; }
 
  private:
-  /// What a worker thread asks the system; the thread keeps it for as long as that takes.
+  /// What a worker thread asks the system; the thread owns it for as long as that takes.
   class Lookup final : public WorkerThreads::Job {
    public:
     explicit Lookup(ResolveState& user)
@@ -97,19 +97,19 @@ class ResolveState : public ResultState<std::vector<Address>> {
     void lost() noexcept override {
       if (state_ != nullptr) std::exchange(state_, nullptr)->complete({}, ECANCELED);
     }
-    /// No request waits for it any more.
+    /// Called when no request waits for the lookup any more.
     void forget_state() noexcept { state_ = nullptr; }
 
    private:
     std::string host_;
     std::string service_;
     ResolveOptions options_;
-    ResolveState* state_;  // for the loop's thread
+    ResolveState* state_;  // used on the loop's thread only
     std::vector<Address> addresses_;
     int err_ = 0;
   };
 
-  // 0 also when the result is there already.
+  // Returns 0 also when the result is there already.
   int begin_lookup() {
     if (host_.size() > longest_host || service_.size() > longest_service) return ENAMETOOLONG;
     if (host_.find('\0') != std::string::npos || service_.find('\0') != std::string::npos) return EINVAL;
@@ -135,7 +135,7 @@ class ResolveState : public ResultState<std::vector<Address>> {
     return 0;
   }
 
-  // Numeric text needs no lookup when the port is known; otherwise it must go the long way.
+  // Numeric text needs no lookup when the port is known; otherwise the service has to be looked up.
   int begin_with_host(std::optional<std::uint16_t> port) {
     if (!take_brackets(host_)) return EINVAL;
     int err = 0;
@@ -164,7 +164,7 @@ class ResolveState : public ResultState<std::vector<Address>> {
     }
   }
 
-  // A lookup that no thread has begun is taken back; one that runs cannot be stopped.
+  // Takes back a lookup that no thread has begun; one that runs cannot be stopped.
   void abandon_lookup() noexcept {
     Lookup* const lookup = std::exchange(lookup_, nullptr);
     if (lookup == nullptr || core().is_closed()) return;

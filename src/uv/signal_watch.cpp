@@ -55,7 +55,7 @@ void SignalWatch::on_signal() noexcept {
   if (waiting_.empty()) {
     pending_ = true;
   } else {
-    // A trace function may end others of them, and ask again.
+    // A trace function may end other requests of this list, and make new ones.
     NodeList waiting;
     waiting.take_front(waiting_, *waiting_.last());
     while (!waiting.empty()) take_first(waiting).finish_with(signum_);

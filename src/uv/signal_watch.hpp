@@ -24,7 +24,7 @@ class SignalState : public ResultState<int> {
     SignalState* state = nullptr;
   };
   SignalWatch* watch_ = nullptr;
-  Place place_;  // among those who wait for the signal
+  Place place_;  // in the list of requests that wait for the signal
 };
 
 /// Keeps one signal caught for the life of the loop, so that none is missed between two requests.
@@ -35,14 +35,14 @@ class SignalWatch {
   SignalWatch& operator=(const SignalWatch&) = delete;
   ~SignalWatch() = default;
 
-  /// Called once; `error()` tells whether the signal is caught.
+  /// To be called once; `error()` then tells whether the signal is caught.
   void start() noexcept;
   [[nodiscard]] int error() const noexcept { return error_; }
   void close(uv_close_cb closed) noexcept;
   [[nodiscard]] int signum() const noexcept { return signum_; }
   void add(SignalState& state) noexcept;
   void remove(SignalState& state) noexcept;
-  /// The loop is being destroyed: no request waits any more.
+  /// Called when the loop is being destroyed: no request waits any more.
   void forget_waiters() noexcept;
 
  private:

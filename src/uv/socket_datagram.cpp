@@ -45,11 +45,11 @@ SocketDatagram::SocketDatagram(LoopImpl& loop, UniqueSocket&& socket, int family
 
 SocketDatagram::~SocketDatagram() { close(); }
 
-// The watcher is closed first: the number of a descriptor closed under it may already be reused.
+// Closes the watcher first: the number of a descriptor that was closed under it may be in use again.
 void SocketDatagram::close() noexcept {
   retry_ = Request<void>();
   stop_watching();
-  // Before the socket is closed: until then no other file has the same identity.
+  // Removed before the socket is closed: until then no other file has the same identity.
   if (file_) file_->remove();
   file_.reset();
   if (was_blocking_ && socket_) os::make_blocking(socket_.get());
@@ -64,7 +64,7 @@ UniqueSocket SocketDatagram::release_socket() noexcept {
 
 std::size_t SocketDatagram::try_receive(std::span<DatagramSlot> slots, int& err) noexcept {
   if (is_unix()) {
-    // Only UDP has an upper limit: look how large the next one is, and take that one alone.
+    // Only UDP has an upper limit: finds out how large the next datagram is, and receives that one alone.
     const std::size_t common = slots[0].room[0].iov_len + slots[0].room[1].iov_len;
     const std::size_t size = os::next_datagram_size(socket_.get(), err);
     if (err != 0) return 0;
@@ -93,8 +93,8 @@ bool SocketDatagram::reserve_spill(std::size_t size) noexcept {
   }
 }
 
-// The queue keeps the socket in its error state until it is empty, even after its error was reported. If the
-// error was swallowed by a batch call, report it now.
+// The error queue keeps the socket in its error state until it is empty, even after the error was reported.
+// If a batch call has swallowed the error, report it now.
 void SocketDatagram::take_queued_error(int& err) noexcept {
   if (is_unix() || (err == EAGAIN ? !error_event_ : !calls_.error_queue)) return;
   error_event_ = false;
@@ -112,8 +112,7 @@ std::size_t SocketDatagram::try_send(std::span<const DatagramMessage> messages, 
     if (os::grow_send_buffer(socket_.get(), size))
       sent = os::send_datagrams(socket_.get(), messages, calls_, scratch, err);
   }
-  // Here ENOTCONN means a socket that was closed. The kernel means one that has no receiver, or none any
-  // more.
+  // Here ENOTCONN means a socket that was closed. The kernel means one that has no receiver, or has lost it.
   if (sent == 0 && err == ENOTCONN) err = connected_ ? ECONNREFUSED : EDESTADDRREQ;
   if (sent == 0) {
     take_queued_error(err);
@@ -127,13 +126,13 @@ int SocketDatagram::try_disconnect() noexcept {
   return 0;
 }
 
-// What the kernel has told it will not tell again.
+// A late error was taken from the kernel already, so that no event will come for it.
 Readiness SocketDatagram::want_readable() noexcept {
   return calls_.late_error != 0 ? Readiness::now : await_readable();
 }
 
 Readiness SocketDatagram::want_writable() noexcept {
-  // Of a unix socket the kernel tells whether the receiver that it is connected to has room, not another one.
+  // For a unix socket, the kernel reports only whether the connected receiver has room, not another one.
   if (is_unix() && (!connected_ || blocked_by_destination_)) {
     try {
       retry_ = loop_impl().loop().sleep(full_peer_retry);
@@ -214,7 +213,7 @@ Datagram wrap_socket(Loop& loop, UniqueSocket& socket, bool connected, bool adop
   return wrap_socket(loop, socket, no_file, connected, adopted, options, err, was_blocking);
 }
 
-// Binds and connects a new socket; both addresses fit the family.
+// Binds and connects a new socket. \pre both addresses fit the family
 Datagram open_datagram(Loop& loop, int family, const Address& local, const Address& remote,
                        const DatagramOptions& options, int& err) {
   UniqueSocket socket = os::open_socket(family, os::SocketType::datagram, err);
@@ -233,7 +232,7 @@ Datagram open_datagram(Loop& loop, int family, const Address& local, const Addre
   }
   const bool connected = !remote.is_empty() && !remote.is_unnamed();
   if (connected) err = os::connect(socket.get(), remote);
-  // A datagram socket waits for no peer: an interrupted connect has completed.
+  // A datagram socket waits for no peer, so that an interrupted connect has completed.
   if (err == EINPROGRESS) err = 0;
   Datagram datagram;
   if (err == 0) datagram = wrap_socket(loop, socket, file, connected, false, options, err);
@@ -256,7 +255,7 @@ Datagram Datagram::udp(Loop& loop, const Address& local, const Address& remote,
     from = Address::inet_from_strings(remote.is_ipv4() ? "ipv4" : "ipv6", std::nullopt,
                                       from.port().value_or(0), err);
   }
-  // The wildcard with port 0 and a remote: the kernel chooses.
+  // The wildcard with port 0 and a remote leave the choice to the kernel.
   if (!remote.is_empty() && from.is_inet() && from.is_any() && from.port() == 0) from = Address();
   const int family = remote.is_empty() ? from.family() : remote.family();
   return detail::open_datagram(loop, family, from, remote, options, err);

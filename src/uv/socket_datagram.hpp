@@ -20,12 +20,12 @@
 
 namespace tsock::detail {
 
-/// A UDP or unix datagram socket. It lies in the loop's pool.
+/// A UDP or unix datagram socket, allocated in the loop's pool.
 class SocketDatagram final : public DatagramBackend,
                              public DatagramControl,
                              private FdWatcher<SocketDatagram> {
  public:
-  /// Throws std::bad_alloc; `socket`, which is set up already, is still there then.
+  /// \throws std::bad_alloc; `socket`, which is set up already, still owns the socket then
   static std::unique_ptr<SocketDatagram> make(LoopImpl& loop, UniqueSocket&& socket, int family,
                                               const DatagramOptions& options, bool adopted);
   ~SocketDatagram() override;
@@ -35,11 +35,11 @@ class SocketDatagram final : public DatagramBackend,
   int open() { return start_watching(socket_.get()); }
   [[nodiscard]] UniqueSocket release_socket() noexcept;
   void set_connected() noexcept { connected_ = true; }
-  /// As that of SocketStream.
+  /// As in SocketStream.
   void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
-  /// The socket file that is removed at the end.
+  /// Sets the socket file that is removed in the end.
   void own_file(os::SocketFile file) noexcept { file_ = std::move(file); }
-  /// The socket file stays at the end.
+  /// Leaves the socket file in place in the end.
   void keep_file() noexcept { file_.reset(); }
 
   void attach(DatagramEvents& events) noexcept override { events_ = &events; }
@@ -76,12 +76,12 @@ class SocketDatagram final : public DatagramBackend,
   bool connected_ = false;
   bool was_blocking_ = false;
   bool info_;
-  bool error_event_ = false;             // the kernel said that an error waits
-  bool blocked_by_destination_ = false;  // what was not sent names its receiver
+  bool error_event_ = false;             // the kernel has reported a pending error
+  bool blocked_by_destination_ = false;  // the message that was not sent names its receiver
   os::DatagramCalls calls_;
   Request<void> retry_;
   std::optional<os::SocketFile> file_;
-  std::vector<std::byte> spill_;  // what exceeds the common room of a unix datagram
+  std::vector<std::byte> spill_;  // for the part of a unix datagram that exceeds the common room
 };
 
 }  // namespace tsock::detail

@@ -25,7 +25,7 @@ SocketListener::SocketListener(LoopImpl& loop, UniqueSocket socket, const Stream
 
 SocketListener::~SocketListener() {
   stop_watching();
-  // Before the socket is closed: until then no other file has the same identity.
+  // Removed before the socket is closed: until then no other file has the same identity.
   if (file_) file_->remove();
   if (was_blocking_ && socket_) os::make_blocking(socket_.get());
 }
@@ -46,8 +46,8 @@ int SocketListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept 
     unmade_ = std::move(socket);
     return err;
   }
-  // A connection that has broken since takes no options. Otherwise the options are wrong, which the accept
-  // has to report.
+  // A connection that has broken since takes no options. Otherwise the options are wrong, and the accept has
+  // to report that.
   return os::remote_address(socket.get()).is_empty() ? ECONNABORTED : EINVAL;
 }
 
@@ -89,7 +89,7 @@ Listener Listener::listen(Loop& loop, const Address& address, const ListenerOpti
     auto owner = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(socket),
                                                           options.stream, true);
     detail::SocketListener& made = *owner;
-    // From here on what fails takes the file along.
+    // From here on, a failure also removes the file.
     std::optional<os::SocketFile> file;
     err = detail::bind_and_listen(made.native_handle(), address, options, file);
     if (file) made.own_file(*std::move(file));

@@ -16,17 +16,17 @@ namespace tsock::detail {
 /// A listening TCP or unix stream socket.
 class SocketListener final : public ListenerBackend, private FdWatcher<SocketListener> {
  public:
-  /// \param options_set whether the listening socket has the options of `accepted` itself.
+  /// \param options_set whether the listening socket itself has the options of `accepted`
   SocketListener(LoopImpl& loop, UniqueSocket socket, const StreamOptions& accepted, bool options_set);
   ~SocketListener() override;
 
   int open() { return start_watching(socket_.get()); }
-  /// The socket file that is removed at the end.
+  /// Sets the socket file that is removed in the end.
   void own_file(os::SocketFile file) noexcept { file_ = std::move(file); }
-  /// The socket file stays at the end.
+  /// Leaves the socket file in place in the end.
   void keep_file() noexcept { file_.reset(); }
   [[nodiscard]] UniqueSocket release_socket() noexcept;
-  /// As that of SocketStream.
+  /// As in SocketStream.
   void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
 
   void attach(ListenerEvents& events) noexcept override { events_ = &events; }
@@ -45,8 +45,8 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
   StreamOptions accepted_;
   int family_;
   bool was_blocking_ = false;
-  bool inherited_;       // accepted sockets have their options already
-  UniqueSocket unmade_;  // accepted when there was no memory or descriptor to make a stream with
+  bool inherited_;       // accepted sockets have the options already
+  UniqueSocket unmade_;  // accepted without memory or descriptor to make a stream
   ListenerEvents* events_ = nullptr;
   std::optional<os::SocketFile> file_;
 };

@@ -43,7 +43,7 @@ void SocketStream::operator delete(SocketStream* socket, std::destroying_delete_
   loop.deallocate(static_cast<void*>(socket), sizeof(SocketStream));
 }
 
-// The watcher is closed first: the number of a descriptor closed under it may already be reused.
+// Closes the watcher first: the number of a descriptor that was closed under it may be in use again.
 void SocketStream::close() noexcept {
   stop_watching();
   if (was_blocking_ && socket_) [[unlikely]]
@@ -54,7 +54,7 @@ void SocketStream::close() noexcept {
 // The kernel reports what broke a connection only once; later calls get it from here.
 ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
   if (result >= 0 || err == EAGAIN) return result;
-  // A unix socket gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a
+  // A unix socket gives EPIPE to a writer and, when the peer left bytes unread, keeps ECONNRESET for a
   // reader.
   if (connection_error_ == 0) {
     if (err == EPIPE) {
@@ -78,7 +78,7 @@ ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) noexce
   return remember_failure(got, err);
 }
 
-// Room for what may come is made first: descriptors that cannot be kept would be lost.
+// Makes room for descriptors first: those that cannot be kept would be lost.
 ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& err) {
   auto& received = reception_->received;
   const std::size_t room = reception_->most - std::min(reception_->most, received.size());
@@ -113,7 +113,7 @@ ssize_t SocketStream::try_writev_with_fds(std::span<const iovec> vectors, std::s
   return remember_failure(os::writev_with_fds(socket_.get(), vectors, fds, err), err);
 }
 
-// On a connection that was reset the kernel says ENOTCONN, which here means a stream that was closed.
+// After a reset the kernel reports ENOTCONN, which here means a stream that was closed.
 int SocketStream::try_shutdown_write() noexcept {
   const int err = os::shutdown_write(socket_.get());
   if (err != ENOTCONN) return err;
@@ -121,7 +121,7 @@ int SocketStream::try_shutdown_write() noexcept {
   return connection_error_ != 0 ? connection_error_ : EPIPE;
 }
 
-// What broke the connection before is no news; there is nothing to wait for then.
+// Does not report what broke the connection before the disconnect; there is nothing to wait for then.
 int SocketStream::try_disconnect(Linger& linger) noexcept {
   int err = 0;
   if (connection_error_ != 0) {
@@ -158,8 +158,8 @@ void SocketStream::want_broken() noexcept {
 
 void SocketStream::watch_for_breaks(bool on) noexcept { watches_breaks_ = on; }
 
-// The writer hears of a failure first, then the reader, who drains what is there, then the monitor; unless
-// the options say that a break comes before what is buffered.
+// Reports a failure first to the writer, then to the reader, who drains what is there, then to the monitor;
+// unless the options say that a break comes before what is buffered.
 void SocketStream::on_fd_event(FdEvent event) {
   const bool broken = event.failed || event.hung_up;
   if (event.failed && connection_error_ == 0) note_connection_error(os::take_error(socket_.get()));
@@ -183,8 +183,8 @@ std::size_t SocketStream::pending_bytes(int& err) noexcept {
   return 0;
 }
 
-// The kernel tells which read descriptors came with, not which byte of it: what is read ahead could not say
-// whose they are.
+// The kernel tells which read descriptors came with, not which byte of it: with bytes read ahead, it would
+// not be known whose they are.
 StreamTraits SocketStream::traits() const noexcept {
   return {.read_ahead = reception_ == nullptr, .short_is_final = true};
 }

@@ -14,16 +14,16 @@
 
 namespace tsock::detail {
 
-/// A stream socket: TCP or unix. It lies in the loop's pool.
+/// A TCP or unix stream socket, allocated in the loop's pool.
 class SocketStream final : public SocketControl, private FdWatcher<SocketStream> {
  public:
-  /// Makes one of a socket, which is watched from now on; by `watch` so far, if there is one. On failure it
-  /// gives null, and `socket` keeps it.
+  /// Makes a stream of a socket and watches the socket, with the handle of `watch` if that is given. On
+  /// failure it returns null, and `socket` keeps the socket.
   static std::unique_ptr<SocketStream> make(LoopImpl& loop, UniqueSocket& socket,
                                             const StreamOptions& options, int& err,
                                             FdWatch* watch = nullptr) noexcept;
   ~SocketStream() override;
-  /// The socket was a blocking one, and becomes one again when it is closed or given away.
+  /// Notes whether the socket was blocking; it is made blocking again when it is closed or given away.
   void set_was_blocking(bool was_blocking) noexcept { was_blocking_ = was_blocking; }
   // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
   static void operator delete(SocketStream* socket, std::destroying_delete_t) noexcept;
@@ -54,12 +54,12 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
  private:
   friend class FdWatcher<SocketStream>;
   struct ReceivedFd {
-    std::uint64_t position;  // of the byte that it came with
+    std::uint64_t position;  // of the byte that the descriptor came with
     UniqueFd fd;
   };
-  /// What only sockets that take descriptors in need.
+  /// Members that only sockets with `receive_fds` need.
   struct FdReception {
-    std::size_t most;  // that wait to be taken
+    std::size_t most;  // how many may wait to be taken
     std::uint64_t position = 0;
     std::vector<ReceivedFd> received;
   };
@@ -76,12 +76,12 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   }
   void close() noexcept;
 
-  // Small, and the small ones first: many of these are idle.
+  // Small members first, to save padding: many of these streams are idle.
   bool wants_broken_ : 1 = false;
   bool watches_breaks_ : 1 = false;
-  bool was_blocking_ : 1 = false;  // and is to be again, for others who have the socket
+  bool was_blocking_ : 1 = false;  // to be restored, for others who have the socket
   bool lingers_ : 1 = false;
-  std::int16_t connection_error_ = 0;  // what broke the connection; the kernel tells it only once
+  std::int16_t connection_error_ = 0;  // what broke the connection; the kernel reports it only once
   UniqueSocket socket_;
   StreamEvents* events_ = nullptr;
   std::unique_ptr<FdReception> reception_;

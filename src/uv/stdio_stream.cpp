@@ -14,7 +14,7 @@ namespace tsock {
 
 namespace {
 
-// Takes over `fd`.
+// Makes a stream that takes over `fd`.
 Stream make_stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool is_shared, int kept,
                         int& err) {
   detail::LoopImpl& impl = detail::impl_of(loop.core());
@@ -47,9 +47,9 @@ Stream stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool is_sh
   }
 }
 
-// A description of one's own where that is possible. O_NONBLOCK belongs to the description, and with it to
-// the shell and to every program that was started with the same terminal or pipe: `cat`, reading after us,
-// would fail with EAGAIN. Devices are not opened again, as that can mean something to them.
+// Whether to open a file description of our own. O_NONBLOCK belongs to the description, which the shell and
+// every program that was started with the same terminal or pipe share: `cat`, reading after us, would fail
+// with EAGAIN. Devices are not opened again, as that can mean something to them.
 bool can_be_reopened(os::DescriptorKind kind) {
   return kind == os::DescriptorKind::pipe || kind == os::DescriptorKind::terminal;
 }

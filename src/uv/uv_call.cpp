@@ -73,7 +73,7 @@ constexpr std::array codes{Code{UV_E2BIG, E2BIG},
                            Code{UV_ETXTBSY, ETXTBSY},
                            Code{UV_EXDEV, EXDEV}};
 
-// libuv's own codes begin here; above them is the negated errno value of a system that has errno.
+// libuv's own codes begin here; above are negated errno values, on a system that has errno.
 constexpr int first_own_code = -3000;
 
 }  // namespace

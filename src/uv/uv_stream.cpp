@@ -23,10 +23,10 @@ namespace detail {
 namespace {
 
 constexpr std::size_t read_buffer_size = std::size_t{64} * 1024;
-// Below it calls cost more than memory.
+// Below this size, calls cost more than memory.
 constexpr std::size_t smallest_read_buffer = std::size_t{4} * 1024;
 constexpr std::size_t vectors_per_write = 256;
-// A uv_buf_t counts in 32 bits, and uv_try_write() tells an int.
+// A uv_buf_t counts in 32 bits, and uv_try_write() returns an int.
 constexpr std::size_t largest_buffer = std::size_t{1} << 30;
 
 uv_handle_t* as_handle(uv_stream_t* stream) noexcept { return reinterpret_cast<uv_handle_t*>(stream); }
@@ -37,8 +37,8 @@ std::size_t read_buffer_for(std::size_t max_read_ahead) noexcept {
 
 }  // namespace
 
-/// What libuv's callbacks hold on to. It outlives the stream until the handle is closed, or given back, and
-/// no request of libuv's is out.
+/// What libuv's callbacks refer to. It outlives the stream until the handle is closed, or given back, and no
+/// request of libuv's is under way.
 struct UvStream::Link {
   Link(LoopImpl& owner, uv_stream_t* wrapped, UvStreamOwnership kind, UvStream& user) noexcept
       : loop(&owner), handle(wrapped), ownership(kind), stream(&user), data(wrapped->data) {}
@@ -47,13 +47,13 @@ struct UvStream::Link {
   uv_stream_t* handle;
   UvStreamOwnership ownership;
   UvStream* stream;
-  void* data;  // what the application had there
+  void* data;  // the application's
   bool was_referenced = false;
   unsigned users = 1;
   uv_shutdown_t shutdown{};
 };
 
-/// A slice that libuv writes when it can.
+/// A slice of a write, which libuv writes when it can.
 struct UvStream::DeferredWrite {
   explicit DeferredWrite(Link& owner) noexcept : link(&owner) { request.data = this; }
   uv_write_t request{};
@@ -126,7 +126,7 @@ void UvStream::on_allocate(uv_handle_t* handle, std::size_t /*suggested*/, uv_bu
       self.buffer_size_ = self.next_buffer_size_;
     }
   } catch (const std::bad_alloc&) {
-    // Slowly, until there is memory: an error would end reading.
+    // Reads slowly until there is memory: an error would end reading.
     self.buffer_ = self.spare_.data();
     self.buffer_size_ = self.spare_.size();
   }
@@ -238,7 +238,7 @@ int UvStream::take_socket_error() const noexcept {
   return os::is_stream_socket(fd) ? os::take_error(fd) : 0;
 }
 
-// A unix fd gives EPIPE to a writer and keeps ECONNRESET, when the peer left bytes unread, for a reader.
+// A unix fd gives EPIPE to a writer and, when the peer left bytes unread, keeps ECONNRESET for a reader.
 // After a failed read libuv refuses writes with EPIPE of its own. In both cases the other error says more.
 ssize_t UvStream::fail_write(int status, int& err) noexcept {
   err = errno_of(status);
@@ -252,7 +252,7 @@ ssize_t UvStream::fail_write(int status, int& err) noexcept {
   return -1;
 }
 
-// What libuv or the kernel mean by ENOTCONN, which here means a stream that was closed.
+// The error behind an ENOTCONN of libuv or the kernel, which here would mean a stream that was closed.
 int UvStream::why_not_connected() noexcept {
   note_connection_error(take_socket_error());
   if (connection_error_ != 0) return connection_error_;
@@ -267,7 +267,7 @@ ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) noexcept 
   for (const iovec& vector : vectors.first(std::min(vectors.size(), buffers.size()))) {
     const std::size_t size = std::min(vector.iov_len, largest_buffer);
     buffers[count++] = uv_buf_init(static_cast<char*>(vector.iov_base), static_cast<unsigned>(size));
-    if (size != vector.iov_len) break;  // the rest of it comes before the next vector
+    if (size != vector.iov_len) break;  // the rest of this vector comes before the next one
   }
   int status = 0;
   {
@@ -302,7 +302,7 @@ ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) noexcept
   {
     os::SigpipeGuard guard;
     status = uv_write(&slice->request, handle(), &buffer, 1, on_deferred_write);
-    // An error is reported later, but it has happened by now.
+    // An error is reported later, but its signal has come by now.
     guard.take_signal();
   }
   if (status != 0) {
@@ -353,7 +353,7 @@ Readiness UvStream::want_writable() noexcept {
 }
 
 int UvStream::try_shutdown_write() noexcept {
-  // uv_shutdown would fail for these too, but only after it has ended writing for good.
+  // uv_shutdown would fail for these, too, but only after it has ended writing for good.
   if (!os::is_stream_socket(descriptor())) return ENOTSUP;
   if (shutdown_ == Shutdown::none) {
     link_->shutdown.data = link_;
@@ -378,7 +378,7 @@ void UvStream::on_shutdown(uv_shutdown_t* request, int status) {
   let_go(link);
 }
 
-// A borrowed handle is only returned to the application. libuv does not read while this does.
+// Only returns a borrowed handle to the application. libuv does not read while lingering does.
 int UvStream::try_disconnect(Linger& linger) noexcept {
   if (write_deferred_ && write_error_ == 0 && !linger.is_over) return EAGAIN;
   int err = write_deferred_ && write_error_ == 0 ? ETIMEDOUT : 0;
@@ -396,7 +396,7 @@ int UvStream::linger_on(Linger& linger) {
   free_buffer();
   const int err = try_linger(descriptor(), linger);
   if (err != EAGAIN) return err;
-  // Without memory nothing would tell that there is something to read.
+  // Without a watcher, nothing would report that there is something to read.
   return watch() ? EAGAIN : ENOMEM;
 }
 
@@ -408,7 +408,7 @@ void UvStream::abort() noexcept {
 
 // ---- what only the descriptor tells ----
 
-// libuv's streams show neither room nor a break before they are read or written.
+// libuv's streams show neither room nor a break before they are written or read.
 bool UvStream::watch() {
   if (is_watching()) return true;
   int err = 0;

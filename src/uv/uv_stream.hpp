@@ -13,7 +13,7 @@
 
 namespace tsock::detail {
 
-/// A libuv stream that the application, or uv_spawn, has opened.
+/// A libuv stream that was opened by the application or by uv_spawn.
 ///
 /// libuv reads by itself while reading is on, so there is one buffer, and reading is on only while a read
 /// waits and the buffer is empty. Writes are tried directly; a duplicate of the descriptor is polled for
@@ -22,7 +22,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
  public:
   UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership, std::size_t max_read_ahead);
   ~UvStream() override;
-  /// The handle is the application's again, as it was.
+  /// Returns the handle to the application as it was.
   void give_back() noexcept;
 
   void attach(StreamEvents& events) noexcept override { events_ = &events; }
@@ -75,12 +75,12 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
   StreamEvents* events_ = nullptr;
   std::byte* buffer_ = nullptr;
   std::size_t buffer_size_ = 0;
-  std::array<std::byte, 64> spare_{};  // the buffer while there is no memory for one
+  std::array<std::byte, 64> spare_{};  // the buffer when out of memory for one
   std::size_t next_buffer_size_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   int read_error_ = 0;
-  int connection_error_ = 0;  // what broke the connection; the kernel tells it only once
+  int connection_error_ = 0;  // what broke the connection; the kernel reports it only once
   int write_error_ = 0;
   int shutdown_error_ = 0;
   Shutdown shutdown_ = Shutdown::none;

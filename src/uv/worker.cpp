@@ -8,7 +8,7 @@
 
 namespace tsock::detail {
 
-/// Brings a task to a worker thread and its receiver the answer.
+/// Carries a task to a worker thread and the answer to its receiver.
 class WorkerJob final : public WorkerThreads::Job {
  public:
   WorkerJob(std::unique_ptr<WorkerTask> task, WorkerReceiver& receiver) noexcept
@@ -30,7 +30,7 @@ class WorkerJob final : public WorkerThreads::Job {
   }
 
   std::unique_ptr<WorkerTask> task_;
-  WorkerReceiver* receiver_;  // for the loop's thread
+  WorkerReceiver* receiver_;  // used on the loop's thread only
 };
 
 int WorkerReceiver::submit_task(LoopCore& core, std::unique_ptr<WorkerTask> task) noexcept {

@@ -22,7 +22,7 @@ class WorkerThreads::Line {
   Line& operator=(Line&&) = delete;
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
-  // One by one: the first one's destructor would destroy the next, and so on, deeper and deeper.
+  // Destroys the jobs one by one: the first one's destructor would destroy the next, deeper and deeper.
   ~Line() {
     while (take_first() != nullptr) {
     }
@@ -43,7 +43,7 @@ class WorkerThreads::Line {
     --size_;
     return job;
   }
-  /// Null when it is not there.
+  /// Removes a job. \return null when it is not in the line
   std::unique_ptr<Job> take(const Job& wanted) noexcept {
     Job* before = nullptr;
     for (std::unique_ptr<Job>* place = &first_; *place != nullptr; place = &before->next_) {
@@ -71,7 +71,7 @@ struct WorkerThreads::Shared {
   std::condition_variable work_done;
   Line waiting;
   Line done;
-  uv_async_t* wake = nullptr;  // null once the loop has gone
+  uv_async_t* wake = nullptr;  // null once the loop is gone
   std::size_t threads = 0;
   std::size_t idle = 0;
   std::size_t working = 0;
@@ -103,7 +103,7 @@ void WorkerThreads::serve(Shared& shared) noexcept {
   }
 }
 
-// Signals are for the threads of the application.
+// Blocks signals, which are for the threads of the application.
 int WorkerThreads::start_thread(const std::shared_ptr<Shared>& shared) noexcept {
   const os::SignalsHeldBack held_back;
   try {
@@ -126,7 +126,7 @@ int WorkerThreads::submit(std::unique_ptr<Job>& job) noexcept {
     shared_->wake = wake_;
   }
   const std::lock_guard lock(shared_->mutex);
-  // Those that were woken and have not taken their job yet count as idle.
+  // Threads that were woken and have not taken their job yet count as idle.
   if (shared_->waiting.size() >= shared_->idle && shared_->threads < most_threads_) {
     const int err = start_thread(shared_);
     if (err == 0) {
@@ -180,8 +180,8 @@ void WorkerThreads::end() noexcept {
   out_ = nullptr;
 }
 
-// A thread may have had the lock when the process was forked: nothing of it is touched. It stays, with the
-// jobs, as the copies of the pointer on the threads' stacks stay.
+// A thread may have held the lock when the process was forked, so nothing of the shared state is touched. It
+// stays, with the jobs, as the copies of the pointer on the threads' stacks stay.
 void WorkerThreads::forked() noexcept {
   shared_.reset();
   for (Job* job = std::exchange(out_, nullptr); job != nullptr;) {

@@ -12,7 +12,7 @@ namespace tsock::detail {
 /// order, and end with the loop. They are never joined: a thread owns the job it works on, so a stuck thread
 /// holds up nothing and may end at any time.
 ///
-/// All functions are for the loop's thread.
+/// All functions must be called on the loop's thread.
 class WorkerThreads {
  public:
   /// A piece of work for a thread.
@@ -21,49 +21,49 @@ class WorkerThreads {
     Job() noexcept = default;
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
-    /// On any thread, if the loop was destroyed meanwhile.
+    /// Runs on any thread if the loop was destroyed meanwhile.
     virtual ~Job() = default;
-    /// On a worker thread. Nothing but the job itself may be touched.
+    /// Called on a worker thread. Must touch nothing but the job itself.
     virtual void work() noexcept = 0;
-    /// On the loop's thread, when the work is done; not called if the loop was destroyed.
+    /// Called on the loop's thread when the work is done; not called if the loop was destroyed.
     virtual void done(std::unique_ptr<Job> self) noexcept = 0;
-    /// After fork(), in the child: the thread that had the job does not exist here. The implementation must
-    /// never destroy the job.
+    /// Called in the child after fork(): the thread that had the job does not exist there. The implementation
+    /// must never destroy the job.
     virtual void lost() noexcept = 0;
 
    private:
     friend class WorkerThreads;
     std::unique_ptr<Job> next_;
-    // Among those that are out, for the loop's thread.
+    // Links in the list of `out_`, for the loop's thread.
     Job* before_ = nullptr;
     Job* behind_ = nullptr;
   };
 
-  /// \param wake is sent when jobs are done, so that `deliver()` is called; not any more after `end()`
+  /// \param wake sent when jobs are done, so that `deliver()` is called; not sent any more after `end()`
   WorkerThreads(std::size_t most_threads, uv_async_t& wake) : most_threads_(most_threads), wake_(&wake) {}
   WorkerThreads(const WorkerThreads&) = delete;
   WorkerThreads& operator=(const WorkerThreads&) = delete;
   ~WorkerThreads() { end(); }
 
-  /// Hands a job over. \return 0, or with the job where it was: EAGAIN when no thread can be had, ENOMEM.
+  /// Submits a job. \return 0; EAGAIN when no thread can be had, or ENOMEM, with `job` unchanged
   int submit(std::unique_ptr<Job>& job) noexcept;
-  /// The job, if no thread has begun it; it is not out any more then.
+  /// Takes back a job that no thread has begun. \return null when one has begun it
   std::unique_ptr<Job> take_back(Job& job) noexcept;
-  /// Calls `done()` of what is done.
+  /// Calls `done()` of the jobs that are done.
   void deliver() noexcept;
-  /// Whether jobs are out.
+  /// Whether jobs were submitted that are neither delivered nor taken back.
   [[nodiscard]] bool is_busy() const noexcept { return out_ != nullptr; }
-  /// Waits for the threads, but not longer than that.
+  /// Waits for the threads, but not longer than `longest`.
   void wait(std::chrono::milliseconds longest) noexcept;
-  /// Lets the threads go. Jobs that no thread has begun are destroyed.
+  /// Lets the threads go and destroys jobs that no thread has begun.
   void end() noexcept;
-  /// After fork(), in the child, which has none of the threads.
+  /// To be called in the child after fork(), where none of the threads exists.
   void forked() noexcept;
 
  private:
-  /// Jobs, the oldest first.
+  /// A line of jobs, the oldest first.
   class Line;
-  /// What loop and threads share; the last of them destroys it.
+  /// The state that loop and threads share; the last of them destroys it.
   struct Shared;
 
   static void serve(Shared& shared) noexcept;
