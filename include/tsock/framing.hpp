@@ -13,9 +13,11 @@ namespace tsock {
 /// maximum: a longer message gives EMSGSIZE, and no byte is taken from the stream.
 class Framing {
  public:
-  enum class Kind : std::uint8_t { length_prefix, delimiter };
+  enum class Kind : std::uint8_t { length_prefix, delimiter, dcerpc };
   static constexpr std::size_t longest_delimiter = 16;
   static constexpr std::size_t largest_delimited_body = 0x7fffffff;
+  static constexpr std::uint32_t dcerpc_header_size = 16;
+  static constexpr std::size_t largest_dcerpc_body = 0xffff - dcerpc_header_size;
 
   Kind kind = Kind::length_prefix;
   std::uint8_t length_bytes = 4;       ///< width of the length prefix: 1, 2, 4
@@ -89,6 +91,24 @@ struct line {
   constexpr operator Framing() const noexcept {
     Framing result = delimiter{.end = "\n", .max_body = max_body};
     result.strip_carriage_return = true;
+    return result;
+  }
+};
+
+/// PDUs of DCERPC over a connection (C706, chapter 12; MS-RPCE 2.2.2): a header of 16 bytes with the length
+/// of the fragment, in the byte order that it names itself. The header is the Pdu's `header()`, all that
+/// follows its `body()`, including authentication data. A length below 16 gives EMSGSIZE. The header's other
+/// fields are not looked at.
+struct dcerpc {
+  std::size_t max_fragment = 0xffff;  ///< the longest fragment accepted, with its header: 16 to 65535 bytes
+
+  // NOLINTNEXTLINE(google-explicit-constructor): as above
+  constexpr operator Framing() const noexcept {
+    Framing result;
+    result.kind = Framing::Kind::dcerpc;
+    result.valid = max_fragment >= Framing::dcerpc_header_size &&
+                   max_fragment - Framing::dcerpc_header_size <= Framing::largest_dcerpc_body;
+    if (result.valid) result.max_body = max_fragment - Framing::dcerpc_header_size;
     return result;
   }
 };

@@ -30,6 +30,18 @@ std::string line_lf(std::string_view body) { return std::string(body) + '\n'; }
 std::string line_crlf(std::string_view body) { return std::string(body) + "\r\n"; }
 std::string marked(std::string_view body) { return std::string(body) + "<end>"; }
 
+template <bool LittleEndian>
+std::string fragment(std::string_view body) {
+  const std::size_t length = Framing::dcerpc_header_size + body.size();
+  const char low = static_cast<char>(length & 0xffU);
+  const char high = static_cast<char>(length >> 8U & 0xffU);
+  std::string message(Framing::dcerpc_header_size, '\0');
+  message[4] = LittleEndian ? '\x10' : '\0';
+  message[8] = LittleEndian ? low : high;
+  message[9] = LittleEndian ? high : low;
+  return message += body;
+}
+
 const std::vector<FramingCase>& framings() {
   static const std::vector<FramingCase> cases{
       {"u8", framing::u8{.max_body = 255}, prefixed<1, true, false>, true},
@@ -44,6 +56,8 @@ const std::vector<FramingCase>& framings() {
       {"line, LF", framing::line{}, line_lf, false},
       {"line, CRLF", framing::line{}, line_crlf, false},
       {"delimiter", framing::delimiter{.end = "<end>"}, marked, false},
+      {"DCERPC, little endian", framing::dcerpc{}, fragment<true>, false},
+      {"DCERPC, big endian", framing::dcerpc{}, fragment<false>, false},
   };
   return cases;
 }
@@ -282,10 +296,13 @@ BOOST_DATA_TEST_CASE_F(PduFixture, a_line_ends_at_lf_alone_and_loses_one_cr_only
 BOOST_DATA_TEST_CASE_F(PduFixture, a_framing_that_cannot_be_used_is_einval, data::make(reading_paths()),
                        backend) {
   open(backend);
-  const std::array<Framing, 5> bad{
-      framing::delimiter{.end = ""}, framing::delimiter{.end = "12345678901234567"},
-      framing::u8{.max_body = 1, .min_body = 2}, framing::u32be{.max_body = std::size_t{1} << 31},
-      framing::line{.max_body = std::size_t{1} << 31}};
+  const std::array<Framing, 7> bad{framing::dcerpc{.max_fragment = 15},
+                                   framing::dcerpc{.max_fragment = 65536},
+                                   framing::delimiter{.end = ""},
+                                   framing::delimiter{.end = "12345678901234567"},
+                                   framing::u8{.max_body = 1, .min_body = 2},
+                                   framing::u32be{.max_body = std::size_t{1} << 31},
+                                   framing::line{.max_body = std::size_t{1} << 31}};
   for (const Framing& framing : bad) BOOST_TEST(error_of(ours.readv_pdu(framing)) == EINVAL);
   Request<ssize_t> writing = peer.write("1234567890123456");
   const Pdu pdu = value_of(ours.readv_pdu(framing::delimiter{.end = "1234567890123456"}));

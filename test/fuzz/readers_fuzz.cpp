@@ -53,7 +53,7 @@ tsock::Framing prefixed(std::size_t max_body, bool includes_header, std::size_t 
 }
 
 Scheme scheme_of(Input& input) {
-  const unsigned kind = input.next() % 10;
+  const unsigned kind = input.next() % 11;
   const unsigned flags = input.next();
   const bool whole = (flags & 1U) != 0;
   const std::size_t min_body = flags >> 1U & 3U;
@@ -78,6 +78,9 @@ Scheme scheme_of(Input& input) {
       return {Reader::framing, tsock::framing::delimiter{.end = "aab", .max_body = max_body}};
     case 8:
       return {Reader::prefix_u32be, prefixed<tsock::framing::u32be>(max_body, false, 0)};
+    case 10:
+      return {Reader::framing,
+              tsock::framing::dcerpc{.max_fragment = std::min<std::size_t>(16 + max_body, 0xffff)}};
     default:
       return {Reader::next_vector, prefixed<tsock::framing::u16be>(0xffff, false, 0)};
   }
@@ -117,7 +120,19 @@ Message reference_delimited(const tsock::Framing& framing, std::span<const std::
   return {.err = bytes.size() >= longest || no_end ? EMSGSIZE : EPIPE};
 }
 
+Message reference_dcerpc(const tsock::Framing& framing, std::span<const std::byte> bytes) {
+  constexpr std::size_t head = 16;
+  if (bytes.size() < head) return {};
+  const auto first = std::to_integer<std::size_t>(bytes[8]);
+  const auto second = std::to_integer<std::size_t>(bytes[9]);
+  const bool is_little = (bytes[4] & std::byte{0x10}) != std::byte{0};
+  const std::size_t size = is_little ? second << 8U | first : first << 8U | second;
+  if (size < head || size - head > framing.max_body) return {.err = EMSGSIZE};
+  return bytes.size() < size ? Message{} : Message{size, head, size - head, 0};
+}
+
 Message reference(const tsock::Framing& framing, std::span<const std::byte> bytes) {
+  if (framing.kind == tsock::Framing::Kind::dcerpc) return reference_dcerpc(framing, bytes);
   return framing.kind == tsock::Framing::Kind::length_prefix ? reference_prefixed(framing, bytes)
                                                              : reference_delimited(framing, bytes);
 }

@@ -36,6 +36,11 @@ static_assert(detail::PrefixFormat(1, true, false, 0, 0).header_size() == 1);
 static_assert(Framing(tsock::framing::delimiter{.end = "0123456789abcdef"}).valid);
 static_assert(!Framing(tsock::framing::delimiter{.end = "0123456789abcdefg"}).valid);
 
+static_assert(Framing(tsock::framing::dcerpc{}).max_body == 0xffff - 16);
+static_assert(Framing(tsock::framing::dcerpc{.max_fragment = 16}).valid);
+static_assert(!Framing(tsock::framing::dcerpc{.max_fragment = 15}).valid);
+static_assert(!Framing(tsock::framing::dcerpc{.max_fragment = 0x10000}).valid);
+
 namespace {
 
 struct FramingFixture : LoopFixture {
@@ -69,6 +74,7 @@ struct FramingFixture : LoopFixture {
 };
 
 using namespace std::string_view_literals;
+using namespace std::string_literals;
 
 }  // namespace
 
@@ -82,6 +88,33 @@ BOOST_FIXTURE_TEST_CASE(each_width_and_byte_order_is_read, FramingFixture) {
       BOOST_TEST(cut("\x03\x00\x00\x00hey"sv, tsock::framing::u32le{}, piece) == "03000000|hey EPIPE");
     }
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(fragments_of_dcerpc_are_read_in_both_byte_orders, FramingFixture) {
+  constexpr std::string_view little = "\x05\x00\x0b\x03\x10\x00\x00\x00\x12\x00\x00\x00\x01\x00\x00\x00hi"sv;
+  constexpr std::string_view big = "\x05\x00\x0b\x03\x00\x00\x00\x00\x00\x13\x00\x00\x00\x00\x00\x01hey"sv;
+  constexpr std::string_view bare = "\x05\x00\x0b\x03\x11\x00\x00\x00\x10\x00\x00\x00\x01\x00\x00\x00"sv;
+  const std::string wire = std::string(little) + std::string(big) + std::string(bare);
+  for (const std::size_t piece : {1U, 2U, 15U, 16U, 17U, 1000U})
+    BOOST_TEST(cut(wire, tsock::framing::dcerpc{}, piece) ==
+               "05000b03100000001200000001000000|hi 05000b03000000000013000000000001|hey "
+               "05000b03110000001000000001000000| EPIPE");
+}
+
+BOOST_FIXTURE_TEST_CASE(fragments_of_dcerpc_are_held_to_their_bounds, FramingFixture) {
+  const auto fragment = [](std::string_view length, std::size_t body) {
+    return "\x05\x00\x00\x03\x10\x00\x00\x00"s + std::string(length) + std::string(6, '\0') +
+           std::string(body, 'x');
+  };
+  BOOST_TEST(cut(fragment("\x0f\x00"sv, 0), tsock::framing::dcerpc{}) == "EMSGSIZE after 16");
+  BOOST_TEST(cut(fragment("\x00\x00"sv, 0), tsock::framing::dcerpc{}) == "EMSGSIZE after 16");
+  BOOST_TEST(cut(fragment("\x13\x00"sv, 3), tsock::framing::dcerpc{.max_fragment = 18}) ==
+             "EMSGSIZE after 16");
+  BOOST_TEST(
+      cut(fragment("\x13\x00"sv, 3), tsock::framing::dcerpc{.max_fragment = 19}).ends_with("|xxx EPIPE"));
+  BOOST_TEST(cut(fragment("\xff\xff"sv, 0xffff - 16), tsock::framing::dcerpc{}).ends_with("x EPIPE"));
+  BOOST_TEST(cut(fragment("\x13\x00"sv, 2), tsock::framing::dcerpc{}) == "EPIPE after 18");
+  BOOST_TEST(cut(fragment("\x13\x00"sv, 2).substr(0, 9), tsock::framing::dcerpc{}) == "EPIPE after 9");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_length_may_count_its_own_bytes, FramingFixture) {
@@ -124,6 +157,9 @@ BOOST_FIXTURE_TEST_CASE(framing_filled_by_hand_that_does_not_fit_is_refused, Fra
   BOOST_TEST(cut("line\n", filled) == "EINVAL");
   filled = tsock::framing::line{};
   filled.kind = static_cast<Framing::Kind>(7);
+  BOOST_TEST(cut("line\n", filled) == "EINVAL");
+  filled = tsock::framing::dcerpc{};
+  filled.max_body = Framing::largest_dcerpc_body + 1;
   BOOST_TEST(cut("line\n", filled) == "EINVAL");
   for (const unsigned width : {0U, 3U, 5U, 200U}) {
     filled = tsock::framing::u32be{};

@@ -161,6 +161,10 @@ detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSi
 
 Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {
   using detail::PrefixFormat;
+  if (framing.kind == Framing::Kind::dcerpc) {
+    const bool is_good = framing.valid && framing.max_body <= Framing::largest_dcerpc_body;
+    return begin_pdu<detail::DcerpcPduState>(place_, queue, framing, is_good ? 0 : EINVAL, site);
+  }
   const bool is_prefix = framing.kind == Framing::Kind::length_prefix;
   const bool fits = is_prefix ? PrefixFormat::fits(framing.length_bytes, framing.min_body, framing.max_body)
                               : framing.kind == Framing::Kind::delimiter && framing.delimiter_size != 0 &&
