@@ -14,7 +14,7 @@
 
 namespace tsock::detail {
 
-/// The engine behind a Datagram: checks, the rule of one receive at a time, datagrams read ahead, gathering
+/// The engine behind a Datagram: checks, the rule of one operation in flight, datagrams read ahead, gathering
 /// of sends. It runs no user code.
 class DatagramCore final : public LoopResource, public DatagramEvents {
  public:

@@ -4,7 +4,7 @@
 
 namespace tsock {
 
-/// What is behind a Listener, for operations of the library that use it directly.
+/// The engine behind a Listener, for operations of the library that use it directly.
 class ListenerAccess {
  public:
   [[nodiscard]] static detail::ListenerCore* core(const Listener& listener) noexcept {

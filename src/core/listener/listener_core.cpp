@@ -214,7 +214,7 @@ void ListenerCore::loop_closed() noexcept {
 }
 
 void ListenerCore::release_listener() noexcept {
-  give_up_accepts();  // first, as what a backend captured may destroy the request
+  give_up_accepts();  // first: captures of the backend may destroy the request
   loop_closed();
   LoopCore& core = *core_;
   this->~ListenerCore();

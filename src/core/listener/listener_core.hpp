@@ -36,10 +36,10 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   void start_accept(AcceptState& accept);
   /// Ends `accept` with ECANCELED if it is the one that waits.
   void cancel_accept(const AcceptState& accept) noexcept;
-  /// Ends what accepts, with ECANCELED, for an owner that accepts itself from now on.
+  /// Ends the waiting accept with ECANCELED, for an owner that takes the connections itself from now on.
   void give_up_accepts() noexcept;
   [[nodiscard]] bool is_usable() const noexcept { return backend_ != nullptr && !core_->is_closed(); }
-  /// A pointer to this object that becomes null when the listener goes.
+  /// A pointer to this object that becomes null when the listener is destroyed.
   [[nodiscard]] std::shared_ptr<ListenerCore*> handle();
   /// Keeps a connection that was accepted but not taken, for the next accept.
   void give_back(Stream stream) { returned_ = std::move(stream); }

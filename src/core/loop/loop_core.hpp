@@ -51,7 +51,7 @@ class LoopCore {
 
   /// The pool, for containers that take a memory resource.
   [[nodiscard]] std::pmr::memory_resource& memory() noexcept { return memory_; }
-  /// Returns free memory of the pool to the heap. \return bytes
+  /// Returns free memory of the pool to the heap. \return bytes freed
   std::size_t trim() noexcept;
 
   /// Ended states that are kept for the next operation of their kind.

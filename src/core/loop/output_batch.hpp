@@ -12,7 +12,7 @@ namespace tsock::detail {
 /// hand-written epoll server with batches and 1.53 x without.
 class OutputBatch {
  public:
-  /// For `add()`: a number of bytes that makes output leave at once.
+  /// A number of bytes for `add()` that makes output leave at once.
   static constexpr std::size_t at_once = std::size_t{1} << 30;
 
   /// Counts bytes that wait for a flush.

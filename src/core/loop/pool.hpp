@@ -71,7 +71,7 @@ class Pool {
 #endif
     return usable_large_size(size);
   }
-  /// Returns memory without blocks in use to the heap. Visits every free block. \return bytes
+  /// Returns memory without blocks in use to the heap. Visits every free block. \return bytes freed
   std::size_t trim() noexcept;
   /// Number of blocks in use.
   [[nodiscard]] std::size_t live() const noexcept { return live_; }

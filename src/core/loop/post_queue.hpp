@@ -54,10 +54,10 @@ class PostQueue {
   // Blocks on their way back: the loop stores a list here when there is none, a posting thread takes them
   // all.
   alignas(cache_line) std::atomic<Block*> returned_{nullptr};
-  // Of the posting thread that holds the flag; a thread that finds it held uses the heap instead of waiting.
+  // Used by the posting thread that holds the flag; one that finds it held uses the heap instead of waiting.
   alignas(cache_line) std::atomic_flag blocks_taken_ = ATOMIC_FLAG_INIT;
   Block* blocks_ = nullptr;
-  // Of the loop's thread.
+  // Used on the loop's thread.
   alignas(cache_line) Block* kept_ = nullptr;
   std::size_t kept_count_ = 0;
 };

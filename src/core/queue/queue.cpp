@@ -47,7 +47,7 @@ class QueueBlock final : public QueueableState {
   [[nodiscard]] const char* name() const noexcept override { return "queue_block"; }
   void start_in_queue() override {}
   bool undo_start() noexcept override { return true; }
-  /// Called when the queue goes.
+  /// Called when the queue is destroyed.
   void interrupt(int /*err*/) override { leave_queue(); }
   void end() noexcept {
     leave_queue();

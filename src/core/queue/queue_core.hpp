@@ -64,7 +64,7 @@ class QueueableState : public RequestState {
 /// single entry, whose work a task of the loop begins. Small, because many streams have one.
 class QueueCore {
  public:
-  /// Makes one in the loop's pool, with a copy of the name behind it.
+  /// Makes a queue in the loop's pool, with a copy of the name behind it.
   static QueueCore* make(LoopCore& core, std::string_view name);
   QueueCore(const QueueCore&) = delete;
   QueueCore& operator=(const QueueCore&) = delete;
@@ -124,7 +124,7 @@ class QueueCore {
     ++users_;
   }
   void release_hold() noexcept;
-  /// Called when the Queue goes: ends waiting entries with ECANCELED.
+  /// Called when the Queue is destroyed: ends waiting entries with ECANCELED.
   void release_queue() noexcept;
 
  private:

@@ -266,7 +266,7 @@ void DelimitedPduState::give_back(StreamReadSide& stream) {
 
 void DelimitedPduState::at_end(int /*err*/, StreamReadSide& stream) { give_back(stream); }
 
-// ---- messages with borders ----
+// ---- whole messages ----
 
 // The backend is asked for one message at a time, so unread bytes come from another read.
 std::size_t MessageState::feed(std::span<const std::byte> /*bytes*/) {
@@ -313,7 +313,7 @@ void MessageState::at_end(int /*err*/, StreamReadSide& stream) { give_back(strea
 
 namespace {
 
-// The length of the fragment, out of its header.
+// The length of the fragment, from its header.
 std::uint32_t fragment_length(std::span<const std::byte, Framing::dcerpc_header_size> header) noexcept {
   constexpr std::size_t data_representation = 4;
   constexpr std::size_t length = 8;
@@ -330,7 +330,7 @@ std::span<std::byte> DcerpcPduState::room() noexcept {
   return {PduAccess::data(value_) + got_, PduAccess::size(value_) - got_};
 }
 
-// The header is here.
+// Called when the header is complete.
 void DcerpcPduState::begin_body() {
   const std::uint32_t size = fragment_length(header_);
   if (size < header_.size() || size - header_.size() > max_body_) {
@@ -338,7 +338,7 @@ void DcerpcPduState::begin_body() {
     return;
   }
   try {
-    // Of 64 KiB at most, so that growing with what comes is not worth it.
+    // A fragment has 64 KiB at most, so growing with what comes is not worth it.
     std::ranges::copy(header_, PduAccess::make(value_, core(), size, Framing::dcerpc_header_size));
   } catch (const std::bad_alloc&) {
     set_fault(ENOMEM);

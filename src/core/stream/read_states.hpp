@@ -159,7 +159,7 @@ class MessageState : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return false; }
 };
 
-/// Reads one fragment of DCERPC.
+/// Reads one DCERPC fragment.
 class DcerpcPduState : public ResultState<Pdu, StreamRead> {
  public:
   DcerpcPduState(LoopCore& core, CallSite site, const Framing& framing) noexcept

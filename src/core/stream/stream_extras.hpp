@@ -24,7 +24,7 @@ struct StreamExtras {
   LateRead late_read;
   std::unique_ptr<layer::Engine> engine;  ///< of a layer that has stepped aside
   std::size_t queued_bytes = 0;
-  bool counts_queued_bytes = false;  ///< from the first call of queued_bytes() on
+  bool counts_queued_bytes = false;  ///< from the first call of count_from_now() on
   bool writing_claimed = false;      ///< by a pump, see StreamWriteSide::claim_writing()
 };
 
