@@ -406,7 +406,7 @@ void UvStream::abort() noexcept {
   close();
 }
 
-// ---- what only the descriptor tells ----
+// ---- watching the descriptor ----
 
 // libuv's streams show neither room nor a break before they are written or read.
 bool UvStream::watch() {
