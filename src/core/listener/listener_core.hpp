@@ -72,7 +72,7 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   Request<void> pause_;
   int pause_error_ = 0;
   unsigned failed_in_row_ = 0;  // connections that could not be accepted
-  Clock::time_point next_log_;  // not to log before then
+  Clock::time_point next_log_;  // earliest time of the next log line
   std::shared_ptr<ListenerCore*> handle_;
   bool may_have_more_ = false;
   std::shared_ptr<std::function<void(int)>> pause_callback_;

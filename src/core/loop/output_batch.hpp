@@ -26,7 +26,7 @@ class OutputBatch {
 
  private:
   // Batches of 1, 4 and 16 events showed no measurable gain over those of eight; the states and bytes of so
-  // few events are still near in memory.
+  // few events are still close in the memory hierarchy.
   static constexpr unsigned most_events = 8;
   // Replies of 16 KiB that leave together cost more: 1.10 x the floor with 160 KiB of them, 1.49 x with 320.
   static constexpr std::size_t most_bytes = std::size_t{32} * 1024;

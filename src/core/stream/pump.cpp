@@ -61,8 +61,8 @@ class PumpChunk {
     block_.reset();
     begin_ = end_ = 0;
   }
-  /// Sets where the block goes when the chunk is cleared, for as long as the bytes have to stay; null for
-  /// nowhere.
+  /// Sets where the block goes when the chunk is cleared, for as long as the bytes have to stay; null frees
+  /// it.
   void set_heir(PumpBlock* heir) noexcept { heir_ = heir; }
 
  private:

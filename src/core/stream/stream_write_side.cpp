@@ -186,7 +186,7 @@ void StreamWriteSide::write_failed(int err) {
   }
 }
 
-// Uncounts the bytes taken last, which have not left.
+// Takes back bytes that were counted as taken last but have not left.
 void StreamWriteSide::discount_unsent(std::size_t bytes) noexcept {
   for (ListNode* node = writes_.last(); node != writes_.end() && bytes != 0; node = node->prev) {
     StreamWrite& write = write_at(*node);

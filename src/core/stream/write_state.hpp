@@ -69,7 +69,7 @@ class StreamWrite : public StreamOperation {
     return fds_ != nullptr ? std::span<const int>(*fds_) : std::span<const int>();
   }
   void advance(std::size_t bytes) noexcept;
-  /// Uncounts bytes that were taken and have not left; the write fails now.
+  /// Takes back bytes that were counted as taken but have not left; the write fails now.
   void discount(std::size_t bytes) noexcept {
     add_transferred(std::size_t{0} - bytes);
     remaining_ += bytes;
