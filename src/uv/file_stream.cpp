@@ -279,7 +279,7 @@ void FileStream::tell_of_shortage() noexcept {
 
 void FileStream::run() {
   const int err = std::exchange(shortage_, 0);
-  if (err == 0) return;  // a disconnect has meanwhile managed without
+  if (err == 0) return;  // meanwhile a disconnect has closed without a thread
   wants_write_ = wants_read_ = false;
   events_->on_shortage(err);
 }
