@@ -347,7 +347,7 @@ int decode_request(std::span<const std::byte> body, std::optional<Level> only, I
     err = EPROTONOSUPPORT;
   }
   Identity read;
-  if (!reader.failed()) read_request(reader, read, found);
+  read_request(reader, read, found);
   if (reader.failed()) {
     reason = reader.reason();
     if (err == 0) err = reader.what() == unsupported_claims ? ENOTSUP : EPROTO;
