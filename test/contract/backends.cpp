@@ -25,6 +25,9 @@
 #include "uv/file_stream.hpp"
 #include "uv/loop_impl.hpp"
 
+#ifdef TSOCK_WITH_NPA
+#include "contract/npa_backends.hpp"
+#endif
 #ifdef TSOCK_WITH_TLS
 #include "contract/tls_backends.hpp"
 #endif
@@ -357,6 +360,9 @@ BackendsUnderTest backends_under_test() {
        [](LoopFixture& fixture) { return toy_mechanisms_on(fixture, fixture.tcp_pair(), false); }, tcp,
        repeats},
   };
+#ifdef TSOCK_WITH_NPA
+  for (Backend& backend : npa_backends()) both_ways.push_back(std::move(backend));
+#endif
 #ifdef TSOCK_WITH_TLS
   for (Backend& backend : tls_backends()) both_ways.push_back(std::move(backend));
 #endif

@@ -1,0 +1,301 @@
+// Our pipes against Samba: a client of samba-dcerpcd, and a server whose clients come through smbd.
+#include <unistd.h>
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <tsock/npa/npa.hpp>
+#include <utility>
+#include <vector>
+
+#include "support/npa_fixture.hpp"
+#include "support/samba.hpp"
+
+namespace tsock::test {
+
+namespace {
+
+namespace data = boost::unit_test::data;
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+using namespace std::string_view_literals;
+
+constexpr std::string_view epmapper_interface =
+    "\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa\x03\x00\x00\x00"sv;
+constexpr std::string_view srvsvc_interface =
+    "\xc8\x4f\x32\x4b\x70\x16\xd3\x01\x12\x78\x5a\x47\xbf\x6e\xe1\x88\x03\x00\x00\x00"sv;
+
+std::string little_endian(std::uint32_t value, std::size_t width) {
+  std::string text;
+  for (; width != 0; --width, value >>= 8U) text.push_back(static_cast<char>(value & 0xffU));
+  return text;
+}
+
+/// A PDU of DCERPC, in one fragment.
+std::string rpc_pdu(char type, std::uint32_t call, const std::string& body) {
+  return std::string("\5\0", 2) + type + "\3\x10" + std::string(3, '\0') +
+         little_endian(static_cast<std::uint32_t>(16 + body.size()), 2) + std::string(2, '\0') +
+         little_endian(call, 4) + body;
+}
+
+std::string rpc_bind(std::string_view interface) {
+  constexpr std::string_view ndr =
+      "\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60\x02\x00\x00\x00"sv;
+  return rpc_pdu('\x0b', 1,
+                 "\xd0\x16\xd0\x16"s + std::string(4, '\0') + "\1"s + std::string(5, '\0') + "\1"s +
+                     std::string(1, '\0') + std::string(interface) + std::string(ndr));
+}
+
+std::string rpc_request(std::uint32_t operation, const std::string& stub) {
+  return rpc_pdu('\0', 2,
+                 little_endian(static_cast<std::uint32_t>(stub.size()), 4) + std::string(2, '\0') +
+                     little_endian(operation, 2) + stub);
+}
+
+std::uint32_t number_at(const std::string& text, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 4; i-- > 0;)
+    value = value << 8U | static_cast<std::uint32_t>(static_cast<unsigned char>(text.at(at + i)));
+  return value;
+}
+
+npa::Identity ordinary_user() {
+  int err = -1;
+  const npa::Sid sid = npa::Sid::parse("S-1-5-21-1-2-3-1000", err);
+  return npa::Identity::user(sid, "SCOUT", "somebody", {.uid = 1000, .gid = 1000, .groups = {1000}},
+                             npa_address("127.0.0.1", 1234), npa_address("127.0.0.1", 445));
+}
+
+/// Answers each message, or what has come, with the same bytes.
+class PipeEcho {
+ public:
+  PipeEcho(Stream stream, npa::FileType mode) : stream_(std::move(stream)), mode_(mode), bytes_(70000) {
+    read();
+  }
+  [[nodiscard]] bool has_ended() const noexcept { return end_ != 0; }
+  [[nodiscard]] int end() const noexcept { return end_; }
+  [[nodiscard]] const std::vector<std::size_t>& sizes() const noexcept { return sizes_; }
+  [[nodiscard]] const Stream& stream() const noexcept { return stream_; }
+
+ private:
+  void read() {
+    if (mode_ == npa::FileType::message_mode) {
+      message_ = stream_.read_message();
+      message_.set_callback([this](Request<Pdu>& request) {
+        int err = 0;
+        pdu_ = request.recv(err);
+        if (err == 0) {
+          write(pdu_.bytes());
+        } else {
+          end_ = err;
+        }
+      });
+    } else {
+      some_ = stream_.read_some(bytes_);
+      some_.set_callback([this](Request<ssize_t>& request) {
+        int err = 0;
+        const ssize_t got = request.recv(err);
+        if (err == 0) {
+          write(std::span(bytes_).first(static_cast<std::size_t>(got)));
+        } else {
+          end_ = err;
+        }
+      });
+    }
+  }
+  void write(std::span<const std::byte> bytes) {
+    sizes_.push_back(bytes.size());
+    writing_ = stream_.write(bytes);
+    writing_.set_callback([this](Request<ssize_t>& request) {
+      int err = 0;
+      request.recv(err);
+      if (err == 0) {
+        read();
+      } else {
+        end_ = err;
+      }
+    });
+  }
+
+  Stream stream_;
+  npa::FileType mode_;
+  std::vector<std::byte> bytes_;
+  Pdu pdu_;
+  Request<Pdu> message_;
+  Request<ssize_t> some_;
+  Request<ssize_t> writing_;
+  int end_ = 0;
+  std::vector<std::size_t> sizes_;
+};
+
+constexpr const char* libsmb_client = R"(
+import sys
+from samba import credentials
+from samba.samba3 import libsmb_samba_internal as libsmb, param
+lp = param.get_context()
+lp.load(sys.argv[1])
+who = credentials.Credentials()
+who.guess(lp)
+if len(sys.argv) > 2:
+    who.set_username(sys.argv[2])
+    who.set_password(sys.argv[3])
+    who.set_domain('SCOUT')
+else:
+    who.set_anonymous()
+connection = libsmb.Conn('127.0.0.1', 'IPC$', lp, who)
+pipe = connection.create('OurPipe', DesiredAccess=0x12019f)
+for size in (5, 3000, 60000):
+    data = bytes((i * 7 + size) % 251 for i in range(size))
+    connection.write(pipe, data, 0)
+    got = b''
+    while len(got) < size:
+        got += connection.read(pipe, 0, 65536)
+    print(size, got == data, flush=True)
+connection.close(pipe)
+print('done', flush=True)
+)";
+
+struct SambaFixture : NpaFixture {
+  /// Waits for something outside of the loop.
+  template <class Done>
+  bool wait_until(Done done) {
+    const auto end = Clock::now() + guard_time;
+    while (!done()) {
+      if (Clock::now() > end) return false;
+      static_cast<void>(error_of(loop.sleep(20ms)));
+    }
+    return true;
+  }
+  std::string talk(Stream& stream, const std::string& pdu) {
+    BOOST_TEST(error_of(stream.write(pdu)) == 0);
+    return message_of(stream);
+  }
+  Stream connected_to(const SambaPlace& place, const char* pipe, const npa::Identity& who) {
+    Request<Stream> connecting = npa::connect(loop, place.ncalrpc(), pipe, who);
+    int err = -1;
+    Stream stream = fetch(connecting, err);
+    BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+    return stream;
+  }
+  void serve_a_client_of_smbd(npa::FileType mode, bool is_user) {
+    const SambaPlace place(true);
+    constexpr const char* user = "daemon";  // an account that every system has
+    if (is_user) {
+      Process smbpasswd({"smbpasswd", "-c", place.config(), "-s", "-a", user});
+      smbpasswd.write("secret\nsecret\n");
+      BOOST_TEST_REQUIRE(smbpasswd.finish() == 0, smbpasswd.error());
+    }
+    int err = -1;
+    std::string reason;
+    std::vector<std::string> failures;
+    npa::ListenOptions options{.each = {.reply = {.file_type = mode}}};
+    options.handshakes.on_failure = [&](const Address&, int, std::string_view why) {
+      failures.emplace_back(why);
+    };
+    Listener listener = npa::listen(loop, place.pipes(), "OurPipe", options, err, reason);
+    BOOST_TEST_REQUIRE(err == 0, reason);
+    std::optional<PipeEcho> echo;
+    for_each_accept(listener, [&](Stream stream) { echo.emplace(std::move(stream), mode); });
+
+    const SambaDaemon daemon({"/usr/sbin/smbd", "-F", "--no-process-group", "-s", place.config()});
+    BOOST_TEST_REQUIRE(wait_until([&] {
+      Request<Stream> connecting = Stream::connect(loop, loopback_v4(445));
+      return error_of(connecting) == 0;
+    }));
+    std::vector<std::string> words{"/usr/bin/python3", "-c", libsmb_client, place.config()};
+    if (is_user) {
+      words.emplace_back(user);
+      words.emplace_back("secret");
+    }
+    Process client(words);
+    BOOST_TEST_REQUIRE(run_until([&] { return echo.has_value() || !failures.empty(); }));
+    BOOST_TEST_REQUIRE(failures.empty(), (failures.empty() ? "" : failures.front()));
+
+    const npa::Identity* const who = npa::identity(echo->stream());
+    BOOST_TEST_REQUIRE(who != nullptr);
+    BOOST_TEST(who->is_anonymous() == !is_user);
+    BOOST_TEST(who->is_authenticated() == is_user);
+    BOOST_TEST((who->transport == npa::Transport::ncacn_np));
+    BOOST_TEST(who->remote_address.string().starts_with("ipv4:127.0.0.1"));
+    BOOST_TEST(who->session_key.size() == 16U);
+    BOOST_TEST_REQUIRE(who->account.has_value());
+    BOOST_TEST_REQUIRE(who->unix_token.has_value());
+    BOOST_TEST_REQUIRE(who->unix_names.has_value());
+    if (is_user) {
+      BOOST_TEST(who->account->account_name.value() == user);
+      BOOST_TEST(who->account->domain_name.value() == "SCOUT");
+      BOOST_TEST(who->unix_token->uid == 1U);
+    } else {
+      BOOST_TEST(who->account->account_name.value() == "ANONYMOUS LOGON");
+    }
+
+    BOOST_TEST(run_until([&] { return echo->has_ended(); }));
+    BOOST_TEST((echo->end() == EPIPE || echo->end() == ECONNRESET));
+    BOOST_TEST(client.finish() == 0, client.error());
+    BOOST_TEST(client.output() == "5 True\n3000 True\n60000 True\ndone\n");
+    if (mode == npa::FileType::message_mode) {
+      const std::vector<std::size_t> expected{5, 3000, 60000};
+      BOOST_TEST(echo->sizes() == expected, boost::test_tools::per_element());
+    }
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(npa_samba, SambaFixture)
+
+BOOST_AUTO_TEST_CASE(our_client_calls_samba_dcerpcd) {
+  if (!has_samba_dcerpcd()) return;
+  const SambaPlace place;
+  const SambaDcerpcd daemon(place);
+  for (const npa::Identity& who : {anonymous_client(), ordinary_user()}) {
+    Stream epmapper = connected_to(place, "epmapper", who);
+    const std::string bound = talk(epmapper, rpc_bind(epmapper_interface));
+    BOOST_TEST(bound.at(2) == '\x0c');  // bind_ack
+    int err = -1;
+    BOOST_TEST(npa::reply(epmapper, err).file_type == npa::FileType::message_mode);
+
+    Stream srvsvc = connected_to(place, "SRVSVC", who);
+    BOOST_TEST(talk(srvsvc, rpc_bind(srvsvc_interface)).at(2) == '\x0c');
+    // NetrRemoteTOD: a null name, which is the server's own; then pointer, seconds since 1970, ...
+    const std::string answer = talk(srvsvc, rpc_request(28, std::string(4, '\0')));
+    BOOST_TEST_REQUIRE(answer.size() >= 32U);
+    BOOST_TEST(answer.at(2) == '\2');
+    const auto seconds = static_cast<std::time_t>(number_at(answer, 28));
+    BOOST_TEST(std::abs(seconds - std::time(nullptr)) < 1000);
+    BOOST_TEST(error_of(srvsvc.disconnect()) == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(samba_dcerpcd_refuses_what_it_does_not_like) {
+  if (!has_samba_dcerpcd()) return;
+  const SambaPlace place;
+  const SambaDcerpcd daemon(place);
+  // Only one of the two is spoken; the other is a silent end.
+  int spoken = 0;
+  for (const npa::Level level : {npa::Level::level7, npa::Level::level8}) {
+    Request<Stream> connecting =
+        npa::connect(loop, place.ncalrpc(), "epmapper", anonymous_client(), {.level = level});
+    const int err = error_of(connecting);
+    spoken += err == 0 ? 1 : 0;
+    if (err != 0) BOOST_TEST(connecting.reason().starts_with("the server has closed without a reply"));
+  }
+  BOOST_TEST(spoken == 1);
+  BOOST_TEST(error_of(npa::connect(loop, place.ncalrpc(), "nosuchpipe", anonymous_client())) == ENOENT);
+}
+
+BOOST_DATA_TEST_CASE_F(SambaFixture, clients_of_smbd_reach_our_server,
+                       data::make({npa::FileType::message_mode, npa::FileType::byte_mode}) *
+                           data::make({false, true}),
+                       mode, is_user) {
+  if (has_smbd()) serve_a_client_of_smbd(mode, is_user);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tsock::test

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <tsock/address.hpp>
+#include <vector>
+
+#include "support/descriptors.hpp"
+#include "support/loop_fixture.hpp"
+#include "support/process.hpp"
+
+/// Samba's daemons on directories of their own.
+namespace tsock::test {
+
+/// A place for one daemon, with its smb.conf.
+class SambaPlace {
+ public:
+  /// \param has_foreign_pipes smbd looks for pipes in `pipes()`; Samba's own daemons would, too
+  explicit SambaPlace(bool has_foreign_pipes = false) {
+    for (const char* const name : {"lock", "state", "cache", "private", "pid", "ncalrpc", "log", "pipes"}) {
+      std::filesystem::create_directory(directory_ / name);
+      // samba-dcerpcd hangs where it finds another mode.
+      BOOST_TEST_REQUIRE(::chmod((directory_ / name).c_str(), 0755) == 0);
+    }
+    const std::string here = directory_.path().string();
+    std::ofstream(config()) << "[global]\n"
+                               "workgroup = SCOUT\n"
+                               "netbios name = SCOUT\n"
+                               "server role = standalone server\n"
+                               "map to guest = Bad User\n"
+                               "interfaces = lo\n"
+                               "bind interfaces only = yes\n"
+                               "smb ports = 445\n"
+                               "disable netbios = yes\n"
+                               "load printers = no\n"
+                               "printing = bsd\n"
+                               "printcap name = /dev/null\n"
+                               "disable spoolss = yes\n"
+                               "rpc start on demand helpers = no\n"
+
+                            << "lock directory = " << here << "/lock\n"
+                            << "state directory = " << here << "/state\n"
+                            << "cache directory = " << here << "/cache\n"
+                            << "private dir = " << here << "/private\n"
+                            << "pid directory = " << here << "/pid\n"
+                            << "ncalrpc dir = " << here << "/ncalrpc\n"
+                            << "log file = " << here << "/log/%m.log\n"
+                            << (has_foreign_pipes ? "external_rpc_pipe:socket_dir = " + here + "/pipes\n"
+                                                  : std::string());
+  }
+
+  [[nodiscard]] std::string config() const { return directory_ / "smb.conf"; }
+  /// Where samba-dcerpcd serves its pipes.
+  [[nodiscard]] std::string ncalrpc() const { return directory_ / "ncalrpc"; }
+  /// Where smbd looks for those of others.
+  [[nodiscard]] std::string pipes() const { return directory_ / "pipes"; }
+  /// What its programs have logged.
+  [[nodiscard]] std::string log() const {
+    std::string text;
+    for (const auto& file : std::filesystem::directory_iterator(directory_ / "log")) {
+      if (!file.is_regular_file()) continue;
+      std::ifstream in(file.path());
+      text.append(std::istreambuf_iterator<char>(in), {});
+    }
+    return text;
+  }
+
+ private:
+  TempDirectory directory_;
+};
+
+inline constexpr const char* samba_dcerpcd = "/usr/libexec/samba/samba-dcerpcd";
+
+/// A daemon in a session of its own, as smbd signals its process group when it ends.
+class SambaDaemon {
+ public:
+  explicit SambaDaemon(std::vector<std::string> words) {
+    words.insert(words.begin(), "setsid");
+    process_ = std::make_unique<Process>(std::move(words));
+  }
+  SambaDaemon(const SambaDaemon&) = delete;
+  SambaDaemon& operator=(const SambaDaemon&) = delete;
+  [[nodiscard]] Process& process() noexcept { return *process_; }
+  /// With SIGTERM it ends its workers, too.
+  ~SambaDaemon() {
+    process_->kill(SIGTERM);
+    process_->close_input();
+    static_cast<void>(process_->wait());
+  }
+
+ private:
+  std::unique_ptr<Process> process_;
+};
+
+/// samba-dcerpcd, once it is ready.
+class SambaDcerpcd {
+ public:
+  explicit SambaDcerpcd(const SambaPlace& place)
+      : daemon_({samba_dcerpcd, "--libexec-rpcds", "-F", "--no-process-group", "--ready-signal-fd=1", "-s",
+                 place.config()}) {
+    Process& process = daemon_.process();
+    process.wait_until([&] { return !process.output().empty(); }, "samba-dcerpcd is ready");
+  }
+
+ private:
+  SambaDaemon daemon_;
+};
+
+/// Whether samba-dcerpcd is installed; if not, says that the test is skipped.
+inline bool has_samba_dcerpcd() {
+  if (::access(samba_dcerpcd, X_OK) == 0) return true;
+  BOOST_TEST_MESSAGE("skipped: there is no " << samba_dcerpcd);
+  return false;
+}
+
+/// Whether smbd and its Python client can run here; if not, says why the test is skipped.
+inline bool has_smbd() {
+  const char* why = nullptr;
+  if (::access("/usr/sbin/smbd", X_OK) != 0) {
+    why = "there is no smbd";
+  } else if (!std::filesystem::exists("/usr/lib/python3/dist-packages/samba/samba3")) {
+    why = "Samba's modules for Python are not installed";
+  } else if (::geteuid() != 0) {
+    why = "smbd wants root";
+  } else {
+    // The client knows no other port.
+    const Address address = loopback_v4(445);
+    const UniqueSocket socket = raw_socket(AF_INET, SOCK_STREAM);
+    if (::bind(socket.get(), address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) !=
+        0)
+      why = "port 445 is in use";
+  }
+  if (why != nullptr) BOOST_TEST_MESSAGE("skipped: " << why);
+  return why == nullptr;
+}
+
+}  // namespace tsock::test
