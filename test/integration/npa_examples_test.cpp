@@ -1,0 +1,63 @@
+// The programs of the guide that are about Samba's named pipes.
+#if defined(TSOCK_EXAMPLES_DIRECTORY)
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+#include <tsock/npa/npa.hpp>
+
+#include "support/npa_fixture.hpp"
+#include "support/samba.hpp"
+
+namespace tsock::test {
+
+namespace {
+
+std::string npa_example(const std::string& name) {
+  return std::string(TSOCK_EXAMPLES_DIRECTORY) + "/" + name;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(npa_examples, NpaFixture)
+
+BOOST_AUTO_TEST_CASE(the_time_comes_from_samba) {
+  if (!has_samba_dcerpcd()) return;
+  const SambaPlace place;
+  const SambaDcerpcd daemon(place);
+  Process client({npa_example("npa_time"), place.ncalrpc()});
+  BOOST_TEST(client.finish() == 0, client.error());
+  BOOST_TEST(client.output().ends_with(" seconds since 1970\n"));
+  BOOST_TEST(std::abs(std::strtoll(client.output().c_str(), nullptr, 10) - std::time(nullptr)) < 1000);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_server_the_client_says_so) {
+  const TempDirectory directory;
+  Process client({npa_example("npa_time"), directory.path().string()});
+  BOOST_TEST(client.finish() == 1);
+  BOOST_TEST(client.error().starts_with("connect: "));
+}
+
+BOOST_AUTO_TEST_CASE(the_echo_server_gives_messages_back_and_says_who_asks) {
+  const TempDirectory directory;
+  Process server({npa_example("npa_echo_server"), directory.path().string(), "Echo"});
+  server.wait_for_output("listening on ");
+  Request<Stream> connecting = npa::connect(loop, directory.path().string(), "echo", anonymous_client());
+  int err = -1;
+  Stream stream = fetch(connecting, err);
+  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+  server.wait_for_output("S-1-5-7 ");
+  for (const std::size_t size : {std::size_t{5}, std::size_t{60000}}) {
+    const std::vector<std::byte> bytes = pattern(size);
+    Request<ssize_t> writing = stream.write(bytes);
+    BOOST_TEST((message_of(stream) == text_of(bytes)));
+    BOOST_TEST(error_of(writing) == 0);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tsock::test
+
+#endif
