@@ -61,7 +61,7 @@ Sid Sid::parse(std::string_view text, int& err) noexcept {
 std::string Sid::to_string() const {
   std::string text = "S-1-";
   if (authority_ > largest_decimal_authority) {
-    std::array<char, 16> number{};
+    std::array<char, 24> number{};
     static_cast<void>(std::snprintf(number.data(), number.size(), "0x%012llx",
                                     static_cast<unsigned long long>(authority_)));
     text += number.data();
