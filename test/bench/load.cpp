@@ -118,15 +118,22 @@ Clock::duration duration_of(double seconds) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-void write_length(unsigned char* to, std::size_t body) {
-  for (unsigned b = 0; b < 4; ++b) to[b] = static_cast<unsigned char>(body >> (24U - 8U * b));
-}
+/// What stands in front of a message: four bytes of length, or two as in NPA's message mode.
+struct Header {
+  std::array<unsigned char, 4> bytes{};
+  std::size_t size = 4;
+
+  Header(std::size_t body, bool is_npa) : size(is_npa ? 2 : 4) {
+    for (unsigned b = 0; b < size; ++b)
+      bytes[b] = static_cast<unsigned char>(body >> (is_npa ? 8U * b : 24U - 8U * b));
+  }
+};
 
 /// The messages of one connection, in order: all of a size, or sizes from a table that is the same for every
 /// contender.
 class Script {
  public:
-  explicit Script(const LoadOptions& options) {
+  explicit Script(const LoadOptions& options) : header_size_(options.messages ? 2 : 4) {
     if (options.smallest == options.largest) {
       bodies_.assign(1, options.smallest);
     } else {
@@ -142,22 +149,21 @@ class Script {
     filler_.resize(options.largest + 1);
     for (std::size_t i = 0; i < filler_.size(); ++i)
       filler_[i] = static_cast<unsigned char>(i * 7 + (i >> 8U));
-    for (const std::size_t body : bodies_) {
-      auto& header = headers_.emplace_back();
-      write_length(header.data(), body);
-    }
+    for (const std::size_t body : bodies_) headers_.emplace_back(body, options.messages);
     // One size: whole messages one behind the other, to be sent in one piece.
     if (bodies_.size() == 1) {
       const std::size_t count = std::max<std::size_t>(2, (std::size_t{1} << 20U) / size(0));
       for (std::size_t i = 0; i < count; ++i) {
-        pattern_.insert(pattern_.end(), headers_[0].begin(), headers_[0].end());
+        pattern_.insert(pattern_.end(), headers_[0].bytes.begin(),
+                        headers_[0].bytes.begin() + static_cast<std::ptrdiff_t>(header_size_));
         pattern_.insert(pattern_.end(), filler_.begin(),
                         filler_.begin() + static_cast<std::ptrdiff_t>(bodies_[0]));
       }
     }
   }
 
-  [[nodiscard]] std::size_t size(std::size_t i) const { return bodies_[i % bodies_.size()] + 4; }
+  [[nodiscard]] std::size_t size(std::size_t i) const { return bodies_[i % bodies_.size()] + header_size_; }
+  [[nodiscard]] std::size_t header_size() const { return header_size_; }
   [[nodiscard]] std::size_t count() const { return bodies_.size(); }
 
   /// Sends from byte `phase` of message `i` on, up to the end of message `end`. \return as send(2)
@@ -169,10 +175,10 @@ class Script {
     std::array<iovec, 64> vectors{};
     std::size_t used = 0;
     for (; i != end && used < vectors.size(); ++i) {
-      auto& header = headers_[i % bodies_.size()];
-      if (phase < 4) vectors[used++] = {header.data() + phase, 4 - phase};
-      const std::size_t skip = phase > 4 ? phase - 4 : 0;
-      vectors[used++] = {filler_.data() + skip, size(i) - 4 - skip};
+      auto& header = headers_[i % bodies_.size()].bytes;
+      if (phase < header_size_) vectors[used++] = {header.data() + phase, header_size_ - phase};
+      const std::size_t skip = phase > header_size_ ? phase - header_size_ : 0;
+      vectors[used++] = {filler_.data() + skip, size(i) - header_size_ - skip};
       phase = 0;
     }
     msghdr message{};
@@ -190,7 +196,8 @@ class Script {
         ++i;
       }
       const std::size_t entry = i % bodies_.size();
-      const unsigned char expected = phase < 4 ? headers_[entry][phase] : filler_[phase - 4];
+      const unsigned char expected =
+          phase < header_size_ ? headers_[entry].bytes[phase] : filler_[phase - header_size_];
       if (bytes[at] != expected) return false;
       ++phase;
     }
@@ -199,7 +206,8 @@ class Script {
 
  private:
   std::vector<std::size_t> bodies_;
-  std::vector<std::array<unsigned char, 4>> headers_;
+  std::size_t header_size_;
+  std::vector<Header> headers_;
   std::vector<unsigned char> filler_;
   std::vector<unsigned char> pattern_;
 };
@@ -214,7 +222,7 @@ class EchoLoad {
         connections_(options.connections) {
     constexpr std::size_t group = 128;
     for (std::size_t i = 0; i < connections_.size(); ++i) {
-      connections_[i].wire = Wire(connect_to(options.ports[0]), options.tls);
+      connections_[i].wire = connect(options);
       // Everybody is answered once before the next group comes, so that the server's backlog cannot run over.
       if ((i + 1) % group == 0 || i + 1 == connections_.size()) {
         for (std::size_t j = i / group * group; j <= i; ++j) check(connections_[j]);
@@ -270,7 +278,14 @@ class EchoLoad {
   };
 
   [[nodiscard]] std::size_t reply_size(std::size_t i) const {
-    return options_.reply != 0 ? options_.reply + 4 : script_.size(i);
+    return options_.reply != 0 ? options_.reply + script_.header_size() : script_.size(i);
+  }
+
+  static Wire connect(const LoadOptions& options) {
+    const int fd =
+        options.unix_name.empty() ? connect_to(options.ports[0]) : bench::connect_to_unix(options.unix_name);
+    if (options.npa) bench::shake_npa(fd);
+    return {fd, options.tls};
   }
 
   // One message, and whether it comes back as it went.

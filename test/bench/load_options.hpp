@@ -12,11 +12,13 @@
 
 namespace bench {
 
-/// What the load does:  load KIND --ports P[,P...] --server PID [option value]...
+/// What the load does:  load KIND --ports P[,P...] --server PID [option value]..., or --unix NAME for the
+/// ports
 struct LoadOptions {
   /// echo, connect, handshake, sink (the server reads), source (the server writes), datagram
   std::string kind;
   std::vector<std::uint16_t> ports;
+  std::string unix_name;  ///< of an abstract socket, in place of the ports
   pid_t server = 0;
   double seconds = 1;
   double warmup = 0.1;
@@ -27,6 +29,8 @@ struct LoadOptions {
   std::size_t largest = 64;   ///< when larger: sizes between both, evenly spread over their logarithm
   std::size_t reply = 0;      ///< body bytes of a reply that is no echo
   bool tls = false;           ///< echo, sink and source over TLS; a handshake always is
+  bool npa = false;           ///< echo: a connection begins with a request of NPA
+  bool messages = false;      ///< echo: lengths are those of NPA in message mode, two bytes
   bool resume = false;        ///< a handshake takes the session of the one before
   bool memory = false;        ///< measure the server's memory for a connection instead
   std::string heap;           ///< file of the server's HeapCounters
@@ -37,7 +41,7 @@ struct LoadOptions {
     for (int i = 2; i < argc; i += 2) set(argv[i], argv[i + 1]);
     if (active == 0 || active > connections) active = connections;
     if (largest < smallest) largest = smallest;
-    if (ports.empty() || server == 0) fail("--ports and --server are needed");
+    if ((ports.empty() && unix_name.empty()) || server == 0) fail("--ports and --server are needed");
   }
 
   [[noreturn]] static void fail(const char* what) {
@@ -55,6 +59,8 @@ struct LoadOptions {
         if (end == p) fail("ports are numbers with commas between them");
         p = *end == ',' ? end + 1 : end;
       }
+    } else if (name == "--unix") {
+      unix_name = value;
     } else if (name == "--server") {
       server = static_cast<pid_t>(number());
     } else if (name == "--seconds") {
@@ -75,6 +81,10 @@ struct LoadOptions {
       reply = number();
     } else if (name == "--tls") {
       tls = number() != 0;
+    } else if (name == "--npa") {
+      npa = number() != 0;
+    } else if (name == "--messages") {
+      messages = number() != 0;
     } else if (name == "--resume") {
       resume = number() != 0;
     } else if (name == "--memory") {

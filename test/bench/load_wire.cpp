@@ -3,15 +3,19 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "bench/load_options.hpp"
+#include "support/npa_messages.hpp"
 
 #ifdef TSOCK_BENCH_TLS
 #include <openssl/bio.h>
@@ -48,6 +52,29 @@ int connect_to(std::uint16_t port, std::int64_t source) {
     die("connect");
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
   return fd;
+}
+
+int connect_to_unix(const std::string& name) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.size() >= sizeof address.sun_path) LoadOptions::fail("the name of a socket is too long");
+  std::memcpy(address.sun_path + 1, name.data(), name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) die("connect");
+  return fd;
+}
+
+void shake_npa(int fd) {
+  static const std::vector<std::byte> request = tsock::test::from_hex(tsock::test::anonymous_request);
+  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+    die("send");
+  // The length, magic and level twice, file type and state, size, and the status at the end.
+  std::array<unsigned char, 36> reply{};
+  if (::recv(fd, reply.data(), reply.size(), MSG_WAITALL) != static_cast<ssize_t>(reply.size()))
+    LoadOptions::fail("no whole reply of NPA");
+  if (std::memcmp(reply.data() + 4, "NPAM", 4) != 0 || std::memcmp(reply.data() + 32, "\0\0\0\0", 4) != 0)
+    LoadOptions::fail("NPA is refused");
 }
 
 #ifdef TSOCK_BENCH_TLS

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 struct ssl_st;  // OpenSSL's SSL
@@ -19,6 +20,11 @@ namespace bench {
 /// A blocking socket. With a `source` it has one of many addresses: closed connections keep their ports for a
 /// minute.
 [[nodiscard]] int connect_to(std::uint16_t port, std::int64_t source = -1);
+
+/// The same for an abstract unix socket.
+[[nodiscard]] int connect_to_unix(const std::string& name);
+/// Sends a request of NPA and takes the reply, on a blocking socket.
+void shake_npa(int fd);
 
 /// The load's end of a connection, plain or TLS. Calls behave as those of sockets that do not block, but for
 /// `write()` and `wait()`. A plain one leaves the socket to its user, TLS closes it.

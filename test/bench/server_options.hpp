@@ -5,6 +5,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -13,7 +15,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -46,7 +50,8 @@ inline constexpr std::size_t deadline_operations = 2'000'000;
 inline constexpr std::size_t post_operations = 4'000'000;
 
 /// What every contender is told: `server_x [--mode MODE] [--variant NAME] [--sockets N]`.
-/// It prints the ports it listens on in one line, or what it measured, and ends with its parent.
+/// It prints the ports it listens on in one line, or @ and the name of an abstract unix socket, or what it
+/// measured, and ends with its parent.
 struct ServerOptions {
   ServerOptions(int argc, char** argv) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -100,6 +105,14 @@ inline void announce(const std::vector<std::uint16_t>& ports) {
   std::fflush(stdout);
 }
 
+/// The abstract unix socket of this server.
+inline std::string unix_name() { return "tsock-bench-" + std::to_string(::getpid()); }
+
+inline void announce_unix(const std::string& name) {
+  std::printf("@%s\n", name.c_str());
+  std::fflush(stdout);
+}
+
 /// The result of a server that measures itself.
 inline void report(std::size_t operations, std::chrono::steady_clock::duration elapsed) {
   std::printf("{\"operations\": %zu, \"seconds\": %.9f}\n", operations,
@@ -135,6 +148,22 @@ inline int listen_on_loopback() {
     std::exit(1);
   }
   announce({port});
+  return fd;
+}
+
+/// A non-blocking listener on a unix socket, announced.
+inline int listen_on_unix() {
+  const std::string name = unix_name();
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path + 1, name.data(), name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(fd, 4096) != 0) {
+    std::perror("listen");
+    std::exit(1);
+  }
+  announce_unix(name);
   return fd;
 }
 

@@ -5,15 +5,21 @@ OURS = "tsock"
 # Of TLS; the floor of a round is the cheaper one.
 TLS_FLOORS = ["tls-memory", "tls-fd"]
 TLS_OURS = "tls-tsock"
+NPA_FLOOR = "npa-epoll"
+NPA_OURS = "npa-tsock"
+# In byte mode, beside the same stream without NPA.
+UNIX = "unix-tsock"
+NPA_BYTE_OURS = "npa-tsock-byte"
 
 
 class Contender:
-    def __init__(self, key, program, title, variant="", libraries=""):
+    def __init__(self, key, program, title, variant="", libraries="", load=()):
         self.key = key
         self.program = program
         self.title = title
         self.variant = variant
         self.libraries = libraries  # Debian packages, for what is skipped
+        self.load = list(load)  # what the load does otherwise
 
 
 CONTENDERS = {c.key: c for c in [
@@ -35,10 +41,16 @@ CONTENDERS = {c.key: c for c in [
     Contender("tls-asio", "tls_asio", "Asio", "", "libasio-dev libssl-dev"),
     Contender("tls-asio-readahead", "tls_asio", "Asio, read-ahead", "readahead", "libasio-dev libssl-dev"),
     Contender("tls-libevent", "tls_libevent", "libevent", "", "libevent-dev libssl-dev"),
+    Contender("npa-epoll", "npa_epoll", "hand-written epoll"),
+    Contender("npa-tsock", "npa_tsock", "tsock::npa"),
+    Contender("unix-tsock", "npa_tsock", "tsock, a unix stream", "unix", load=["--npa", 0]),
+    Contender("npa-tsock-byte", "npa_tsock", "tsock::npa, byte mode", "byte"),
 ]}
-ALWAYS = [FLOOR, OURS, *TLS_FLOORS, TLS_OURS]  # measured whatever else is chosen, and most often
+ALWAYS = [FLOOR, OURS, *TLS_FLOORS, TLS_OURS, NPA_FLOOR, NPA_OURS, UNIX, NPA_BYTE_OURS]  # measured whatever else is chosen, and most often
 STREAMS = ["epoll", "tsock", "libuv", "libuv-batch", "asio", "asio-readahead", "libevent", "tsocket", "tsocket-optimized"]
 BULK = ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"]
 TLS = TLS_FLOORS + ["tls-tsock", "tls-asio", "tls-asio-readahead", "tls-libevent"]
 TLS_BULK = [k for k in TLS if k != "tls-asio-readahead"]
+NPA = [NPA_FLOOR, NPA_OURS]
+NPA_BYTE = [UNIX, NPA_BYTE_OURS]
 DATAGRAMS = ["epoll", "tsock", "tsock-into", "tsock-many", "libuv", "libuv-batch", "asio", "tsocket", "tsocket-optimized"]

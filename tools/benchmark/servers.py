@@ -62,7 +62,8 @@ class Bench:
         return process, self.first_line(process).split()
 
     def load(self, server, ports, arguments, seconds, extra=(), cores=None):
-        process = self.start([self.program("bench_load"), *arguments, "--ports", ",".join(ports), "--server", server.pid,
+        where = ["--unix", ports[0][1:]] if ports[0].startswith("@") else ["--ports", ",".join(ports)]
+        process = self.start([self.program("bench_load"), *arguments, *where, "--server", server.pid,
                               "--seconds", seconds, "--warmup", self.warmup, *extra], cores or {self.load_core})
         try:
             return json.loads(self.first_line(process, 60 + seconds))
@@ -81,6 +82,7 @@ class Bench:
     def run(self, workload, contender, load=None, environment=None, extra=(), seconds=None):
         server, ports = self.server(contender, workload.mode, workload.sockets, environment)
         try:
-            return self.load(server, ports, load or workload.load, seconds or self.seconds * workload.weight, extra)
+            return self.load(server, ports, (load or workload.load) + contender.load, seconds or self.seconds * workload.weight,
+                             extra)
         finally:
             self.stop(server)

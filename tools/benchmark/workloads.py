@@ -1,9 +1,10 @@
 """The workloads, each with its bars."""
 
 from .bars import Absolute, Ahead, Cheaper, Floor, FloorCpu, NoAllocation, Reference
-from .contenders import BULK, DATAGRAMS, FLOOR, OURS, STREAMS, TLS, TLS_BULK, TLS_FLOORS, TLS_OURS
+from .contenders import (BULK, DATAGRAMS, FLOOR, NPA, NPA_BYTE, NPA_BYTE_OURS, NPA_FLOOR, NPA_OURS, OURS, STREAMS, TLS, TLS_BULK,
+                         TLS_FLOORS, TLS_OURS, UNIX)
 from .measures import (allocations, cpu, cpu_with_reference, datagram_allocations, echo_load, memory, nanoseconds,
-                       per_cpu_second, per_second, rate, tls_allocations, two_loops)
+                       npa_allocations, per_cpu_second, per_second, rate, tls_allocations, two_loops)
 
 
 class Workload:
@@ -62,6 +63,31 @@ def tls_workloads():
     ]
 
 
+class NpaWorkload(Workload):
+    """NPA in message mode, over a unix socket."""
+
+    def __init__(self, key, title, measure, bars, unit="us CPU/op", load=(), **options):
+        super().__init__(key, title, measure, NPA, bars, unit, load=[*load, "--npa", 1, "--messages", 1], floors=(NPA_FLOOR,),
+                         ours=NPA_OURS, **options)
+
+
+def npa_workloads():
+    return [
+        NpaWorkload("npa-echo-64x1", "NPA message echo, 64 bytes, 64 connections, 1 in flight", cpu, [Floor(1.10)],
+                    load=echo_load(64)),
+        NpaWorkload("npa-echo-64x32", "NPA message echo, 64 bytes, 64 connections, 32 in flight", cpu, [Floor(1.10)],
+                    load=echo_load(64, 32)),
+        NpaWorkload("npa-echo-4k", "NPA message echo, 4 KiB, 64 connections, 1 in flight", cpu, [Floor(1.10)],
+                    load=echo_load(64, 1, 4096)),
+        NpaWorkload("npa-echo-4kx8", "NPA message echo, 4 KiB, 64 connections, 8 in flight", cpu, [Floor(1.10)],
+                    load=echo_load(64, 8, 4096)),
+        Workload("npa-byte-64", "PDU echo over NPA in byte mode, 64 bytes, 64 connections, 1 in flight", cpu, NPA_BYTE,
+                 [Floor(1.02)], load=[*echo_load(64), "--npa", 1], floors=(UNIX,), ours=NPA_BYTE_OURS),
+        NpaWorkload("npa-allocations", "heap allocations for a message echoed over NPA", npa_allocations, [NoAllocation()],
+                    "a message", most_rounds=1),
+    ]
+
+
 def workloads():
     few = echo_load(64)
     return [
@@ -113,4 +139,5 @@ def workloads():
                  load=["echo", "--connections", 64, "--smallest", 1024, "--largest", 1024, "--reply", 8], weight=3,
                  most_rounds=5),
         *tls_workloads(),
+        *npa_workloads(),
     ]
