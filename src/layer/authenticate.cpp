@@ -91,6 +91,7 @@ class AuthenticationState : public detail::ResultState<Stream> {
     if (mechanism_->begins()) {
       step();
     } else {
+      format_.greeting = {};
       read_header();
     }
   }

@@ -25,6 +25,9 @@
 #include "uv/file_stream.hpp"
 #include "uv/loop_impl.hpp"
 
+#ifdef TSOCK_WITH_GSSAPI
+#include "contract/gssapi_backends.hpp"
+#endif
 #ifdef TSOCK_WITH_NPA
 #include "contract/npa_backends.hpp"
 #endif
@@ -365,6 +368,9 @@ BackendsUnderTest backends_under_test() {
 #endif
 #ifdef TSOCK_WITH_TLS
   for (Backend& backend : tls_backends()) both_ways.push_back(std::move(backend));
+#endif
+#ifdef TSOCK_WITH_GSSAPI
+  for (Backend& backend : gssapi_backends()) both_ways.push_back(std::move(backend));
 #endif
   std::vector<Backend> only_read{
       {"pipe, read", reader_of_pipe, one_way_pipe},

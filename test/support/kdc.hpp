@@ -18,6 +18,8 @@ class Kdc {
  public:
   static constexpr std::string_view alices_password = "alicepw";
 
+  /// Whether there are MIT's programs; says nothing.
+  [[nodiscard]] static bool is_installed();
   /// The one of this program, started by the first call. Null, after saying that the test is skipped, where
   /// MIT's programs are not installed.
   [[nodiscard]] static Kdc* get();

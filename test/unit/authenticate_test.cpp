@@ -232,6 +232,11 @@ BOOST_AUTO_TEST_CASE(a_greeting_goes_in_front_of_the_first_token_alone) {
   BOOST_TEST(error_of(peer.write(framed("token 1"))) == 0);
   BOOST_TEST(read_text(peer, 11) == framed("token 2"));
   BOOST_TEST(connecting.is_in_progress());
+
+  auto [others, other_peer] = tcp_pair();
+  const Request<Stream> accepting = toy(std::move(others), false, {.tokens = 5}, {.greeting = "hello "});
+  BOOST_TEST(error_of(other_peer.write(framed("token 0"))) == 0);
+  BOOST_TEST(read_text(other_peer, 11) == framed("token 1"));
 }
 
 BOOST_DATA_TEST_CASE_F(TokenFixture, a_silent_peer_is_ended_by_the_deadline_or_by_cancelling,
