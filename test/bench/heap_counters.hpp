@@ -14,5 +14,7 @@ struct HeapCounters {
 inline constexpr const char* heap_file_variable = "BENCH_HEAP_FILE";
 /// Set: what OpenSSL takes from the heap is not counted.
 inline constexpr const char* heap_without_openssl_variable = "BENCH_HEAP_WITHOUT_OPENSSL";
+/// Set: what the libraries of Kerberos take from the heap is not counted.
+inline constexpr const char* heap_without_gssapi_variable = "BENCH_HEAP_WITHOUT_GSSAPI";
 
 }  // namespace bench

@@ -212,6 +212,11 @@ class Script {
   std::vector<unsigned char> pattern_;
 };
 
+Wire wire_over(int fd, const LoadOptions& options) {
+  if (options.gssapi.empty()) return {fd, options.tls};
+  return {fd, std::make_unique<bench::GssChannel>(fd, options.gssapi != "integrity")};
+}
+
 /// Connections with a window of messages in flight each.
 class EchoLoad {
  public:
@@ -285,7 +290,7 @@ class EchoLoad {
     const int fd =
         options.unix_name.empty() ? connect_to(options.ports[0]) : bench::connect_to_unix(options.unix_name);
     if (options.npa) bench::shake_npa(fd);
-    return {fd, options.tls};
+    return wire_over(fd, options);
   }
 
   // One message, and whether it comes back as it went.
@@ -491,7 +496,7 @@ class HandshakeLoad {
 class BulkLoad {
  public:
   explicit BulkLoad(const LoadOptions& options)
-      : is_writer_(options.kind == "sink"), wire_(connect_to(options.ports[0]), options.tls) {
+      : is_writer_(options.kind == "sink"), wire_(wire_over(connect_to(options.ports[0]), options)) {
     while (!wire_.handshake()) wire_.wait();
   }
 

@@ -29,6 +29,7 @@ struct LoadOptions {
   std::size_t largest = 64;   ///< when larger: sizes between both, evenly spread over their logarithm
   std::size_t reply = 0;      ///< body bytes of a reply that is no echo
   bool tls = false;           ///< echo, sink and source over TLS; a handshake always is
+  std::string gssapi;         ///< echo, sink and source over GSSAPI: sealed or integrity
   bool npa = false;           ///< echo: a connection begins with a request of NPA
   bool messages = false;      ///< echo: lengths are those of NPA in message mode, two bytes
   bool resume = false;        ///< a handshake takes the session of the one before
@@ -81,6 +82,8 @@ struct LoadOptions {
       reply = number();
     } else if (name == "--tls") {
       tls = number() != 0;
+    } else if (name == "--gssapi") {
+      gssapi = value;
     } else if (name == "--npa") {
       npa = number() != 0;
     } else if (name == "--messages") {

@@ -154,6 +154,7 @@ ssize_t Wire::result_of(int result) const {
 }
 
 bool Wire::flush() {
+  if (gss_ != nullptr) return gss_->flush();
   if (tls_ == nullptr) return true;
   char* data = nullptr;
   const auto fresh = static_cast<std::size_t>(BIO_get_mem_data(tls_->out, &data));
@@ -200,7 +201,7 @@ Wire::Wire(int fd, bool is_tls, bool) : fd_(fd) {
   if (is_tls) LoadOptions::fail("built without OpenSSL");
 }
 Wire::~Wire() = default;
-bool Wire::flush() { return true; }
+bool Wire::flush() { return gss_ == nullptr || gss_->flush(); }
 bool Wire::handshake() { return true; }
 bool Wire::is_resumed() const { return false; }
 bool Wire::has_ticket() const { return false; }
@@ -209,11 +210,14 @@ void Wire::say_goodbye() {}
 #endif
 
 Wire::Wire() noexcept = default;
-Wire::Wire(Wire&& other) noexcept : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
+Wire::Wire(int fd, std::unique_ptr<GssChannel> gss) noexcept : fd_(fd), gss_(std::move(gss)) {}
+Wire::Wire(Wire&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)), gss_(std::move(other.gss_)) {}
 Wire& Wire::operator=(Wire&& other) noexcept {
   Wire old(std::move(*this));
   fd_ = std::exchange(other.fd_, -1);
   tls_ = std::move(other.tls_);
+  gss_ = std::move(other.gss_);
   return *this;
 }
 
@@ -231,11 +235,13 @@ ssize_t Wire::send(const unsigned char* bytes, std::size_t size) {
     return static_cast<ssize_t>(written);
   }
 #endif
+  if (gss_ != nullptr) return gss_->send(bytes, size);
   return ::send(fd_, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 ssize_t Wire::send(const msghdr& message) {
-  if (tls_ != nullptr) LoadOptions::fail("messages of several sizes are not sent over TLS");
+  if (tls_ != nullptr || gss_ != nullptr)
+    LoadOptions::fail("messages of several sizes are sent over plain streams");
   return ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -260,6 +266,7 @@ ssize_t Wire::recv(unsigned char* to, std::size_t size) {
     return static_cast<ssize_t>(done);
   }
 #endif
+  if (gss_ != nullptr) return gss_->recv(to, size);
   return ::recv(fd_, to, size, MSG_DONTWAIT);
 }
 
@@ -269,7 +276,7 @@ void Wire::wait() const {
 }
 
 ssize_t Wire::write(const iovec& vector) {
-  if (tls_ == nullptr) return ::writev(fd_, &vector, 1);
+  if (tls_ == nullptr && gss_ == nullptr) return ::writev(fd_, &vector, 1);
   for (;;) {
     const ssize_t sent = send(static_cast<const unsigned char*>(vector.iov_base), vector.iov_len);
     if (sent >= 0 || errno != EAGAIN) return sent;

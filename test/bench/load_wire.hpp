@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-struct ssl_st;  // OpenSSL's SSL
+#include "bench/load_gss.hpp"
 
 namespace bench {
 
@@ -26,12 +26,13 @@ namespace bench {
 /// Sends a request of NPA and takes the reply, on a blocking socket.
 void shake_npa(int fd);
 
-/// The load's end of a connection, plain or TLS. Calls behave as those of sockets that do not block, but for
-/// `write()` and `wait()`. A plain one leaves the socket to its user, TLS closes it.
+/// The load's end of a connection, plain, TLS or GSSAPI. Calls behave as those of sockets that do not block,
+/// but for `write()` and `wait()`. A plain one leaves the socket to its user, the others close it.
 class Wire {
  public:
   Wire() noexcept;
   Wire(int fd, bool is_tls, bool resumes = false);
+  Wire(int fd, std::unique_ptr<GssChannel> gss) noexcept;
   Wire(Wire&&) noexcept;
   Wire& operator=(Wire&&) noexcept;
   ~Wire();
@@ -62,6 +63,7 @@ class Wire {
 
   int fd_ = -1;
   std::unique_ptr<Tls> tls_;
+  std::unique_ptr<GssChannel> gss_;
 };
 
 }  // namespace bench

@@ -65,7 +65,7 @@ def measure(terminal, bench, chosen, contenders, rounds, other_rounds, limit=Non
     begin, spent = time.time(), 0.0
     # What is to be done, by weight, to say when it will be over.
     cost = {"idle-10k": 3.0, "memory": 1.6, "post": 1.5, "deadline": 0.5, "two-loops": 0.5, "allocations": 1.5,
-            "tls-allocations": 1.5, "npa-allocations": 1.5, "tls-idle": 1.0, "tls-idle-16k": 1.0}
+            "tls-allocations": 1.5, "gssapi-allocations": 2.0, "npa-allocations": 1.5, "tls-idle": 1.0, "tls-idle-16k": 1.0}
 
     def price(workload):
         return bench.seconds * workload.weight + bench.warmup + 0.06 + cost.get(workload.key, 0)

@@ -1,10 +1,17 @@
 """What is compared: the servers of test/bench and their forms."""
 
+from .kdc import PACKAGES as KDC
+
 FLOOR = "epoll"
 OURS = "tsock"
 # Of TLS; the floor of a round is the cheaper one.
 TLS_FLOORS = ["tls-memory", "tls-fd"]
 TLS_OURS = "tls-tsock"
+# Messages that are sealed, and messages that are signed.
+GSS_FLOOR = "gssapi-epoll"
+GSS_OURS = "gssapi-tsock"
+GSS_SIGNED_FLOOR = "gssapi-epoll-integrity"
+GSS_SIGNED_OURS = "gssapi-tsock-integrity"
 NPA_FLOOR = "npa-epoll"
 NPA_OURS = "npa-tsock"
 # In byte mode, beside the same stream without NPA.
@@ -19,6 +26,7 @@ class Contender:
         self.title = title
         self.variant = variant
         self.libraries = libraries  # Debian packages, for what is skipped
+        self.needs_kdc = KDC in libraries
         self.load = list(load)  # what the load does otherwise
 
 
@@ -41,12 +49,17 @@ CONTENDERS = {c.key: c for c in [
     Contender("tls-asio", "tls_asio", "Asio", "", "libasio-dev libssl-dev"),
     Contender("tls-asio-readahead", "tls_asio", "Asio, read-ahead", "readahead", "libasio-dev libssl-dev"),
     Contender("tls-libevent", "tls_libevent", "libevent", "", "libevent-dev libssl-dev"),
+    Contender("gssapi-epoll", "gssapi_epoll", "hand-written epoll", "", f"libkrb5-dev {KDC}"),
+    Contender("gssapi-tsock", "gssapi_tsock", "tsock::gssapi", "", f"libkrb5-dev {KDC}"),
+    Contender("gssapi-epoll-integrity", "gssapi_epoll", "hand-written epoll", "integrity", f"libkrb5-dev {KDC}"),
+    Contender("gssapi-tsock-integrity", "gssapi_tsock", "tsock::gssapi", "integrity", f"libkrb5-dev {KDC}"),
     Contender("npa-epoll", "npa_epoll", "hand-written epoll"),
     Contender("npa-tsock", "npa_tsock", "tsock::npa"),
     Contender("unix-tsock", "npa_tsock", "tsock, a unix stream", "unix", load=["--npa", 0]),
     Contender("npa-tsock-byte", "npa_tsock", "tsock::npa, byte mode", "byte"),
 ]}
-ALWAYS = [FLOOR, OURS, *TLS_FLOORS, TLS_OURS, NPA_FLOOR, NPA_OURS, UNIX, NPA_BYTE_OURS]  # measured whatever else is chosen, and most often
+ALWAYS = [FLOOR, OURS, *TLS_FLOORS, TLS_OURS, GSS_FLOOR, GSS_OURS, GSS_SIGNED_FLOOR, GSS_SIGNED_OURS, NPA_FLOOR, NPA_OURS,
+          UNIX, NPA_BYTE_OURS]  # measured whatever else is chosen, and most often
 STREAMS = ["epoll", "tsock", "libuv", "libuv-batch", "asio", "asio-readahead", "libevent", "tsocket", "tsocket-optimized"]
 BULK = ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"]
 TLS = TLS_FLOORS + ["tls-tsock", "tls-asio", "tls-asio-readahead", "tls-libevent"]

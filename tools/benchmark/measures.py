@@ -73,6 +73,12 @@ def tls_allocations(bench, workload, contender):
     return allocations_of(bench, workload, contender, loads, {"BENCH_HEAP_WITHOUT_OPENSSL": "1"})
 
 
+def gssapi_allocations(bench, workload, contender):
+    """Without what the libraries of Kerberos take."""
+    loads = [load + ["--gssapi", "sealed"] for load in (echo_load(64), echo_load(64, 32), echo_load(16, 4, 16384))]
+    return allocations_of(bench, workload, contender, loads, {"BENCH_HEAP_WITHOUT_GSSAPI": "1"})
+
+
 def npa_allocations(bench, workload, contender):
     loads = [load + ["--npa", 1, "--messages", 1] for load in (echo_load(64), echo_load(64, 32), echo_load(64, 8, 4096))]
     return allocations_of(bench, workload, contender, loads)

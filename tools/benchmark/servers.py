@@ -5,6 +5,8 @@ import os
 import select
 import subprocess
 
+from .kdc import Kdc, kdc_is_installed
+
 
 class Failed(Exception):
     pass
@@ -20,16 +22,18 @@ class Bench:
         self.seconds = seconds
         self.warmup = warmup
         self.children = []
+        self.kdc = None
 
     def program(self, name):
         return os.path.join(self.programs, name)
 
     def has(self, contender):
-        return os.access(self.program("bench_server_" + contender.program), os.X_OK)
+        return os.access(self.program("bench_server_" + contender.program), os.X_OK) and (
+            not contender.needs_kdc or kdc_is_installed())
 
     def start(self, arguments, cores, environment=None):
         process = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   env=dict(os.environ, **(environment or {})),
+                                   env={**os.environ, **(self.kdc.environment if self.kdc else {}), **(environment or {})},
                                    preexec_fn=lambda: os.sched_setaffinity(0, cores))
         self.children.append(process)
         return process
@@ -45,6 +49,8 @@ class Bench:
     def stop_all(self):
         for process in list(self.children):
             self.stop(process)
+        if self.kdc:
+            self.kdc.stop()
 
     def first_line(self, process, patience=30):
         ready, _, _ = select.select([process.stdout], [], [], patience)
@@ -55,6 +61,8 @@ class Bench:
         return line
 
     def server(self, contender, mode, sockets=1, environment=None):
+        if contender.needs_kdc and not self.kdc:
+            self.kdc = Kdc(Failed)
         arguments = [self.program("bench_server_" + contender.program), "--mode", mode, "--sockets", sockets]
         if contender.variant:
             arguments += ["--variant", contender.variant]

@@ -1,10 +1,10 @@
 """The workloads, each with its bars."""
 
 from .bars import Absolute, Ahead, Cheaper, Floor, FloorCpu, NoAllocation, Reference
-from .contenders import (BULK, DATAGRAMS, FLOOR, NPA, NPA_BYTE, NPA_BYTE_OURS, NPA_FLOOR, NPA_OURS, OURS, STREAMS, TLS, TLS_BULK,
-                         TLS_FLOORS, TLS_OURS, UNIX)
-from .measures import (allocations, cpu, cpu_with_reference, datagram_allocations, echo_load, memory, nanoseconds,
-                       npa_allocations, per_cpu_second, per_second, rate, tls_allocations, two_loops)
+from .contenders import (BULK, DATAGRAMS, FLOOR, GSS_FLOOR, GSS_OURS, GSS_SIGNED_FLOOR, GSS_SIGNED_OURS, NPA, NPA_BYTE,
+                         NPA_BYTE_OURS, NPA_FLOOR, NPA_OURS, OURS, STREAMS, TLS, TLS_BULK, TLS_FLOORS, TLS_OURS, UNIX)
+from .measures import (allocations, cpu, cpu_with_reference, datagram_allocations, echo_load, gssapi_allocations, memory,
+                       nanoseconds, npa_allocations, per_cpu_second, per_second, rate, tls_allocations, two_loops)
 
 
 class Workload:
@@ -60,6 +60,36 @@ def tls_workloads():
                     load=["echo", "--connections", idle, "--memory", 1, "--smallest", 16384], most_rounds=1),
         TlsWorkload("tls-allocations", "heap allocations for a PDU echoed over TLS, without OpenSSL's", tls_allocations, TLS,
                     [NoAllocation()], "a PDU", most_rounds=1),
+    ]
+
+
+class GssapiWorkload(Workload):
+    """Kerberos, AES-256, over loopback; messages are sealed, or signed only."""
+
+    def __init__(self, key, title, measure, bars, unit="us CPU/op", load=(), is_sealed=True, **options):
+        floor, ours = (GSS_FLOOR, GSS_OURS) if is_sealed else (GSS_SIGNED_FLOOR, GSS_SIGNED_OURS)
+        super().__init__(key, title, measure, [floor, ours], bars, unit,
+                         load=[*load, "--gssapi", "sealed" if is_sealed else "integrity"], floors=(floor,), ours=ours, **options)
+
+
+def gssapi_workloads():
+    made = []
+    for is_sealed, suffix, what in ((True, "", "GSSAPI"), (False, "-integrity", "GSSAPI (integrity)")):
+        made += [
+            GssapiWorkload(f"gssapi-echo-64{suffix}", f"{what} PDU echo, 64 bytes, 64 connections, 1 in flight", cpu, [Floor(1.10)],
+                           load=echo_load(64), is_sealed=is_sealed),
+            GssapiWorkload(f"gssapi-echo-64x32{suffix}", f"{what} PDU echo, 64 bytes, 64 connections, 32 in flight", cpu,
+                           [Floor(1.10)], load=echo_load(64, 32), is_sealed=is_sealed),
+            GssapiWorkload(f"gssapi-echo-16k{suffix}", f"{what} PDU echo, 16 KiB, 16 connections, 4 in flight", cpu,
+                           [Floor(1.10)], load=echo_load(16, 4, 16384), is_sealed=is_sealed),
+        ]
+    return made + [
+        GssapiWorkload("gssapi-bulk-read", "one GSSAPI stream, the server reads vectors of 1 MiB", rate, [Floor(0.97)], "MiB/s",
+                       higher=True, mode="sink", load=["sink"], weight=1.5),
+        GssapiWorkload("gssapi-bulk-write", "one GSSAPI stream, the server writes vectors of 1 MiB", rate, [Floor(0.97)], "MiB/s",
+                       higher=True, mode="source", load=["source"], weight=1.5),
+        GssapiWorkload("gssapi-allocations", "heap allocations for a PDU echoed over GSSAPI, without Kerberos'", gssapi_allocations,
+                       [NoAllocation()], "a PDU", most_rounds=1),
     ]
 
 
@@ -139,5 +169,6 @@ def workloads():
                  load=["echo", "--connections", 64, "--smallest", 1024, "--largest", 1024, "--reply", 8], weight=3,
                  most_rounds=5),
         *tls_workloads(),
+        *gssapi_workloads(),
         *npa_workloads(),
     ]
