@@ -24,7 +24,7 @@ namespace {
 namespace data = boost::unit_test::data;
 using namespace std::chrono_literals;
 
-constexpr std::size_t longest = 1000;
+constexpr std::size_t longest_plain = 1000;
 
 /// Whose handshake is one message each way.
 class PlainCodec final : public layer::Codec {
@@ -38,7 +38,7 @@ class PlainCodec final : public layer::Codec {
   [[nodiscard]] bool begins() const noexcept override { return begins_; }
   int unwrap(std::span<std::byte> /*body*/, layer::ByteBlock& /*plain*/) noexcept override { return EIO; }
   int wrap(std::span<const std::byte> /*plain*/, layer::ByteBlock& /*out*/) noexcept override { return EIO; }
-  [[nodiscard]] std::size_t most_plain() const noexcept override { return longest; }
+  [[nodiscard]] std::size_t most_plain() const noexcept override { return longest_plain; }
 
  private:
   bool begins_;
@@ -54,7 +54,7 @@ struct MessageFixture : LoopFixture {
         std::make_unique<layer::RecordEngine>(
             std::make_unique<PlainCodec>(begins),
             layer::RecordEngine::Format{
-                .data = {.width = 2, .most = longest}, .keeps_borders = true, .is_plain = true},
+                .data = {.width = 2, .most = longest_plain}, .keeps_borders = true, .is_plain = true},
             *std::pmr::get_default_resource()),
         "messages");
   }
@@ -93,7 +93,7 @@ BOOST_DATA_TEST_CASE_F(MessageFixture, each_write_is_read_as_one_message, data::
   Queue reads(loop);
   std::vector<Request<ssize_t>> writing;
   std::vector<Request<Pdu>> reading;
-  const std::vector<std::string> texts{"a", "bcd", std::string(longest, 'e'), "f", "gh"};
+  const std::vector<std::string> texts{"a", "bcd", std::string(longest_plain, 'e'), "f", "gh"};
   for (const std::string& text : texts) {
     writing.push_back(left.write(writes, text));
     reading.push_back(right.read_message(reads));
@@ -105,7 +105,7 @@ BOOST_DATA_TEST_CASE_F(MessageFixture, each_write_is_read_as_one_message, data::
 BOOST_DATA_TEST_CASE_F(MessageFixture, a_message_that_comes_byte_by_byte_is_whole, data::make({1, 2, 7}),
                        at_once) {
   open(memory_stream_pair(loop, {.max_transfer = static_cast<std::size_t>(at_once)}));
-  for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{300}, longest}) {
+  for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{300}, longest_plain}) {
     const std::string text = text_of(pattern(size));
     Request<ssize_t> writing = left.write(text);
     BOOST_TEST(message(right.read_message()) == text);
