@@ -74,9 +74,11 @@ Outcome reference(const LengthFormat& format, std::span<const std::byte> input) 
 Outcome through_stream(const LengthFormat& format, std::span<const std::byte> input, std::size_t piece) {
   Outcome outcome;
   tsock::Loop loop;
-  auto [ours, peer] = tsock::memory_stream_pair(loop, {.max_transfer = piece});
-  auto accepting = tsock::layer::authenticate(
-      std::move(ours), std::make_shared<CountingMechanism>(outcome.steps), {.handshake = format}, "fuzz");
+  auto pair = tsock::memory_stream_pair(loop, {.max_transfer = piece});
+  tsock::Stream& peer = pair.second;
+  auto accepting =
+      tsock::layer::authenticate(std::move(pair.first), std::make_shared<CountingMechanism>(outcome.steps),
+                                 {.handshake = format}, "fuzz");
   // What the peer does beside: it reads all answers, and ends behind its input.
   std::vector<std::byte> answers(4096);
   tsock::Request<tsock::ssize_t> reading;
