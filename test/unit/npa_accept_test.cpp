@@ -51,6 +51,21 @@ BOOST_AUTO_TEST_CASE(our_own_processes_are_trusted_and_streams_that_tell_nothing
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_process_of_another_user_is_not_trusted) {
+  if (::geteuid() != 0) {
+    BOOST_TEST_MESSAGE("skipped: only root can be somebody else");
+    return;
+  }
+  // The kernel notes who has made the connection.
+  BOOST_TEST_REQUIRE(::seteuid(12345) == 0);
+  auto below = unix_pair();
+  BOOST_TEST_REQUIRE(::seteuid(0) == 0);
+  NpaPair pair = shake(std::move(below), {});
+  BOOST_TEST(pair.server.err == EACCES);
+  BOOST_TEST(pair.server.reason == "the peer is a process of uid 12345, which is not trusted");
+  BOOST_TEST(pair.client.err != 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_that_is_not_trusted_is_refused_before_a_byte_is_read) {
   for (const bool throws : {false, true}) {
     auto [peer, ours] = unix_pair();
