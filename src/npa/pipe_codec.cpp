@@ -4,6 +4,7 @@
 #include <new>
 
 #include "layer/record_engine.hpp"
+#include "layer/wiped_bytes.hpp"
 #include "npa/message.hpp"
 #include "npa/reply.hpp"
 #include "npa/request.hpp"
@@ -66,6 +67,7 @@ std::string_view ClientCodec::reason_of_silence() const noexcept { return silent
 
 int ServerCodec::handshake(std::span<std::byte> message, layer::ByteBlock& out, bool& answers) noexcept {
   int err = npa::decode_request(message, options_.level, identity_, level_, reason_);
+  layer::wipe(message);  // it has the session key
   if (err == 0) err = judge();
   if (err != 0) return err;
   answers = append_body(encode_reply(reply_, level_), out);

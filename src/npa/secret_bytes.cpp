@@ -1,17 +1,9 @@
 #include <tsock/npa/secret_bytes.hpp>
 #include <utility>
 
+#include "layer/wiped_bytes.hpp"
+
 namespace tsock::npa {
-
-namespace {
-
-// Volatile, as a compiler leaves out what is written to memory that goes.
-void wipe(std::vector<std::byte>& bytes) noexcept {
-  volatile std::byte* to = bytes.data();
-  for (std::size_t i = 0; i < bytes.size(); ++i) to[i] = std::byte{0};
-}
-
-}  // namespace
 
 SecretBytes& SecretBytes::operator=(const SecretBytes& other) {
   if (this != &other) *this = SecretBytes(other);
@@ -25,17 +17,17 @@ SecretBytes& SecretBytes::operator=(SecretBytes&& other) noexcept {
   return *this;
 }
 
-SecretBytes::~SecretBytes() { wipe(bytes_); }
+SecretBytes::~SecretBytes() { layer::wipe(bytes_); }
 
 std::span<std::byte> SecretBytes::reset(std::size_t size) {
   std::vector<std::byte> bytes(size);
-  wipe(bytes_);
+  layer::wipe(bytes_);
   bytes_ = std::move(bytes);
   return bytes_;
 }
 
 void SecretBytes::clear() noexcept {
-  wipe(bytes_);
+  layer::wipe(bytes_);
   bytes_ = {};
 }
 

@@ -1,15 +1,19 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <chrono>
+#include <memory_resource>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <tsock/memory_stream.hpp>
 #include <utility>
 #include <vector>
 
+#include "npa/pipe_codec.hpp"
 #include "support/npa_fixture.hpp"
 
 namespace tsock::test {
@@ -183,6 +187,17 @@ BOOST_AUTO_TEST_CASE(an_empty_stream_gives_an_empty_request_and_a_closed_one_eno
   auto [peer, ours] = unix_pair();
   BOOST_TEST(error_of(ours.disconnect()) == 0);
   BOOST_TEST(error_of(npa::accept(std::move(ours))) == ENOTCONN);
+}
+
+BOOST_AUTO_TEST_CASE(a_request_is_wiped_once_it_is_read) {
+  std::vector<std::byte> request = npa_request();
+  npa::ServerCodec codec(trusting());
+  layer::ByteBlock out(*std::pmr::new_delete_resource());
+  bool answers = false;
+  BOOST_TEST(codec.handshake(std::span(request).subspan(4), out, answers) == 0);
+  BOOST_TEST(answers);
+  BOOST_TEST(
+      std::ranges::all_of(std::span(request).subspan(4), [](std::byte b) { return b == std::byte{0}; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_client_costs_no_more_than_others) {
