@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <string_view>
 #include <tsock/detail/loop_here.hpp>
 #include <tsock/detail/operation_state.hpp>
 #include <tsock/detail/request_state.hpp>
@@ -48,10 +49,14 @@ class Operation {
   void done(Value&&... value) {
     if (state_ != nullptr) state_->finish_with(std::forward<Value>(value)...);
   }
-  /// Completes with a positive errno value. 0 does nothing and returns false.
-  bool error(int err) {
+  /// Completes with a positive errno value. 0 does nothing and returns false. \param reason what the caller's
+  /// `Request::reason()` returns, such as the reason of a child; copied
+  bool error(int err, std::string_view reason = {}) {
     if (err == 0) return false;
-    if (state_ != nullptr) state_->finish(err);
+    if (state_ != nullptr) {
+      state_->explain(reason);
+      state_->finish(err);
+    }
     return true;
   }
   /// Adds to the caller's `transferred()`.

@@ -205,6 +205,27 @@ BOOST_FIXTURE_TEST_CASE(the_first_end_wins, LoopFixture) {
   BOOST_TEST(error_first.cleanup_error == EPERM);
 }
 
+BOOST_FIXTURE_TEST_CASE(the_reason_of_an_error_is_that_of_the_request, LoopFixture) {
+  Remote<int> remote;
+  auto request = make_manual(loop, remote);
+  BOOST_TEST(!remote.operation->error(0, "nothing"));
+  BOOST_TEST(remote.operation->error(EIO, std::string("in words")));
+  remote.operation->error(EPERM, "too late");
+  BOOST_TEST(error_of(request) == EIO);
+  BOOST_TEST(request.reason() == "in words");
+}
+
+BOOST_FIXTURE_TEST_CASE(an_operation_in_a_queue_keeps_its_reason, LoopFixture) {
+  Queue queue(loop, "queue");
+  Remote<int> remote;
+  auto request = queue.submit([&] { return make_manual(loop, remote); });
+  loop.run_until_idle();
+  BOOST_TEST_REQUIRE(remote.operation != nullptr);
+  remote.operation->error(EIO, "in words");
+  BOOST_TEST(error_of(request) == EIO);
+  BOOST_TEST(request.reason() == "in words");
+}
+
 BOOST_FIXTURE_TEST_CASE(error_zero_is_no_error, LoopFixture) {
   Remote<int> remote;
   auto request = make_manual(loop, remote);

@@ -31,10 +31,10 @@ class SubmitOperation final : public Operation<T> {
         this->progress(inner.transferred());
         if constexpr (std::is_void_v<T>) {
           inner.recv(inner_err);
-          if (!this->error(inner_err)) this->done();
+          if (!this->error(inner_err, inner.reason())) this->done();
         } else {
           T value = inner.recv(inner_err);
-          if (!this->error(inner_err)) this->done(std::move(value));
+          if (!this->error(inner_err, inner.reason())) this->done(std::move(value));
         }
       });
     });

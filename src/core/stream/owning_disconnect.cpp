@@ -51,6 +51,7 @@ class OwningDisconnect : public ResultState<void> {
  private:
   void writes_are_out(Request<void>& step) {
     step.recv(write_error_);
+    explain(step.reason());
     if (write_error_ == ETIMEDOUT) {
       close(write_error_);
     } else {
@@ -72,6 +73,7 @@ class OwningDisconnect : public ResultState<void> {
       add_transferred(step.transferred());
       int err = 0;
       step.recv(err);
+      if (write_error_ == 0) explain(step.reason());
       close(write_error_ != 0 ? write_error_ : err);
     });
   }

@@ -72,6 +72,7 @@ void StreamBase::finish_control(StreamControlKind kind, int err) noexcept {
   StreamControl* const control = find_control(kind);
   if (control == nullptr) return;
   remove_control(*control);
+  if (err != 0 && err != ECONNABORTED) explain(*control);  // that one is the user's doing
   control->finish(err);
 }
 

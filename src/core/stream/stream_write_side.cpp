@@ -340,6 +340,7 @@ void StreamWriteSide::start_shutdown(StreamControl& control) {
   const bool is_done = err == EALREADY && flags_.shut_down && control.is_of_pump();
   if (err != 0) {
     control.set_stream(nullptr);
+    if (!is_done && flags_.write_error != 0) explain(control);
     control.finish(is_done ? 0 : err);
     return;
   }
