@@ -98,6 +98,17 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
     }
   }
 
+  // The peer hears why the handshake has failed, also when it takes that later.
+  void say_last_words() noexcept {
+    if (layer_ == nullptr || !layer_->has_last_words() || core().is_closed()) return;
+    try {
+      Stream stream(loop(), std::move(layer_), stream_options_);
+      Request<void> closing = stream.disconnect({.linger_time = layer_options_.goodbye_time});
+      std::move(closing).detach([held = std::move(stream)](Request<void>&) {});
+    } catch (const std::bad_alloc&) {
+      // It goes without a word.
+    }
+  }
   void drop() noexcept {
     drain_ = {};
     layer_.reset();
@@ -106,6 +117,7 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
   // What the engine and functions of the stream below captured may destroy the handle and the Loop.
   void on_delivery() noexcept override {
     mark(in_delivery);
+    say_last_words();
     drop();
     drop_call_of_closed_loop();
     unmark(in_delivery);

@@ -19,6 +19,7 @@ constexpr std::size_t most_pull = std::size_t{64} * 1024;
 constexpr unsigned pulls_per_call = 4;
 constexpr std::size_t written_per_call = std::size_t{256} * 1024;
 constexpr unsigned dropped_reads_per_call = 16;
+constexpr unsigned most_pulls_for_reason = 16;
 
 std::size_t size_of(std::span<const iovec> vectors) noexcept {
   std::size_t size = 0;
@@ -175,7 +176,32 @@ int LayerStream::push() noexcept {
     if (err == EAGAIN && below_->want_writable() != Readiness::later) err = 0;
   }
   is_blocked_ = err == EAGAIN;
-  if (err != EAGAIN) write_error_ = err;
+  if (err == EAGAIN) return err;
+  write_error_ = err;
+  if (phase_ == Phase::open) hear_last_words(err);
+  return err;
+}
+
+// The stream below takes nothing more. The engine's reason may lie unread: an alert of a peer that has closed
+// behind it. \return the engine's error, or else `err`
+int LayerStream::hear_last_words(int err) noexcept {
+  for (unsigned pulls = 0; pulls < most_pulls_for_reason; ++pulls) {
+    std::size_t given = 0;
+    Step step;
+    if (phase_ == Phase::handshake) step = engine_->handshake(in_, at_end_, out_);
+    if (step.err == 0 && step.input == 0) {
+      if (engine_->ready() != 0) return err;
+      step = engine_->unwrap(in_, at_end_, {}, given, out_);
+    }
+    if (phase_ == Phase::open) wanted_ = step.input;
+    if (step.err != 0) return step.err;
+    int failure = 0;
+    if (step.input == 0 || is_pulling_) return err;
+    if (const Pulled pulled = pull(step.input, 0, failure);
+        pulled == Pulled::nothing || pulled == Pulled::failed)
+      return err;
+    if (at_end_) return err;
+  }
   return err;
 }
 
@@ -200,7 +226,7 @@ int LayerStream::try_shutdown_write() noexcept {
 int LayerStream::try_disconnect(Linger& linger) noexcept {
   if (phase_ == Phase::open) {
     phase_ = Phase::goodbye;
-    if (write_error_ == 0) hears_goodbye_ = engine_->say_goodbye(out_);
+    if (write_error_ == 0 && !has_failed_) hears_goodbye_ = engine_->say_goodbye(out_);
     goodbye_end_ = std::chrono::steady_clock::now() + goodbye_time_;
   }
   if (phase_ == Phase::closing) return below_->try_disconnect(linger);
@@ -228,10 +254,12 @@ Readiness LayerStream::discard_input(Linger& linger) noexcept {
     const std::size_t size = std::min(std::max(rest, rest + 1), dropped.size());
     const iovec vector = make_vector(std::span<std::byte>(dropped).first(size));
     int err = 0;
-    const ssize_t got = try_readv({&vector, 1}, err);
+    const ssize_t got = has_failed_ ? below_->try_readv({&vector, 1}, err) : try_readv({&vector, 1}, err);
+    if (has_failed_ && got == 0) at_end_ = true;
     if (got > 0 && linger.discard(static_cast<std::size_t>(got))) continue;
     if (got < 0 && err == EAGAIN) {
-      if (want_readable() == Readiness::later) return Readiness::later;
+      const Readiness readiness = has_failed_ ? below_->want_readable() : want_readable();
+      if (readiness == Readiness::later) return Readiness::later;
       continue;
     }
     // The end, an error, or more than may be discarded: the backend below says the rest.
@@ -300,7 +328,7 @@ void LayerStream::advance_handshake() noexcept {
     const Step step = engine_->handshake(in_, at_end_, out_);
     const int pushed = push();
     if (step.err != 0 || (pushed != 0 && pushed != EAGAIN)) {
-      end_handshake(step.err != 0 ? step.err : pushed);
+      end_handshake(step.err != 0 ? step.err : hear_last_words(pushed));
       return;
     }
     if (step.input == 0) {
@@ -324,7 +352,8 @@ void LayerStream::advance_handshake() noexcept {
 
 void LayerStream::end_handshake(int err) noexcept {
   if (observer_ == nullptr) return;
-  if (err == 0) phase_ = Phase::open;
+  phase_ = Phase::open;
+  has_failed_ = err != 0;
   in_.trim();
   std::exchange(observer_, nullptr)->on_handshake(err);
 }

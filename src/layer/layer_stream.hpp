@@ -41,6 +41,8 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   /// the rest, also from inside the call.
   int start(std::span<const std::byte> unread, HandshakeObserver& observer) noexcept;
   [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
+  /// Whether a handshake that has failed still has something to say to the peer, an alert say.
+  [[nodiscard]] bool has_last_words() const noexcept { return has_failed_ && !out_.empty(); }
   /// What a transparent layer leaves once its handshake is done: the backend below, and what was read behind
   /// the handshake.
   [[nodiscard]] std::unique_ptr<StreamBackend> take_below() noexcept { return std::move(below_); }
@@ -85,6 +87,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   void on_shortage(int err) noexcept override;
 
   void advance_handshake() noexcept;
+  int hear_last_words(int err) noexcept;
   void end_handshake(int err) noexcept;
   Pulled pull(std::size_t wanted, std::size_t room_for_user, int& err) noexcept;
   int push() noexcept;
@@ -111,6 +114,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   bool hears_goodbye_ : 1 = false;
   bool has_more_input_ : 1 = false;  // to be discarded
   bool is_pulling_ : 1 = false;
+  bool has_failed_ : 1 = false;  // the handshake: the engine is not asked any more
 };
 
 }  // namespace tsock::layer

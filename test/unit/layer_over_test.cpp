@@ -90,6 +90,7 @@ class CountingBackend final : public StreamBackend {
     unsigned deepest = 0;
     StreamEvents* events = nullptr;
     bool is_destroyed = false;
+    int write_error = 0;
   };
   explicit CountingBackend(std::shared_ptr<Script> script) noexcept : script_(std::move(script)) {}
   CountingBackend(const CountingBackend&) = delete;
@@ -98,7 +99,7 @@ class CountingBackend final : public StreamBackend {
   void attach(StreamEvents& events) noexcept override { script_->events = &events; }
   ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override {
     script_->deepest = std::max(script_->deepest, ++script_->depth);
-    script_->events->on_writable();
+    if (script_->write_error == 0) script_->events->on_writable();
     --script_->depth;
     if (script_->input.empty()) {
       err = EAGAIN;
@@ -110,8 +111,8 @@ class CountingBackend final : public StreamBackend {
   }
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
     ++script_->writes;
-    err = EAGAIN;
-    return script_->has_room ? static_cast<ssize_t>(vectors.front().iov_len) : -1;
+    err = script_->write_error != 0 ? script_->write_error : EAGAIN;
+    return script_->has_room && err == EAGAIN ? static_cast<ssize_t>(vectors.front().iov_len) : -1;
   }
   int try_shutdown_write() noexcept override { return 0; }
   int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
@@ -317,6 +318,37 @@ BOOST_DATA_TEST_CASE_F(LayerFixture, a_silent_peer_is_ended_by_the_deadline_or_b
   BOOST_TEST(error_of(accepting) == (cancels ? ECANCELED : ETIMEDOUT));
   std::vector<std::byte> buffer(1);
   BOOST_TEST(error_of(peer.read(buffer)) == EPIPE);  // the stream below is closed
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_peer_said_before_it_closed_explains_a_failed_write, LayerFixture) {
+  // In the handshake,
+  auto script = std::make_shared<CountingBackend::Script>();
+  script->write_error = EPIPE;
+  script->input = std::string("\0\5never", 7);
+  Request<Stream> shaking = toy(Stream(loop, std::make_unique<CountingBackend>(script)), Side::client);
+  BOOST_TEST(error_of(shaking) == EPROTO);
+  BOOST_TEST(shaking.reason() == "toy: the peer does not know the greeting");
+  // where there is nothing to be read,
+  script = std::make_shared<CountingBackend::Script>();
+  script->write_error = EPIPE;
+  shaking = toy(Stream(loop, std::make_unique<CountingBackend>(script)), Side::client);
+  BOOST_TEST(error_of(shaking) == EPIPE);
+  BOOST_TEST(shaking.reason() == "");
+  // and behind it.
+  script = std::make_shared<CountingBackend::Script>();
+  script->input = std::string("\0\5well?", 7);
+  shaking = toy(Stream(loop, std::make_unique<CountingBackend>(script)), Side::client);
+  int err = -1;
+  Stream stream = fetch(shaking, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  script->input = "\xff\xff";
+  script->write_error = ECONNRESET;
+  Request<ssize_t> writing = stream.write("question");
+  BOOST_TEST(error_of(writing) == ECONNRESET);
+  BOOST_TEST(writing.reason() == "toy: the record is too long");
+  Request<void> disconnecting = std::move(stream).disconnect();
+  BOOST_TEST(error_of(disconnecting) == ECONNRESET);
+  BOOST_TEST(disconnecting.reason() == "toy: the record is too long");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_cancelled_handshake_that_is_done_before_it_is_told_stays_cancelled, LayerFixture) {

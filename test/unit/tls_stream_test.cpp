@@ -431,6 +431,20 @@ BOOST_DATA_TEST_CASE_F(ClientAuthFixture, a_bad_certificate_of_a_client_is_refus
   BOOST_TEST(reason == "the peer refuses: tlsv1 alert unknown ca");
 }
 
+// What a pair in memory is given waits for a reader: the alert, too.
+BOOST_DATA_TEST_CASE_F(ClientAuthFixture, a_refused_client_hears_why_where_an_alert_has_to_wait,
+                       data::make(tls_versions), version) {
+  const TlsAuthority foreign;
+  TlsPair pair =
+      shake(memory_pair(), showing(foreign.identity(foreign.client())), asking(ClientAuth::require, version));
+  BOOST_TEST(pair.server.err == EACCES);
+  std::string reason = pair.client.reason;
+  BOOST_TEST(pair.client.err == (version == Version::tls1_3 ? 0 : EPROTO));
+  if (version == Version::tls1_3) BOOST_TEST(error_of_read(pair.client.stream, &reason) == EPROTO);
+  BOOST_TEST(reason == "the peer refuses: tlsv1 alert unknown ca");
+  BOOST_TEST(run_until([&] { return loop.metrics().in_progress == 0; }));
+}
+
 // ---- versions ----
 
 BOOST_DATA_TEST_CASE_F(TlsStreamFixture, versions_that_do_not_meet_are_refused, data::make(tls_versions),
