@@ -15,11 +15,18 @@
 #include <ostream>
 #include <string>
 #include <system_error>
+#include <tsock/layer/layer_over.hpp>
+#include <tsock/layer/listen_over.hpp>
 #include <utility>
 #include <vector>
 
+#ifdef TSOCK_WITH_TLS
+#include <tsock/tls/tls.hpp>
+#endif
+
 #include "support/loop_fixture.hpp"
 #include "support/syscall_injector.hpp"
+#include "support/toy_engine.hpp"
 
 namespace data = boost::unit_test::data;
 using namespace std::chrono_literals;
@@ -456,6 +463,101 @@ Body echo(Run& run) {
   };
 }
 
+enum class Layer : std::uint8_t { toy, tls };
+
+#ifdef TSOCK_WITH_TLS
+
+tls::PreSharedKey shared_key() { return {"shared", std::vector<std::byte>(32, std::byte{7})}; }
+
+/// Of both sides, made before anything fails.
+struct TlsContexts {
+  int err = 0;
+  std::string reason;
+  tls::Context client =
+      tls::Context::client({.trust = {}, .psk = shared_key(), .remembered_servers = 0}, err, reason);
+  tls::Context server = tls::Context::server(
+      {.find_psk = [](std::string_view) { return shared_key(); }, .tickets = 0}, err, reason);
+};
+
+const TlsContexts& tls_contexts() {
+  static const TlsContexts contexts;
+  return contexts;
+}
+
+#endif
+
+Request<Stream> begin_layer(Stream below, Layer layer, bool is_client) {
+#ifdef TSOCK_WITH_TLS
+  if (layer == Layer::tls) {
+    const TlsContexts& contexts = tls_contexts();
+    return is_client ? tls::connect(std::move(below), contexts.client)
+                     : tls::accept(std::move(below), contexts.server);
+  }
+#endif
+  static_cast<void>(layer);
+  const auto side = is_client ? ToyEngine::Side::client : ToyEngine::Side::server;
+  return layer::layer_over(std::move(below), std::make_unique<ToyEngine>(side), "toy");
+}
+
+// A message, and the end behind it.
+void send_one_way(Run& now, Stream& from, Stream& to) {
+  std::array<std::byte, 5> got{};
+  auto reading = to.read(got);
+  now.fetch(from.write("hello"));
+  if (now.error != 0) return;
+  now.fetch(reading);
+  if (now.error != 0) return;
+  now.fetch(from.shutdown_write());
+  if (now.error != 0) return;
+  std::array<std::byte, 1> more{};
+  auto last = to.read_some(more);
+  int err = 0;
+  static_cast<void>(now.fixture.fetch(last, err));
+  if (err != EPIPE) now.report(err);
+  now.done = err == EPIPE && text_of(got) == "hello";
+}
+
+Body put_layer_on_streams(Run& run, Layer layer) {
+#ifdef TSOCK_WITH_TLS
+  static_cast<void>(tls_contexts());
+#endif
+  auto streams = connected(run);
+  return [streams, layer](Run& now) {
+    auto connecting = begin_layer(std::move(streams->left), layer, true);
+    auto accepting = begin_layer(std::move(streams->right), layer, false);
+    Stream client = now.fetch(connecting);
+    Stream server = now.fetch(accepting);
+    if (now.error == 0) send_one_way(now, client, server);
+  };
+}
+
+Body accept_layered_stream(Run& run, Layer layer) {
+#ifdef TSOCK_WITH_TLS
+  static_cast<void>(tls_contexts());
+#endif
+  auto below = std::make_shared<Listener>(run.listen());
+  return [below, layer](Run& now) {
+    layer::ListenOptions options;
+    options.on_failure = [&now](const Address&, int err, std::string_view) { now.report(err); };
+    Listener listener = layer::listen_over(
+        std::move(*below), [layer](Stream stream) { return begin_layer(std::move(stream), layer, false); },
+        options);
+    listener.set_pause_callback([&now](int err) { now.report(err); });
+    auto accepting = listener.accept();
+    Stream plain = now.fetch(Stream::connect(now.loop, listener.local_address()));
+    if (now.error != 0) return;
+    Stream client = now.fetch(begin_layer(std::move(plain), layer, true));
+    if (now.error != 0) return;
+    static_cast<void>(now.fixture.run_until([&] { return !accepting.is_in_progress() || now.error != 0; }));
+    if (now.error != 0 && !listener.is_paused()) return;
+    // A pause is over in a while, and the connection is there.
+    Stream server = now.fetch(accepting);
+    if (!server.is_open()) return;
+    now.error = 0;
+    send_one_way(now, client, server);
+  };
+}
+
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> list = {
       {"listen", true, true,
@@ -510,6 +612,14 @@ const std::vector<Scenario>& scenarios() {
          };
        }},
       {"echo", true, true, echo},
+      {"layer", true, true, [](Run& run) { return put_layer_on_streams(run, Layer::toy); }},
+      {"accept a stream with a layer", true, true,
+       [](Run& run) { return accept_layered_stream(run, Layer::toy); }},
+#ifdef TSOCK_WITH_TLS
+      {"TLS", true, false, [](Run& run) { return put_layer_on_streams(run, Layer::tls); }},
+      {"accept a stream with TLS", true, false,
+       [](Run& run) { return accept_layered_stream(run, Layer::tls); }},
+#endif
   };
   return list;
 }
