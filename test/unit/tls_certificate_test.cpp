@@ -201,6 +201,33 @@ BOOST_DATA_TEST_CASE_F(StapleFixture, a_response_that_says_nothing_good_is_refus
   BOOST_TEST(client_of(asking(OcspCheck::none, version), stapling(stapled)).err == 0);
 }
 
+BOOST_DATA_TEST_CASE_F(StapleFixture, a_responder_may_sign_to_whom_the_issuer_has_given_that,
+                       data::make(tls_versions), version) {
+  const auto judged = [&](const Certificate& issuer, const CertificateProfile& profile) {
+    const Certificate responder = issuer.issue(profile);
+    const std::string stapled = authority.intermediate.ocsp_response(certificate, {}, responder);
+    return client_of(asking(OcspCheck::require, version), stapling(stapled));
+  };
+  const CertificateProfile delegated{.common_name = "Responder", .extended_key_usage = "OCSPSigning"};
+  const TlsSide good = judged(authority.intermediate, delegated);
+  BOOST_TEST(good.err == 0, good.reason);
+  // One for other purposes, of another authority, and one that is over.
+  CertificateProfile expired = delegated;
+  expired.not_before = -48h;
+  expired.not_after = -24h;
+  const std::array<std::pair<const Certificate*, CertificateProfile>, 3> bad{{
+      {&authority.intermediate, client_profile("Responder")},
+      {&authority.root, delegated},
+      {&authority.intermediate, expired},
+  }};
+  for (const auto& [issuer, profile] : bad) {
+    const TlsSide side = judged(*issuer, profile);
+    BOOST_TEST(side.err == EACCES);
+    BOOST_TEST(side.reason.starts_with("the server's OCSP response is refused: its signature is not valid"),
+               side.reason);
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(the_words_of_openssl_are_in_the_reason, StapleFixture) {
   const Certificate foreign = Certificate::self_signed(authority_profile("Foreign"));
   const std::string stapled = foreign.ocsp_response(certificate, OcspStatus::good);

@@ -132,6 +132,19 @@ BOOST_DATA_TEST_CASE_F(SessionFixture, no_tickets_no_resumption, data::make(tls_
   BOOST_TEST(!resumes(client, server));
 }
 
+BOOST_DATA_TEST_CASE_F(SessionFixture, a_session_ends_with_the_lifetime_of_its_ticket,
+                       data::make(tls_versions), version) {
+  const tls::Context client = context_for(client_options(version));
+  tls::ServerOptions options = server_options();
+  options.ticket_lifetime = std::chrono::seconds(1);
+  const tls::Context server = context_for(options);
+  make_session(client, server);
+  // OpenSSL counts whole seconds.
+  Request<void> sleeping = loop.sleep(std::chrono::milliseconds(2100));
+  BOOST_TEST(error_of(sleeping) == 0);
+  BOOST_TEST(!resumes(client, server));
+}
+
 BOOST_DATA_TEST_CASE_F(SessionFixture, each_ticket_of_tls_1_3_is_used_once, data::make({1U, 3U}), tickets) {
   tls::ServerOptions options = server_options();
   options.tickets = tickets;

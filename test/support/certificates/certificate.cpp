@@ -117,7 +117,7 @@ std::string with_broken_signature(std::string der) {
 }
 
 openssl::OcspBasicResponse basic_response(const Certificate& issuer, const Certificate& subject,
-                                          const OcspProfile& profile) {
+                                          const OcspProfile& profile, const Certificate& signer) {
   openssl::OcspBasicResponse response(check(OCSP_BASICRESP_new(), "OCSP_BASICRESP_new"));
   const openssl::OcspCertificateId id(
       check(OCSP_cert_to_id(nullptr, subject.get(), issuer.get()), "OCSP_cert_to_id"));
@@ -129,7 +129,7 @@ openssl::OcspBasicResponse basic_response(const Certificate& issuer, const Certi
   check(OCSP_basic_add1_status(response.get(), id.get(), code, OCSP_REVOKED_STATUS_KEYCOMPROMISE, since.get(),
                                since.get(), until.get()),
         "OCSP_basic_add1_status");
-  check(OCSP_basic_sign(response.get(), issuer.get(), issuer.key().get(), hash_for(issuer.key(), "SHA256"),
+  check(OCSP_basic_sign(response.get(), signer.get(), signer.key().get(), hash_for(signer.key(), "SHA256"),
                         nullptr, 0),
         "OCSP_basic_sign");
   return response;
@@ -244,7 +244,12 @@ std::string Certificate::pkcs12(const std::string& password,
 }
 
 std::string Certificate::ocsp_response(const Certificate& subject, const OcspProfile& profile) const {
-  const openssl::OcspBasicResponse basic = basic_response(*this, subject, profile);
+  return ocsp_response(subject, profile, *this);
+}
+
+std::string Certificate::ocsp_response(const Certificate& subject, const OcspProfile& profile,
+                                       const Certificate& responder) const {
+  const openssl::OcspBasicResponse basic = basic_response(*this, subject, profile, responder);
   const openssl::OcspResponse response(
       check(OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get()), "OCSP_response_create"));
   return openssl::der_of<OCSP_RESPONSE>(response.get(), &i2d_OCSP_RESPONSE);

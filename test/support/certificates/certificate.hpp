@@ -50,6 +50,9 @@ class Certificate {
   [[nodiscard]] std::string ocsp_response(const Certificate& subject, OcspStatus status) const {
     return ocsp_response(subject, OcspProfile{.status = status});
   }
+  /// The same, signed by `responder`, whose certificate the response has with it.
+  [[nodiscard]] std::string ocsp_response(const Certificate& subject, const OcspProfile& profile,
+                                          const Certificate& responder) const;
 
   [[nodiscard]] x509_st* get() const noexcept { return x509_.get(); }
 
