@@ -10,6 +10,9 @@
 #include <string>
 #include <string_view>
 #include <tsock/gssapi/gssapi.hpp>
+#ifdef TSOCK_WITH_TLS
+#include <tsock/tls/tls.hpp>
+#endif
 #include <tsock/tsock.hpp>
 #include <tuple>
 #include <utility>
@@ -432,6 +435,38 @@ BOOST_AUTO_TEST_CASE(channel_bindings_have_to_be_the_same) {
   BOOST_TEST(failure.server == EACCES);
   BOOST_TEST(failure.server_reason == "the client has shown no channel bindings");
 }
+
+#ifdef TSOCK_WITH_TLS
+BOOST_AUTO_TEST_CASE(a_tls_stream_below_gives_the_bindings_of_both_sides) {
+  if (kdc == nullptr) return;
+  const tls::PreSharedKey key("test", std::vector<std::byte>(32, std::byte{7}));
+  int err = 0;
+  std::string reason;
+  const tls::Context client_context = tls::Context::client({.trust = {}, .psk = key}, err, reason);
+  BOOST_TEST_REQUIRE(err == 0, reason);
+  tls::ServerOptions server_options;
+  server_options.find_psk = [&key](std::string_view) { return key; };
+  const tls::Context server_context = tls::Context::server(server_options, err, reason);
+  BOOST_TEST_REQUIRE(err == 0, reason);
+  auto pair = tcp_pair();
+  Request<Stream> left = tls::connect(std::move(pair.first), client_context);
+  Request<Stream> right = tls::accept(std::move(pair.second), server_context);
+  pair.first = fetch(left, err);
+  BOOST_TEST_REQUIRE(err == 0, left.reason());
+  pair.second = fetch(right, err);
+  BOOST_TEST_REQUIRE(err == 0, right.reason());
+  const auto binding_of = [&err](const Stream& stream) {
+    return gssapi::channel_bindings("tls-exporter",
+                                    tls::channel_binding(stream, tls::ChannelBinding::exporter, err));
+  };
+  gssapi::ConnectOptions options = to_gsstest();
+  options.channel_bindings = binding_of(pair.first);
+  const gssapi::AcceptOptions server_side{.channel_bindings = binding_of(pair.second)};
+  auto [client, server] = both(std::move(pair), options, server_side);
+  BOOST_TEST(gssapi::peer(server, err).is_bound);
+  BOOST_TEST((send_through(client, server, pattern(100'000)) == pattern(100'000)));
+}
+#endif
 
 // ---- failures, each in words ----
 
