@@ -31,6 +31,9 @@
 #ifdef TSOCK_WITH_NPA
 #include "contract/npa_backends.hpp"
 #endif
+#ifdef TSOCK_WITH_SASL
+#include "contract/sasl_backends.hpp"
+#endif
 #ifdef TSOCK_WITH_TLS
 #include "contract/tls_backends.hpp"
 #endif
@@ -365,6 +368,9 @@ BackendsUnderTest backends_under_test() {
   };
 #ifdef TSOCK_WITH_NPA
   for (Backend& backend : npa_backends()) both_ways.push_back(std::move(backend));
+#endif
+#ifdef TSOCK_WITH_SASL
+  for (Backend& backend : sasl_backends()) both_ways.push_back(std::move(backend));
 #endif
 #ifdef TSOCK_WITH_TLS
   for (Backend& backend : tls_backends()) both_ways.push_back(std::move(backend));

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -13,6 +14,9 @@
 #include <vector>
 
 #include "support/sasl_fixture.hpp"
+#if defined(TSOCK_WITH_TLS) && defined(TSOCK_TEST_CERTIFICATES)
+#include "support/tls_fixture.hpp"
+#endif
 
 namespace tsock::test {
 
@@ -291,19 +295,28 @@ BOOST_AUTO_TEST_CASE(steps_may_run_on_a_worker_thread) {
     theirs = std::this_thread::get_id();
     return std::optional<std::string>("alicepw");
   };
-  sasl::ClientSession client = sasl_client(sasl_client_options("DIGEST-MD5"));
+  sasl::ClientOptions client_options = sasl_client_options("DIGEST-MD5");
+  std::promise<void> go_on;
+  std::atomic<bool> waits = false;
+  client_options.password = [&waits, released = go_on.get_future().share()] {
+    if (waits) released.wait();
+    return std::string("alicepw");
+  };
+  sasl::ClientSession client = sasl_client(client_options);
   sasl::ServerSession server = sasl_server(options);
   int err = -1;
   Request<sasl::Reply> request = client.start(loop, "DIGEST-MD5");
-  BOOST_TEST(!client.is_done());
-  static_cast<void>(client.step("", err));
-  BOOST_TEST(err == EBUSY);
   static_cast<void>(fetch(request, err));
   BOOST_TEST_REQUIRE(err == 0);
   request = server.start(loop, "DIGEST-MD5", std::nullopt);
   sasl::Reply reply = fetch(request, err);
   BOOST_TEST_REQUIRE(err == 0);
+  waits = true;
   request = client.step(loop, *reply.bytes);
+  static_cast<void>(client.step("", err));
+  BOOST_TEST(err == EBUSY);
+  BOOST_TEST(client.reason().empty());
+  go_on.set_value();
   reply = fetch(request, err);
   BOOST_TEST_REQUIRE(err == 0);
   request = server.step(loop, *reply.bytes);
@@ -331,6 +344,66 @@ BOOST_AUTO_TEST_CASE(a_handshake_ends_at_once_while_a_step_is_stuck) {
   BOOST_TEST(error_of(accepting) == EPROTO);
   release.set_value();
 }
+
+// ---- in TLS ----
+
+#if defined(TSOCK_WITH_TLS) && defined(TSOCK_TEST_CERTIFICATES)
+/// One side of a TLS stream, and what ties SASL to it.
+sasl::SecurityOptions inside(const Stream& stream) {
+  int err = -1;
+  sasl::SecurityOptions security{.external_strength = 256};
+  security.channel_binding = {.type = "tls-exporter",
+                              .bytes = tls::channel_binding(stream, tls::ChannelBinding::exporter, err),
+                              .is_required = true};
+  BOOST_TEST(err == 0);
+  return security;
+}
+
+struct SaslInTlsFixture : TlsFixture {
+  TlsPair tls_pair =
+      connected(context_for(tls_authority().client_options()), context_for(tls_authority().server_options()));
+  sasl::ClientOptions client = sasl_client_options();
+  sasl::ServerOptions server = sasl_server_options();
+
+  int shake_hands(std::string* mechanism = nullptr) {
+    Request<Stream> connecting = sasl::connect(std::move(tls_pair.client.stream), client);
+    Request<Stream> accepting = sasl::accept(std::move(tls_pair.server.stream), server);
+    int err = -1;
+    Stream left = fetch(connecting, err);
+    const int server_error = error_of(accepting);
+    if (err != 0) return server_error;
+    if (mechanism != nullptr) *mechanism = sasl::peer(left, err).mechanism;
+    return err;
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(scram_is_bound_to_the_tls_stream_below, SaslInTlsFixture) {
+  client.security = inside(tls_pair.client.stream);
+  server.security = inside(tls_pair.server.stream);
+  client.mechanisms = {"SCRAM-SHA-256-PLUS"};
+  std::string mechanism;
+  BOOST_TEST(shake_hands(&mechanism) == 0);
+  BOOST_TEST(mechanism == "SCRAM-SHA-256-PLUS");
+}
+
+BOOST_FIXTURE_TEST_CASE(scram_in_another_tls_stream_is_refused, SaslInTlsFixture) {
+  const TlsPair other =
+      connected(context_for(tls_authority().client_options()), context_for(tls_authority().server_options()));
+  client.security = inside(other.client.stream);  // as of somebody in the middle
+  server.security = inside(tls_pair.server.stream);
+  client.mechanisms = {"SCRAM-SHA-256-PLUS"};
+  BOOST_TEST(shake_hands() == EPROTO);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_password_may_be_sent_inside_tls, SaslInTlsFixture) {
+  client.security.external_strength = 256;
+  server.security.external_strength = 256;
+  client.mechanisms = {"PLAIN"};
+  std::string mechanism;
+  BOOST_TEST(shake_hands(&mechanism) == 0);
+  BOOST_TEST(mechanism == "PLAIN");
+}
+#endif
 
 // ---- handshakes of connect() and accept() ----
 

@@ -13,7 +13,9 @@ struct SecurityOptions {
   /// Security strength factors (SSF), about the bits of a key: 0 is no security layer, 1 integrity without
   /// confidentiality, 56 DES, 128 and 256 AES. The strength of the stream below counts towards the lowest.
   unsigned lowest_strength = 0;
-  unsigned highest_strength = 256;  ///< 0: no security layer, whatever the mechanism can do
+  /// 0: no security layer, whatever the mechanism can do. GSS-SPNEGO of libsasl2 seals also where only
+  /// integrity is asked for.
+  unsigned highest_strength = 256;
   /// The longest message of the security layer that this side takes, which the peer is told: at most
   /// 0xffffff. A longer one ends the stream. 0: no security layer.
   std::uint32_t longest_message = 65536;
