@@ -592,6 +592,10 @@ class MessageSink final : public StreamBackend {
     calls_.push_back(message);
     return static_cast<ssize_t>(message.size());
   }
+  int try_flush() noexcept override {
+    ++flushes_;
+    return 0;
+  }
   int try_shutdown_write() noexcept override { return ENOTSUP; }
   int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
   void abort() noexcept override {}
@@ -601,10 +605,12 @@ class MessageSink final : public StreamBackend {
   std::size_t pending_bytes(int& /*err*/) noexcept override { return 0; }
   [[nodiscard]] StreamTraits traits() const noexcept override { return {.message_size = 10}; }
   [[nodiscard]] StreamEvents& events() noexcept { return *events_; }
+  [[nodiscard]] std::size_t flushes() const noexcept { return flushes_; }
 
  private:
   std::vector<std::string>& calls_;
   std::size_t& room_;
+  std::size_t flushes_ = 0;
   StreamEvents* events_ = nullptr;
 };
 
@@ -639,6 +645,20 @@ BOOST_AUTO_TEST_CASE(a_backend_of_messages_gets_each_write_whole_and_alone) {
   BOOST_TEST(calls.back() == "cd");
   BOOST_TEST(error_of(stream.write("12345678901")) == EMSGSIZE);
   BOOST_TEST(error_of(stream.write("1234567890")) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(messages_that_are_written_together_leave_with_one_flush) {
+  std::vector<std::string> calls;
+  std::size_t room = 1000;
+  auto backend = std::make_unique<MessageSink>(calls, room);
+  const MessageSink& sink = *backend;
+  Stream stream(loop, std::move(backend));
+  Queue queue(loop);
+  std::vector<Request<ssize_t>> writes;
+  for (std::size_t i = 0; i < 64; ++i) writes.push_back(stream.write(queue, "message"));
+  for (Request<ssize_t>& write : writes) BOOST_TEST(error_of(write) == 0);
+  BOOST_TEST(calls.size() == 64U);
+  BOOST_TEST(sink.flushes() == 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@ namespace {
 
 // How many calls of the backend one stream may make before others have their turn.
 constexpr unsigned calls_per_flush = 4;
+// As above, for messages, each of which is a call.
+constexpr unsigned messages_per_flush = 64;
 
 }  // namespace
 
@@ -116,6 +118,8 @@ bool StreamWriteSide::write_batch() {
     const iovec vector = write_at(writes_.front()).up_to_end_of(write_at(*writes_.last()));
     offered = vector.iov_len;
     if (offered != 0) result = backend_->try_writev({&vector, 1}, err);
+  } else if (flags_.separate_writes) [[unlikely]] {
+    result = write_messages(offered, err);
   } else {
     result = write_gathered(offered, err);
   }
@@ -131,6 +135,34 @@ ssize_t StreamWriteSide::write_gathered(std::size_t& offered, int& err) {
   SocketControl* const control = with_fds != nullptr ? backend_->socket_control() : nullptr;
   return control != nullptr ? control->try_writev_with_fds(gather.vectors(), with_fds->fds(), err)
                             : backend_->try_writev(gather.vectors(), err);
+}
+
+// Each message is a write and a call of its own; a backend that collects them passes them on in one piece
+// when it is flushed behind the last one.
+ssize_t StreamWriteSide::write_messages(std::size_t& offered, int& err) {
+  ssize_t sent = 0;
+  unsigned count = 0;
+  for (ListNode* node = writes_.first(); node != writes_.end() && count != messages_per_flush;
+       node = node->next) {
+    const StreamWrite& write = write_at(*node);
+    if (write.remaining() == 0) continue;
+    if (write.is_compound()) {
+      if (count == 0) return write_gathered(offered, err);
+      break;
+    }
+    const iovec message = write.front();
+    const ssize_t result = backend_->try_writev({&message, 1}, err);
+    if (result < 0) {
+      // Behind others, the next call finds out again.
+      if (count == 0) return result;
+      break;
+    }
+    ++count;
+    offered += message.iov_len;
+    sent += result;
+    if (static_cast<std::size_t>(result) < message.iov_len) break;
+  }
+  return sent;
 }
 
 // Handles the result of a call of the backend. Flushes after a short write as after a full one: bytes that

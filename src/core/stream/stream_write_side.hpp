@@ -142,6 +142,7 @@ class StreamWriteSide : public StreamReadSide {
   StreamWrite* gather_writes(WriteGather& gather);
   bool write_batch();
   ssize_t write_gathered(std::size_t& offered, int& err);
+  ssize_t write_messages(std::size_t& offered, int& err);
   bool after_write(ssize_t result, std::size_t offered, int err);
   void write_failed(int err);
   void discount_unsent(std::size_t bytes) noexcept;
