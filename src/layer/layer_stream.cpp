@@ -118,8 +118,8 @@ std::size_t LayerStream::pending_bytes(int& err) noexcept {
   const Step step = engine_->unwrap(in_, at_end_, {}, given, out_);
   wanted_ = step.input;
   if (!out_.empty()) push();
-  in_.trim();
   const std::size_t bytes = engine_->ready();
+  if (bytes == 0) in_.trim();  // otherwise whoever asks reads now, and that trims what is left
   if (bytes == 0 && step.err != 0) err = step.err;
   if (bytes == 0 && step.err == 0 && error != EAGAIN) err = error;
   return bytes;

@@ -134,12 +134,14 @@ Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to,
   std::size_t room = 0;
   for (const iovec& vector : to) room += vector.iov_len;
   for (;;) {
-    if (ready() != 0) {
-      given += give(plain_, plain_.size(), to, given);
-      const std::size_t plain = give(in, rest_, to, given);
-      given += plain;
-      rest_ -= plain;
-      if (ready() != 0) return {};
+    if (plain_.size() + rest_ != 0) {
+      if (!plain_.empty()) given += give(plain_, plain_.size(), to, given);
+      if (rest_ != 0) {
+        const std::size_t plain = give(in, rest_, to, given);
+        given += plain;
+        rest_ -= plain;
+      }
+      if (plain_.size() + rest_ != 0) return {};
     }
     // The next message is opened when somebody has room for it.
     if (given != 0 && given == room) return {.input = find(format_.data, in.bytes()).missing};
