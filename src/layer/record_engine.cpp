@@ -9,9 +9,6 @@ namespace tsock::layer {
 
 namespace {
 
-/// What is asked of a block beyond the next message.
-constexpr std::size_t most_growth = std::size_t{32} * 1024;
-
 /// Room for the length in front of a message whose body follows.
 bool begin_message(const LengthFormat& format, ByteBlock& out) noexcept {
   constexpr std::array<std::byte, LengthFormat::longest_header> unknown{};
@@ -190,9 +187,7 @@ std::size_t RecordEngine::wrap_plain(std::span<const iovec> from, std::size_t sk
                                      ByteBlock& out) noexcept {
   std::size_t end = format_.data.header_size();
   const std::size_t whole = end + size;
-  std::span<std::byte> room = out.room(0);
-  // Messages come in numbers: a block that grows in small steps is copied often.
-  if (room.size() < whole) room = out.room(std::max(whole, std::min(3 * out.size(), most_growth)));
+  const std::span<std::byte> room = out.room(whole);
   if (room.empty()) return 0;
   format_.data.write(size, room);
   for (const iovec& vector : from) {
