@@ -1,6 +1,7 @@
 #include "acceptor.hpp"
 
 #include <cerrno>
+#include <string_view>
 #include <tsock/error.hpp>
 #include <tsock/listener.hpp>
 #include <utility>
@@ -16,7 +17,7 @@ namespace {
 class StreamAcceptor final : public Acceptor {
  public:
   StreamAcceptor(const Services& services, const Endpoint& endpoint, tsock::Listener listener)
-      : endpoint_(endpoint), listener_(std::move(listener)) {
+      : services_(services), endpoint_(endpoint), listener_(std::move(listener)) {
     listener_.set_pause_callback([report = &services.report](int err) {
       report->note(0, "accepting pauses: " + tsock::error_text(err));
     });
@@ -29,15 +30,23 @@ class StreamAcceptor final : public Acceptor {
       Channel channel;
       channel.stream = request.recv(err);
       channel.name = endpoint_.text;
-      channel.is_tls = endpoint_.is_tls;
+      if (err == 0) describe(channel);
       on_accept(err, std::move(channel));
     });
   }
   [[nodiscard]] std::string address() const override {
+    constexpr std::string_view npa_listen = "npa-listen:";
+    if (endpoint_.is_npa) return "npa:" + endpoint_.text.substr(npa_listen.size());
     return (endpoint_.is_tls ? "tls://" : "") + listener_.local_address().to_string();
   }
 
  private:
+  void describe(Channel& channel) const {
+    if (endpoint_.is_tls) channel.tls = services_.tls->describe(channel.stream);
+    if (endpoint_.is_npa) services_.npa->describe(channel);
+  }
+
+  Services services_;
   const Endpoint& endpoint_;
   tsock::Listener listener_;
   tsock::Request<tsock::Stream> accepting_;
@@ -68,8 +77,13 @@ class DatagramAcceptor final : public Acceptor {
 };
 
 std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& endpoint,
-                                    const tsock::Address& address, const Tls::OnHandshakeFailure& on_refused,
+                                    const tsock::Address& address, const OnHandshakeFailure& on_refused,
                                     Failure& failure) {
+  if (endpoint.is_npa) {
+    auto listener = services.npa->listen(services.loop, endpoint, on_refused, failure);
+    if (failure.err != 0) return nullptr;
+    return std::make_unique<StreamAcceptor>(services, endpoint, std::move(listener));
+  }
   if (!endpoint.is_datagram()) {
     tsock::ListenerOptions options = services.options.listener;
     // The wildcard serves both families, unless -4 or -6 says otherwise.
@@ -88,7 +102,7 @@ std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& en
 }  // namespace
 
 std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint& endpoint,
-                                        const Tls::OnHandshakeFailure& on_refused, Failure& failure) {
+                                        const OnHandshakeFailure& on_refused, Failure& failure) {
   std::vector<tsock::Address> addresses{endpoint.unix_address};
   if (!endpoint.is_unix()) {
     tsock::ResolveOptions options = resolve_options(services.options, endpoint);

@@ -35,7 +35,6 @@ class Acceptor {
 /// Binds and listens; a host name is looked up before this returns. `on_refused` gets the handshakes that
 /// fail, and may destroy the acceptor. On failure null, and `failure` says why.
 [[nodiscard]] std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint& endpoint,
-                                                      const Tls::OnHandshakeFailure& on_refused,
-                                                      Failure& failure);
+                                                      const OnHandshakeFailure& on_refused, Failure& failure);
 
 }  // namespace tsock_cat

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tsock/stream.hpp>
 
 #include "datagram_end.hpp"
+#include "peer_report.hpp"
+#include "tls_report.hpp"
 
 namespace tsock_cat {
 
@@ -16,11 +20,14 @@ struct Channel {
   std::unique_ptr<DatagramEnd> datagrams;  ///< instead of both
   std::string name;                        ///< for messages
   bool is_network = true;                  ///< its errors are the peer's, not local ones
-  bool is_tls = false;
+  std::optional<TlsReport> tls;            ///< if there is TLS; its goodbye matters
+  std::optional<PeerReport> peer;          ///< of another handshake
+  std::size_t most_message = 0;            ///< bytes of one write, which is a message; 0: writes are none
   bool has_input = true;
   bool has_output = true;
 
   [[nodiscard]] bool is_datagram() const noexcept { return datagrams != nullptr; }
+  [[nodiscard]] bool is_secured() const noexcept { return tls || peer; }
   [[nodiscard]] tsock::Stream& source() noexcept { return stream; }
   [[nodiscard]] tsock::Stream& sink() noexcept { return output ? output : stream; }
 

@@ -93,6 +93,20 @@ bool parse_abstract_name(std::string_view rest, Endpoint& endpoint, std::string&
   return set_unix("unix-abstract://", rest, endpoint, error);
 }
 
+// "/dir?pipe=name". The socket is below the directory; where, the library knows.
+bool parse_pipe(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  constexpr std::string_view separator = "?pipe=";
+  const std::size_t at = rest.rfind(separator);
+  if (at == std::string_view::npos || at + separator.size() == rest.size())
+    return fail(error, endpoint.text, "the pipe is missing, as in npa:///run/samba/ncalrpc?pipe=srvsvc");
+  if (at == 0) return fail(error, endpoint.text, "the directory is missing");
+  if (!set_unix("unix://", rest.substr(0, at), endpoint, error)) return false;
+  int err = 0;
+  endpoint.path = endpoint.unix_address.unix_path(err);
+  endpoint.pipe = rest.substr(at + separator.size());
+  return true;
+}
+
 // Netcat's: the bytes as they are.
 bool set_unix_path(std::string_view path, Endpoint& endpoint, std::string& error) {
   if (path.empty()) return fail(error, endpoint.text, "the path is missing");
@@ -136,12 +150,15 @@ struct Scheme {
   Kind kind;
   bool (*parse)(std::string_view rest, Endpoint& endpoint, std::string& error);
   bool is_tls = false;
+  bool is_npa = false;
 };
 
 // A prefix goes before any shorter one that it begins with. The short unix forms are what tsock prints.
-constexpr std::array<Scheme, 24> schemes{{
+constexpr std::array<Scheme, 26> schemes{{
     {"tls-listen://", Kind::tcp_listen, parse_host_port, true},
     {"tls://", Kind::tcp, parse_host_port, true},
+    {"npa-listen://", Kind::unix_listen, parse_pipe, false, true},
+    {"npa://", Kind::unix_stream, parse_pipe, false, true},
     {"tcp-listen://", Kind::tcp_listen, parse_host_port},
     {"tcp://", Kind::tcp, parse_host_port},
     {"udp-listen://", Kind::udp_listen, parse_host_port},
@@ -166,7 +183,7 @@ constexpr std::array<Scheme, 24> schemes{{
     {"file:", Kind::file, set_file},
 }};
 
-constexpr std::array<std::string_view, 2> later_schemes{"npa:", "exec:"};
+constexpr std::array<std::string_view, 1> later_schemes{"exec:"};
 
 // Whether this is an ADDRESS, good or bad, and not a word of "host port".
 bool has_scheme(std::string_view text) {
@@ -309,6 +326,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error
     if (!text.starts_with(scheme.prefix)) continue;
     endpoint.kind = scheme.kind;
     endpoint.is_tls = scheme.is_tls;
+    endpoint.is_npa = scheme.is_npa;
     if (!scheme.parse(text.substr(scheme.prefix.size()), endpoint, error)) return std::nullopt;
     return endpoint;
   }

@@ -28,12 +28,14 @@ struct Endpoint {
 
   Kind kind = Kind::stdio;
   bool is_tls = false;          ///< tcp: with TLS on it
+  bool is_npa = false;          ///< unix stream: a named pipe of Samba
   std::string text = "-";       ///< as the user wrote it, for messages
   std::string host;             ///< tcp, udp: name or address; empty is the wildcard
   std::uint16_t port = 0;       ///< tcp, udp
   tsock::Address unix_address;  ///< of the unix kinds
   int fd = -1;                  ///< fd
-  std::string path;             ///< file
+  std::string path;             ///< file; of a pipe the directory
+  std::string pipe;             ///< of NPA
   tsock::FileMode file_mode = tsock::FileMode::read;
 
   [[nodiscard]] bool is_listener() const noexcept {

@@ -10,7 +10,7 @@ enum class ExitCode : int {
   listen = 3,         ///< bind or listen failed
   timeout = 4,        ///< the connect, idle or total limit was reached
   reset = 5,          ///< reset by the peer, or broken pipe
-  tls = 6,            ///< handshake, verification, truncation
+  security = 6,       ///< of TLS, NPA, GSSAPI, SASL: handshake, verification, a stream that was cut
   local_io = 7,       ///< standard input or output, a file or a descriptor
   nothing_open = 8,   ///< a port scan found nothing
   interrupted = 130,  ///< SIGINT or SIGTERM

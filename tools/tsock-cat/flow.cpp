@@ -49,6 +49,22 @@ class PumpFlow final : public Flow {
   tsock::Request<tsock::PumpResult> request_;
 };
 
+// What the layers of a stream end with when the peer has not kept to them.
+bool is_of_security(const FlowError& error) {
+  switch (error.err) {
+    case EPROTO:
+    case EACCES:
+    case EBADMSG:
+    case ETIME:
+      return true;
+    case EMSGSIZE:
+    case EIO:
+      return error.place == Place::reading;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Failure failure_of(const Channel& channel, const FlowError& error) {
@@ -64,8 +80,7 @@ Failure failure_of(const Channel& channel, const FlowError& error) {
     failure.code = ExitCode::timeout;
     failure.limit = "system";
   } else {
-    failure.code =
-        channel.is_tls && (error.err == EPROTO || error.err == EACCES) ? ExitCode::tls : ExitCode::reset;
+    failure.code = channel.is_secured() && is_of_security(error) ? ExitCode::security : ExitCode::reset;
   }
   return failure;
 }

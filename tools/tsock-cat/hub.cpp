@@ -76,10 +76,10 @@ class Hub::Client final : private FlowOwner {
   // Its stream goes on alone, or at once.
   [[nodiscard]] tsock::Request<void> give_away(Duration linger) {
     if (is_busy()) channel_.stream.abort();
-    if ((written_ == 0 && !channel_.is_tls) || !channel_.stream.is_open()) return {};
+    if ((written_ == 0 && !channel_.tls) || !channel_.stream.is_open()) return {};
     return std::move(channel_.stream).disconnect({.linger_time = linger});
   }
-  [[nodiscard]] bool has_goodbye() const noexcept { return channel_.is_tls; }
+  [[nodiscard]] bool has_goodbye() const noexcept { return channel_.tls.has_value(); }
   [[nodiscard]] bool is_busy() const noexcept { return writing_.is_in_progress(); }
   [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
   [[nodiscard]] const tsock::Address& peer() const noexcept { return peer_; }
@@ -201,11 +201,13 @@ void Hub::add(std::uint64_t connection, Channel channel) {
 // With --recv-only standard input was never there to end.
 bool Hub::half_close() const { return standard_.has_input && !services_.options.no_shutdown; }
 
-// What is sent to clients for datagrams is one.
+// What is sent to clients for datagrams or messages is one.
 std::size_t Hub::piece_size() const {
   const Options& options = services_.options;
-  if (!options.endpoints.back().is_datagram()) return Flow::default_piece_size;
-  return options.crlf ? (options.max_datagram + 1) / 2 : options.max_datagram;
+  const Endpoint& clients = options.endpoints.back();
+  if (!clients.is_datagram() && !clients.is_npa) return Flow::default_piece_size;
+  const std::size_t most = clients.is_npa ? std::size_t{65535} : options.max_datagram;
+  return options.crlf ? std::max(most / 2, std::size_t{1}) : most;
 }
 
 void Hub::read_input() {

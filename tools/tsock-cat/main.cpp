@@ -37,11 +37,12 @@ ExitCode run(int argc, const char* const* argv) {
   loop.set_logger(nullptr);  // standard output belongs to the payload
   tsock_cat::Failure failure;
   const auto tls = tsock_cat::Tls::make(parsed.options, report, failure);
+  const auto npa = failure ? nullptr : tsock_cat::Npa::make(parsed.options, failure);
   if (failure) {
     report.failed(failure);
     return failure.code;
   }
-  tsock_cat::Application application({loop, parsed.options, report, transcript, tls.get()});
+  tsock_cat::Application application({loop, parsed.options, report, transcript, tls.get(), npa.get()});
   return application.run();
 }
 

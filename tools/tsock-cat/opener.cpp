@@ -73,6 +73,7 @@ tsock::Address Opener::source_address() const {
 }
 
 void Opener::connect(std::vector<tsock::Address> addresses) {
+  if (endpoint_.is_npa) return connect_to_pipe();
   if (endpoint_.is_datagram()) return open_datagrams(addresses);
   tsock::ConnectHostOptions options;
   options.connect.local = source_address();
@@ -93,19 +94,42 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
 
 void Opener::shake_hands(tsock::Stream stream) {
   shaking_hands_ = services_.tls->connect(std::move(stream), endpoint_);
-  const Duration limit = services_.options.tls.handshake_timeout;
-  shaking_hands_.set_timeout(std::min(limit, time_left().value_or(limit)));
+  shaking_hands_.set_timeout(handshake_time());
   shaking_hands_.set_callback([this](tsock::Request<tsock::Stream>& request) {
     int err = 0;
     Channel channel;
     channel.stream = request.recv(err);
-    channel.is_tls = true;
-    if (err == 0) return opened(std::move(channel));
-    const Failure failure = tls_failure(err, request.reason());
-    // Who is refused once is refused again.
-    if (failure.code == ExitCode::tls) attempt_ = services_.options.retries + 1;
-    retry_or_fail(failure);
+    if (err != 0) return give_up(security_failure("TLS", err, request.reason()));
+    channel.tls = services_.tls->describe(channel.stream);
+    opened(std::move(channel));
   });
+}
+
+// Both in one: level 7 after level 8 needs another connection.
+void Opener::connect_to_pipe() {
+  connecting_ = services_.npa->connect(services_.loop, endpoint_);
+  connecting_.set_timeout(handshake_time());
+  connecting_.set_callback([this](tsock::Request<tsock::Stream>& request) {
+    int err = 0;
+    Channel channel;
+    channel.stream = request.recv(err);
+    if (err == ETIMEDOUT || (err != 0 && services_.npa->is_of_handshake(err, request.reason())))
+      return give_up(security_failure("NPA", err, request.reason()));
+    if (err != 0) return retry_or_fail(connect_failure(err));
+    services_.npa->describe(channel);
+    opened(std::move(channel));
+  });
+}
+
+// Who is refused once is refused again.
+void Opener::give_up(const Failure& failure) {
+  if (failure.code == ExitCode::security) attempt_ = services_.options.retries + 1;
+  retry_or_fail(failure);
+}
+
+Duration Opener::handshake_time() const {
+  const Duration limit = services_.options.handshake_timeout;
+  return std::min(limit, time_left().value_or(limit));
 }
 
 // The first address that there is a way to: nobody answers before something is sent.
@@ -152,10 +176,10 @@ Failure Opener::connect_failure(int err) const {
   return failure;
 }
 
-Failure Opener::tls_failure(int err, std::string_view reason) const {
+Failure Opener::security_failure(std::string_view protocol, int err, std::string_view reason) const {
   const auto left = time_left();
   if (err == ETIMEDOUT && left && *left == Duration::zero()) return connect_failure(err);
-  return handshake_failure(endpoint_.text, err, reason);
+  return handshake_failure(protocol, endpoint_.text, err, reason);
 }
 
 void Opener::retry_or_fail(const Failure& failure) {

@@ -33,15 +33,18 @@ class Opener {
  private:
   void try_once();
   void connect(std::vector<tsock::Address> addresses);
+  void connect_to_pipe();
   void shake_hands(tsock::Stream stream);
   void open_datagrams(const std::vector<tsock::Address>& addresses);
   void opened(Channel channel);
+  void give_up(const Failure& failure);
   void retry_or_fail(const Failure& failure);
   void open_local();
   [[nodiscard]] Failure connect_failure(int err) const;
-  [[nodiscard]] Failure tls_failure(int err, std::string_view reason) const;
+  [[nodiscard]] Failure security_failure(std::string_view protocol, int err, std::string_view reason) const;
   [[nodiscard]] tsock::Address source_address() const;
   [[nodiscard]] std::optional<Duration> time_left() const;
+  [[nodiscard]] Duration handshake_time() const;
 
   Services services_;
   const Endpoint& endpoint_;

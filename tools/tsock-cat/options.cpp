@@ -10,8 +10,10 @@
 #include <memory>
 #include <string_view>
 #include <tsock/version.hpp>
-#include <tuple>
 #include <utility>
+
+#include "duration_option.hpp"
+#include "security_options.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -25,6 +27,7 @@ constexpr const char* description =
     "  tls://HOST:PORT   tls-listen://[HOST]:PORT            TLS over TCP\n"
     "  unix:///PATH      unix-listen:///PATH                 host:port      as --announce prints it\n"
     "  unix-abstract://NAME   unix-abstract-listen://NAME\n"
+    "  npa:///DIR?pipe=NAME   npa-listen:///DIR?pipe=NAME    a named pipe of Samba\n"
     "  udp://HOST:PORT   udp-listen://[HOST]:PORT            host port      with -u\n"
     "  unix-dgram:///PATH     unix-dgram-listen:///PATH\n"
     "  unix-abstract-dgram://NAME   unix-abstract-dgram-listen://NAME\n"
@@ -33,9 +36,8 @@ constexpr const char* description =
 constexpr const char* footer =
     "Times are seconds, or have a unit: 250ms, 1.5s, 2m, 1h.\n"
     "Exit status: 0 ended as asked, 1 usage, 2 resolve or connect, 3 bind or listen, 4 timeout, 5 reset,\n"
-    "6 TLS, 7 local input or output, 130 interrupted.";
+    "6 TLS and other security, 7 local input or output, 130 interrupted.";
 
-constexpr const char* tls_group = "TLS";
 constexpr std::size_t default_max_pdu = std::size_t{1} << 20;
 
 // What parsing collects before it is checked as a whole.
@@ -59,18 +61,7 @@ struct Collected {
   bool send_only = false;
   bool receive_only = false;
   bool netcat_shutdown = false;  // what we do anyway
-  std::string tls_option;        // the first one for TLS
 };
-
-template <class Value>
-void add_duration(CLI::App& app, const std::string& names, Value& value, const std::string& help) {
-  const auto read = [names, &value](const std::string& text) {
-    const auto duration = parse_duration(text);
-    if (!duration) throw CLI::ValidationError(names, text + " is not a time, such as 5, 250ms, 2m");
-    value = *duration;
-  };
-  app.add_option_function<std::string>(names, read, help)->type_name("TIME");
-}
 
 void add_address_options(CLI::App& app, Collected& c) {
   app.add_flag("-l,--listen", c.netcat.listen, "Listen: [host] port, or path with -U");
@@ -145,84 +136,8 @@ void add_time_options(CLI::App& app, Collected& c) {
                "At the end wait that long for a peer that has not taken everything (30s; 1s after a signal)");
   app.add_option("--retry", c.options.retries, "Try N more times to connect")->type_name("N");
   add_duration(app, "--retry-delay", c.options.retry_delay, "Wait before each of them (1s)");
-}
-
-void add_tls_trust_options(CLI::App& app, TlsOptions& tls) {
-  app.add_option("--tls-ca", tls.ca_file, "Trust the CAs of this file (PEM), beside those of the system")
-      ->type_name("FILE");
-  app.add_option("--tls-ca-dir", tls.ca_directory, "The same with a directory (openssl rehash)")
-      ->type_name("DIR");
-  app.add_flag("--tls-no-system-cas", tls.no_system_cas, "Trust no CA of the system");
-  app.add_option("--tls-crl", tls.crl_file, "Refuse what these lists revoke (PEM)")->type_name("FILE");
-  app.add_option("--tls-pin", tls.pins,
-                 "Require this key in the peer's chain: sha256//BASE64; may be given again")
-      ->allow_extra_args(false)
-      ->type_name("PIN");
-  auto* const verify =
-      app.add_option("--tls-verify", tls.verify,
-                     "How a server is verified: no_check, ca_only, ca_and_name_if_available,\n"
-                     "ca_and_name (the default), as_strict_as_possible")
-          ->check(CLI::IsMember(
-              {"no_check", "ca_only", "ca_and_name_if_available", "ca_and_name", "as_strict_as_possible"}))
-          ->type_name("LEVEL");
-  app.add_flag_callback(
-         "--insecure", [&tls] { tls.verify = "no_check"; }, "Do not verify the server: --tls-verify no_check")
-      ->excludes(verify);
-  app.add_option("--tls-name", tls.peer_name, "The name that the server's certificate has to have (HOST)")
-      ->type_name("NAME");
-  app.add_option("--tls-sni", tls.server_name, "The name that the server is asked for (that of --tls-name)")
-      ->type_name("NAME");
-  app.add_option("--tls-client-auth", tls.client_auth,
-                 "What tls-listen asks of clients: none, request, require a certificate")
-      ->check(CLI::IsMember({"none", "request", "require"}))
-      ->type_name("HOW");
-}
-
-void add_tls_identity_options(CLI::App& app, TlsOptions& tls) {
-  app.add_option("--tls-cert", tls.certificate_files,
-                 "Our certificate and its chain (PEM); with tls-listen several, chosen by SNI")
-      ->allow_extra_args(false)
-      ->type_name("FILE");
-  app.add_option("--tls-key", tls.key_files, "Its key (PEM), if it is not in the same file")
-      ->allow_extra_args(false)
-      ->type_name("FILE");
-  app.add_option("--tls-pkcs12", tls.pkcs12_files, "Both in one file, as PKCS#12")
-      ->allow_extra_args(false)
-      ->type_name("FILE");
-  app.add_option("--tls-password-file", tls.password_file, "The first line is the password of key or PKCS#12")
-      ->type_name("FILE");
-  app.add_option("--tls-psk-file", tls.psk_file,
-                 "Pre-shared keys, a line each: identity:key in hexadecimal; a client takes the first")
-      ->type_name("FILE");
-  app.add_flag("--tls-allow-readable-key", tls.allow_readable_key, "Take key files that others can read");
-}
-
-void add_tls_options(CLI::App& app, Collected& c) {
-  TlsOptions& tls = c.options.tls;
-  add_tls_trust_options(app, tls);
-  add_tls_identity_options(app, tls);
-  app.add_option("--tls-alpn", tls.alpn, "Protocols to offer, or to choose from; the best one first")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("NAME,...");
-  for (const auto& [name, version, help] :
-       {std::tuple("--tls-min", &tls.lowest, "Lowest version: 1.2 or 1.3"),
-        std::tuple("--tls-max", &tls.highest, "Highest version")}) {
-    app.add_option(name, *version, help)->check(CLI::IsMember({"1.2", "1.3"}))->type_name("VERSION");
-  }
-  app.add_option("--tls-ciphers", tls.ciphers, "Ciphers of TLS 1.2, see openssl-ciphers(1)")
-      ->type_name("LIST");
-  app.add_option("--tls-suites", tls.cipher_suites, "Cipher suites of TLS 1.3, separated by colons")
-      ->type_name("LIST");
-  app.add_option("--tls-groups", tls.groups, "Groups of the key exchange, separated by colons")
-      ->type_name("LIST");
-  add_duration(app, "--tls-timeout", tls.handshake_timeout, "Limit on each handshake (10s)");
-  app.add_flag("--allow-truncation", tls.allow_truncation,
-               "Take a connection that ends without close_notify for one that ended in order");
-  app.add_option("--tls-keylog", tls.key_log_file,
-                 "Append the keys of the connections, for Wireshark; also by the variable SSLKEYLOGFILE")
-      ->type_name("FILE");
-  app.add_flag("--tls-show", tls.show, "Report version, cipher, and the peer's certificates");
+  add_duration(app, "--handshake-timeout,--tls-timeout", c.options.handshake_timeout,
+               "Limit on each handshake (10s)");
 }
 
 void add_output_options(CLI::App& app, Collected& c) {
@@ -401,42 +316,8 @@ bool check_together(const Options& options, std::string& error) {
   return error.empty();
 }
 
-bool check_tls(const Collected& c, std::string& error) {
-  const TlsOptions& tls = c.options.tls;
-  const auto has = [&c](bool listens) {
-    const auto& endpoints = c.options.endpoints;
-    return std::any_of(endpoints.begin(), endpoints.end(), [listens](const Endpoint& endpoint) {
-      return endpoint.is_tls && endpoint.is_listener() == listens;
-    });
-  };
-  const bool connects = has(false);
-  const bool listens = has(true);
-  const std::size_t identities = tls.certificate_files.size() + tls.pkcs12_files.size();
-  if (!connects && !listens) {
-    if (!c.tls_option.empty()) error = c.tls_option + " is for tls:// and tls-listen://";
-  } else if (!tls.key_files.empty() && tls.key_files.size() != tls.certificate_files.size()) {
-    error = "--tls-key: one for each --tls-cert, in the same order";
-  } else if (!tls.password_file.empty() && identities == 0) {
-    error = "--tls-password-file needs --tls-cert or --tls-pkcs12";
-  } else if (listens && identities == 0 && tls.psk_file.empty()) {
-    error =
-        "tls-listen:// needs --tls-cert (and --tls-key), --tls-pkcs12 or --tls-psk-file; for a try:\n"
-        "  openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=localhost "
-        "-addext subjectAltName=DNS:localhost";
-  } else if (!listens && identities > 1) {
-    error = "tls:// has one certificate";
-  } else if (!listens && tls.client_auth != "none") {
-    error = "--tls-client-auth is for tls-listen://";
-  } else if (listens && tls.client_auth != "none" && tls.ca_file.empty() && tls.ca_directory.empty()) {
-    error = "--tls-client-auth needs --tls-ca or --tls-ca-dir";
-  } else if (tls.lowest > tls.highest) {
-    error = "--tls-min is above --tls-max";
-  }
-  return error.empty();
-}
-
 // Checks what the parser of single options cannot see.
-bool complete(Collected& c, std::string& error) {
+bool complete(const CLI::App& app, Collected& c, std::string& error) {
   if (!c.later.empty()) {
     error = c.later.front() + " is not in this version of tsock-cat";
     return false;
@@ -446,7 +327,8 @@ bool complete(Collected& c, std::string& error) {
   c.options.endpoints = parse_endpoints(c.words, c.netcat, error);
   return error.empty() && apply_listener_options(c, error) && apply_output_options(c, error) &&
          apply_datagram_options(c, error) && check_source(c.options, error) &&
-         check_together(c.options, error) && check_datagrams(c.options, error) && check_tls(c, error);
+         check_together(c.options, error) && check_datagrams(c.options, error) &&
+         check_security_options(app, c.options, error);
 }
 
 // Names and types as they are written in manuals, without the notes that CLI11 adds.
@@ -474,13 +356,12 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
   Collected collected;
   app.add_option("ADDRESS", collected.words, "One or two endpoints")->type_name("");
   using AddOptions = void (*)(CLI::App&, Collected&);
-  constexpr std::array<std::pair<const char*, AddOptions>, 8> groups{{
+  constexpr std::array<std::pair<const char*, AddOptions>, 7> groups{{
       {"Address", add_address_options},
       {"Server", add_server_options},
       {"Datagrams", add_datagram_options},
       {"The end of a direction", add_flow_options},
       {"Time", add_time_options},
-      {tls_group, add_tls_options},
       {"Transcript and report", add_output_options},
       {"", add_later_options},  // not in the help
   }};
@@ -488,6 +369,7 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
     app.option_defaults()->group(group);
     add_options(app, collected);
   }
+  add_security_options(app, collected.options);
 
   ParsedCommandLine parsed;
   // Also a wrong command line is reported as JSON when that was asked for.
@@ -507,11 +389,7 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
     parsed.options.json = json;
     return parsed;
   }
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group() == tls_group && option->count() != 0 && collected.tls_option.empty())
-      collected.tls_option = option->get_name();
-  }
-  parsed.failed = !complete(collected, parsed.text);
+  parsed.failed = !complete(app, collected, parsed.text);
   parsed.run = !parsed.failed;
   parsed.options = std::move(collected.options);
   return parsed;

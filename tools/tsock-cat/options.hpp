@@ -12,6 +12,7 @@
 
 #include "duration.hpp"
 #include "endpoint.hpp"
+#include "npa_options.hpp"
 #include "tls_options.hpp"
 
 namespace tsock_cat {
@@ -72,6 +73,7 @@ struct Options {
   std::optional<Duration> quit_after;
   std::optional<Duration> max_time;
   std::optional<Duration> linger;
+  Duration handshake_timeout = std::chrono::seconds(10);
   std::size_t retries = 0;
   Duration retry_delay = std::chrono::seconds(1);
 
@@ -88,6 +90,7 @@ struct Options {
   std::optional<NamedFraming> pdu;
 
   TlsOptions tls;
+  NpaOptions npa;
 };
 
 /// What became of a command line.

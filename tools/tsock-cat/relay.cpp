@@ -1,5 +1,6 @@
 #include "relay.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <tsock/error.hpp>
@@ -69,10 +70,11 @@ Flow::Settings Relay::flow_settings(Direction direction) {
   settings.source = w.from.channel;
   settings.sink = to.has_output ? &to : nullptr;
   if (!sent && options.traffic == Traffic::send_only) settings.sink = nullptr;
-  if (to.is_datagram()) settings.piece_size = options.max_datagram;
+  const std::size_t most = to.is_datagram() ? options.max_datagram : to.most_message;
+  if (most != 0) settings.piece_size = most;
   if (sent && options.crlf) {
     settings.change = crlf_change();
-    if (to.is_datagram()) settings.piece_size = (options.max_datagram + 1) / 2;  // it may double
+    if (most != 0) settings.piece_size = std::max(most / 2, std::size_t{1});  // it may double
   }
   if (options.pdu) {
     const auto& endpoints = options.endpoints;
@@ -167,12 +169,13 @@ void Relay::on_error(Direction direction, const FlowError& error) {
   Way& w = way(direction);
   const Place place = error.place;
   const Failure failure = failure_of(*(place == Place::reading ? w.from : w.to).channel, error);
-  // A peer that takes no more may have said why before: that can still be read.
+  // A peer that takes no more may have said why before: that can still be read. A message that is too long is
+  // no affair of the peer's.
   const Direction back = direction == Direction::sent ? Direction::received : Direction::sent;
-  const bool may_have_spoken =
-      place == Place::writing && w.to.channel->is_network && !w.to.channel->is_datagram() && !way(back).done;
+  const bool may_have_spoken = place == Place::writing && error.err != EMSGSIZE && w.to.channel->is_network &&
+                               !w.to.channel->is_datagram() && !way(back).done;
   // A peer that refuses us says why in an alert, and then takes no more.
-  const bool is_refused = failure.code == ExitCode::tls;
+  const bool is_refused = failure.code == ExitCode::security;
   if (!may_have_spoken) return end(failure_ && !is_refused ? Failure(failure_) : failure);
   failure_ = failure;
   w.done = true;
@@ -280,7 +283,7 @@ void Relay::stop(const Failure& failure) {
     if (!to.is_network || to.is_datagram()) continue;
     if (is_cut[i]) {
       to.sink().abort();
-    } else if (has_written[i] || to.is_tls) {  // which has a goodbye
+    } else if (has_written[i] || to.tls) {  // which has a goodbye
       disconnect(to.sink(), to, linger);
     }
   }

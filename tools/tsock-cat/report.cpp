@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <tsock/error.hpp>
+#include <variant>
 
 #include "hexdump.hpp"
 
@@ -188,6 +189,14 @@ void Report::tls(std::uint64_t connection, const TlsReport& tls) {
     if (!tls.verification.empty()) object["verification"] = tls.verification;
     object["chain"] = Json::array();
     for (const TlsCertificate& certificate : tls.chain) object["chain"].push_back(json_of(certificate));
+  });
+}
+
+void Report::peer(std::uint64_t connection, const PeerReport& peer) {
+  emit(verbose, peer.event, "tsock-cat: " + prefix(connection) + peer.text, [&](Json& object) {
+    object["connection"] = connection;
+    for (const auto& [name, value] : peer.fields)
+      std::visit([&object, &key = name](const auto& each) { object[key] = each; }, value);
   });
 }
 

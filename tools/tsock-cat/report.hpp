@@ -14,6 +14,7 @@
 #include "duration.hpp"
 #include "failure.hpp"
 #include "options.hpp"
+#include "peer_report.hpp"
 #include "tls_report.hpp"
 
 namespace tsock_cat {
@@ -67,6 +68,8 @@ class Report {
                  const tsock::Address& local, const tsock::Address& peer);
   /// What a TLS handshake has agreed on: in one line, with --tls-show in all detail.
   void tls(std::uint64_t connection, const TlsReport& tls);
+  /// What another handshake has agreed on.
+  void peer(std::uint64_t connection, const PeerReport& peer);
   /// Datagrams come from this address now, at an ADDRESS that hears many.
   void sender(std::uint64_t connection, const tsock::Address& address);
   /// The side sends no more. `side` is "local" or "remote".

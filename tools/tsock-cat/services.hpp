@@ -2,6 +2,7 @@
 
 #include <tsock/loop.hpp>
 
+#include "npa.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "tls.hpp"
@@ -16,6 +17,7 @@ struct Services {
   Report& report;
   Transcript& transcript;
   const Tls* tls = nullptr;  ///< there if an endpoint is for TLS
+  const Npa* npa = nullptr;  ///< there if an endpoint is for NPA
 };
 
 }  // namespace tsock_cat

@@ -34,7 +34,8 @@ void Session::open_next() {
         if (channel.is_network) {
           services_.report.connected(connection_, "connect", endpoint.text, channel.local_address(),
                                      channel.remote_address());
-          if (channel.is_tls) services_.report.tls(connection_, services_.tls->describe(channel.stream));
+          if (channel.tls) services_.report.tls(connection_, *channel.tls);
+          if (channel.peer) services_.report.peer(connection_, *channel.peer);
         }
         channels_[index] = std::move(channel);
         open_next();

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <tsock/address.hpp>
 #include <tsock/listener.hpp>
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
 #include "endpoint.hpp"
 #include "failure.hpp"
+#include "handshake.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "tls_report.hpp"
@@ -19,8 +18,6 @@ namespace tsock_cat {
 /// has none.
 class Tls {
  public:
-  using OnHandshakeFailure = std::function<void(const Failure& failure)>;
-
   /// Reads the files that the options name. \return null if no endpoint is for TLS, or with a `failure`
   [[nodiscard]] static std::unique_ptr<Tls> make(const Options& options, Report& report, Failure& failure);
 
@@ -37,8 +34,5 @@ class Tls {
                                                OnHandshakeFailure on_failure) const = 0;
   [[nodiscard]] virtual TlsReport describe(const tsock::Stream& stream) const = 0;
 };
-
-/// Why a handshake failed. \param peer an endpoint, or an address
-[[nodiscard]] Failure handshake_failure(const std::string& peer, int err, std::string_view reason);
 
 }  // namespace tsock_cat

@@ -1,10 +1,7 @@
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <vector>
-
-#include "duration.hpp"
 
 namespace tsock_cat {
 
@@ -37,7 +34,6 @@ struct TlsOptions {
   std::string groups;
   std::vector<std::string> alpn;
   bool allow_truncation = false;
-  Duration handshake_timeout = std::chrono::seconds(10);
 
   // what is told
   std::string key_log_file;

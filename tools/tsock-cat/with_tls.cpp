@@ -259,10 +259,10 @@ class OpenTls final : public Tls {
 
   [[nodiscard]] tsock::Listener listen(tsock::Listener below, OnHandshakeFailure on_failure) const override {
     tsock::layer::ListenOptions options;
-    options.handshake_time = std::chrono::ceil<std::chrono::milliseconds>(options_.tls.handshake_timeout);
+    options.handshake_time = std::chrono::ceil<std::chrono::milliseconds>(options_.handshake_timeout);
     options.on_failure = [on_failure = std::move(on_failure)](const tsock::Address& peer, int err,
                                                               std::string_view reason) {
-      on_failure(handshake_failure(peer.to_string(), err, reason));
+      on_failure(handshake_failure("TLS", peer.to_string(), err, reason));
     };
     return tls::listen(std::move(below), server_, std::move(options));
   }
