@@ -1,5 +1,5 @@
-// A protocol that begins in the clear and goes on with TLS, both ends in memory: tls_starttls chain.pem key.pem
-// name
+// A protocol that begins in the clear and goes on with TLS, both ends in memory: tls_starttls chain.pem
+// key.pem name
 #include <cstdio>
 #include <string>
 #include <tsock/tls/tls.hpp>
