@@ -1,8 +1,12 @@
 #include "acceptor.hpp"
 
 #include <cerrno>
+#include <chrono>
+#include <map>
+#include <string>
 #include <string_view>
 #include <tsock/error.hpp>
+#include <tsock/layer/listen_over.hpp>
 #include <tsock/listener.hpp>
 #include <utility>
 #include <vector>
@@ -14,10 +18,30 @@
 namespace tsock_cat {
 namespace {
 
+// What is known of the TLS below a layer, which hides it: from the layer's handshake until the connection is
+// accepted, by the address of the peer.
+class TlsReports {
+ public:
+  void add(const tsock::Address& peer, TlsReport report) {
+    reports_.insert_or_assign(peer.to_string(), std::move(report));
+  }
+  TlsReport take(const tsock::Address& peer) {
+    auto node = reports_.extract(peer.to_string());
+    return node.empty() ? TlsReport() : std::move(node.mapped());
+  }
+
+ private:
+  std::map<std::string, TlsReport> reports_;
+};
+
 class StreamAcceptor final : public Acceptor {
  public:
-  StreamAcceptor(const Services& services, const Endpoint& endpoint, tsock::Listener listener)
-      : services_(services), endpoint_(endpoint), listener_(std::move(listener)) {
+  StreamAcceptor(const Services& services, const Endpoint& endpoint, tsock::Listener listener,
+                 std::shared_ptr<TlsReports> tls_below = nullptr)
+      : services_(services),
+        endpoint_(endpoint),
+        listener_(std::move(listener)),
+        tls_below_(std::move(tls_below)) {
     listener_.set_pause_callback([report = &services.report](int err) {
       report->note(0, "accepting pauses: " + tsock::error_text(err));
     });
@@ -42,13 +66,20 @@ class StreamAcceptor final : public Acceptor {
 
  private:
   void describe(Channel& channel) const {
-    if (endpoint_.is_tls) channel.tls = services_.tls->describe(channel.stream);
+    if (tls_below_) {
+      channel.tls = tls_below_->take(channel.stream.remote_address());
+    } else if (endpoint_.is_tls) {
+      channel.tls = services_.tls->describe(channel.stream);
+    }
     if (endpoint_.is_npa) services_.npa->describe(channel);
+    if (const SecurityLayer* const layer = services_.layer_of(endpoint_))
+      channel.peer = layer->describe(channel.stream);
   }
 
   Services services_;
   const Endpoint& endpoint_;
   tsock::Listener listener_;
+  std::shared_ptr<TlsReports> tls_below_;
   tsock::Request<tsock::Stream> accepting_;
 };
 
@@ -76,6 +107,30 @@ class DatagramAcceptor final : public Acceptor {
   std::shared_ptr<Peers> peers_;
 };
 
+std::unique_ptr<Acceptor> listen_for_layer(const Services& services, const Endpoint& endpoint,
+                                           const SecurityLayer& layer, tsock::Listener below,
+                                           const OnHandshakeFailure& on_refused) {
+  const auto reports = endpoint.is_tls ? std::make_shared<TlsReports>() : nullptr;
+  const auto shake_hands = [&layer, tls = services.tls, reports](tsock::Stream stream) {
+    TlsBinding binding;
+    if (reports) {
+      reports->add(stream.remote_address(), tls->describe(stream));
+      binding = tls->binding(stream);
+    }
+    return layer.accept(std::move(stream), binding);
+  };
+  tsock::layer::ListenOptions options;
+  options.handshake_time = std::chrono::ceil<std::chrono::milliseconds>(services.options.handshake_timeout);
+  options.on_failure = [&layer, on_refused, reports, &endpoint](const tsock::Address& peer, int err,
+                                                                std::string_view reason) {
+    if (reports) static_cast<void>(reports->take(peer));
+    const std::string name = peer.is_inet() ? peer.to_string() : "a client of " + endpoint.text;
+    on_refused(handshake_failure(layer.protocol(), name, err, reason));
+  };
+  auto listener = tsock::layer::listen_over(std::move(below), shake_hands, std::move(options));
+  return std::make_unique<StreamAcceptor>(services, endpoint, std::move(listener), reports);
+}
+
 std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& endpoint,
                                     const tsock::Address& address, const OnHandshakeFailure& on_refused,
                                     Failure& failure) {
@@ -91,6 +146,8 @@ std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& en
     auto listener = tsock::Listener::listen(services.loop, address, options, failure.err);
     if (failure.err != 0) return nullptr;
     if (endpoint.is_tls) listener = services.tls->listen(std::move(listener), on_refused);
+    if (const SecurityLayer* const layer = services.layer_of(endpoint))
+      return listen_for_layer(services, endpoint, *layer, std::move(listener), on_refused);
     return std::make_unique<StreamAcceptor>(services, endpoint, std::move(listener));
   }
   tsock::Datagram socket = endpoint.is_unix() ? bind_unix_datagram(services, address, failure.err)

@@ -26,9 +26,13 @@ struct Endpoint {
     file
   };
 
+  /// An authentication over the stream, which may have TLS on it.
+  enum class Layer : std::uint8_t { none, gssapi };
+
   Kind kind = Kind::stdio;
-  bool is_tls = false;          ///< tcp: with TLS on it
-  bool is_npa = false;          ///< unix stream: a named pipe of Samba
+  bool is_tls = false;  ///< tcp: with TLS on it
+  bool is_npa = false;  ///< unix stream: a named pipe of Samba
+  Layer layer = Layer::none;
   std::string text = "-";       ///< as the user wrote it, for messages
   std::string host;             ///< tcp, udp: name or address; empty is the wildcard
   std::uint16_t port = 0;       ///< tcp, udp

@@ -88,7 +88,7 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
     if (endpoint_.is_tls) return shake_hands(std::move(stream));
     Channel channel;
     channel.stream = std::move(stream);
-    opened(std::move(channel));
+    add_layer(std::move(channel));
   });
 }
 
@@ -101,7 +101,25 @@ void Opener::shake_hands(tsock::Stream stream) {
     channel.stream = request.recv(err);
     if (err != 0) return give_up(security_failure("TLS", err, request.reason()));
     channel.tls = services_.tls->describe(channel.stream);
-    opened(std::move(channel));
+    add_layer(std::move(channel));
+  });
+}
+
+// GSSAPI or SASL, if there is to be one.
+void Opener::add_layer(Channel channel) {
+  const SecurityLayer* const layer = services_.layer_of(endpoint_);
+  if (layer == nullptr) return opened(std::move(channel));
+  const TlsBinding tls = channel.tls ? services_.tls->binding(channel.stream) : TlsBinding();
+  shaking_hands_ = layer->connect(std::move(channel.stream), endpoint_, tls);
+  shaking_hands_.set_timeout(handshake_time());
+  below_ = std::move(channel);
+  shaking_hands_.set_callback([this, layer](tsock::Request<tsock::Stream>& request) {
+    int err = 0;
+    Channel above = std::move(below_);
+    above.stream = request.recv(err);
+    if (err != 0) return give_up(security_failure(layer->protocol(), err, request.reason()));
+    above.peer = layer->describe(above.stream);
+    opened(std::move(above));
   });
 }
 

@@ -35,6 +35,7 @@ class Opener {
   void connect(std::vector<tsock::Address> addresses);
   void connect_to_pipe();
   void shake_hands(tsock::Stream stream);
+  void add_layer(Channel channel);
   void open_datagrams(const std::vector<tsock::Address>& addresses);
   void opened(Channel channel);
   void give_up(const Failure& failure);
@@ -55,6 +56,7 @@ class Opener {
   tsock::Request<std::vector<tsock::Address>> resolving_;
   tsock::Request<tsock::Stream> connecting_;
   tsock::Request<tsock::Stream> shaking_hands_;
+  Channel below_;  // whose stream the layer has
   tsock::Request<void> waiting_;
 };
 

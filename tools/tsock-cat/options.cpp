@@ -328,7 +328,7 @@ bool complete(const CLI::App& app, Collected& c, std::string& error) {
   return error.empty() && apply_listener_options(c, error) && apply_output_options(c, error) &&
          apply_datagram_options(c, error) && check_source(c.options, error) &&
          check_together(c.options, error) && check_datagrams(c.options, error) &&
-         check_security_options(app, c.options, error);
+         apply_security_options(app, c.options, error);
 }
 
 // Names and types as they are written in manuals, without the notes that CLI11 adds.

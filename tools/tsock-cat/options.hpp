@@ -12,6 +12,7 @@
 
 #include "duration.hpp"
 #include "endpoint.hpp"
+#include "gssapi_options.hpp"
 #include "npa_options.hpp"
 #include "tls_options.hpp"
 
@@ -91,6 +92,7 @@ struct Options {
 
   TlsOptions tls;
   NpaOptions npa;
+  GssapiOptions gssapi;
 };
 
 /// What became of a command line.

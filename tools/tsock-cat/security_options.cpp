@@ -97,7 +97,30 @@ void add_npa_options(CLI::App& app, Options& options) {
       ->type_name("LEVEL");
 }
 
-bool check_tls(const std::string& first_option, const Options& options, std::string& error) {
+void add_gssapi_options(CLI::App& app, Options& options) {
+  GssapiOptions& gssapi = options.gssapi;
+  app.add_option("--gssapi", gssapi.target,
+                 "The ADDRESS that connects: authenticate to this server, service@host, and seal all bytes")
+      ->type_name("TARGET");
+  app.add_flag("--gssapi-accept", gssapi.accepts, "The ADDRESS that listens: ask that of each client");
+  app.add_option("--gssapi-mech", gssapi.mechanism,
+                 "kerberos (a client's default), spnego, or an OID; a server takes any by default")
+      ->type_name("MECH");
+  app.add_option("--gssapi-keytab", gssapi.keytab, "Keys of the server, or of the client (KRB5_KTNAME)")
+      ->type_name("FILE");
+  app.add_option("--gssapi-ccache", gssapi.ccache, "Tickets of the client (KRB5CCNAME)")->type_name("NAME");
+  app.add_option("--gssapi-principal", gssapi.principal, "Whose keys or tickets, where there are several")
+      ->type_name("NAME");
+  app.add_flag("--gssapi-sign-only", gssapi.signs_only, "Sign bytes, do not seal them");
+  app.add_flag("--gssapi-delegate", gssapi.delegates, "Give the server tickets to act for us");
+  app.add_option("--gssapi-frame", gssapi.frame,
+                 "In front of messages: length (the default), mit as gss-client has it, postgresql")
+      ->check(CLI::IsMember({"length", "mit", "postgresql"}))
+      ->type_name("FRAME");
+  app.add_flag("--gssapi-no-binding", gssapi.has_no_binding, "Do not tie it to the TLS stream below");
+}
+
+bool apply_tls(const std::string& first_option, Options& options, std::string& error) {
   const TlsOptions& tls = options.tls;
   const auto has = [&options](bool listens) {
     const auto& endpoints = options.endpoints;
@@ -131,7 +154,7 @@ bool check_tls(const std::string& first_option, const Options& options, std::str
   return error.empty();
 }
 
-bool check_npa(const std::string& first_option, const Options& options, std::string& error) {
+bool apply_npa(const std::string& first_option, Options& options, std::string& error) {
   const auto& endpoints = options.endpoints;
   const bool is_used = std::any_of(endpoints.begin(), endpoints.end(),
                                    [](const Endpoint& endpoint) { return endpoint.is_npa; });
@@ -139,16 +162,57 @@ bool check_npa(const std::string& first_option, const Options& options, std::str
   return error.empty();
 }
 
+// The last ADDRESS of streams that connects, or that listens.
+Endpoint* stream_endpoint(Options& options, bool listens) {
+  for (auto endpoint = options.endpoints.rbegin(); endpoint != options.endpoints.rend(); ++endpoint) {
+    if (endpoint->is_network() && !endpoint->is_datagram() && endpoint->is_listener() == listens)
+      return &*endpoint;
+  }
+  return nullptr;
+}
+
+// The ADDRESS gets the layer. `option` is who wants it.
+bool put_layer(Options& options, bool listens, Endpoint::Layer layer, const char* option,
+               std::string& error) {
+  Endpoint* const endpoint = stream_endpoint(options, listens);
+  if (endpoint == nullptr) {
+    error = std::string(option) + " is for an ADDRESS of streams that " + (listens ? "listens" : "connects");
+  } else if (endpoint->is_npa) {
+    error = std::string(option) + " is not for a named pipe";
+  } else if (endpoint->layer != Endpoint::Layer::none) {
+    error = "one of --gssapi and --sasl for an ADDRESS";
+  } else {
+    endpoint->layer = layer;
+  }
+  return error.empty();
+}
+
+bool apply_gssapi(const std::string& first_option, Options& options, std::string& error) {
+  const GssapiOptions& gssapi = options.gssapi;
+  if (gssapi.target.empty() && !gssapi.accepts) {
+    if (!first_option.empty()) error = first_option + " needs --gssapi TARGET or --gssapi-accept";
+    return error.empty();
+  }
+  if (gssapi.target.empty() && (gssapi.delegates || !gssapi.ccache.empty())) {
+    error =
+        std::string(gssapi.delegates ? "--gssapi-delegate" : "--gssapi-ccache") + " needs --gssapi TARGET";
+    return false;
+  }
+  return (gssapi.target.empty() || put_layer(options, false, Endpoint::Layer::gssapi, "--gssapi", error)) &&
+         (!gssapi.accepts || put_layer(options, true, Endpoint::Layer::gssapi, "--gssapi-accept", error));
+}
+
 // What is written in the help above its options, and what each needs.
 struct Group {
   const char* name;
   void (*add)(CLI::App& app, Options& options);
-  bool (*check)(const std::string& first_option, const Options& options, std::string& error);
+  bool (*apply)(const std::string& first_option, Options& options, std::string& error);
 };
 
-constexpr std::array<Group, 2> groups{{
-    {"TLS", add_tls_options, check_tls},
-    {"NPA", add_npa_options, check_npa},
+constexpr std::array<Group, 3> groups{{
+    {"TLS", add_tls_options, apply_tls},
+    {"NPA", add_npa_options, apply_npa},
+    {"GSSAPI", add_gssapi_options, apply_gssapi},
 }};
 
 // The first option of the group that was given, or nothing.
@@ -168,9 +232,9 @@ void add_security_options(CLI::App& app, Options& options) {
   }
 }
 
-bool check_security_options(const CLI::App& app, const Options& options, std::string& error) {
+bool apply_security_options(const CLI::App& app, Options& options, std::string& error) {
   return std::all_of(groups.begin(), groups.end(), [&](const Group& group) {
-    return group.check(first_option_of(app, group.name), options, error);
+    return group.apply(first_option_of(app, group.name), options, error);
   });
 }
 

@@ -5,6 +5,7 @@
 #include "npa.hpp"
 #include "options.hpp"
 #include "report.hpp"
+#include "security_layer.hpp"
 #include "tls.hpp"
 #include "transcript.hpp"
 
@@ -16,8 +17,14 @@ struct Services {
   const Options& options;
   Report& report;
   Transcript& transcript;
-  const Tls* tls = nullptr;  ///< there if an endpoint is for TLS
-  const Npa* npa = nullptr;  ///< there if an endpoint is for NPA
+  const Tls* tls = nullptr;               ///< there if an endpoint is for TLS
+  const Npa* npa = nullptr;               ///< there if an endpoint is for NPA
+  const SecurityLayer* gssapi = nullptr;  ///< likewise
+
+  /// That of the endpoint, or null.
+  [[nodiscard]] const SecurityLayer* layer_of(const Endpoint& endpoint) const noexcept {
+    return endpoint.layer == Endpoint::Layer::gssapi ? gssapi : nullptr;
+  }
 };
 
 }  // namespace tsock_cat

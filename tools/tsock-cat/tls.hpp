@@ -10,6 +10,7 @@
 #include "handshake.hpp"
 #include "options.hpp"
 #include "report.hpp"
+#include "tls_binding.hpp"
 #include "tls_report.hpp"
 
 namespace tsock_cat {
@@ -33,6 +34,8 @@ class Tls {
   [[nodiscard]] virtual tsock::Listener listen(tsock::Listener below,
                                                OnHandshakeFailure on_failure) const = 0;
   [[nodiscard]] virtual TlsReport describe(const tsock::Stream& stream) const = 0;
+  /// What an authentication inside wants to know.
+  [[nodiscard]] virtual TlsBinding binding(const tsock::Stream& stream) const = 0;
 };
 
 }  // namespace tsock_cat

@@ -220,6 +220,14 @@ TlsCertificate describe_one(const std::string& pem) {
   return certificate;
 }
 
+// Bits of the key, by the name of the cipher in either style.
+unsigned strength_of(std::string_view cipher) {
+  for (const std::string_view strong : {"AES_256", "AES256", "CHACHA20", "ARIA256", "CAMELLIA256"}) {
+    if (cipher.find(strong) != std::string_view::npos) return 256;
+  }
+  return 128;
+}
+
 class OpenTls final : public Tls {
  public:
   explicit OpenTls(const Options& options) : options_(options) {}
@@ -282,6 +290,14 @@ class OpenTls final : public Tls {
     report.is_resumed = peer.is_resumed;
     for (const std::string& pem : peer.chain) report.chain.push_back(describe_one(pem));
     return report;
+  }
+
+  [[nodiscard]] TlsBinding binding(const tsock::Stream& stream) const override {
+    int err = 0;
+    TlsBinding binding;
+    binding.strength = strength_of(tls::peer(stream, err).cipher);
+    binding.server_end_point = tls::channel_binding(stream, tls::ChannelBinding::server_end_point, err);
+    return binding;
   }
 
  private:
