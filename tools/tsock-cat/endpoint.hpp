@@ -27,7 +27,7 @@ struct Endpoint {
   };
 
   /// An authentication over the stream, which may have TLS on it.
-  enum class Layer : std::uint8_t { none, gssapi };
+  enum class Layer : std::uint8_t { none, gssapi, sasl };
 
   Kind kind = Kind::stdio;
   bool is_tls = false;  ///< tcp: with TLS on it

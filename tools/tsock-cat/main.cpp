@@ -39,12 +39,13 @@ ExitCode run(int argc, const char* const* argv) {
   const auto tls = tsock_cat::Tls::make(parsed.options, report, failure);
   const auto npa = failure ? nullptr : tsock_cat::Npa::make(parsed.options, failure);
   const auto gssapi = failure ? nullptr : tsock_cat::SecurityLayer::make_gssapi(parsed.options, failure);
+  const auto sasl = failure ? nullptr : tsock_cat::SecurityLayer::make_sasl(parsed.options, failure);
   if (failure) {
     report.failed(failure);
     return failure.code;
   }
   tsock_cat::Application application(
-      {loop, parsed.options, report, transcript, tls.get(), npa.get(), gssapi.get()});
+      {loop, parsed.options, report, transcript, tls.get(), npa.get(), gssapi.get(), sasl.get()});
   return application.run();
 }
 

@@ -14,6 +14,7 @@
 #include "endpoint.hpp"
 #include "gssapi_options.hpp"
 #include "npa_options.hpp"
+#include "sasl_options.hpp"
 #include "tls_options.hpp"
 
 namespace tsock_cat {
@@ -93,6 +94,7 @@ struct Options {
   TlsOptions tls;
   NpaOptions npa;
   GssapiOptions gssapi;
+  SaslOptions sasl;
 };
 
 /// What became of a command line.

@@ -19,6 +19,8 @@ class SecurityLayer {
  public:
   /// \return null if no endpoint is for GSSAPI, or with a `failure`
   [[nodiscard]] static std::unique_ptr<SecurityLayer> make_gssapi(const Options& options, Failure& failure);
+  /// Reads passwords from where the options say. \return null if no endpoint is for SASL, or with a `failure`
+  [[nodiscard]] static std::unique_ptr<SecurityLayer> make_sasl(const Options& options, Failure& failure);
 
   SecurityLayer() = default;
   SecurityLayer(const SecurityLayer&) = delete;

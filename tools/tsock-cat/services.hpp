@@ -20,10 +20,12 @@ struct Services {
   const Tls* tls = nullptr;               ///< there if an endpoint is for TLS
   const Npa* npa = nullptr;               ///< there if an endpoint is for NPA
   const SecurityLayer* gssapi = nullptr;  ///< likewise
+  const SecurityLayer* sasl = nullptr;    ///< likewise
 
   /// That of the endpoint, or null.
   [[nodiscard]] const SecurityLayer* layer_of(const Endpoint& endpoint) const noexcept {
-    return endpoint.layer == Endpoint::Layer::gssapi ? gssapi : nullptr;
+    if (endpoint.layer == Endpoint::Layer::none) return nullptr;
+    return endpoint.layer == Endpoint::Layer::gssapi ? gssapi : sasl;
   }
 };
 

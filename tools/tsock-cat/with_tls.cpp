@@ -1,6 +1,5 @@
 // TLS by the library's public headers.
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "secret.hpp"
 #include "tls.hpp"
 
 namespace tsock_cat {
@@ -44,40 +44,6 @@ Value named(const std::array<std::pair<std::string_view, Value>, size>& names, s
 
 tls::Version version_of(std::string_view text) {
   return text == "1.2" ? tls::Version::tls1_2 : tls::Version::tls1_3;
-}
-
-struct FileClose {
-  void operator()(std::FILE* file) const noexcept { static_cast<void>(std::fclose(file)); }
-};
-using File = std::unique_ptr<std::FILE, FileClose>;
-
-Failure file_failure(const std::string& path, const std::string& text, int err) {
-  Failure failure;
-  failure.code = ExitCode::local_io;
-  failure.what = path;
-  failure.text = text;
-  failure.err = err;
-  return failure;
-}
-
-std::optional<std::string> read_secret(const std::string& path, bool allow_readable, Failure& failure) {
-  const File file(std::fopen(path.c_str(), "rbe"));
-  struct stat status {};
-  if (file == nullptr || ::fstat(::fileno(file.get()), &status) != 0) {
-    failure = file_failure(path, "", errno);
-    return std::nullopt;
-  }
-  if (!allow_readable && (status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-    failure = file_failure(path, "others may read or write this secret", EACCES);
-    return std::nullopt;
-  }
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get()))
-    text.append(buffer.data(), got);
-  if (std::ferror(file.get()) == 0) return text;
-  failure = file_failure(path, "", EIO);
-  return std::nullopt;
 }
 
 std::optional<std::vector<std::byte>> bytes_of_hex(std::string_view hex) {
@@ -118,11 +84,6 @@ std::vector<tls::PreSharedKey> read_keys(const TlsOptions& options, Failure& fai
   }
   if (keys.empty()) failure = file_failure(options.psk_file, "no key in it", EINVAL);
   return keys;
-}
-
-std::string first_line(std::string text) {
-  text.resize(std::min(text.find_first_of("\r\n"), text.size()));
-  return text;
 }
 
 std::vector<tls::Identity> identities_of(const TlsOptions& options, Failure& failure) {
