@@ -1,5 +1,5 @@
-// --gssapi and --gssapi-accept of tsock-cat: with each other, over TCP, unix sockets and TLS, with a KDC of the
-// test's own.
+// --gssapi and --gssapi-accept of tsock-cat: with each other, over TCP, unix sockets and TLS, with a KDC of
+// the test's own.
 #if defined(TSOCK_CAT_EXECUTABLE) && defined(TSOCK_WITH_GSSAPI)
 
 #include <boost/test/data/monomorphic.hpp>
@@ -11,6 +11,7 @@
 
 #include "support/kdc.hpp"
 #include "support/tsock_cat.hpp"
+#include "support/words.hpp"
 #ifdef TSOCK_WITH_TLS
 #include "support/certificates/certificate.hpp"
 #endif
@@ -22,16 +23,12 @@ using tsock::test::TemporaryFolder;
 
 namespace {
 
-using GssapiWords = std::vector<std::string>;
-
-GssapiWords operator+(GssapiWords words, const GssapiWords& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
+using tsock::test::Words;
+using tsock::test::operator+;
 
 // There is no half-close: a client ends when its peer is quiet for this time.
-const GssapiWords client_words{"-q", "50ms", "--gssapi", "gsstest@localhost"};
-const GssapiWords server_words{"--gssapi-accept", "--announce"};
+const Words client_words{"-q", "50ms", "--gssapi", "gsstest@localhost"};
+const Words server_words{"--gssapi-accept", "--announce"};
 const std::string any_port = "tcp-listen://127.0.0.1:0";
 
 struct KdcFixture {
@@ -48,8 +45,8 @@ BOOST_AUTO_TEST_CASE(many_bytes_go_both_ways) {
   if (kdc == nullptr) return;
   const std::string there = many_bytes(1 << 20);
   const std::string back = many_bytes((1 << 20) + 1);
-  Cat server(server_words + GssapiWords{any_port});
-  Cat client(client_words + GssapiWords{tcp(server.listening())});
+  Cat server(server_words + Words{any_port});
+  Cat client(client_words + Words{tcp(server.listening())});
   client.write(there);
   server.write(back);
   client.wait_until([&] { return client.output().size() == back.size(); }, "all that was sent back");
@@ -64,11 +61,11 @@ const std::vector<std::string> gssapi_mechanisms{"kerberos", "spnego"};
 BOOST_DATA_TEST_CASE(the_report_tells_mechanism_peer_and_strength,
                      boost::unit_test::data::make(gssapi_mechanisms), mechanism) {
   if (kdc == nullptr) return;
-  Cat server(server_words + GssapiWords{"-v", any_port});
+  Cat server(server_words + Words{"-v", any_port});
   const std::string address = tcp(server.listening());
   server.close_input();
   const CatOutcome client =
-      run(client_words + GssapiWords{"-v", "--gssapi-mech", mechanism, address}, "sealed bytes");
+      run(client_words + Words{"-v", "--gssapi-mech", mechanism, address}, "sealed bytes");
   BOOST_TEST(client.status == 0, client.error);
   BOOST_TEST(server.finish() == 0);
   BOOST_TEST(server.output() == "sealed bytes");
@@ -86,7 +83,7 @@ BOOST_AUTO_TEST_CASE(the_report_in_json_has_the_same) {
   const std::string address = event_named(server.error(), "listening").at("address");
   server.close_input();
   const CatOutcome client =
-      run(client_words + GssapiWords{"--gssapi-sign-only", "--gssapi-delegate", address}, "signed bytes");
+      run(client_words + Words{"--gssapi-sign-only", "--gssapi-delegate", address}, "signed bytes");
   BOOST_TEST(client.status == 0, client.error);
   BOOST_TEST(server.finish() == 0);
   BOOST_TEST(server.output() == "signed bytes");
@@ -100,11 +97,11 @@ BOOST_AUTO_TEST_CASE(the_report_in_json_has_the_same) {
 
 BOOST_AUTO_TEST_CASE(keys_come_from_a_file_by_option) {
   if (kdc == nullptr) return;
-  Cat server(server_words + GssapiWords{"--gssapi-keytab", kdc->file("server.keytab"), any_port});
+  Cat server(server_words + Words{"--gssapi-keytab", kdc->file("server.keytab"), any_port});
   const std::string address = tcp(server.listening());
   server.close_input();
-  const CatOutcome client = run(client_words + GssapiWords{"--gssapi-keytab", kdc->file("alice.keytab"),
-                                                           "--gssapi-principal", "alice@TSOCK.TEST", address},
+  const CatOutcome client = run(client_words + Words{"--gssapi-keytab", kdc->file("alice.keytab"),
+                                                     "--gssapi-principal", "alice@TSOCK.TEST", address},
                                 "with keys");
   BOOST_TEST(client.status == 0, client.error);
   BOOST_TEST(server.finish() == 0);
@@ -113,8 +110,8 @@ BOOST_AUTO_TEST_CASE(keys_come_from_a_file_by_option) {
 
 BOOST_AUTO_TEST_CASE(keys_that_are_not_the_services_are_6_on_both_sides) {
   if (kdc == nullptr) return;
-  Cat server(server_words + GssapiWords{"--gssapi-keytab", kdc->file("other.keytab"), any_port});
-  const CatOutcome client = run(client_words + GssapiWords{tcp(server.listening())});
+  Cat server(server_words + Words{"--gssapi-keytab", kdc->file("other.keytab"), any_port});
+  const CatOutcome client = run(client_words + Words{tcp(server.listening())});
   BOOST_TEST(client.status == 6);
   BOOST_TEST(contains(client.error, "GSSAPI handshake with tcp://"), client.error);
   BOOST_TEST(server.wait() == 6);
@@ -123,7 +120,7 @@ BOOST_AUTO_TEST_CASE(keys_that_are_not_the_services_are_6_on_both_sides) {
 
 BOOST_AUTO_TEST_CASE(a_service_that_the_kdc_does_not_know_is_6_in_its_words_and_not_tried_again) {
   if (kdc == nullptr) return;
-  Cat server(server_words + GssapiWords{"-k", "--recv-only", any_port});
+  Cat server(server_words + Words{"-k", "--recv-only", any_port});
   const CatOutcome client =
       run({"-v", "--retry", "3", "--gssapi", "nobody@localhost", tcp(server.listening())});
   BOOST_TEST(client.status == 6);
@@ -135,11 +132,11 @@ BOOST_AUTO_TEST_CASE(a_service_that_the_kdc_does_not_know_is_6_in_its_words_and_
 
 BOOST_AUTO_TEST_CASE(a_server_of_many_goes_on_after_a_client_that_does_not_speak_it) {
   if (kdc == nullptr) return;
-  Cat server(server_words + GssapiWords{"-k", "--recv-only", any_port});
+  Cat server(server_words + Words{"-k", "--recv-only", any_port});
   const std::string address = tcp(server.listening());
   run({address}, "GET / HTTP/1.0\r\n\r\n");
   server.error_line("tsock-cat: GSSAPI handshake with 127.0.0.1:");
-  BOOST_TEST(run(client_words + GssapiWords{address}, "who speaks it").status == 0);
+  BOOST_TEST(run(client_words + Words{address}, "who speaks it").status == 0);
   server.wait_for_output("who speaks it");
   server.kill(SIGTERM);
   BOOST_TEST(server.wait() == 130);
@@ -149,17 +146,17 @@ BOOST_AUTO_TEST_CASE(a_peer_that_says_nothing_is_4_and_named) {
   if (kdc == nullptr) return;
   const RawListener silent;
   const CatOutcome client =
-      run(client_words + GssapiWords{"--json", "--handshake-timeout", "50ms", tcp(silent.address())});
+      run(client_words + Words{"--json", "--handshake-timeout", "50ms", tcp(silent.address())});
   BOOST_TEST(client.status == 4);
   BOOST_TEST(event_named(client.error, "error").at("limit") == "handshake");
-  Cat server(server_words + GssapiWords{"--handshake-timeout", "50ms", any_port});
+  Cat server(server_words + Words{"--handshake-timeout", "50ms", any_port});
   Cat quiet({tcp(server.listening())});
   BOOST_TEST(server.wait() == 4);
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_is_killed_is_an_end_between_messages) {
   if (kdc == nullptr) return;
-  Cat server(server_words + GssapiWords{any_port});
+  Cat server(server_words + Words{any_port});
   Cat client({"--gssapi", "gsstest@localhost", tcp(server.listening())});
   client.write("a message");
   server.wait_for_output("a message");
@@ -177,18 +174,18 @@ struct TlsFiles {
     profile.ip_addresses = {"127.0.0.1"};
     return profile;
   }());
-  GssapiWords identity{"--tls-cert", folder.write("cert.pem", server.pem()), "--tls-key",
-                       folder.write("key.pem", server.key_pem())};
-  GssapiWords trust{"--tls-no-system-cas", "--tls-ca", folder.write("root.pem", root.pem())};
+  Words identity{"--tls-cert", folder.write("cert.pem", server.pem()), "--tls-key",
+                 folder.write("key.pem", server.key_pem())};
+  Words trust{"--tls-no-system-cas", "--tls-ca", folder.write("root.pem", root.pem())};
 };
 
 BOOST_AUTO_TEST_CASE(over_tls_it_is_bound_to_the_certificate_and_both_are_told) {
   if (kdc == nullptr) return;
   const TlsFiles files;
-  Cat server(server_words + files.identity + GssapiWords{"-v", "tls-listen://127.0.0.1:0"});
+  Cat server(server_words + files.identity + Words{"-v", "tls-listen://127.0.0.1:0"});
   const std::string address = server.listening();
   server.close_input();
-  const CatOutcome client = run(client_words + files.trust + GssapiWords{"-v", address}, "in TLS");
+  const CatOutcome client = run(client_words + files.trust + Words{"-v", address}, "in TLS");
   BOOST_TEST(client.status == 0, client.error);
   BOOST_TEST(server.finish() == 0);
   BOOST_TEST(server.output() == "in TLS");
@@ -203,20 +200,20 @@ BOOST_AUTO_TEST_CASE(a_client_that_does_not_bind_is_refused_over_tls_unless_the_
   if (kdc == nullptr) return;
   const TlsFiles files;
   const std::string any_tls = "tls-listen://127.0.0.1:0";
-  const GssapiWords unbound = client_words + files.trust + GssapiWords{"--gssapi-no-binding"};
-  Cat strict(server_words + files.identity + GssapiWords{any_tls});
-  run(unbound + GssapiWords{strict.listening()});
+  const Words unbound = client_words + files.trust + Words{"--gssapi-no-binding"};
+  Cat strict(server_words + files.identity + Words{any_tls});
+  run(unbound + Words{strict.listening()});
   BOOST_TEST(strict.wait() == 6);
   BOOST_TEST(contains(strict.error(), "GSSAPI handshake with "), strict.error());
-  Cat loose(server_words + files.identity + GssapiWords{"--gssapi-no-binding", any_tls});
+  Cat loose(server_words + files.identity + Words{"--gssapi-no-binding", any_tls});
   const std::string address = loose.listening();
   loose.close_input();
-  BOOST_TEST(run(unbound + GssapiWords{address}).status == 0);
+  BOOST_TEST(run(unbound + Words{address}).status == 0);
   BOOST_TEST(loose.finish() == 0);
 }
 #endif
 
-const std::vector<GssapiWords> wrong_gssapi_command_lines{
+const std::vector<Words> wrong_gssapi_command_lines{
     {"--gssapi", "a@b", any_port},
     {"--gssapi-accept", "tcp://127.0.0.1:1"},
     {"--gssapi", "a@b", "udp://127.0.0.1:1"},

@@ -13,6 +13,7 @@
 
 #include "support/npa_fixture.hpp"
 #include "support/tsock_cat.hpp"
+#include "support/words.hpp"
 
 using namespace tsock::test::cat;
 using tsock::test::finish_all;
@@ -22,12 +23,8 @@ using tsock::test::text_of;
 
 namespace {
 
-using Words = std::vector<std::string>;
-
-Words operator+(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
+using tsock::test::Words;
+using tsock::test::operator+;
 
 // A folder for pipes, and the ADDRESSes of one of them.
 struct Pipe {

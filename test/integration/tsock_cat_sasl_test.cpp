@@ -13,6 +13,7 @@
 
 #include "support/process.hpp"
 #include "support/tsock_cat.hpp"
+#include "support/words.hpp"
 #ifdef TSOCK_WITH_TLS
 #include "support/certificates/certificate.hpp"
 #endif
@@ -24,12 +25,8 @@ using tsock::test::TemporaryFolder;
 
 namespace {
 
-using SaslWords = std::vector<std::string>;
-
-SaslWords operator+(SaslWords words, const SaslWords& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
+using tsock::test::Words;
+using tsock::test::operator+;
 
 const std::string any_sasl_port = "tcp-listen://127.0.0.1:0";
 
@@ -40,15 +37,15 @@ struct SaslFiles {
   std::string wrong = folder.write("wrong", "guess\n");
   std::string users = folder.write("users", "bob:bobpw\nalice:alicepw\n");
 
-  [[nodiscard]] SaslWords server() const {
+  [[nodiscard]] Words server() const {
     return {"--sasl-accept", "--sasl-users", users, "--sasl-host", "localhost", "--announce"};
   }
   // There is no half-close: a client ends when its peer is quiet for this time.
-  [[nodiscard]] SaslWords client(const std::string& mechanism) const {
+  [[nodiscard]] Words client(const std::string& mechanism) const {
     return {"-q", "50ms", "--sasl", mechanism, "--sasl-user", "alice", "--sasl-host", "localhost"};
   }
-  [[nodiscard]] SaslWords client(const std::string& mechanism, const std::string& password) const {
-    return client(mechanism) + SaslWords{"--sasl-password-file", password};
+  [[nodiscard]] Words client(const std::string& mechanism, const std::string& password) const {
+    return client(mechanism) + Words{"--sasl-password-file", password};
   }
 };
 
@@ -61,8 +58,8 @@ BOOST_FIXTURE_TEST_SUITE(tsock_cat_sasl, SaslFiles)
 BOOST_AUTO_TEST_CASE(many_bytes_go_both_ways) {
   const std::string there = many_bytes(1 << 20);
   const std::string back = many_bytes((1 << 20) + 1);
-  Cat listening(server() + SaslWords{any_sasl_port});
-  Cat connected(client("DIGEST-MD5", right) + SaslWords{over_tcp(listening.listening())});
+  Cat listening(server() + Words{any_sasl_port});
+  Cat connected(client("DIGEST-MD5", right) + Words{over_tcp(listening.listening())});
   connected.write(there);
   listening.write(back);
   connected.wait_until([&] { return connected.output().size() == back.size(); }, "all that was sent back");
@@ -73,10 +70,10 @@ BOOST_AUTO_TEST_CASE(many_bytes_go_both_ways) {
 }
 
 BOOST_AUTO_TEST_CASE(the_report_tells_mechanism_user_and_strength) {
-  Cat listening(server() + SaslWords{"-v", any_sasl_port});
+  Cat listening(server() + Words{"-v", any_sasl_port});
   const std::string address = over_tcp(listening.listening());
   listening.close_input();
-  const CatOutcome outcome = run(client("DIGEST-MD5", right) + SaslWords{"-v", address}, "sealed bytes");
+  const CatOutcome outcome = run(client("DIGEST-MD5", right) + Words{"-v", address}, "sealed bytes");
   BOOST_TEST(outcome.status == 0, outcome.error);
   BOOST_TEST(listening.finish() == 0);
   BOOST_TEST(listening.output() == "sealed bytes");
@@ -91,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_mechanism_without_a_layer_authenticates_a_unix_socket) {
   listening.wait_for_error("\n");
   const std::string address = event_named(listening.error(), "listening").at("address");
   listening.close_input();
-  const CatOutcome outcome = run(client("SCRAM-SHA-256", right) + SaslWords{"-v", address}, "plain bytes");
+  const CatOutcome outcome = run(client("SCRAM-SHA-256", right) + Words{"-v", address}, "plain bytes");
   BOOST_TEST(outcome.status == 0, outcome.error);
   BOOST_TEST(contains(outcome.error, "SASL SCRAM-SHA-256, user alice, no security layer"), outcome.error);
   BOOST_TEST(listening.finish() == 0);
@@ -104,7 +101,7 @@ BOOST_AUTO_TEST_CASE(a_mechanism_without_a_layer_authenticates_a_unix_socket) {
 }
 
 BOOST_AUTO_TEST_CASE(the_password_comes_from_a_descriptor_or_the_environment) {
-  Cat listening(server() + SaslWords{"-k", "--recv-only", any_sasl_port});
+  Cat listening(server() + Words{"-k", "--recv-only", any_sasl_port});
   const std::string address = over_tcp(listening.listening());
   const std::string words =
       executable() + " -q 50ms --sasl SCRAM-SHA-256 --sasl-user alice --sasl-host localhost ";
@@ -113,7 +110,7 @@ BOOST_AUTO_TEST_CASE(the_password_comes_from_a_descriptor_or_the_environment) {
   BOOST_TEST(by_descriptor.wait() == 0, by_descriptor.error());
   Process by_variable({"sh", "-c", "TSOCK_CAT_SASL_PASSWORD=alicepw " + words + address + " < /dev/null"});
   BOOST_TEST(by_variable.wait() == 0, by_variable.error());
-  BOOST_TEST(run(client("SCRAM-SHA-256") + SaslWords{address}).status == 6);
+  BOOST_TEST(run(client("SCRAM-SHA-256") + Words{address}).status == 6);
   listening.kill(SIGTERM);
   BOOST_TEST(listening.wait() == 130);
 }
@@ -131,49 +128,48 @@ BOOST_AUTO_TEST_CASE(users_come_from_a_database_of_saslpasswd2) {
       {"--sasl-accept", "--sasl-db", database, "--sasl-host", "localhost", "--announce", any_sasl_port});
   const std::string address = over_tcp(listening.listening());
   listening.close_input();
-  const CatOutcome outcome = run(client("SCRAM-SHA-256", right) + SaslWords{address});
+  const CatOutcome outcome = run(client("SCRAM-SHA-256", right) + Words{address});
   BOOST_TEST(outcome.status == 0, outcome.error);
   BOOST_TEST(listening.finish() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_password_is_6_and_a_server_of_many_goes_on) {
-  Cat listening(server() + SaslWords{"-k", "--recv-only", any_sasl_port});
+  Cat listening(server() + Words{"-k", "--recv-only", any_sasl_port});
   const std::string address = over_tcp(listening.listening());
-  const CatOutcome refused = run(client("SCRAM-SHA-256", wrong) + SaslWords{"-v", "--retry", "3", address});
+  const CatOutcome refused = run(client("SCRAM-SHA-256", wrong) + Words{"-v", "--retry", "3", address});
   BOOST_TEST(refused.status == 6);
   BOOST_TEST(contains(refused.error, "SASL handshake with tcp://"), refused.error);
   BOOST_TEST(!contains(refused.error, "try 1"), refused.error);
   listening.error_line("tsock-cat: SASL handshake with 127.0.0.1:");
-  BOOST_TEST(run(client("SCRAM-SHA-256", right) + SaslWords{address}, "right").status == 0);
+  BOOST_TEST(run(client("SCRAM-SHA-256", right) + Words{address}, "right").status == 0);
   listening.wait_for_output("right");
   listening.kill(SIGTERM);
   BOOST_TEST(listening.wait() == 130);
 }
 
 BOOST_AUTO_TEST_CASE(a_password_in_clear_text_needs_to_be_allowed_on_both_sides) {
-  Cat listening(server() + SaslWords{"-k", "--recv-only", "--sasl-allow-plaintext", any_sasl_port});
+  Cat listening(server() + Words{"-k", "--recv-only", "--sasl-allow-plaintext", any_sasl_port});
   const std::string address = over_tcp(listening.listening());
-  BOOST_TEST(run(client("PLAIN", right) + SaslWords{address}).status == 6);
-  BOOST_TEST(run(client("PLAIN", right) + SaslWords{"--sasl-allow-plaintext", address}).status == 0);
+  BOOST_TEST(run(client("PLAIN", right) + Words{address}).status == 6);
+  BOOST_TEST(run(client("PLAIN", right) + Words{"--sasl-allow-plaintext", address}).status == 0);
   listening.kill(SIGTERM);
   BOOST_TEST(listening.wait() == 130);
 }
 
 BOOST_AUTO_TEST_CASE(a_mechanism_that_is_not_offered_or_too_weak_is_6) {
-  Cat listening(server() + SaslWords{"-k", "--recv-only", "--sasl-offer", "SCRAM-SHA-256", any_sasl_port});
+  Cat listening(server() + Words{"-k", "--recv-only", "--sasl-offer", "SCRAM-SHA-256", any_sasl_port});
   const std::string address = over_tcp(listening.listening());
-  BOOST_TEST(run(client("DIGEST-MD5", right) + SaslWords{address}).status == 6);
-  BOOST_TEST(run(client("SCRAM-SHA-256", right) + SaslWords{"--sasl-min", "56", address}).status == 6);
-  BOOST_TEST(run(client("SCRAM-SHA-256", right) + SaslWords{address}).status == 0);
+  BOOST_TEST(run(client("DIGEST-MD5", right) + Words{address}).status == 6);
+  BOOST_TEST(run(client("SCRAM-SHA-256", right) + Words{"--sasl-min", "56", address}).status == 6);
+  BOOST_TEST(run(client("SCRAM-SHA-256", right) + Words{address}).status == 0);
   listening.kill(SIGTERM);
   BOOST_TEST(listening.wait() == 130);
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_that_says_nothing_is_4_and_named) {
   const RawListener silent;
-  const CatOutcome outcome =
-      run(client("SCRAM-SHA-256", right) +
-          SaslWords{"--json", "--handshake-timeout", "50ms", over_tcp(silent.address())});
+  const CatOutcome outcome = run(client("SCRAM-SHA-256", right) +
+                                 Words{"--json", "--handshake-timeout", "50ms", over_tcp(silent.address())});
   BOOST_TEST(outcome.status == 4);
   BOOST_TEST(event_named(outcome.error, "error").at("limit") == "handshake");
 }
@@ -185,15 +181,14 @@ BOOST_AUTO_TEST_CASE(over_tls_a_password_may_be_sent_and_the_strength_of_tls_cou
   auto profile = tsock::test::server_profile("localhost");
   profile.ip_addresses = {"127.0.0.1"};
   const Certificate certificate = root.issue(profile);
-  Cat listening(server() + SaslWords{"-k", "--recv-only", "-v", "--tls-cert",
-                                     folder.write("cert.pem", certificate.pem()), "--tls-key",
-                                     folder.write("key.pem", certificate.key_pem()),
-                                     "tls-listen://127.0.0.1:0"});
+  Cat listening(server() + Words{"-k", "--recv-only", "-v", "--tls-cert",
+                                 folder.write("cert.pem", certificate.pem()), "--tls-key",
+                                 folder.write("key.pem", certificate.key_pem()), "tls-listen://127.0.0.1:0"});
   const std::string address = listening.listening();
-  const SaslWords trust{"--tls-no-system-cas", "--tls-ca", folder.write("root.pem", root.pem()), "-v"};
+  const Words trust{"--tls-no-system-cas", "--tls-ca", folder.write("root.pem", root.pem()), "-v"};
   for (const char* mechanism : {"PLAIN", "SCRAM-SHA-256"}) {
     const CatOutcome outcome =
-        run(client(mechanism, right) + trust + SaslWords{"--sasl-min", "128", address}, mechanism);
+        run(client(mechanism, right) + trust + Words{"--sasl-min", "128", address}, mechanism);
     BOOST_TEST(outcome.status == 0, outcome.error);
     BOOST_TEST(contains(outcome.error, "tsock-cat: TLSv1.3, "), outcome.error);
     BOOST_TEST(contains(outcome.error, std::string("tsock-cat: SASL ") + mechanism), outcome.error);
@@ -207,8 +202,8 @@ BOOST_AUTO_TEST_CASE(over_tls_a_password_may_be_sent_and_the_strength_of_tls_cou
 
 BOOST_AUTO_TEST_CASE(files_with_secrets_that_others_can_read_are_7) {
   const std::string open = folder.write("open", "alice:alicepw\n", 0644);
-  for (const SaslWords& words : {client("SCRAM-SHA-256", open) + SaslWords{"tcp://127.0.0.1:1"},
-                                 SaslWords{"--sasl-accept", "--sasl-users", open, any_sasl_port}}) {
+  for (const Words& words : {client("SCRAM-SHA-256", open) + Words{"tcp://127.0.0.1:1"},
+                             Words{"--sasl-accept", "--sasl-users", open, any_sasl_port}}) {
     const CatOutcome outcome = run(words);
     BOOST_TEST(outcome.status == 7);
     BOOST_TEST(contains(outcome.error, "open: others may read"), outcome.error);
@@ -223,7 +218,7 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_no_user_is_named_without_its_password) {
   BOOST_TEST(!contains(outcome.error, "secret"), outcome.error);
 }
 
-const std::vector<SaslWords> wrong_sasl_command_lines{
+const std::vector<Words> wrong_sasl_command_lines{
     {"--sasl", "PLAIN", any_sasl_port},
     {"--sasl-accept", "tcp://127.0.0.1:1"},
     {"--sasl-user", "alice", "tcp://127.0.0.1:1"},

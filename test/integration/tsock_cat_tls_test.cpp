@@ -13,6 +13,7 @@
 #include "support/certificates/certificate.hpp"
 #include "support/tls_peer.hpp"
 #include "support/tsock_cat.hpp"
+#include "support/words.hpp"
 
 using namespace tsock::test::cat;
 using tsock::UniqueSocket;
@@ -30,12 +31,8 @@ using tsock::test::TlsServer;
 namespace {
 
 namespace data = boost::unit_test::data;
-using Words = std::vector<std::string>;
-
-Words operator+(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
+using tsock::test::Words;
+using tsock::test::operator+;
 
 CertificateProfile local_server() {
   CertificateProfile profile = tsock::test::server_profile("www.example.com");
