@@ -211,11 +211,11 @@ bool apply_npa(const std::string& first_option, Options& options, std::string& e
 
 // The last ADDRESS of streams that connects, or that listens.
 Endpoint* stream_endpoint(Options& options, bool listens) {
-  for (auto endpoint = options.endpoints.rbegin(); endpoint != options.endpoints.rend(); ++endpoint) {
-    if (endpoint->is_network() && !endpoint->is_datagram() && endpoint->is_listener() == listens)
-      return &*endpoint;
-  }
-  return nullptr;
+  auto& endpoints = options.endpoints;
+  const auto found = std::find_if(endpoints.rbegin(), endpoints.rend(), [listens](const Endpoint& endpoint) {
+    return endpoint.is_network() && !endpoint.is_datagram() && endpoint.is_listener() == listens;
+  });
+  return found != endpoints.rend() ? &*found : nullptr;
 }
 
 // The ADDRESS gets the layer. `option` is who wants it.
