@@ -209,6 +209,7 @@ void Relay::on_shutdown(Direction direction, const FlowError& error) {
 }
 
 void Relay::end_when_quiet(const End& side) {
+  quit_ = {};  // -q is the time without traffic here
   const Duration quiet = services_.options.quit_after.value_or(default_quiet);
   services_.report.note(connection_, side.channel->name + " cannot be half-closed; ending after " +
                                          format_duration(quiet) + " without traffic");
