@@ -86,12 +86,17 @@ Reply ClientState::start(std::string_view offered, int& err) {
 }
 
 // Its server begins. The library gives a message without bytes, or one that takes up an earlier session,
-// whose keys it then mixes with those of a layer of another strength.
+// whose keys it then mixes with those of a layer of another strength. A second start on one connection would
+// leave the memory of the first one behind.
 int ClientState::begin_digest(const char*& output, unsigned length) {
   output = nullptr;
   if (length == 0) return SASL_CONTINUE;
+  int result = open_connection();
+  std::vector<std::string> names;
+  if (result == SASL_OK) result = list_mechanisms(names);
   sasl_interact_t* needed = nullptr;
-  return sasl_client_start(connection_, "DIGEST-MD5", &needed, nullptr, nullptr, nullptr);
+  return result == SASL_OK ? sasl_client_start(connection_, "DIGEST-MD5", &needed, nullptr, nullptr, nullptr)
+                           : result;
 }
 
 Reply ClientState::step(std::span<const std::byte> challenge, int& err) {

@@ -98,12 +98,17 @@ int SessionState::open() {
       security_.lowest_strength > security_.external_strength)
     return fail(EINVAL, "the lowest strength is above the highest one");
   if (const int err = load_library(reason_); err != 0) return err;
+  const int result = open_connection();
+  return result == SASL_OK ? 0 : fail_with(result);
+}
+
+int SessionState::open_connection() {
+  if (connection_ != nullptr) sasl_dispose(&connection_);
+  callbacks_.clear();
   const std::string local = address_text(security_.local_address);
   const std::string remote = address_text(security_.remote_address);
-  if (const int result = make_connection(pointer_or_null(local), pointer_or_null(remote)); result != SASL_OK)
-    return fail_with(result);
-  const int result = apply_options();
-  return result == SASL_OK ? 0 : fail_with(result);
+  const int result = make_connection(pointer_or_null(local), pointer_or_null(remote));
+  return result == SASL_OK ? apply_options() : result;
 }
 
 sasl_security_properties_t SessionState::properties(unsigned flags) const noexcept {

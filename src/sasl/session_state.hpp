@@ -54,6 +54,9 @@ class SessionState {
   explicit SessionState(const SecurityOptions& options, std::vector<std::string> mechanisms)
       : security_(options), wanted_(std::move(mechanisms)) {}
 
+  /// Makes the connection of libsasl2, again if there is one, and applies the options. \return a result of
+  /// libsasl2
+  int open_connection();
   /// sasl_client_new() or sasl_server_new(). \return a result of libsasl2
   virtual int make_connection(const char* local, const char* remote) = 0;
   template <class Function>
