@@ -20,6 +20,7 @@ std::pair<Stream, Stream> sasl_on(LoopFixture& fixture, std::pair<Stream, Stream
   sasl::ClientOptions client = sasl_client_options("DIGEST-MD5");
   sasl::ServerOptions server = sasl_server_options();
   client.security.longest_message = longest_record;
+  client.security.highest_strength = 1;  // see ignore_leaks_of_digest_md5()
   server.security.longest_message = longest_record;
   SaslPair pair = authenticated(client, server);
   Request<Stream> left = sasl::wrap(std::move(below.first), std::move(pair.client));

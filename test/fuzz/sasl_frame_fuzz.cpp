@@ -44,6 +44,7 @@ std::shared_ptr<sasl::ClientState> make_client(std::vector<std::string> mechanis
   sasl::ClientOptions options{.service = "tsock", .host = "localhost", .mechanisms = std::move(mechanisms)};
   options.user = [] { return std::string("alice"); };
   options.password = [] { return std::string("alicepw"); };
+  options.security.highest_strength = 1;  // the library's ciphers leak
   auto state = std::make_shared<sasl::ClientState>(options);
   require(state->open() == 0, "no client");
   return state;

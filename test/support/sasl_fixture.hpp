@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,9 +12,18 @@
 #include <vector>
 
 #include "support/loop_fixture.hpp"
+#include "support/sanitizer.hpp"
 
 /// What tests of SASL share: options of both sides that fit, and handshakes between them.
 namespace tsock::test {
+
+/// As `ignore_leaks()`, in the programs that this one starts, too: the ciphers of libsasl2's DIGEST-MD5 leave
+/// contexts of libcrypto behind, one for each direction. Its layer without a cipher (strength 1) does not.
+inline void ignore_leaks_of_digest_md5() {
+  ignore_leaks();
+  const char* const options = std::getenv("ASAN_OPTIONS");
+  ::setenv("ASAN_OPTIONS", ((options != nullptr ? options : std::string()) + ":detect_leaks=0").c_str(), 1);
+}
 
 inline sasl::ClientOptions sasl_client_options(std::string mechanism = {}, std::string password = "alicepw") {
   sasl::ClientOptions options{.service = "tsock", .host = "localhost"};
@@ -84,6 +94,7 @@ inline void shake(SaslPair& pair) {
 }
 
 inline SaslPair shaken(const sasl::ClientOptions& client, const sasl::ServerOptions& server) {
+  if (client.security.highest_strength > 1) ignore_leaks_of_digest_md5();
   SaslPair pair{.client = sasl_client(client), .server = sasl_server(server)};
   shake(pair);
   return pair;
@@ -99,6 +110,8 @@ inline SaslPair authenticated(const sasl::ClientOptions& client, const sasl::Ser
 }
 
 struct SaslFixture : LoopFixture {
+  SaslFixture() { ignore_leaks_of_digest_md5(); }
+
   /// Streams with a layer on both ends.
   std::pair<Stream, Stream> layered(std::pair<Stream, Stream> below, SaslPair pair) {
     Request<Stream> left = sasl::wrap(std::move(below.first), std::move(pair.client));
