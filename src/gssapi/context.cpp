@@ -113,6 +113,8 @@ int Context::step(std::span<const std::byte> token, std::vector<std::byte>& answ
 }
 
 int Context::establish(OM_uint32 lifetime) {
+  // MIT loses the names of an expired context when it is asked for them.
+  if (lifetime == 0) return refuse(ETIME, "the ticket has expired");
   if (const int err = check_flags(); err != 0) return err;
   if (const int err = inquire_names(); err != 0) return err;
   if (lifetime != GSS_C_INDEFINITE) expiry_ = Clock::now() + std::chrono::seconds(lifetime);
