@@ -234,4 +234,9 @@ Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlo
   return {.err = taken == before ? wrap_error_ : 0};
 }
 
+std::unique_ptr<Engine> make_record_engine(std::unique_ptr<Codec> codec, const RecordEngine::Format& format,
+                                           std::pmr::memory_resource& memory) {
+  return std::make_unique<RecordEngine>(std::move(codec), format, memory);
+}
+
 }  // namespace tsock::layer

@@ -5,6 +5,7 @@
 #include <memory>
 #include <memory_resource>
 #include <string_view>
+#include <tsock/export.hpp>
 #include <tsock/layer/engine.hpp>
 #include <utility>
 
@@ -87,5 +88,10 @@ class RecordEngine final : public Engine {
   bool begun_ = false;
   bool is_done_ = false;  // the handshake
 };
+
+/// A RecordEngine for a library of its own, as the class is not exported. Throws std::bad_alloc.
+[[nodiscard]] TSOCK_EXPORT std::unique_ptr<Engine> make_record_engine(std::unique_ptr<Codec> codec,
+                                                                      const RecordEngine::Format& format,
+                                                                      std::pmr::memory_resource& memory);
 
 }  // namespace tsock::layer

@@ -1,8 +1,7 @@
 #include <cerrno>
-#include <tsock/layer/layer_over.hpp>
 #include <tsock/npa/peer.hpp>
 
-#include "layer/record_engine.hpp"
+#include "layer/authenticate.hpp"
 #include "npa/pipe_codec.hpp"
 
 namespace tsock::npa {
@@ -10,8 +9,7 @@ namespace tsock::npa {
 namespace {
 
 const PipeCodec* codec_of(const Stream& stream) noexcept {
-  const auto* const engine = dynamic_cast<const layer::RecordEngine*>(layer::engine_of(stream));
-  return engine != nullptr ? dynamic_cast<const PipeCodec*>(&engine->codec()) : nullptr;
+  return dynamic_cast<const PipeCodec*>(layer::codec_of(stream));
 }
 
 }  // namespace

@@ -91,13 +91,12 @@ int ServerCodec::judge() noexcept {
 
 std::unique_ptr<layer::Engine> make_engine(std::unique_ptr<ClientCodec> codec,
                                            std::pmr::memory_resource& memory) {
-  return std::make_unique<layer::RecordEngine>(std::move(codec), format_of(shortest_reply, EIO), memory);
+  return layer::make_record_engine(std::move(codec), format_of(shortest_reply, EIO), memory);
 }
 
 std::unique_ptr<layer::Engine> make_engine(std::unique_ptr<ServerCodec> codec,
                                            std::pmr::memory_resource& memory) {
-  return std::make_unique<layer::RecordEngine>(std::move(codec), format_of(shortest_message, EMSGSIZE),
-                                               memory);
+  return layer::make_record_engine(std::move(codec), format_of(shortest_message, EMSGSIZE), memory);
 }
 
 }  // namespace tsock::npa
