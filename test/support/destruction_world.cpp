@@ -416,10 +416,6 @@ void DestructionWorld::renew_loop() {
     const Call call(*this);
     loop_.reset();
   }
-  // Code that ran meanwhile may have moved from some that still knew the Loop as it went.
-  for (Listener& listener : listeners_) {
-    if (!listener) listener = Listener();
-  }
   for (const auto& job : jobs_) {
     if (job == nullptr) continue;
     job->callback = false;

@@ -647,4 +647,27 @@ BOOST_AUTO_TEST_CASE(in_a_sink_of_the_logger) {
   });
 }
 
+// The Loop goes in the middle of a step, which goes on.
+BOOST_AUTO_TEST_CASE(what_was_moved_from_behind_the_end_knows_no_loop) {
+  World world(nullptr);
+  Stream stream;
+  Datagram socket;
+  Listener listener;
+  world.loop->set_trace([&](const TraceEvent&) {
+    if (world.loop == nullptr) return;
+    world.end_once();
+    stream = std::move(world.left);
+    socket = std::move(world.near);
+    listener = std::move(world.listener);
+    BOOST_TEST(!world.left.read(world.buffer));
+    BOOST_TEST(!world.near.recvfrom());
+    BOOST_TEST(!world.listener.accept());
+  });
+  Request<ssize_t> writing;
+  Loop& own = *world.loop;
+  own.post([&] { writing = world.right.write("x"); });
+  own.run();
+  BOOST_TEST(world.loop == nullptr);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

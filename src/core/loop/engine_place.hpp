@@ -28,7 +28,7 @@ EnginePlace<Engine> EnginePlace<Engine>::take() noexcept {
   EnginePlace taken;
   Loop* left = loop();
   // Once the Loop is destroyed, its stand-in lives no longer than the engine: do not keep a pointer to it.
-  if (const Engine* const there = engine(); there != nullptr && there->core().is_closed()) left = nullptr;
+  if (const Engine* const there = engine(); there != nullptr && there->core().is_closing()) left = nullptr;
   taken.bits_ = std::exchange(bits_, reinterpret_cast<std::uintptr_t>(left) | no_engine);
   return taken;
 }

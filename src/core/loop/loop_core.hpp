@@ -40,6 +40,9 @@ class LoopCore {
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
   /// True from `close()` on: nothing is called, started or armed any more.
   [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::MarkSet::none; }
+  /// True already when the Loop was destroyed in the middle of a step, which goes on: from `close_later()` or
+  /// `close()` on.
+  [[nodiscard]] bool is_closing() const noexcept { return closes_; }
   /// The marks that a new request begins with.
   [[nodiscard]] RequestState::MarkSet first_marks() const noexcept { return first_marks_; }
 
@@ -230,8 +233,6 @@ class LoopCore {
     closes_ = true;
     make_ready_first(close);
   }
-  /// True from `close_later()` or `close()` on.
-  [[nodiscard]] bool is_closing() const noexcept { return closes_; }
   /// The Loop lets go of the core: from now on only blocks in use and `keep()` hold it.
   void orphan() noexcept {
     orphaned_ = true;
