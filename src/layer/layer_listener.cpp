@@ -37,7 +37,7 @@ int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
   while (err != 0 && !finished_.empty()) {
     const Stream finished = std::move(finished_.front());
     finished_.pop_front();
-    engine_ = StreamAccess::core(finished)->take_kept_engine();
+    attachment_ = StreamAccess::core(finished)->take_attachment();
     stream = StreamAccess::core(finished)->take_backend(unread_, err);
   }
   if (err == EAGAIN && error_ != 0) return std::exchange(error_, 0);
@@ -49,9 +49,9 @@ void LayerListener::on_accepted(Stream& stream) noexcept {
   detail::StreamCore& core = *StreamAccess::core(stream);
   core.unread(unread_);
   unread_.clear();
-  if (engine_ == nullptr) return;
+  if (attachment_ == nullptr) return;
   try {
-    core.keep_engine(engine_);
+    core.keep(attachment_);
   } catch (const std::bad_alloc&) {
     core.abort();
   }

@@ -7,13 +7,14 @@
 #include <memory>
 #include <string_view>
 #include <tsock/address.hpp>
-#include <tsock/layer/engine.hpp>
 #include <tsock/layer/listen_over.hpp>
 #include <tsock/listener.hpp>
 #include <tsock/listener_backend.hpp>
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 #include <vector>
+
+#include "core/stream/stream_attachment.hpp"
 
 namespace tsock::layer {
 
@@ -55,7 +56,7 @@ class LayerListener final : public ListenerBackend {
   std::deque<Stream> finished_;
   // Of the one that was given last: what a transparent layer leaves beside the backend.
   std::vector<std::byte> unread_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<detail::StreamAttachment> attachment_;
   int error_ = 0;                                   // of the listener below, to be told once
   std::chrono::steady_clock::time_point next_log_;  // not before
 };

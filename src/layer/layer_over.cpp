@@ -10,6 +10,7 @@
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
+#include "layer/kept_engine.hpp"
 #include "layer/layer_stream.hpp"
 
 namespace tsock::layer {
@@ -90,7 +91,8 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
       std::unique_ptr<StreamBackend> backend = layer_->take_below();
       Stream stream(loop(), std::move(backend), stream_options_);
       StreamAccess::core(stream)->unread(layer_->unread());
-      StreamAccess::core(stream)->keep_engine(layer_->engine_to_keep());
+      std::unique_ptr<detail::StreamAttachment> kept = std::make_unique<KeptEngine>(layer_->take_engine());
+      StreamAccess::core(stream)->keep(kept);
       finish_with(std::move(stream));
       return 0;
     } catch (const std::bad_alloc&) {
@@ -153,7 +155,8 @@ const Engine* engine_of(const Stream& stream) noexcept {
   StreamCore* const source = StreamAccess::core(stream);
   if (source == nullptr || !source->is_open()) return nullptr;
   // One that has stepped aside stood on what is there.
-  if (const Engine* const kept = source->kept_engine(); kept != nullptr) return kept;
+  if (const auto* const kept = dynamic_cast<const KeptEngine*>(source->attachment()); kept != nullptr)
+    return &kept->engine();
   const auto* const layer = dynamic_cast<const LayerStream*>(source->backend());
   return layer != nullptr ? &layer->engine() : nullptr;
 }

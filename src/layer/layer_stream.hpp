@@ -48,7 +48,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   [[nodiscard]] std::unique_ptr<StreamBackend> take_below() noexcept { return std::move(below_); }
   [[nodiscard]] std::span<const std::byte> unread() const noexcept { return in_.bytes(); }
   /// And this, to be moved from: the engine, which knows how the handshake went.
-  [[nodiscard]] std::unique_ptr<Engine>& engine_to_keep() noexcept { return engine_; }
+  [[nodiscard]] std::unique_ptr<Engine> take_engine() noexcept { return std::move(engine_); }
 
   void attach(StreamEvents& events) noexcept override { events_ = &events; }
   ssize_t try_readv(std::span<const iovec> to, int& err) noexcept override;

@@ -28,18 +28,18 @@ StreamExtras& StreamBase::extras() {
   return *extras_;
 }
 
-// Leaves `takes_general_way` alone: writes need not know of the engine.
-void StreamBase::keep_engine(std::unique_ptr<layer::Engine>& engine) {
+// Leaves `takes_general_way` alone: writes need not know of the attachment.
+void StreamBase::keep(std::unique_ptr<StreamAttachment>& attachment) {
   if (extras_ == nullptr) extras_ = std::make_unique<StreamExtras>();
-  extras_->engine = std::move(engine);
+  extras_->attachment = std::move(attachment);
 }
 
-const layer::Engine* StreamBase::kept_engine() const noexcept {
-  return extras_ != nullptr ? extras_->engine.get() : nullptr;
+const StreamAttachment* StreamBase::attachment() const noexcept {
+  return extras_ != nullptr ? extras_->attachment.get() : nullptr;
 }
 
-std::unique_ptr<layer::Engine> StreamBase::take_kept_engine() noexcept {
-  return extras_ != nullptr ? std::move(extras_->engine) : nullptr;
+std::unique_ptr<StreamAttachment> StreamBase::take_attachment() noexcept {
+  return extras_ != nullptr ? std::move(extras_->attachment) : nullptr;
 }
 
 // Puts controls at the front, where they are found without a look at the waiting requests.

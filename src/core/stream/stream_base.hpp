@@ -6,12 +6,9 @@
 #include <tsock/stream_backend.hpp>
 
 #include "core/loop/loop_core.hpp"
+#include "core/stream/stream_attachment.hpp"
 #include "core/stream/stream_flags.hpp"
 #include "core/stream/stream_operation.hpp"
-
-namespace tsock::layer {
-class Engine;
-}
 
 namespace tsock::detail {
 
@@ -39,11 +36,10 @@ class StreamBase : public LoopResource, public StreamEvents {
   [[nodiscard]] bool is_disconnecting() const noexcept {
     return flags_.state == State::disconnecting || flags_.state == State::disconnected;
   }
-  /// Keeps the engine of a layer that has stepped aside, which knows how the handshake went.
-  /// \throws std::bad_alloc; `engine` is unchanged then
-  void keep_engine(std::unique_ptr<layer::Engine>& engine);
-  [[nodiscard]] const layer::Engine* kept_engine() const noexcept;
-  [[nodiscard]] std::unique_ptr<layer::Engine> take_kept_engine() noexcept;
+  /// \throws std::bad_alloc; `attachment` is unchanged then
+  void keep(std::unique_ptr<StreamAttachment>& attachment);
+  [[nodiscard]] const StreamAttachment* attachment() const noexcept;
+  [[nodiscard]] std::unique_ptr<StreamAttachment> take_attachment() noexcept;
   /// Adds the operation, which knows this stream, to those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept { others_.push_back(operation); }
 

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <tsock/layer/engine.hpp>
 
 #include "core/loop/node_list.hpp"
+#include "core/stream/stream_attachment.hpp"
 #include "core/stream/watermark_watch.hpp"
 
 namespace tsock::detail {
@@ -22,7 +22,7 @@ struct StreamExtras {
   std::unique_ptr<WatermarkWatch> watermarks;
   NodeList followers;
   LateRead late_read;
-  std::unique_ptr<layer::Engine> engine;  ///< of a layer that has stepped aside
+  std::unique_ptr<StreamAttachment> attachment;
   std::size_t queued_bytes = 0;
   bool counts_queued_bytes = false;  ///< from the first call of count_from_now() on
   bool writing_claimed = false;      ///< by a pump, see StreamWriteSide::claim_writing()

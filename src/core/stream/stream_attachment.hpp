@@ -1,0 +1,14 @@
+#pragma once
+
+namespace tsock::detail {
+
+/// Something that a stream keeps for whoever has made it, until the stream is destroyed.
+class StreamAttachment {
+ public:
+  StreamAttachment() = default;
+  StreamAttachment(const StreamAttachment&) = delete;
+  StreamAttachment& operator=(const StreamAttachment&) = delete;
+  virtual ~StreamAttachment() = default;
+};
+
+}  // namespace tsock::detail
