@@ -7,6 +7,8 @@
 
 #include "core/loop/engine_place.hpp"
 #include "core/loop/recyclable.hpp"
+#include "core/stream/dcerpc_pdu_state.hpp"
+#include "core/stream/message_state.hpp"
 #include "core/stream/read_states.hpp"
 #include "core/stream/short_ways.hpp"
 #include "core/stream/stream_control.hpp"
