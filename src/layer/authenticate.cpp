@@ -4,8 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <new>
-#include <optional>
-#include <ostream>
 #include <tsock/layer/layer_over.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/operation.hpp>
@@ -14,8 +12,8 @@
 #include <vector>
 
 #include "core/stream/stream_access.hpp"
-#include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
+#include "layer/takeover_state.hpp"
 #include "layer/wiped_bytes.hpp"
 
 namespace tsock::layer {
@@ -23,8 +21,6 @@ namespace tsock::layer {
 namespace {
 
 using detail::LoopCore;
-using detail::StreamControl;
-using detail::StreamCore;
 
 // The length of a long token is only the peer's word: memory grows with what has come.
 constexpr std::size_t first_piece = std::size_t{16} * 1024;
@@ -44,51 +40,19 @@ StepResult take_step(Mechanism& mechanism, std::span<const std::byte> token) noe
   return result;
 }
 
-/// Waits for the writes of the stream below, carries tokens until the mechanism is done, then puts the layer
-/// on.
-class AuthenticationState : public detail::ResultState<Stream> {
+/// Carries tokens until the mechanism is done, then puts the layer on.
+class AuthenticationState : public TakeoverState {
  public:
-  AuthenticationState(LoopCore& core, const char* name, const RecordEngine::Format& format,
-                      CallSite site) noexcept
-      : ResultState(core, site), name_(name), format_(format) {}
-  [[nodiscard]] const char* name() const noexcept override { return name_; }
-
-  void start(Stream below, std::shared_ptr<Mechanism> mechanism) {
-    below_ = std::move(below);
-    mechanism_ = std::move(mechanism);
-    StreamCore* const source = StreamAccess::core(below_);
-    if (source == nullptr || !source->is_writing()) {
-      begin_tokens();
-      return;
-    }
-    auto* const drain = detail::make_state<StreamControl>(core(), StreamControl::Kind::drain, site());
-    drain_ = Request<void>(drain);
-    drain_.set_callback([this](Request<void>& done) {
-      int err = 0;
-      done.recv(err);
-      if (err != 0) {
-        fail(err, done.reason());
-      } else {
-        begin_tokens();
-      }
-    });
-    source->start_shutdown(*drain);
-  }
-
-  void interrupt(int err) override { finish(err); }
-  void on_deadline() override {
-    if (!look_again()) interrupt(ETIMEDOUT);
-  }
-  void describe(std::ostream& out) const override {
-    if (!below_.is_open()) return;
-    const Address remote = below_.remote_address();
-    if (!remote.is_empty()) out << ", peer " << remote.string();
-  }
+  AuthenticationState(LoopCore& core, const char* name, std::shared_ptr<Mechanism> mechanism,
+                      const RecordEngine::Format& format, CallSite site) noexcept
+      : TakeoverState(core, name, site), format_(format), mechanism_(std::move(mechanism)) {}
+  using TakeoverState::take_over;
 
  private:
-  void begin_tokens() {
-    if (!is_unfinished()) return;
-    if (mechanism_->begins()) {
+  void on_drained(int err, std::string_view reason) override {
+    if (err != 0) {
+      fail(err, reason);
+    } else if (mechanism_->begins()) {
       step();
     } else {
       format_.greeting = {};
@@ -97,7 +61,7 @@ class AuthenticationState : public detail::ResultState<Stream> {
   }
 
   void read_header() {
-    reading_ = below_.read(std::span(header_).first(format_.handshake.header_size()), site());
+    reading_ = below().read(std::span(header_).first(format_.handshake.header_size()), site());
     reading_.set_callback([this](Request<ssize_t>& done) {
       if (!has_read(done)) return;
       const std::size_t length = format_.handshake.read(header_);
@@ -125,7 +89,7 @@ class AuthenticationState : public detail::ResultState<Stream> {
       finish(ENOMEM);
       return;
     }
-    reading_ = below_.read(token_.bytes().subspan(begin), site());
+    reading_ = below().read(token_.bytes().subspan(begin), site());
     reading_.set_callback([this, length](Request<ssize_t>& done) {
       if (has_read(done)) read_body(length);
     });
@@ -183,7 +147,7 @@ class AuthenticationState : public detail::ResultState<Stream> {
     const std::array vectors{make_vector(std::as_bytes(std::span(std::exchange(format_.greeting, {})))),
                              make_vector(std::span<const std::byte>(header)),
                              make_vector(std::as_const(answer_).bytes())};
-    writing_ = below_.writev(vectors, site());
+    writing_ = below().writev(vectors, site());
     writing_.set_callback([this](Request<ssize_t>& done) {
       int err = 0;
       done.recv(err);
@@ -217,14 +181,13 @@ class AuthenticationState : public detail::ResultState<Stream> {
       finish(ENOMEM);
       return;
     }
-    mechanism_.reset();
     reading_ = {};
     if (codec == nullptr && engine == nullptr) {
-      finish_with(std::move(below_));
+      finish_with(std::move(below()));
       return;
     }
-    layering_ = codec != nullptr ? protect(std::move(below_), std::move(codec), format_, name_, site())
-                                 : layer_over(std::move(below_), std::move(engine), name_, {}, site());
+    layering_ = codec != nullptr ? protect(std::move(below()), std::move(codec), format_, name(), site())
+                                 : layer_over(std::move(below()), std::move(engine), name(), {}, site());
     layering_.set_callback([this](Request<Stream>& done) {
       int err = 0;
       Stream stream = done.recv(err);
@@ -236,44 +199,22 @@ class AuthenticationState : public detail::ResultState<Stream> {
     });
   }
 
-  void fail(int err, std::string_view reason) {
-    if (!is_unfinished()) return;
-    explain(reason);
-    finish(err);
-  }
-
-  void drop() noexcept {
-    drain_ = {};
+  void release_all() noexcept override {
     reading_ = {};
     stepping_ = {};
     writing_ = {};
     layering_ = {};
-    below_ = Stream();
-    mechanism_.reset();
     token_.clear();
     answer_.clear();
-  }
-  // What the mechanism and functions of the stream below captured may destroy the handle and the Loop.
-  void on_delivery() noexcept override {
-    mark(in_delivery);
-    drop();
-    drop_call_of_closed_loop();
-    unmark(in_delivery);
-  }
-  void on_abandon() noexcept override {
-    if (is_linked()) unlink();
-    drop();
+    mechanism_.reset();
   }
 
-  const char* name_;
   RecordEngine::Format format_;
-  Stream below_;
-  std::shared_ptr<Mechanism> mechanism_;
-  int err_ = 0;  // of the last step
+  std::shared_ptr<Mechanism> mechanism_;  // kept until delivery, as what it owns may destroy the request
+  int err_ = 0;                           // of the last step
   std::array<std::byte, LengthFormat::longest_header> header_{};
   WipedBytes token_;
   WipedBytes answer_;
-  Request<void> drain_;
   Request<ssize_t> reading_;
   Request<StepResult> stepping_;
   Request<ssize_t> writing_;
@@ -296,10 +237,11 @@ Request<Stream> authenticate(Stream below, std::shared_ptr<Mechanism> mechanism,
                              const RecordEngine::Format& format, const char* name, CallSite site) {
   Loop* const loop = StreamAccess::loop(below);
   if (loop == nullptr) return {};
-  auto* const state = detail::make_state<AuthenticationState>(loop->core(), name, format, site);
+  auto* const state =
+      detail::make_state<AuthenticationState>(loop->core(), name, std::move(mechanism), format, site);
   Request<Stream> request(state);
   const detail::ParentScope scope(*state);
-  if (state->is_unfinished()) state->start(std::move(below), std::move(mechanism));
+  if (state->is_unfinished()) state->take_over(std::move(below));
   return request;
 }
 

@@ -8,54 +8,38 @@
 #include <vector>
 
 #include "core/stream/stream_access.hpp"
-#include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
 #include "layer/kept_engine.hpp"
 #include "layer/layer_stream.hpp"
+#include "layer/takeover_state.hpp"
 
 namespace tsock::layer {
 
 namespace {
 
 using detail::LoopCore;
-using detail::StreamControl;
 using detail::StreamCore;
 
-/// Waits for the writes of the stream below, takes its backend, and waits for the handshake.
-class HandshakeState : public detail::ResultState<Stream>, private HandshakeObserver {
+/// Takes the backend of the stream below, and waits for the handshake.
+class HandshakeState : public TakeoverState, private HandshakeObserver {
  public:
-  HandshakeState(LoopCore& core, const char* name, const LayerOptions& options, CallSite site) noexcept
-      : ResultState(core, site), name_(name), layer_options_(options) {}
-  [[nodiscard]] const char* name() const noexcept override { return name_; }
+  HandshakeState(LoopCore& core, const char* name, std::unique_ptr<Engine> engine,
+                 const LayerOptions& options, CallSite site) noexcept
+      : TakeoverState(core, name, site), layer_options_(options), engine_(std::move(engine)) {}
+  using TakeoverState::take_over;
 
-  void start(Stream below, std::unique_ptr<Engine> engine) {
-    below_ = std::move(below);
-    engine_ = std::move(engine);
-    StreamCore* const source = StreamAccess::core(below_);
-    if (source == nullptr || !source->is_writing()) {
-      take_over();
-      return;
-    }
-    auto* const drain = detail::make_state<StreamControl>(core(), StreamControl::Kind::drain, site());
-    drain_ = Request<void>(drain);
-    drain_.set_callback([this](Request<void>&) { take_over(); });
-    source->start_shutdown(*drain);
-  }
-
-  // The layer may be what calls: it is destroyed on delivery.
-  void interrupt(int err) override { finish(err); }
-  void on_deadline() override {
-    if (!look_again()) interrupt(ETIMEDOUT);
-  }
   void describe(std::ostream& out) const override {
-    const Address remote = layer_ != nullptr ? layer_->remote_address() : below_.remote_address();
-    if (!remote.is_empty()) out << ", peer " << remote.string();
+    if (layer_ == nullptr) {
+      TakeoverState::describe(out);
+    } else if (const Address remote = layer_->remote_address(); !remote.is_empty()) {
+      out << ", peer " << remote.string();
+    }
   }
 
  private:
-  void take_over() {
-    if (!is_unfinished()) return;
-    StreamCore* const source = StreamAccess::core(below_);
+  // What ended the writes, the backend says, too.
+  void on_drained(int /*err*/, std::string_view /*reason*/) override {
+    StreamCore* const source = StreamAccess::core(below());
     int err = source != nullptr ? 0 : ENOTCONN;
     std::vector<std::byte> unread;
     std::unique_ptr<StreamBackend> backend;
@@ -75,10 +59,7 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
   void on_handshake(int err) noexcept override {
     if (!is_unfinished()) return;
     if (err == 0) err = make_stream();
-    if (err != 0) {
-      explain(layer_->reason());
-      finish(err);
-    }
+    if (err != 0) fail(err, layer_->reason());
   }
 
   int make_stream() noexcept {
@@ -101,7 +82,7 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
   }
 
   // The peer hears why the handshake has failed, also when it takes that later.
-  void say_last_words() noexcept {
+  void before_release() noexcept override {
     if (layer_ == nullptr || !layer_->has_last_words() || core().is_closed()) return;
     try {
       Stream stream(loop(), std::move(layer_), stream_options_);
@@ -111,31 +92,12 @@ class HandshakeState : public detail::ResultState<Stream>, private HandshakeObse
       // It goes without a word.
     }
   }
-  void drop() noexcept {
-    drain_ = {};
-    layer_.reset();
-    below_ = Stream();
-  }
-  // What the engine and functions of the stream below captured may destroy the handle and the Loop.
-  void on_delivery() noexcept override {
-    mark(in_delivery);
-    say_last_words();
-    drop();
-    drop_call_of_closed_loop();
-    unmark(in_delivery);
-  }
-  void on_abandon() noexcept override {
-    if (is_linked()) unlink();
-    drop();
-  }
+  void release_all() noexcept override { layer_.reset(); }
 
-  const char* name_;
   LayerOptions layer_options_;
   StreamOptions stream_options_;
-  Stream below_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<LayerStream> layer_;
-  Request<void> drain_;
 };
 
 }  // namespace
@@ -144,10 +106,11 @@ Request<Stream> layer_over(Stream below, std::unique_ptr<Engine> engine, const c
                            const LayerOptions& options, CallSite site) {
   Loop* const loop = StreamAccess::loop(below);
   if (loop == nullptr) return {};
-  auto* const state = detail::make_state<HandshakeState>(loop->core(), name, options, site);
+  auto* const state =
+      detail::make_state<HandshakeState>(loop->core(), name, std::move(engine), options, site);
   Request<Stream> request(state);
   const detail::ParentScope scope(*state);
-  if (state->is_unfinished()) state->start(std::move(below), std::move(engine));
+  if (state->is_unfinished()) state->take_over(std::move(below));
   return request;
 }
 

@@ -29,7 +29,7 @@ class Mechanism {
   [[nodiscard]] virtual bool may_block() const noexcept { return false; }
   /// Takes the peer's token. When there is a token for the peer, which may be empty, `answer` is it and
   /// `answers` becomes true. \return 0 when this side is done, EAGAIN when it needs another token, or an
-  /// errno value; the answer is sent in each case.
+  /// errno value; the answer is sent in each case. Must not destroy the request when it runs in the loop.
   virtual int step(std::span<const std::byte> token, std::vector<std::byte>& answer,
                    bool& answers) noexcept = 0;
   /// Why the last step failed, in words.

@@ -370,6 +370,41 @@ BOOST_AUTO_TEST_CASE(a_stream_without_mechanism_is_protected_or_stays_as_it_is) 
   BOOST_TEST(read_text(left, 5) == "hello");
 }
 
+// ---- what others own ----
+
+BOOST_DATA_TEST_CASE_F(TokenFixture, what_stream_and_mechanism_own_may_destroy_the_request,
+                       data::make({false, true}) * data::make({false, true}), is_mechanism, succeeds) {
+  struct Destroyer {
+    std::optional<Request<Stream>>* request;
+    explicit Destroyer(std::optional<Request<Stream>>& destroyed) noexcept : request(&destroyed) {}
+    Destroyer(const Destroyer&) = delete;
+    Destroyer& operator=(const Destroyer&) = delete;
+    ~Destroyer() { request->reset(); }
+  };
+  std::optional<Request<Stream>> shaking;
+  auto [ours, peer] = memory_pair();
+  auto owned = std::make_shared<Destroyer>(shaking);
+  Kind kind;
+  if (is_mechanism) {
+    kind.on_step = [owned](unsigned) { return 0; };
+  } else {
+    ours.set_watermarks({.high = 100, .low = 10}, [owned](Watermark) {});
+  }
+  owned.reset();
+  shaking = toy(std::move(ours), false, kind);
+  kind = {};
+  int calls = 0;
+  shaking->set_callback([&](Request<Stream>&) { ++calls; });
+  Request<Stream> other;
+  if (succeeds) {
+    other = toy(std::move(peer), true);
+  } else {
+    peer = Stream();
+  }
+  BOOST_TEST(run_until([&] { return !shaking.has_value(); }));
+  BOOST_TEST(calls == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace tsock::test
