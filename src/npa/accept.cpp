@@ -41,11 +41,13 @@ bool is_root_or_self(const Stream& stream) noexcept {
 }
 
 Request<Stream> accept(Stream below, const AcceptOptions& options, CallSite site) {
-  Loop* const loop = StreamAccess::loop(below);
-  if (loop == nullptr) return {};
   std::unique_ptr<layer::Engine> engine;
   // One that is closed is told by layer_over().
-  if (std::string why = below.is_open() ? distrust(below, options) : std::string(); !why.empty()) {
+  std::string why = below.is_open() ? distrust(below, options) : std::string();
+  // The function that decides may have destroyed the Loop.
+  Loop* const loop = StreamAccess::loop(below);
+  if (loop == nullptr) return {};
+  if (!why.empty()) {
     engine = std::make_unique<layer::FailedEngine>(EACCES, std::move(why));
   } else {
     engine = make_engine(std::make_unique<ServerCodec>(options), loop->core().memory());

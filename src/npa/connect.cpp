@@ -79,6 +79,7 @@ class PipeConnectState : public detail::ResultState<Stream> {
     int err = 0;
     Stream below = request.recv(err);
     if (err != 0) {
+      explain(request.reason());
       finish(err);
       return;
     }

@@ -40,8 +40,7 @@ bool append_body(std::span<const std::byte> message, layer::ByteBlock& out) noex
 
 const std::string_view silent_server =
     "the server has closed without a reply, as Samba does when it speaks another level or does not "
-    "understand "
-    "the request";
+    "understand the request";
 
 int PipeCodec::refuse(const char* who) noexcept {
   try {

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <memory_resource>
 #include <span>
 #include <stdexcept>
@@ -182,6 +183,20 @@ BOOST_AUTO_TEST_CASE(an_answer_that_throws_is_an_internal_error_and_one_without_
   BOOST_TEST(pair.client.err == EPROTO);
 }
 
+BOOST_AUTO_TEST_CASE(the_function_that_decides_about_trust_may_destroy_the_loop) {
+  for (const bool is_trusted : {true, false}) {
+    auto own = std::make_unique<Loop>();
+    auto pair = memory_stream_pair(*own);
+    Request<Stream> accepting = npa::accept(std::move(pair.first), {.trusts = [&](const Stream&) {
+                                              own.reset();
+                                              return is_trusted;
+                                            }});
+    int err = 0;
+    BOOST_TEST(!accepting.recv(err).is_open());
+    BOOST_TEST(err == ECANCELED);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_stream_gives_an_empty_request_and_a_closed_one_enotconn) {
   BOOST_TEST(!npa::accept(Stream()));
   auto [peer, ours] = unix_pair();
@@ -200,8 +215,7 @@ BOOST_AUTO_TEST_CASE(a_request_is_wiped_once_it_is_read) {
       std::ranges::all_of(std::span(request).subspan(4), [](std::byte b) { return b == std::byte{0}; }));
 }
 
-BOOST_AUTO_TEST_CASE(a_refused_client_costs_no_more_than_others) {
-  // An answer leaves before the stream is closed.
+BOOST_AUTO_TEST_CASE(a_refusal_leaves_before_the_stream_is_closed) {
   for (int i = 0; i < 20; ++i) {
     NpaPair pair = shake(memory_pair(), trusting({.reply = {.status = npa::NtStatus::pipe_busy()}}));
     BOOST_TEST(pair.client.err == EACCES);

@@ -41,9 +41,8 @@ struct ConnectOptions {
 /// a deadline of its own. Errors, with `Request::reason()`:
 ///  - EINVAL: no name for a pipe, or an identity that cannot be sent
 ///  - EACCES: the server refuses, with its NTSTATUS in the reason
-///  - EPROTO, ECONNRESET: the server closed without a reply, as Samba does to a level it does not speak and
-///  to
-///    a request that it does not understand
+///  - EPROTO, ECONNRESET: the server closed without a reply, as Samba does when it does not speak the level
+///    or does not understand the request
 ///  - EIO: a reply that is none
 ///  - EMSGSIZE: a reply that is too long
 ///  - those of `Stream::connect()`: ENOENT and ECONNREFUSED where nobody serves the pipe
