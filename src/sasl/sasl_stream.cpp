@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "layer/authenticate.hpp"
+#include "layer/failed_engine.hpp"
 #include "sasl/no_layer.hpp"
 #include "sasl/sasl_codec.hpp"
 #include "sasl/sasl_mechanism.hpp"
@@ -18,8 +19,8 @@ namespace tsock::sasl {
 namespace {
 
 Request<Stream> refuse(Stream below, int err, std::string_view reason, const char* name, CallSite site) {
-  return layer::layer_over(std::move(below), std::make_unique<FailedLayer>(err, std::string(reason)), name,
-                           {}, site);
+  return layer::layer_over(std::move(below), std::make_unique<layer::FailedEngine>(err, std::string(reason)),
+                           name, {}, site);
 }
 
 template <class Mechanism, class State, class Options>

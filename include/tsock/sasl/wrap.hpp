@@ -20,7 +20,8 @@ namespace tsock::sasl {
 ///    nothing was allocated for it
 ///  - EBADMSG: a message was changed, repeated, left out or made by somebody else
 ///  - EPROTO: the stream ends inside of a message
-/// \param below owned by the request from now on \param session taken over \return a request for the stream
+/// \param below owned by the request from now on; closed when it fails, is cancelled or abandoned \param
+/// session taken over \return a request for the stream
 /// inside. Errors:
 ///  - EINVAL: the session is not done
 ///  - those of `layer::layer_over()`
