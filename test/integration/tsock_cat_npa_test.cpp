@@ -301,10 +301,7 @@ const std::vector<Words> wrong_npa_command_lines{
 
 BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
                      boost::unit_test::data::xrange(wrong_npa_command_lines.size()), index) {
-  const CatOutcome outcome = run(wrong_npa_command_lines[index]);
-  BOOST_TEST(outcome.status == 1);
-  BOOST_TEST(outcome.output == "");
-  BOOST_TEST(contains(outcome.error, "tsock-cat: "), outcome.error);
+  expect_wrong_command_line(wrong_npa_command_lines[index]);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

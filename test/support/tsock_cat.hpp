@@ -93,6 +93,14 @@ inline nlohmann::json event_named(const std::string& error, const std::string& n
   return {};
 }
 
+// Status 1, nothing on standard output, and why on standard error.
+inline void expect_wrong_command_line(const std::vector<std::string>& words) {
+  const CatOutcome outcome = run(words);
+  BOOST_TEST(outcome.status == 1);
+  BOOST_TEST(outcome.output == "");
+  BOOST_TEST(contains(outcome.error, "tsock-cat: "), outcome.error);
+}
+
 // A listening socket that does what no program can be told to do.
 class RawListener {
  public:
