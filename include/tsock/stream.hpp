@@ -25,6 +25,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream_backend.hpp>
 #include <tsock/stream_options.hpp>
+#include <tsock/tcp_info.hpp>
 #include <tsock/unique_fd.hpp>
 #include <tsock/unique_socket.hpp>
 #include <tsock/vector_list.hpp>
@@ -298,6 +299,12 @@ class TSOCK_EXPORT Stream {
   [[nodiscard]] Address remote_address() const;
   /// The process at the other end of a unix stream. ENOTSUP for other streams, ENOTCONN when closed.
   [[nodiscard]] PeerCredentials peer_credentials(int& err) const;
+  /// What the kernel knows of the TCP connection: round-trip time, retransmissions, bytes acknowledged.
+  /// Layers, such as TLS, answer for the connection below. Errors, with an empty result:
+  ///  - ENOTCONN: the stream is closed
+  ///  - ENOTSUP: no TCP connection, or a system without this
+  ///  - what getsockopt(2) gives
+  [[nodiscard]] TcpInfo tcp_info(int& err) const;
   /// The socket below, still owned by the stream; `invalid_socket` for streams that have none or hide it.
   [[nodiscard]] NativeSocket native_handle() const noexcept;
   /// Gives the socket away and closes this stream. `unread` receives the bytes that were read ahead of the

@@ -14,6 +14,7 @@ namespace tsock {
 
 class SocketControl;
 struct StreamOptions;
+struct TcpInfo;
 
 /// The events that a StreamBackend reports to the Stream in front of it. None of these runs user code:
 /// completions are delivered later by the loop.
@@ -156,6 +157,9 @@ class TSOCK_EXPORT StreamBackend {
 
   [[nodiscard]] virtual Address local_address() const noexcept { return {}; }
   [[nodiscard]] virtual Address remote_address() const noexcept { return {}; }
+  /// What the kernel knows of the TCP connection. A layer asks the backend below. \return 0, or an errno
+  /// value with `info` unchanged. The default gives ENOTSUP.
+  virtual int tcp_info(TcpInfo& info) const noexcept;
   /// What only sockets have; null for every other stream, so that nothing reaches below a security layer.
   [[nodiscard]] virtual SocketControl* socket_control() noexcept { return nullptr; }
 };

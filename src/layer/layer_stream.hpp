@@ -69,6 +69,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   int apply(const StreamOptions& options) noexcept override { return below_->apply(options); }
   [[nodiscard]] Address local_address() const noexcept override { return below_->local_address(); }
   [[nodiscard]] Address remote_address() const noexcept override { return below_->remote_address(); }
+  int tcp_info(TcpInfo& info) const noexcept override { return below_->tcp_info(info); }
   [[nodiscard]] std::string_view reason() const noexcept override;
 
  private:

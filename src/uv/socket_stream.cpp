@@ -197,6 +197,8 @@ Address SocketStream::remote_address() const noexcept {
   return socket_ ? os::remote_address(socket_.get()) : Address();
 }
 
+int SocketStream::tcp_info(TcpInfo& info) const noexcept { return os::tcp_info(socket_.get(), info); }
+
 UniqueSocket SocketStream::release_socket() noexcept {
   stop_watching();
   if (was_blocking_) os::make_blocking(socket_.get());

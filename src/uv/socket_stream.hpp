@@ -42,6 +42,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   void watch_for_breaks(bool on) noexcept override;
   [[nodiscard]] Address local_address() const noexcept override;
   [[nodiscard]] Address remote_address() const noexcept override;
+  int tcp_info(TcpInfo& info) const noexcept override;
 
   [[nodiscard]] NativeSocket native_handle() const noexcept override { return socket_.get(); }
   UniqueSocket release_socket() noexcept override;

@@ -463,6 +463,8 @@ Address UvStream::remote_address() const noexcept {
   return fd != invalid_socket ? os::remote_address(fd) : Address();
 }
 
+int UvStream::tcp_info(TcpInfo& info) const noexcept { return os::tcp_info(descriptor(), info); }
+
 }  // namespace detail
 
 namespace {

@@ -40,6 +40,7 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
   int apply(const StreamOptions& options) noexcept override;
   [[nodiscard]] Address local_address() const noexcept override;
   [[nodiscard]] Address remote_address() const noexcept override;
+  int tcp_info(TcpInfo& info) const noexcept override;
 
  private:
   friend class FdWatcher<UvStream>;

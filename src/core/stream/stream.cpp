@@ -415,6 +415,12 @@ PeerCredentials Stream::peer_credentials(int& err) const {
   return credentials;
 }
 
+TcpInfo Stream::tcp_info(int& err) const {
+  TcpInfo info;
+  err = is_open() ? core()->backend()->tcp_info(info) : ENOTCONN;
+  return info;
+}
+
 NativeSocket Stream::native_handle() const noexcept {
   if (!is_open()) return invalid_socket;
   const SocketControl* const control = core()->backend()->socket_control();

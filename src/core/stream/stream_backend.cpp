@@ -13,4 +13,6 @@ int StreamBackend::apply(const StreamOptions& options) noexcept {
   return asks_for_socket ? ENOTSUP : 0;
 }
 
+int StreamBackend::tcp_info(TcpInfo& /*info*/) const noexcept { return ENOTSUP; }
+
 }  // namespace tsock

@@ -9,6 +9,7 @@
 #include <tsock/native_socket.hpp>
 #include <tsock/peer_credentials.hpp>
 #include <tsock/stream_options.hpp>
+#include <tsock/tcp_info.hpp>
 #include <tsock/unique_socket.hpp>
 #include <vector>
 
@@ -74,6 +75,8 @@ void reset_on_close(NativeSocket socket) noexcept;
 Address local_address(NativeSocket socket);
 Address remote_address(NativeSocket socket);
 int peer_credentials(NativeSocket socket, PeerCredentials& credentials) noexcept;
+/// ENOTSUP if it is no TCP socket; `info` is unchanged after an error.
+int tcp_info(NativeSocket socket, TcpInfo& info) noexcept;
 
 /// Options that apply before bind and connect.
 int apply_before_connect(NativeSocket socket, int family, const StreamOptions& options,
