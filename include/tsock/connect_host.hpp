@@ -4,6 +4,7 @@
 #include <tsock/address.hpp>
 #include <tsock/call_site.hpp>
 #include <tsock/connect_options.hpp>
+#include <tsock/connect_report.hpp>
 #include <tsock/export.hpp>
 #include <tsock/optional_text.hpp>
 #include <tsock/request.hpp>
@@ -24,6 +25,9 @@ struct ConnectHostOptions {
   bool numeric_only = false;  ///< as ResolveOptions::numeric_only
   /// How long an attempt runs alone before the next one starts beside it (RFC 8305, section 5).
   std::chrono::milliseconds attempt_delay{250};
+  /// Is filled in as the parts happen, and is complete at the completion, after a failure too. It must live
+  /// until the completion or until the Request is destroyed, as buffers do.
+  ConnectReport* report = nullptr;
 };
 
 /// Connects to a host by name, to the address that answers first ("happy eyeballs", RFC 8305).
@@ -39,6 +43,8 @@ struct ConnectHostOptions {
 ///    before ETIMEDOUT, and that before a missing route (ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL,
 ///    EAFNOSUPPORT); among equals the first
 ///  - ETIMEDOUT: also connect.timeout
+///
+/// `reason()` is that of the lookup or of the attempt whose error it is.
 TSOCK_EXPORT Request<Stream> connect_to_host(Loop& loop, OptionalText host, OptionalText service,
                                              const ConnectHostOptions& options = {},
                                              CallSite site = CallSite::current());

@@ -243,4 +243,66 @@ BOOST_AUTO_TEST_CASE(request_and_stream_destroyed_in_the_callback) {
   BOOST_TEST(run_until([&request] { return request == nullptr; }));
 }
 
+BOOST_AUTO_TEST_CASE(report_has_the_lookup_and_every_attempt) {
+  int err = -1;
+  Listener listener = listen(err);
+  names.add("www.fake", {"127.0.0.1"});
+  ConnectReport report;
+  ConnectHostOptions options;
+  options.report = &report;
+  auto request = connect_to_host(loop, "www.fake", std::to_string(*listener.local_address().port()), options);
+  BOOST_TEST(report.lookup_error == EINPROGRESS);
+  const Stream stream = fetch(request, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  BOOST_TEST_REQUIRE(report.lookup.has_value());
+  BOOST_TEST(report.lookup_error == 0);
+  BOOST_TEST((report.lookup->count() > 0));
+  BOOST_TEST(report.addresses.size() == 1U);
+  BOOST_TEST_REQUIRE(report.attempts.size() == 1U);
+  BOOST_TEST((report.attempts[0].address == listener.local_address()));
+  BOOST_TEST((report.attempts[0].started >= *report.lookup));
+  BOOST_TEST((report.attempts[0].took.count() > 0));
+  BOOST_TEST(report.attempts[0].error == 0);
+  BOOST_TEST((report.took >= report.attempts[0].started + report.attempts[0].took));
+}
+
+BOOST_AUTO_TEST_CASE(report_is_complete_after_failures_too) {
+  ConnectReport report;
+  ConnectHostOptions options = patient();
+  options.report = &report;
+  BOOST_TEST(error_of(connect_to_host(loop, "none.fake", "80", options)) == ENXIO);
+  BOOST_TEST(report.lookup_error == ENXIO);
+  BOOST_TEST(report.attempts.empty());
+
+  BOOST_TEST(error_of(connect_to_host(loop, {refusing(), refusing()}, options)) == ECONNREFUSED);
+  BOOST_TEST(!report.lookup.has_value());
+  BOOST_TEST_REQUIRE(report.attempts.size() == 2U);
+  BOOST_TEST(report.attempts[0].error == ECONNREFUSED);
+  BOOST_TEST(report.attempts[1].error == ECONNREFUSED);
+  BOOST_TEST((report.attempts[1].started >= report.attempts[0].started + report.attempts[0].took));
+
+  const Silent silent_host = silent();
+  options.connect.timeout = 5ms;
+  BOOST_TEST(error_of(connect_to_host(loop, {silent_host.address}, options)) == ETIMEDOUT);
+  BOOST_TEST_REQUIRE(report.attempts.size() == 1U);
+  BOOST_TEST(report.attempts[0].error == ETIMEDOUT);
+  BOOST_TEST((report.took >= 5ms));
+}
+
+BOOST_AUTO_TEST_CASE(report_tells_a_slower_attempt_that_was_given_up) {
+  int err = -1;
+  const Silent silent_host = silent();
+  Listener listener = listen(err);
+  ConnectReport report;
+  ConnectHostOptions options = patient();
+  options.attempt_delay = 1ms;
+  options.report = &report;
+  auto request = connect_to_host(loop, {silent_host.address, listener.local_address()}, options);
+  const Stream stream = fetch(request, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  BOOST_TEST_REQUIRE(report.attempts.size() == 2U);
+  BOOST_TEST(report.attempts[0].error == ECANCELED);
+  BOOST_TEST(report.attempts[1].error == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
