@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <iosfwd>
 #include <memory>
 #include <new>
 #include <tsock/call_site.hpp>
+#include <tsock/callback_times.hpp>
 #include <tsock/detail/posted_function.hpp>
 #include <tsock/export.hpp>
 #include <tsock/loop_metrics.hpp>
@@ -90,7 +92,27 @@ class TSOCK_EXPORT Loop {
 
   /// Writes every request in progress as a tree: name, file:line of the caller, age, bytes so far, peer.
   void dump(std::ostream& out) const;
+  /// The same as JSON, in one line, without a line feed:
+  ///
+  ///     {"schema": 1, "in_progress": 2, "deadlines": 0, "metrics": {...}, "requests": [...], "callbacks":
+  ///     {...}}
+  ///
+  /// Each request stands behind its parent, with `id`, `parent` (0 for none), `depth`, `name`, `file`,
+  /// `line`, `age_ms`, `transferred`, `finished`, `reason`, `detail` (the facts at the end of a line of
+  /// `dump()`) and `on`: a number, the same for requests on one stream, socket or listener, which
+  /// `on_what` describes; 0 for none.
+  /// `callbacks` is there while callbacks are timed. Times are in milliseconds (`_ms`) and nanoseconds
+  /// (`_ns`). A new member does not change the number `schema`.
+  void dump_json(std::ostream& out) const;
   [[nodiscard]] LoopMetrics metrics() const noexcept;
+  /// Measures from now on how long each callback holds the loop, and begins with empty counts. Costs two
+  /// readings of the clock for each callback; nothing while it is off. \param most_slow places to keep
+  void start_callback_timing(std::size_t most_slow = 16);
+  /// Stops measuring; `callback_times()` keeps what was measured.
+  void stop_callback_timing() noexcept;
+  /// What was measured. A callback counts when it returns; with it, in the same measure, the end of its
+  /// operation (`Operation::cleanup()` and the destructor).
+  [[nodiscard]] CallbackTimes callback_times() const;
   /// Gives memory back to the system that a peak has left: the loop keeps what its streams and requests have
   /// used for the next ones. For a quiet moment, as it takes a step for each block that is free, and the next
   /// ones take memory anew. \return bytes that the loop gives back; how many of them the C library passes on

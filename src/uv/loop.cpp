@@ -59,6 +59,17 @@ void Loop::dump(std::ostream& out) const {
   impl_->dump(out);
 }
 
+void Loop::dump_json(std::ostream& out) const {
+  impl_->set_now(uv_hrtime() / 1000000U);
+  impl_->dump_json(out);
+}
+
+void Loop::start_callback_timing(std::size_t most_slow) { impl_->inspector().start_timer(most_slow); }
+
+void Loop::stop_callback_timing() noexcept { impl_->inspector().stop_timer(); }
+
+CallbackTimes Loop::callback_times() const { return impl_->call_timer().times(); }
+
 LoopMetrics Loop::metrics() const noexcept { return impl_->metrics(); }
 
 std::size_t Loop::trim() noexcept {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -189,7 +190,7 @@ void LoopImpl::run() {
     uv_run(uv_, UV_RUN_DEFAULT);
     throw_kept_exception();
     if (is_closed()) return;
-    if (!stop_requested_ && in_progress() == 0 && !has_work() && !posted_.has_functions()) return;
+    if (!stop_requested_ && !has_foreground() && !has_work() && !posted_.has_functions()) return;
   }
 }
 
@@ -202,7 +203,7 @@ bool LoopImpl::run_once() {
   throw_kept_exception();
   if (is_closed()) return false;
   if (std::exchange(stop_requested_, false)) stop_seen_ = true;
-  return alive || in_progress() != 0 || has_work();
+  return alive || has_foreground() || has_work();
 }
 
 void LoopImpl::run_until_idle() {
@@ -251,7 +252,7 @@ void LoopImpl::take_posted() {
       if (!is_closing()) {
         count_posted();
         try {
-          function.run();
+          run_posted(function);
         } catch (...) {
           keep_exception(std::current_exception());
         }
@@ -265,6 +266,13 @@ void LoopImpl::take_posted() {
     }
   } while (!posted_.sleep());
   runs_posted_ = false;
+}
+
+void LoopImpl::run_posted(PostedFunction& function) {
+  std::optional<TimedCall> call;
+  if (call_timer().is_on()) [[unlikely]]
+    call.emplace(*this, "post", CallSite());
+  function.run();
 }
 
 SignalWatch* LoopImpl::signal_watch(int signum, int& err) noexcept {

@@ -435,4 +435,11 @@ void DatagramCore::end_control(const DatagramControlState& control) noexcept {
   backend_.reset();
 }
 
+void DatagramCore::describe(std::ostream& out) const {
+  out << "datagram socket";
+  if (backend_ == nullptr) return;
+  const Address local = backend_->local_address();
+  if (!local.is_empty()) out << ' ' << local.string();
+}
+
 }  // namespace tsock::detail

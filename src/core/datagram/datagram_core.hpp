@@ -65,6 +65,7 @@ class DatagramCore final : public LoopResource, public DatagramEvents {
   void on_readable() noexcept override { serve_receiver(true); }
   void on_writable() noexcept override;
   void loop_closed() noexcept override;
+  void describe(std::ostream& out) const override;
   void for_each_request(void (*visit)(void* context, RequestState& state), void* context) override;
 
  private:

@@ -221,4 +221,9 @@ void ListenerCore::release_listener() noexcept {
   core.deallocate(static_cast<void*>(this), sizeof(ListenerCore));
 }
 
+void ListenerCore::describe(std::ostream& out) const {
+  out << "listener";
+  if (backend_ != nullptr) out << ' ' << backend_->local_address().string();
+}
+
 }  // namespace tsock::detail

@@ -52,6 +52,7 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   void on_acceptable() noexcept override;
   void on_next_turn() override { on_acceptable(); }
   void loop_closed() noexcept override;
+  void describe(std::ostream& out) const override;
   /// Calls the pause callback.
   void run() override;
 

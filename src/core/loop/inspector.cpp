@@ -1,7 +1,9 @@
 #include "core/loop/inspector.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <ostream>
+#include <string>
 #include <utility>
 
 namespace tsock {
@@ -42,6 +44,8 @@ void dump_line(std::ostream& out, const RequestState& state, std::uint64_t now_m
 }  // namespace
 
 void Inspector::trace(TraceKind kind, const RequestState& state) const {
+  for (TraceObserver* const observer : observers_) observer->on_trace(kind, state);
+  if (trace_ == nullptr) return;
   const std::shared_ptr<TraceFunction> function = trace_;  // the function may replace itself
   (*function)(TraceEvent{kind, state.id(), state.parent_id(), state.name(), state.site(), state.error(),
                          state.transferred(), state.reason()});
@@ -49,9 +53,43 @@ void Inspector::trace(TraceKind kind, const RequestState& state) const {
 
 void Inspector::set_trace(TraceFunction function) {
   trace_ = function ? std::make_shared<TraceFunction>(std::move(function)) : nullptr;
+  look_again();
 }
 
-void Inspector::print_tree(std::ostream& out, std::vector<const RequestState*> states, std::uint64_t now_ms) {
+void Inspector::add(TraceObserver& observer) {
+  observers_.push_back(&observer);
+  look_again();
+}
+
+void Inspector::remove(TraceObserver& observer) noexcept {
+  std::erase(observers_, &observer);
+  look_again();
+}
+
+void Inspector::close() noexcept {
+  trace_ = nullptr;
+  const std::vector<TraceObserver*> told = std::move(observers_);
+  observers_.clear();
+  look_again();
+  for (TraceObserver* const observer : told) observer->loop_closed();
+}
+
+void Inspector::start_timer(std::size_t most_slow) {
+  timer_.start(most_slow);
+  look_again();
+}
+
+void Inspector::stop_timer() noexcept {
+  timer_.stop();
+  look_again();
+}
+
+void Inspector::look_again() noexcept {
+  is_traced_ = trace_ != nullptr || !observers_.empty();
+  sees_deliveries_ = is_traced_ || timer_.is_on();
+}
+
+void Inspector::walk_tree(std::vector<const RequestState*> states, const Visit& visit) {
   std::sort(states.begin(), states.end(),
             [](const RequestState* a, const RequestState* b) { return a->id() > b->id(); });
   // Youngest first: the stack below reverses the order.
@@ -76,13 +114,38 @@ void Inspector::print_tree(std::ostream& out, std::vector<const RequestState*> s
   while (!stack.empty()) {
     const Frame frame = stack.back();
     stack.pop_back();
-    dump_line(out, *frame.state, now_ms, frame.depth);
+    visit(*frame.state, frame.depth);
     const std::uint64_t id = frame.state->id();
     auto child =
         std::lower_bound(children.begin(), children.end(), id,
                          [](const RequestState* s, std::uint64_t wanted) { return s->parent_id() < wanted; });
     for (; child != children.end() && (*child)->parent_id() == id; ++child)
       stack.push_back({*child, frame.depth + 1});
+  }
+}
+
+void Inspector::print_tree(std::ostream& out, std::vector<const RequestState*> states, std::uint64_t now_ms) {
+  walk_tree(std::move(states), [&out, now_ms](const RequestState& state, unsigned depth) {
+    dump_line(out, state, now_ms, depth);
+  });
+}
+
+void Inspector::print_times(std::ostream& out, const CallbackTimes& times) {
+  const auto micros = [](std::chrono::nanoseconds time) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+  };
+  out << "callbacks: " << times.count << " timed, " << micros(times.total) << " us in all, longest "
+      << micros(times.longest) << " us\n";
+  for (std::size_t bucket = 0; bucket < CallbackTimes::buckets; ++bucket) {
+    if (times.histogram[bucket] == 0) continue;
+    const bool is_last = bucket + 1 == CallbackTimes::buckets;
+    out << (is_last ? "  longer: " : "  < " + std::to_string(micros(CallbackTimes::bound(bucket))) + " us: ")
+        << times.histogram[bucket] << '\n';
+  }
+  for (const SlowCallback& slow : times.slowest) {
+    out << "  " << micros(slow.longest) << " us " << slow.name;
+    if (slow.site.line() != 0) out << ' ' << slow.site.file() << ':' << slow.site.line();
+    out << '\n';
   }
 }
 

@@ -1,8 +1,12 @@
 #include "core/loop/loop_core.hpp"
 
+#include <optional>
 #include <ostream>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "core/loop/json_dump.hpp"
 
 namespace tsock::detail {
 
@@ -25,6 +29,16 @@ void LoopCore::set_trace(TraceFunction function) {
   state_cache_.turn(!is_traced() && !is_closed());
 }
 
+void LoopCore::add(TraceObserver& observer) {
+  inspector_.add(observer);
+  state_cache_.turn(false);
+}
+
+void LoopCore::remove(TraceObserver& observer) noexcept {
+  inspector_.remove(observer);
+  state_cache_.turn(!is_traced() && !is_closed());
+}
+
 std::size_t LoopCore::live_blocks() const noexcept {
   return pool_.live() - state_cache_.size() + leases_.held_chunks();
 }
@@ -36,18 +50,19 @@ unsigned LoopCore::run_ready(unsigned budget) {
     auto& node = static_cast<ReadyNode&>(ready_.take_first());
     if (node.phase() != Phase::finished) [[unlikely]] {
       census_.set_current_parent(0);
-      node.run();
+      if (inspector_.sees_deliveries()) [[unlikely]] {
+        run_watched(node);
+      } else {
+        node.run();
+      }
       continue;
     }
     auto& state = static_cast<RequestState&>(node);
     state.phase_ = Phase::delivered;
     census_.count_end();
-    if (is_traced()) [[unlikely]] {
-      trace(TraceKind::delivered, state);
-      if (is_closing()) {
-        state.leave_before_call();
-        continue;
-      }
+    if (inspector_.sees_deliveries()) [[unlikely]] {
+      deliver_watched(state);
+      continue;
     }
     if (state.has(RequestState::plain_delivery)) [[likely]] {
       state.leave_resource();
@@ -57,6 +72,36 @@ unsigned LoopCore::run_ready(unsigned budget) {
     state.call_back();
   }
   return budget;
+}
+
+// Code of the user that a request runs before its end, such as a reader of vectors, or a watermark function.
+[[gnu::noinline]] void LoopCore::run_watched(ReadyNode& node) {
+  if (!call_timer().is_on()) {
+    node.run();
+    return;
+  }
+  const RequestState* const state = node.as_request();
+  const TimedCall call(*this, state != nullptr ? state->name() : "task",
+                       state != nullptr ? state->site() : CallSite());
+  node.run();
+}
+
+[[gnu::noinline]] void LoopCore::deliver_watched(RequestState& state) {
+  if (is_traced()) {
+    trace(TraceKind::delivered, state);
+    if (is_closing()) {
+      state.leave_before_call();
+      return;
+    }
+  }
+  std::optional<TimedCall> call;
+  if (call_timer().is_on()) call.emplace(*this, state.name(), state.site());
+  if (state.has(RequestState::plain_delivery)) {
+    state.leave_resource();
+  } else if (!state.deliver()) {
+    return;
+  }
+  state.call_back();
 }
 
 // Begins a request that asked to begin from the loop.
@@ -182,10 +227,10 @@ void LoopCore::close() noexcept {
       if (RequestState* const state = node.as_request(); state != nullptr) state->leave_loop();
     }
   }
-  inspector_.set_trace({});
+  inspector_.close();
 }
 
-void LoopCore::dump(std::ostream& out) {
+std::vector<const RequestState*> LoopCore::requests() {
   std::vector<const RequestState*> states;
   for (NodeList* list : {&live_, &ready_}) {
     for (ListNode* place = list->first(); place != list->end(); place = place->next) {
@@ -202,9 +247,20 @@ void LoopCore::dump(std::ostream& out) {
           &states);
     }
   }
+  return states;
+}
+
+void LoopCore::dump(std::ostream& out) {
   out << "loop: " << in_progress() << (in_progress() == 1 ? " request" : " requests") << " in progress, "
       << deadlines_.size() << (deadlines_.size() == 1 ? " deadline" : " deadlines") << '\n';
-  Inspector::print_tree(out, std::move(states), now_ms_);
+  Inspector::print_tree(out, requests(), now_ms_);
+  if (call_timer().is_on()) Inspector::print_times(out, call_timer().times());
+}
+
+void LoopCore::dump_json(std::ostream& out) {
+  std::string text;
+  write_dump(text, metrics(), call_timer().times(), requests(), now_ms_);
+  out << text;
 }
 
 }  // namespace tsock::detail

@@ -10,6 +10,7 @@
 #include <tsock/trace.hpp>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "core/loop/census.hpp"
 #include "core/loop/deadlines.hpp"
@@ -78,7 +79,24 @@ class LoopCore {
   void trace(TraceKind kind, const RequestState& state) noexcept;
   [[nodiscard]] bool is_traced() const noexcept { return inspector_.is_traced(); }
   void set_trace(TraceFunction function);
+  /// \throws std::bad_alloc
+  void add(TraceObserver& observer);
+  void remove(TraceObserver& observer) noexcept;
+  [[nodiscard]] Inspector& inspector() noexcept { return inspector_; }
+  [[nodiscard]] CallTimer& call_timer() noexcept { return inspector_.timer(); }
   [[nodiscard]] ReasonTable& reasons() noexcept { return reasons_; }
+
+  // Requests of the library's own that do not keep the event library running, such as those of `inspect()`.
+  void begin_background() noexcept {
+    ++background_;
+    if (drain_causes_ == no_drain) keep_alive_while_busy();
+  }
+  void end_background() noexcept {
+    --background_;
+    if (drain_causes_ == no_drain) keep_alive_while_busy();
+  }
+  /// Whether requests are in progress for which a run goes on.
+  [[nodiscard]] bool has_foreground() const noexcept { return in_progress() > background_; }
 
   // Completions.
   void make_ready(ReadyNode& node) noexcept {
@@ -194,6 +212,9 @@ class LoopCore {
   void add_resource(LoopResource& resource) noexcept { resources_.push_back(resource); }
   /// Prints every request in progress, as a tree.
   void dump(std::ostream& out);
+  void dump_json(std::ostream& out);
+  /// Every request in progress, in no order.
+  [[nodiscard]] std::vector<const RequestState*> requests();
 
   /// Keeps the core, even if it is orphaned and no block is in use, until `stop_keeping()` has been called as
   /// often.
@@ -261,7 +282,7 @@ class LoopCore {
     if (kept_ == 0 && live_blocks() == 0) delete this;
   }
   void keep_alive_while_busy() noexcept {
-    if ((in_progress() != 0) != is_kept_alive_) {
+    if (has_foreground() != is_kept_alive_) {
       is_kept_alive_ = !is_kept_alive_;
       keep_alive(is_kept_alive_);
     }
@@ -269,6 +290,8 @@ class LoopCore {
   void drain(bool output_may_wait) noexcept;
   [[nodiscard]] bool may_output_wait() noexcept;
   unsigned run_ready(unsigned budget);
+  void run_watched(ReadyNode& node);
+  void deliver_watched(RequestState& state);
   friend void RequestState::run();
   void begin(RequestState& state);
   /// Makes sure that `drain()` will run.
@@ -306,6 +329,7 @@ class LoopCore {
   RequestState::MarkSet first_marks_ = RequestState::MarkSet::none;  // not `none` once closed
   bool orphaned_ = false;
   bool closes_ = false;  // closed, or about to be: close_later()
+  std::size_t background_ = 0;
   std::uint16_t steps_ = 0;
   std::uint16_t kept_ = 0;
   bool is_kept_alive_ = false;  // what the event library was told last

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <tsock/detail/request_state.hpp>
 
 namespace tsock::detail {
@@ -18,6 +19,8 @@ class LoopResource : public ListNode {
   virtual void loop_closed() noexcept = 0;
   /// Calls `visit` with `context` for every request in progress that is in no list of the loop.
   virtual void for_each_request(void (* /*visit*/)(void* context, RequestState& state), void* /*context*/) {}
+  /// Says in a few words what it is, such as a stream and its peer, for traces and dumps.
+  virtual void describe(std::ostream& out) const = 0;
   /// Called to flush output; see `LoopCore::schedule_flush()`. Runs no user code.
   virtual void on_flush() {}
   /// Called in the next turn; see `LoopCore::schedule_next_turn()`. Runs no user code.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <ostream>
 
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_extras.hpp"
@@ -398,6 +399,15 @@ void StreamCore::share_write_error(int err) noexcept {
   if (read_error() != 0) return;
   drain_reader();
   keep_read_error(err == EPIPE ? ECONNRESET : err);
+}
+
+void StreamCore::describe(std::ostream& out) const {
+  out << "stream";
+  if (backend() == nullptr) return;
+  const Address local = backend()->local_address();
+  const Address remote = backend()->remote_address();
+  if (!local.is_empty()) out << ' ' << local.string();
+  if (!remote.is_empty()) out << " peer " << remote.string();
 }
 
 }  // namespace tsock::detail

@@ -68,6 +68,7 @@ class StreamCore final : public StreamWriteSide {
   void on_shortage(int err) noexcept override;
 
   // LoopResource
+  void describe(std::ostream& out) const override;
   void on_flush() override;
   void on_next_turn() override;
   void loop_closed() noexcept override;
