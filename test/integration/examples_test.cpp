@@ -12,7 +12,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <tsock/tsock.hpp>
@@ -218,6 +220,39 @@ BOOST_AUTO_TEST_CASE(debugging_shows_steps_and_requests) {
   BOOST_TEST(output.find(", 4 bytes") != std::string::npos);
   BOOST_TEST(output.find("delivered #1 readv ETIMEDOUT\n") != std::string::npos);
   BOOST_TEST(program.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(inspected_answers_through_its_socket_and_writes_a_trace_between_signals) {
+  const tsock::test::TempDirectory directory;
+  const std::string trace = directory / "trace.json";
+  Program server(*this, "inspected", {"127.0.0.1:0", directory / "inspect", trace});
+  Stream stream = connect(server.address());
+  send(stream, "hello\n");
+  BOOST_TEST(line(stream) == "hello");
+  int err = 0;
+  const Address path = Address::unix_from_path(directory / "inspect", err);
+  auto connecting = Stream::connect(loop, path);
+  Stream inspecting = fetch(connecting, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  // Asks until it is so: each answer is a turn of the daemon's loop.
+  const auto until = [&](auto done) {
+    for (int round = 0; round < 100'000 && !done(); ++round) {
+      send(inspecting, "metrics json\n");
+      BOOST_TEST_REQUIRE(line(inspecting).find("{\"schema\":1,") == 0U);
+    }
+    BOOST_TEST(done());
+  };
+  server.signal(SIGUSR1);
+  until([&] { return std::filesystem::exists(trace); });
+  send(stream, "again\n");
+  BOOST_TEST(line(stream) == "again");
+  server.signal(SIGUSR1);
+  const auto is_whole = [&trace] {
+    std::ifstream file(trace);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return text.starts_with("[\n{") && text.ends_with("}\n]\n");
+  };
+  until(is_whole);
 }
 
 BOOST_AUTO_TEST_CASE(readme_sends_lines_back) {
