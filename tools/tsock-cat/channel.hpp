@@ -7,6 +7,7 @@
 #include <tsock/stream.hpp>
 
 #include "datagram_end.hpp"
+#include "echo.hpp"
 #include "peer_report.hpp"
 #include "tls_report.hpp"
 
@@ -18,6 +19,7 @@ struct Channel {
   tsock::Stream stream;                    ///< read from, and written to unless there is `output`
   tsock::Stream output;                    ///< standard output
   std::unique_ptr<DatagramEnd> datagrams;  ///< instead of both
+  std::unique_ptr<Echo> echo;              ///< what gives back the bytes
   std::string name;                        ///< for messages
   bool is_network = true;                  ///< its errors are the peer's, not local ones
   std::optional<TlsReport> tls;            ///< if there is TLS; its goodbye matters

@@ -23,7 +23,10 @@ struct Endpoint {
     unix_datagram_listen,
     stdio,
     fd,
-    file
+    file,
+    echo,
+    discard,
+    zero
   };
 
   /// An authentication over the stream, which may have TLS on it.
@@ -69,6 +72,20 @@ struct NetcatStyle {
 
 /// Reads one ADDRESS. On failure no value, and `error` says what is wrong in a sentence for the user.
 [[nodiscard]] std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error);
+
+/// Whether this can only be meant as an ADDRESS, good or bad, and not as a word of "host port".
+[[nodiscard]] bool is_endpoint_text(std::string_view text);
+
+/// A number that is a port.
+[[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text);
+
+/// The port of a service (services(5)); -n is about name servers and does not matter.
+[[nodiscard]] std::optional<std::uint16_t> service_port(std::string_view name, bool datagram);
+
+/// "host:port", "[v6]:port", ":port", where the port may be the name of a service. The host of an IPv6
+/// address goes without brackets afterwards. The endpoint has its kind and text already. On failure false,
+/// with `error`.
+[[nodiscard]] bool parse_host_port(std::string_view rest, Endpoint& endpoint, std::string& error);
 
 /// Reads all words of the command line: ADDRESSes, "host port", and what -l, -u, -U, -s and -p make of them.
 /// Two endpoints: the local side, which is standard input and output unless the words name two others, and

@@ -10,6 +10,7 @@
 #include "exit_code.hpp"
 #include "options.hpp"
 #include "report.hpp"
+#include "scan.hpp"
 #include "services.hpp"
 #include "transcript.hpp"
 
@@ -44,8 +45,10 @@ ExitCode run(int argc, const char* const* argv) {
     report.failed(failure);
     return failure.code;
   }
-  tsock_cat::Application application(
-      {loop, parsed.options, report, transcript, tls.get(), npa.get(), gssapi.get(), sasl.get()});
+  const tsock_cat::Services services{loop,      parsed.options, report,       transcript,
+                                     tls.get(), npa.get(),      gssapi.get(), sasl.get()};
+  if (parsed.options.scan) return tsock_cat::Scan(services).run();
+  tsock_cat::Application application(services);
   return application.run();
 }
 

@@ -217,24 +217,55 @@ void Opener::open_local() {
   if (endpoint_.kind == Endpoint::Kind::stdio) {
     channel = open_standard_streams(services_, failure);
   } else {
-    int err = 0;
-    channel.name = endpoint_.text;
-    channel.is_network = false;
-    if (endpoint_.kind == Endpoint::Kind::fd) {
-      channel.stream = tsock::open_stdio(services_.loop, endpoint_.fd, err);
-      channel.is_network = channel.stream.is_open() && !channel.stream.remote_address().is_empty();
-    } else {
-      channel.stream = tsock::open_file(services_.loop, endpoint_.path.c_str(), endpoint_.file_mode, err);
-      channel.has_input =
-          endpoint_.file_mode == tsock::FileMode::read || endpoint_.file_mode == tsock::FileMode::read_write;
-      channel.has_output = endpoint_.file_mode != tsock::FileMode::read;
-    }
+    const int err = open_local(channel);
     if (err != 0) failure = local_failure(endpoint_.text, err);
   }
   const OnOpen on_open = std::move(on_open_);
   const OnFailure on_failure = std::move(on_failure_);
   if (failure) return on_failure(failure);
   on_open(std::move(channel));
+}
+
+// What is neither network nor standard input and output. Returns 0 or an errno value.
+int Opener::open_local(Channel& channel) const {
+  int err = 0;
+  channel.name = endpoint_.text;
+  channel.is_network = false;
+  switch (endpoint_.kind) {
+    case Endpoint::Kind::fd:
+      channel.stream = tsock::open_stdio(services_.loop, endpoint_.fd, err);
+      channel.is_network = channel.stream.is_open() && !channel.stream.remote_address().is_empty();
+      break;
+    case Endpoint::Kind::echo:
+      open_echo(channel);
+      break;
+    case Endpoint::Kind::discard:
+      channel.has_input = channel.has_output = false;
+      break;
+    case Endpoint::Kind::zero:
+      channel.stream = tsock::open_file(services_.loop, "/dev/zero", tsock::FileMode::read, err);
+      channel.has_output = false;
+      break;
+    default:
+      channel.stream = tsock::open_file(services_.loop, endpoint_.path.c_str(), endpoint_.file_mode, err);
+      channel.has_input =
+          endpoint_.file_mode == tsock::FileMode::read || endpoint_.file_mode == tsock::FileMode::read_write;
+      channel.has_output = endpoint_.file_mode != tsock::FileMode::read;
+  }
+  return err;
+}
+
+// Datagrams are given back one by one.
+void Opener::open_echo(Channel& channel) const {
+  const auto& endpoints = services_.options.endpoints;
+  if (std::any_of(endpoints.begin(), endpoints.end(),
+                  [](const Endpoint& each) { return each.is_datagram(); })) {
+    tsock::Datagram near;
+    channel.echo = std::make_unique<Echo>(services_.loop, near);
+    channel.datagrams = std::make_unique<DatagramSocket>(std::move(near));
+  } else {
+    channel.echo = std::make_unique<Echo>(services_.loop, channel.stream);
+  }
 }
 
 Channel open_standard_streams(const Services& services, Failure& failure) {

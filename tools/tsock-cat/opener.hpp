@@ -41,6 +41,8 @@ class Opener {
   void give_up(const Failure& failure);
   void retry_or_fail(const Failure& failure);
   void open_local();
+  [[nodiscard]] int open_local(Channel& channel) const;
+  void open_echo(Channel& channel) const;
   [[nodiscard]] Failure connect_failure(int err) const;
   [[nodiscard]] Failure security_failure(std::string_view protocol, int err, std::string_view reason) const;
   [[nodiscard]] tsock::Address source_address() const;

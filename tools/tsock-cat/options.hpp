@@ -14,6 +14,7 @@
 #include "endpoint.hpp"
 #include "gssapi_options.hpp"
 #include "npa_options.hpp"
+#include "port_list.hpp"
 #include "sasl_options.hpp"
 #include "tls_options.hpp"
 
@@ -41,14 +42,22 @@ struct MulticastGroup {
 
 /// The command line, checked: what is in here can be followed.
 struct Options {
-  std::vector<Endpoint> endpoints;  ///< two: local (standard input and output if only one is given), remote
+  /// Two: local (standard input and output if only one is given), remote. None for a port scan.
+  std::vector<Endpoint> endpoints;
 
   // addresses
+  std::vector<std::string> words;  ///< which the endpoints are made of
+  NetcatStyle netcat;
   bool ipv4_only = false;
   bool ipv6_only = false;
   bool numeric = false;
   std::string source;
   std::optional<std::uint16_t> source_port;
+
+  // port scan: instead of endpoints
+  bool scan = false;
+  std::size_t scan_parallel = 64;
+  std::vector<ScanTarget> scan_targets;
 
   // server
   bool keep_listening = false;
@@ -84,12 +93,15 @@ struct Options {
   std::string dump_file;
   bool timestamps = false;
   bool stats = false;
+  std::string stats_text;
   std::optional<Duration> stats_interval;
   bool json = false;
   int verbosity = 0;
   bool trace = false;
 
-  std::optional<NamedFraming> pdu;
+  std::string pdu_name;
+  std::size_t max_pdu = std::size_t{1} << 20;
+  std::optional<NamedFraming> pdu;  ///< made of both
 
   TlsOptions tls;
   NpaOptions npa;

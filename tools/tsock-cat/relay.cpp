@@ -127,7 +127,8 @@ void Relay::on_bytes(Direction direction, std::span<const std::byte> bytes, cons
     services_.report.sender(connection_, from);
     w.sender = from;
   }
-  services_.transcript.record(connection_, direction, w.offset, bytes, from);
+  services_.transcript.record(connection_, direction, w.offset, bytes,
+                              w.from.channel->is_network ? from : tsock::Address());
   w.offset += bytes.size();
 }
 

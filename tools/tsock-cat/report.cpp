@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -98,6 +99,12 @@ Json json_of(const TlsCertificate& certificate) {
               {"key", certificate.key},
               {"signature", certificate.signature},
               {"pin", certificate.pin}};
+}
+
+std::string json_state_name(PortState state) {
+  std::string name(port_state_name(state));
+  std::replace(name.begin(), name.end(), ' ', '_');
+  return name;
 }
 
 void add_failure(Json& object, const Failure& failure) {
@@ -275,6 +282,31 @@ void Report::statistics(const Statistics& s) {
     object["rate_received"] = in;
     object["queued"] = s.queued;
     object["connections"] = s.connections;
+  });
+}
+
+void Report::scanned(const ScanResult& result) {
+  const std::string address = result.address.to_string();
+  emit(detailed, "scan", "tsock-cat: " + address + " " + std::string(port_state_name(result.state)),
+       [&](Json& object) {
+         object["host"] = result.host;
+         object["address"] = address;
+         object["protocol"] = result.is_datagram ? "udp" : "tcp";
+         object["port"] = result.address.port().value_or(0);
+         object["state"] = json_state_name(result.state);
+         object["seconds"] = seconds(result.time);
+         if (result.err != 0) object["errno"] = tsock::error_name(result.err);
+       });
+}
+
+void Report::scan_over(const std::vector<ScanResult>& results) {
+  emit(always, "scanned", "tsock-cat: " + scan_summary(results), [&](Json& object) {
+    object["ports"] = results.size();
+    for (const PortState state : port_states) {
+      object[json_state_name(state)] =
+          std::count_if(results.begin(), results.end(),
+                        [state](const ScanResult& result) { return result.state == state; });
+    }
   });
 }
 

@@ -10,11 +10,13 @@
 #include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/trace.hpp>
+#include <vector>
 
 #include "duration.hpp"
 #include "failure.hpp"
 #include "options.hpp"
 #include "peer_report.hpp"
+#include "scan_result.hpp"
 #include "tls_report.hpp"
 
 namespace tsock_cat {
@@ -82,6 +84,9 @@ class Report {
               const Failure& failure);
   void failed(const Failure& failure);
   void statistics(const Statistics& statistics);
+  /// A port of a scan, as it is known.
+  void scanned(const ScanResult& result);
+  void scan_over(const std::vector<ScanResult>& results);
   void diagnostics(std::string_view text);
   void trace(const tsock::TraceEvent& event);
   /// Bytes of the transcript; `lines` is how they look when the report is text. `from` is empty, or the
