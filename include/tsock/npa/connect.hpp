@@ -25,7 +25,7 @@ struct ConnectOptions {
   StreamOptions stream = {};
 };
 
-/// Where the socket of a pipe is: <directory>/np/<name of the pipe in lower case>. \param directory
+/// Where the socket of a pipe is: `<directory>/np/<name of the pipe in lower case>`. \param directory
 /// samba-dcerpcd's `ncalrpc dir`, or the `socket_dir` of smbd's external_rpc_pipe \return the empty address
 /// with EINVAL in `err` for a name that is empty, "." or "..", or has a '/' or NUL; with what
 /// `Address::unix_from_path()` gives for a path that is too long. Throws std::bad_alloc.

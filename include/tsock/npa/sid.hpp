@@ -26,7 +26,7 @@ class TSOCK_EXPORT Sid {
 
   constexpr Sid() noexcept : Sid(0, {0}) {}
 
-  /// From its numbers: S-1-<authority>-<sub-authorities>... Errors: EINVAL, and the default Sid, for more
+  /// From its numbers: `S-1-<authority>-<sub-authorities>`... Errors: EINVAL, and the default Sid, for more
   /// than `most_sub_authorities` or an authority above `largest_authority`.
   [[nodiscard]] static Sid from_parts(std::uint64_t authority, std::span<const std::uint32_t> sub_authorities,
                                       int& err) noexcept;
@@ -45,9 +45,9 @@ class TSOCK_EXPORT Sid {
   [[nodiscard]] static constexpr Sid authenticated_users() noexcept { return {5, {11}}; }
   /// S-1-5-18
   [[nodiscard]] static constexpr Sid system() noexcept { return {5, {18}}; }
-  /// S-1-22-1-<uid>, by which Samba names a user of the system
+  /// `S-1-22-1-<uid>`, by which Samba names a user of the system
   [[nodiscard]] static constexpr Sid unix_user(std::uint32_t uid) noexcept { return {22, {1, uid}}; }
-  /// S-1-22-2-<gid>
+  /// `S-1-22-2-<gid>`
   [[nodiscard]] static constexpr Sid unix_group(std::uint32_t gid) noexcept { return {22, {2, gid}}; }
 
   [[nodiscard]] constexpr std::uint64_t authority() const noexcept { return authority_; }
@@ -56,7 +56,7 @@ class TSOCK_EXPORT Sid {
     return {sub_authorities_.data(), count_};
   }
   /// Whether it is no identity, but a note that smbd adds for Samba's own servers
-  /// (S-1-22-2041152804-<flags>).
+  /// (`S-1-22-2041152804-<flags>`).
   [[nodiscard]] constexpr bool is_samba_note() const noexcept {
     return authority_ == 22 && count_ != 0 && sub_authorities_[0] == 2041152804;
   }
