@@ -1,4 +1,4 @@
-# What the benchmarks compare tsock with. None of it is needed: a contender that is not installed is left out.
+# What benchmarks and pages compare tsock with. None of it is needed: a contender that is not installed is left out.
 find_package(PkgConfig QUIET)
 
 find_path(TSOCK_ASIO_INCLUDE_DIRECTORY asio.hpp)

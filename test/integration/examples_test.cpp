@@ -263,6 +263,27 @@ BOOST_AUTO_TEST_CASE(readme_sends_lines_back) {
   BOOST_TEST(line(stream) == "two");
 }
 
+BOOST_AUTO_TEST_CASE(servers_on_other_libraries_do_what_that_of_the_readme_does) {
+  for (const std::string library : {"libuv", "asio", "libevent"}) {
+    const std::string name = "before_" + library;
+    if (::access((std::string(TSOCK_EXAMPLES_DIRECTORY) + "/" + name).c_str(), X_OK) != 0) {
+      BOOST_TEST_MESSAGE("skipped: " << library << " is not installed");
+      continue;
+    }
+    BOOST_TEST_CONTEXT(name) {
+      Program server(*this, name, {"0"});
+      Stream stream = connect(server.address());
+      send(stream, "one\r\ntwo\n");
+      BOOST_TEST(line(stream) == "one");
+      BOOST_TEST(line(stream) == "two");
+      Stream wordy = connect(server.address());
+      send(wordy, std::string(5000, 'x'));
+      const std::string ended = line(wordy);
+      BOOST_TEST((ended == "EPIPE" || ended == "ECONNRESET"), ended);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(readme_ends_a_client_with_a_line_too_long) {
   Program server(*this, "readme", {"127.0.0.1:0"});
   Stream stream = connect(server.address());
