@@ -1,11 +1,15 @@
-# Defines tsock_third_party::spdlog if spdlog is installed. Also part of the installed package.
+# Defines tsock_third_party::spdlog if spdlog is installed, or is a target of the enclosing project. Also part of the
+# installed package.
 set(TSOCK_SPDLOG_MINIMUM 1.10)
 if(NOT TARGET tsock_third_party::spdlog)
-  if(NOT TARGET spdlog::spdlog)
+  if(NOT TARGET spdlog::spdlog AND NOT TARGET spdlog)
     find_package(spdlog ${TSOCK_SPDLOG_MINIMUM} CONFIG QUIET GLOBAL)
   endif()
   if(TARGET spdlog::spdlog)
     add_library(tsock_third_party::spdlog INTERFACE IMPORTED GLOBAL)
     target_link_libraries(tsock_third_party::spdlog INTERFACE spdlog::spdlog)
+  elseif(TARGET spdlog)
+    add_library(tsock_third_party::spdlog INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(tsock_third_party::spdlog INTERFACE spdlog)
   endif()
 endif()
