@@ -3,6 +3,7 @@
 /// Everything of the core library.
 
 #include <tsock/address.hpp>
+#include <tsock/child_process.hpp>
 #include <tsock/connect_host.hpp>
 #include <tsock/datagram.hpp>
 #include <tsock/error.hpp>

@@ -202,6 +202,8 @@ BOOST_AUTO_TEST_CASE(blocking_asks_for_the_space_of_a_file_system) {
   expect_output("blocking", ".: answers\n");
 }
 
+BOOST_AUTO_TEST_CASE(child_sorts_lines) { expect_output("child", "two\nthree\none\ncode 0, signal 0\n"); }
+
 BOOST_AUTO_TEST_CASE(worker_brings_the_result_back) { expect_output("worker", "OK 5000050000\n"); }
 
 BOOST_AUTO_TEST_CASE(rpc_operation_gives_each_call_its_own_answer) {
