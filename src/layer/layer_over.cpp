@@ -11,6 +11,7 @@
 #include "core/stream/stream_core.hpp"
 #include "layer/kept_engine.hpp"
 #include "layer/layer_stream.hpp"
+#include "layer/replacing_engine.hpp"
 #include "layer/takeover_state.hpp"
 
 namespace tsock::layer {
@@ -70,9 +71,12 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
       }
       // The layer is what calls, so it stays until delivery.
       std::unique_ptr<StreamBackend> backend = layer_->take_below();
+      std::unique_ptr<Engine> engine = layer_->take_engine();
+      if (auto* const replacing = dynamic_cast<ReplacingEngine*>(engine.get()); replacing != nullptr)
+        backend = replacing->replace(std::move(backend));
       Stream stream(loop(), std::move(backend), stream_options_);
       StreamAccess::core(stream)->unread(layer_->unread());
-      std::unique_ptr<detail::StreamAttachment> kept = std::make_unique<KeptEngine>(layer_->take_engine());
+      std::unique_ptr<detail::StreamAttachment> kept = std::make_unique<KeptEngine>(std::move(engine));
       StreamAccess::core(stream)->keep(kept);
       finish_with(std::move(stream));
       return 0;

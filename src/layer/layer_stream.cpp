@@ -41,6 +41,8 @@ LayerStream::LayerStream(std::pmr::memory_resource& memory, std::unique_ptr<Stre
   below_->attach(*this);
 }
 
+LayerStream::~LayerStream() { wipe(out_.bytes()); }
+
 StreamTraits LayerStream::traits() const noexcept {
   const std::size_t message_size = engine_->message_size();
   return {.read_ahead = message_size == 0, .short_is_final = below_is_final_, .message_size = message_size};

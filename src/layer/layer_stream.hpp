@@ -37,10 +37,17 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   LayerStream(std::pmr::memory_resource& memory, std::unique_ptr<StreamBackend> below,
               std::unique_ptr<Engine> engine, const LayerOptions& options) noexcept;
 
+  LayerStream(const LayerStream&) = delete;
+  LayerStream& operator=(const LayerStream&) = delete;
+  /// A handshake that is given up may not have sent what is a secret.
+  ~LayerStream() override;
+
   /// Begins the handshake, with bytes that were read ahead of it. \return 0 or ENOMEM; the observer is told
   /// the rest, also from inside the call.
   int start(std::span<const std::byte> unread, HandshakeObserver& observer) noexcept;
   [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
+  /// What it stands on, for questions.
+  [[nodiscard]] const StreamBackend* below() const noexcept { return below_.get(); }
   /// Whether a handshake that has failed still has something to say to the peer, an alert say.
   [[nodiscard]] bool has_last_words() const noexcept { return has_failed_ && !out_.empty(); }
   /// What a transparent layer leaves once its handshake is done: the backend below, and what was read behind

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+#include <tsock/layer/engine.hpp>
+#include <tsock/stream_backend.hpp>
+
+namespace tsock::layer {
+
+/// A transparent engine that leaves something in its place, such as a backend with other addresses.
+class ReplacingEngine : public Engine {
+ public:
+  [[nodiscard]] bool is_transparent() const noexcept final { return true; }
+  /// Called once, after the handshake. \return the backend of the stream: the one below, or one that owns it.
+  /// May throw std::bad_alloc.
+  virtual std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below) = 0;
+};
+
+}  // namespace tsock::layer
