@@ -14,6 +14,8 @@
 #include <tsock/listener.hpp>
 #include <tsock/loop.hpp>
 #include <tsock/memory_stream.hpp>
+#include <tsock/proxy/accept.hpp>
+#include <tsock/proxy/send_header.hpp>
 #include <tsock/stdio_stream.hpp>
 #include <tsock/uv_stream.hpp>
 #include <type_traits>
@@ -278,6 +280,18 @@ auto toy_mechanisms_on_memory(std::size_t max_transfer) {
   };
 }
 
+// The first one came with a PROXY header: its addresses are others, and all else is that of the stream below.
+std::pair<Stream, Stream> behind_proxy(LoopFixture& fixture, std::pair<Stream, Stream> pair) {
+  const proxy::Header header{.source = loopback_v4(1), .destination = loopback_v4(2)};
+  Request<ssize_t> sending = proxy::send_header(pair.second, header);
+  Request<Stream> accepting = proxy::accept(std::move(pair.first));
+  int err = 0;
+  pair.first = fixture.fetch(accepting, err);
+  BOOST_TEST_REQUIRE(err == 0, accepting.reason());
+  BOOST_TEST_REQUIRE(fixture.error_of(sending) == 0);
+  return pair;
+}
+
 constexpr BackendTraits tcp{.late_reset = true};
 constexpr BackendTraits unix_socket{.reset = false};
 constexpr BackendTraits one_way_pipe{.reset = false, .socket = false, .descriptor = false};
@@ -365,6 +379,13 @@ BackendsUnderTest backends_under_test() {
       {"toy mechanism without a layer over tcp",
        [](LoopFixture& fixture) { return toy_mechanisms_on(fixture, fixture.tcp_pair(), false); }, tcp,
        repeats},
+      {"PROXY header over tcp",
+       [](LoopFixture& fixture) { return behind_proxy(fixture, fixture.tcp_pair()); }, tcp},
+      {"PROXY header over memory, 3 bytes at once",
+       [](LoopFixture& fixture) {
+         return behind_proxy(fixture, memory_stream_pair(fixture.loop, {.max_transfer = 3}));
+       },
+       at_most(3)},
   };
 #ifdef TSOCK_WITH_NPA
   for (Backend& backend : npa_backends()) both_ways.push_back(std::move(backend));
