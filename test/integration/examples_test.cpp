@@ -110,8 +110,9 @@ class Program {
 };
 
 struct ExamplesFixture : LoopFixture {
-  void expect_output(const std::string& name, std::string_view expected) {
-    Program program(*this, name);
+  void expect_output(const std::string& name, std::string_view expected,
+                     std::vector<std::string> arguments = {}) {
+    Program program(*this, name, std::move(arguments));
     BOOST_TEST(program.rest() == expected);
     BOOST_TEST(program.exit_status() == 0);
   }
@@ -255,6 +256,16 @@ BOOST_AUTO_TEST_CASE(inspected_answers_through_its_socket_and_writes_a_trace_bet
     return text.starts_with("[\n{") && text.ends_with("}\n]\n");
   };
   until(is_whole);
+}
+
+BOOST_AUTO_TEST_CASE(descriptor_broker_passes_an_open_file) {
+  const test::TempDirectory directory;
+  std::ofstream(directory / "file") << "first line\nsecond\n";
+  expect_output("descriptor_broker", "the file says: first line\n", {directory / "file"});
+}
+
+BOOST_AUTO_TEST_CASE(descriptor_broker_says_why_there_is_no_file) {
+  expect_output("descriptor_broker", "refused: " + error_text(ENOENT) + "\n", {"/no/such/file"});
 }
 
 BOOST_AUTO_TEST_CASE(readme_sends_lines_back) {
