@@ -39,10 +39,11 @@ struct PumpOptions {
 /// Moves bytes from one stream to another until the source ends, then half-closes the target. Two pumps make
 /// a relay: each passes an end on as an end and a reset as a reset.
 ///
-/// Reading and writing overlap; at most two buffers of 64 KiB are read ahead of the target. While there is
-/// nothing to write, no buffer is held. Until its completion is delivered, the pump is the source's reader
-/// and the target's writer: other reads of the source, writes and `shutdown_write()` of the target, and
-/// `disconnect()` and `release_socket()` of either give EBUSY. The streams may be moved meanwhile.
+/// Reading and writing overlap; at most two buffers of 64 KiB (of 256 KiB when the target is a regular file)
+/// are read ahead of the target. While there is nothing to write, no buffer is held. Until its completion is
+/// delivered, the pump is the source's reader and the target's writer: other reads of the source, writes and
+/// `shutdown_write()` of the target, and `disconnect()` and `release_socket()` of either give EBUSY. The
+/// streams may be moved meanwhile.
 ///
 /// \return a request for the PumpResult; `transferred()` grows while it runs. Success means that the source
 /// ended in order (EPIPE from its read), and that the target has taken every byte and been told the end.

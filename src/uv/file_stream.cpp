@@ -13,7 +13,8 @@ namespace tsock::detail {
 
 namespace {
 
-constexpr std::size_t buffer_size = std::size_t{64} * 1024;
+constexpr std::size_t read_size = std::size_t{64} * 1024;
+constexpr std::size_t most_written = std::size_t{256} * 1024;
 
 }  // namespace
 
@@ -35,10 +36,11 @@ class FileStream::Job final : public WorkerThreads::Job {
   /// Without a buffer the job closes the file.
   bool make_buffer(std::size_t size) noexcept {
     buffer_.reset(new (std::nothrow) std::byte[size]);
+    size_ = size;
     return buffer_ != nullptr;
   }
   void set_to_write() noexcept { writes_ = true; }
-  [[nodiscard]] std::span<std::byte> room() noexcept { return {buffer_.get() + end_, buffer_size - end_}; }
+  [[nodiscard]] std::span<std::byte> room() noexcept { return {buffer_.get() + end_, size_ - end_}; }
   void add(std::size_t bytes) noexcept { end_ += bytes; }
   /// Bytes that were read from the file, or bytes that were not written.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
@@ -90,6 +92,7 @@ class FileStream::Job final : public WorkerThreads::Job {
   std::shared_ptr<File> file_;
   FileStream* stream_;
   std::unique_ptr<std::byte[]> buffer_;
+  std::size_t size_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   int err_ = 0;
@@ -147,7 +150,7 @@ void FileStream::submit(Work& work, std::unique_ptr<Job> job) noexcept {
 }
 
 void FileStream::start_read() noexcept {
-  if (std::unique_ptr<Job> job = make_job(buffer_size)) submit(reading_, std::move(job));
+  if (std::unique_ptr<Job> job = make_job(read_size)) submit(reading_, std::move(job));
 }
 
 void FileStream::returned(std::unique_ptr<Job> job) noexcept {
@@ -158,6 +161,7 @@ void FileStream::returned(std::unique_ptr<Job> job) noexcept {
     job.reset();
   } else if (bytes != 0) {
     reading_.job = std::move(job);
+    reads_here_ = can_tell_what_waits_;
   } else {
     ended_ = err == 0;
   }
@@ -186,6 +190,7 @@ ssize_t FileStream::try_readv(std::span<const iovec> vectors, int& err) noexcept
     return -1;
   }
   if (!has_bytes()) {
+    if (may_read_here()) return read_here(vectors, err);
     err = reading_.err != 0 ? reading_.err : EAGAIN;
     return reading_.out == nullptr && reading_.err == 0 && ended_ ? 0 : -1;
   }
@@ -202,10 +207,28 @@ ssize_t FileStream::try_readv(std::span<const iovec> vectors, int& err) noexcept
   return static_cast<ssize_t>(taken);
 }
 
+// What is not in memory yet is for a thread, and so is the next read after it.
+ssize_t FileStream::read_here(std::span<const iovec> vectors, int& err) noexcept {
+  const ssize_t got = os::read_without_waiting(file_->fd.get(), vectors, err);
+  if (got == 0) ended_ = true;
+  if (got >= 0) return got;
+  reads_here_ = false;
+  if (err == ENOTSUP) can_tell_what_waits_ = false;
+  if (err == EAGAIN || err == ENOTSUP) {
+    err = EAGAIN;
+  } else {
+    reading_.err = err;
+  }
+  return -1;
+}
+
 ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcept {
   err = try_flush();
   if (err != 0) return -1;
-  std::unique_ptr<Job> job = make_job(buffer_size);
+  std::size_t size = 0;
+  for (const iovec& vector : vectors) size += std::min(vector.iov_len, most_written - size);
+  std::unique_ptr<Job> job =
+      make_job(std::max(size, std::size_t{1}));  // without bytes it would close the file
   if (job == nullptr) {
     err = EAGAIN;  // `want_writable()` reports the shortage
     return -1;
@@ -256,6 +279,7 @@ int FileStream::try_disconnect(Linger& linger) noexcept {
 Readiness FileStream::want_readable() noexcept {
   if (reading_.out == nullptr) {
     if (file_ == nullptr || has_bytes() || reading_.err != 0 || ended_) return Readiness::now;
+    if (may_read_here()) return Readiness::next_turn;
     start_read();
     if (reading_.out == nullptr) tell_of_shortage();
   }

@@ -7,13 +7,15 @@
 #include <tsock/unique_fd.hpp>
 
 #include "core/loop/loop_core.hpp"
+#include "core/stream/bulk_backend.hpp"
 
 namespace tsock::detail {
 
 class LoopImpl;
 
-/// A regular file, read and written at the descriptor's own position by worker threads of the loop.
-class FileStream final : public StreamBackend, private ReadyTask {
+/// A regular file, read and written at the descriptor's own position by worker threads of the loop. What the
+/// system has in memory is read here, as far as it can tell that without waiting.
+class FileStream final : public StreamBackend, public BulkBackend, private ReadyTask {
  public:
   FileStream(LoopImpl& loop, UniqueFd fd);
   ~FileStream() override;
@@ -48,6 +50,7 @@ class FileStream final : public StreamBackend, private ReadyTask {
   std::unique_ptr<Job> make_job(std::size_t size) noexcept;
   void submit(Work& work, std::unique_ptr<Job> job) noexcept;
   void start_read() noexcept;
+  ssize_t read_here(std::span<const iovec> vectors, int& err) noexcept;
   void returned(std::unique_ptr<Job> job) noexcept;
   /// Called when the call, which may not exist any more, is over; `unsent` bytes of a write are not in the
   /// file.
@@ -56,6 +59,9 @@ class FileStream final : public StreamBackend, private ReadyTask {
   void on_write() noexcept;
   void let_go() noexcept;
   [[nodiscard]] bool has_bytes() const noexcept;
+  [[nodiscard]] bool may_read_here() const noexcept {
+    return reads_here_ && reading_.out == nullptr && reading_.err == 0 && !ended_;
+  }
   [[nodiscard]] bool is_busy() const noexcept {
     return reading_.out != nullptr || writing_.out != nullptr || closing_.out != nullptr;
   }
@@ -69,6 +75,8 @@ class FileStream final : public StreamBackend, private ReadyTask {
   std::size_t unsent_ = 0;  // bytes that were taken and are not in the file
   int shortage_ = 0;        // why no thread or no memory was to be had
   bool ended_ = false;
+  bool reads_here_ = false;          // as the last read of a thread has made that worth a try
+  bool can_tell_what_waits_ = true;  // the file system knows reads that do not wait
   bool wants_read_ = false;
   bool wants_write_ = false;
 };

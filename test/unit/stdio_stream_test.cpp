@@ -25,6 +25,8 @@
 #include "core/loop/loop_core.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/thread_shortage.hpp"
+#include "uv/loop_impl.hpp"
+#include "uv/os/descriptor.hpp"
 
 using namespace tsock;
 using tsock::test::LoopFixture;
@@ -450,6 +452,92 @@ BOOST_AUTO_TEST_CASE(large_file_is_copied_whole) {
     BOOST_TEST(error_of(copying) == 0);
     BOOST_TEST(error_of(out.disconnect()) == 0);
   }
+  BOOST_TEST((content_of(directory / "out") == test::text_of(bytes)));
+}
+
+BOOST_AUTO_TEST_CASE(file_that_is_in_memory_is_read_without_a_thread) {
+  const std::string content = test::text_of(pattern(300000));
+  const std::string path = make_file("file", content);
+  const UniqueFd probe(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::byte byte{};
+  const iovec vector = make_vector(std::span(&byte, 1));
+  int err = 0;
+  if (os::read_without_waiting(probe.get(), {&vector, 1}, err) < 0) {
+    BOOST_TEST_MESSAGE("skipped: the file system cannot tell what is in memory");
+    return;
+  }
+  Stream file = open_path(path, FileMode::read);
+  std::string text = read_text(file, 70000);  // begins with a thread
+  end_of_file_calls();
+  std::string rest(content.size() - text.size(), '?');
+  auto reading = file.read(std::as_writable_bytes(std::span(rest)));
+  const detail::LoopImpl& impl = detail::impl_of(loop.core());
+  while (reading.is_in_progress()) {
+    BOOST_TEST_REQUIRE(!impl.is_busy(detail::LoopImpl::Work::file));
+    loop.run_once();
+  }
+  BOOST_TEST((text + rest == content));
+  BOOST_TEST(end_of(file) == EPIPE);
+}
+
+BOOST_AUTO_TEST_CASE(file_of_which_a_part_is_in_memory_is_read_whole) {
+  const std::string content = test::text_of(pattern(std::size_t{2} << 20));
+  const std::string path = make_file("file", content);
+  const UniqueFd other(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  BOOST_TEST_REQUIRE(::fsync(other.get()) == 0);
+  ::posix_fadvise(other.get(), 200000, 1000000, POSIX_FADV_DONTNEED);
+  Stream file = open_path(path, FileMode::read);
+  BOOST_TEST((read_text(file, content.size()) == content));
+  BOOST_TEST(end_of(file) == EPIPE);
+}
+
+BOOST_AUTO_TEST_CASE(pump_writes_more_to_a_file_at_once_than_to_a_socket) {
+  const std::vector<std::byte> bytes = pattern(std::size_t{1} << 20);
+  for (const bool is_file : {true, false}) {
+    auto [source, writer] = unix_pair();
+    auto [near, far] = unix_pair();
+    Stream target = is_file ? open_path(directory / "out", FileMode::write) : std::move(near);
+    std::size_t largest = 0;
+    PumpOptions options;
+    options.on_data = [&largest](std::span<const std::byte> data) {
+      largest = std::max(largest, data.size());
+    };
+    auto writing = writer.write(bytes);
+    loop.run_until_idle();  // the socket is full
+    auto pumping = pump(source, target, std::move(options));
+    std::vector<std::byte> got(bytes.size());
+    if (!is_file) {
+      auto reading = far.read(got);
+      BOOST_TEST(error_of(reading) == 0);
+    }
+    BOOST_TEST(error_of(writing) == 0);
+    BOOST_TEST(error_of(writer.disconnect()) == 0);
+    BOOST_TEST(error_of(pumping) == 0);
+    if (is_file) got = test::bytes_of(content_of(directory / "out"));
+    BOOST_TEST((got == bytes));
+    if (is_file) {
+      BOOST_TEST(largest > 65536U);
+    } else {
+      BOOST_TEST(largest <= 65536U);
+    }
+    BOOST_TEST(largest <= 262144U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(pump_into_a_file_that_is_cancelled_loses_no_byte) {
+  const std::vector<std::byte> bytes = pattern(std::size_t{3} << 20);
+  auto [source, writer] = unix_pair();
+  Stream target = open_path(directory / "out", FileMode::write);
+  auto writing = writer.write(bytes);
+  for (int turn = 0; writing.is_in_progress(); ++turn) {
+    auto pumping = pump(source, target);
+    for (int i = 0; i < turn % 7 && writing.is_in_progress(); ++i) loop.run_once();
+    if (turn % 2 == 0) pumping.cancel();
+    if (turn % 2 == 0) static_cast<void>(error_of(pumping));
+  }
+  BOOST_TEST(error_of(writing) == 0);
+  BOOST_TEST(error_of(writer.disconnect()) == 0);
+  BOOST_TEST(error_of(pump(source, target)) == 0);
   BOOST_TEST((content_of(directory / "out") == test::text_of(bytes)));
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/loop/recyclable.hpp"
+#include "core/stream/bulk_backend.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
@@ -21,35 +22,38 @@ namespace detail {
 namespace {
 
 constexpr std::size_t chunk_size = std::size_t{64} * 1024;
+constexpr std::size_t bulk_chunk_size = std::size_t{256} * 1024;
 
 /// Returns the memory of a chunk to the pool of its loop.
 class FreePumpBlock {
  public:
   FreePumpBlock() noexcept = default;
-  explicit FreePumpBlock(LoopCore& core) noexcept : core_(&core) {}
-  void operator()(std::byte* block) const noexcept { core_->deallocate(block, chunk_size); }
+  FreePumpBlock(LoopCore& core, std::size_t size) noexcept : core_(&core), size_(size) {}
+  void operator()(std::byte* block) const noexcept { core_->deallocate(block, size_); }
 
  private:
   LoopCore* core_ = nullptr;
+  std::size_t size_ = 0;
 };
 using PumpBlock = std::unique_ptr<std::byte, FreePumpBlock>;
 
 /// A buffer on its way through a pump. It has a block only while there are bytes.
 class PumpChunk {
  public:
-  explicit PumpChunk(LoopCore& core) noexcept : block_(nullptr, FreePumpBlock(core)) {}
+  PumpChunk() noexcept = default;
   PumpChunk(const PumpChunk&) = delete;
   PumpChunk& operator=(const PumpChunk&) = delete;
   ~PumpChunk() { clear(); }
 
   /// The whole block. Empty when out of memory.
-  [[nodiscard]] std::span<std::byte> space(LoopCore& core) noexcept {
+  [[nodiscard]] std::span<std::byte> space(LoopCore& core, std::size_t size) noexcept {
     try {
-      if (block_ == nullptr) block_.reset(static_cast<std::byte*>(core.allocate(chunk_size)));
+      if (block_ == nullptr)
+        block_ = PumpBlock(static_cast<std::byte*>(core.allocate(size)), FreePumpBlock(core, size));
     } catch (const std::bad_alloc&) {
       return {};
     }
-    return {block_.get(), chunk_size};
+    return {block_.get(), size};
   }
   void fill(std::size_t size) noexcept { end_ = size; }
   void drop_front(std::size_t size) noexcept { begin_ += size; }
@@ -75,13 +79,15 @@ class PumpChunk {
 /// The two chunks of a pump, used in turn: one is filled while the other is written.
 class PumpChunks {
  public:
-  explicit PumpChunks(LoopCore& core) noexcept : chunks_{PumpChunk(core), PumpChunk(core)} {}
-
+  /// Sets the size of the chunks, before the first one is filled.
+  void set_size(std::size_t size) noexcept { size_ = size; }
   [[nodiscard]] bool has_room() const noexcept { return full_ < 2; }
   [[nodiscard]] bool empty() const noexcept { return full_ == 0; }
   [[nodiscard]] PumpChunk& oldest() noexcept { return chunks_[oldest_]; }
   /// The chunk that was filled last.
   [[nodiscard]] PumpChunk& newest() noexcept { return chunks_[full_ == 1 ? oldest_ : 1 - oldest_]; }
+  /// The block of the chunk to fill, as of `PumpChunk::space()`. \pre has_room()
+  [[nodiscard]] std::span<std::byte> space(LoopCore& core) noexcept { return next().space(core, size_); }
   /// The chunk to fill. \pre has_room()
   [[nodiscard]] PumpChunk& next() noexcept { return chunks_[full_ == 0 ? oldest_ : 1 - oldest_]; }
   void fill_next(std::size_t size) noexcept {
@@ -109,6 +115,7 @@ class PumpChunks {
 
  private:
   std::array<PumpChunk, 2> chunks_;
+  std::size_t size_ = chunk_size;
   std::size_t oldest_ = 0;
   unsigned full_ = 0;
   bool has_unseen_ = false;
@@ -138,7 +145,7 @@ class PumpRead : public ResultState<void, StreamRead> {
   [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 
   std::size_t feed(std::span<const std::byte> bytes) override {
-    const std::span<std::byte> space = chunks_->next().space(core());
+    const std::span<std::byte> space = chunks_->space(core());
     if (space.empty()) {
       set_fault(ENOMEM);
       return 0;
@@ -149,7 +156,7 @@ class PumpRead : public ResultState<void, StreamRead> {
     return taken;
   }
   std::size_t space(std::span<iovec> out) override {
-    const std::span<std::byte> space = chunks_->next().space(core());
+    const std::span<std::byte> space = chunks_->space(core());
     if (space.empty()) {
       set_fault(ENOMEM);
       return 0;
@@ -187,7 +194,6 @@ class PumpState : public ResultState<PumpResult> {
   PumpState(LoopCore& core, PumpOptions options, CallSite site)
       : ResultState(core, site),
         options_(std::move(options)),
-        chunks_(core),
         source_(*this, PumpSide::source),
         target_(*this, PumpSide::target) {}
   [[nodiscard]] const char* name() const noexcept override { return "pump"; }
@@ -208,6 +214,7 @@ class PumpState : public ResultState<PumpResult> {
         return;
       }
       has_claimed_ = true;
+      if (dynamic_cast<const BulkBackend*>(target->backend()) != nullptr) chunks_.set_size(bulk_chunk_size);
       start_reading();
     } catch (const std::bad_alloc&) {
       fail(ENOMEM, PumpSide::none);

@@ -41,6 +41,9 @@ void clear_nonblocking(int fd) noexcept;
 
 /// \return bytes, 0 at the end, -1 with `err`. No SIGPIPE is raised.
 ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;
+/// As `read_descriptor()`, of a file, as far as its bytes are in memory. EAGAIN when they are not, ENOTSUP
+/// where the system cannot tell.
+ssize_t read_without_waiting(int fd, std::span<const iovec> vectors, int& err) noexcept;
 ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept;
 
 /// Blocks SIGPIPE in this thread during a write that has no MSG_NOSIGNAL.

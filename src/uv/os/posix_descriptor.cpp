@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -160,6 +161,22 @@ ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexce
   const ssize_t got = retry(
       [&]() noexcept -> ssize_t { return ::readv(fd, vectors.data(), static_cast<int>(vectors.size())); });
   return got >= 0 ? got : descriptor_failure(err);
+}
+
+// -1 is the descriptor's own position.
+ssize_t read_without_waiting(int fd, std::span<const iovec> vectors, int& err) noexcept {
+#if defined(RWF_NOWAIT)
+  const ssize_t got = retry([&]() noexcept -> ssize_t {
+    return ::preadv2(fd, vectors.data(), static_cast<int>(vectors.size()), -1, RWF_NOWAIT);
+  });
+  if (got >= 0) return got;
+  err = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM ? ENOTSUP : errno;
+#else
+  static_cast<void>(fd);
+  static_cast<void>(vectors);
+  err = ENOTSUP;
+#endif
+  return -1;
 }
 
 ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept {
