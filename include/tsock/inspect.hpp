@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <tsock/address.hpp>
+#include <tsock/call_site.hpp>
 #include <tsock/export.hpp>
 
 namespace tsock {
@@ -40,8 +41,8 @@ class TSOCK_EXPORT Inspection {
   [[nodiscard]] std::size_t clients() const noexcept;
 
  private:
-  friend Inspection inspect(Loop& loop, const Address& address, const InspectOptions& options,
-                                         int& err);
+  friend Inspection inspect(Loop& loop, const Address& address, const InspectOptions& options, int& err,
+                            CallSite site);
   class Impl;
   explicit Inspection(std::unique_ptr<Impl> impl) noexcept;
   std::unique_ptr<Impl> impl_;
@@ -64,6 +65,7 @@ class TSOCK_EXPORT Inspection {
 /// its requests cost, which `dump` shows as any others.
 /// \return the Inspection; on failure it is empty and `err` is what `Listener::listen()` gives, also:
 ///  - EINVAL: not the path of a unix socket (an abstract name has no permission bits)
-TSOCK_EXPORT Inspection inspect(Loop& loop, const Address& address, const InspectOptions& options, int& err);
+TSOCK_EXPORT Inspection inspect(Loop& loop, const Address& address, const InspectOptions& options, int& err,
+                                CallSite site = CallSite::current());
 
 }  // namespace tsock

@@ -15,7 +15,8 @@ namespace tsock {
 
 class Inspection::Impl {
  public:
-  Impl(Listener listener, const InspectOptions& options) : listener_(std::move(listener)), options_(options) {
+  Impl(Listener listener, const InspectOptions& options, CallSite site)
+      : listener_(std::move(listener)), options_(options), site_(site) {
     sessions_.reserve(options.most_clients);
   }
   Impl(const Impl&) = delete;
@@ -27,7 +28,7 @@ class Inspection::Impl {
 
   void accept_next() {
     if (accepting_.is_in_progress() || sessions_.size() >= options_.most_clients) return;
-    accepting_.start(listener_.accept(), [this](Request<Stream>& request) { on_accepted(request); });
+    accepting_.start(listener_.accept(site_), [this](Request<Stream>& request) { on_accepted(request); });
   }
 
  private:
@@ -47,7 +48,7 @@ class Inspection::Impl {
   }
 
   void serve(Stream stream) {
-    auto session = std::make_unique<Session>(std::move(stream), options_);
+    auto session = std::make_unique<Session>(std::move(stream), options_, site_);
     Session& made = *session;
     made.set_over([this, &made] { remove(made); });
     sessions_.push_back(std::move(session));
@@ -65,6 +66,7 @@ class Inspection::Impl {
 
   Listener listener_;
   InspectOptions options_;
+  CallSite site_;
   detail::Background<Stream> accepting_;
   std::vector<std::unique_ptr<Session>> sessions_;
 };
@@ -79,7 +81,8 @@ Address Inspection::local_address() const { return impl_ != nullptr ? impl_->loc
 
 std::size_t Inspection::clients() const noexcept { return impl_ != nullptr ? impl_->clients() : 0; }
 
-Inspection inspect(Loop& loop, const Address& address, const InspectOptions& options, int& err) {
+Inspection inspect(Loop& loop, const Address& address, const InspectOptions& options, int& err,
+                   CallSite site) {
   const bool has_file = address.is_unix() && !address.is_unnamed() && !address.is_abstract();
   if (!has_file || options.most_clients == 0) {
     err = EINVAL;
@@ -90,7 +93,7 @@ Inspection inspect(Loop& loop, const Address& address, const InspectOptions& opt
   listening.group = options.group;
   Listener listener = Listener::unix_stream(loop, address, listening, err);
   if (err != 0) return {};
-  auto impl = std::make_unique<Inspection::Impl>(std::move(listener), options);
+  auto impl = std::make_unique<Inspection::Impl>(std::move(listener), options, site);
   impl->accept_next();
   return Inspection(std::move(impl));
 }

@@ -34,8 +34,8 @@ std::string dump_of(const Loop& loop, bool as_json) {
 
 }  // namespace
 
-InspectSession::InspectSession(Stream stream, const InspectOptions& options)
-    : stream_(std::move(stream)), options_(options) {}
+InspectSession::InspectSession(Stream stream, const InspectOptions& options, CallSite site)
+    : stream_(std::move(stream)), options_(options), site_(site) {}
 
 // A daemon that is short of memory loses the one who looks, not its life.
 template <class F>
@@ -79,7 +79,7 @@ void InspectSession::read() {
     write("error: the line is too long\n");
     return;
   }
-  Request<ssize_t> request = stream_.read_some(std::span(buffer_).subspan(filled_));
+  Request<ssize_t> request = stream_.read_some(std::span(buffer_).subspan(filled_), site_);
   request.set_timeout(options_.silence);
   reading_.start(std::move(request), [this](Request<ssize_t>& done) { on_read(done); });
 }
@@ -136,7 +136,7 @@ void InspectSession::answer(std::string_view line) {
 }
 
 void InspectSession::write(std::string text) {
-  Request<ssize_t> request = stream_.write(std::move(text));
+  Request<ssize_t> request = stream_.write(std::move(text), site_);
   request.set_timeout(options_.silence);
   writing_.start(std::move(request), [this](Request<ssize_t>& done) {
     int err = 0;
@@ -154,13 +154,13 @@ void InspectSession::trace(std::chrono::seconds duration) {
     write("error: at most " + std::to_string(options_.longest_trace.count()) + " seconds\n");
     return;
   }
-  pause_.start(stream_.loop().sleep(duration),
+  pause_.start(stream_.loop().sleep(duration, site_),
                [this](Request<void>& /*request*/) { or_over([this] { stop_trace(); }); });
   trace_ = TraceWriter(std::move(stream_));
 }
 
 void InspectSession::stop_trace() {
-  Request<void> request = trace_.stop();
+  Request<void> request = trace_.stop(site_);
   request.set_timeout(options_.silence);
   stopping_.start(std::move(request), [this](Request<void>& /*request*/) { end(); });
 }

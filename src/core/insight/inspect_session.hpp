@@ -18,7 +18,7 @@ namespace tsock::detail {
 /// One client of `inspect()`: reads a command, writes the answer, reads the next one.
 class InspectSession {
  public:
-  InspectSession(Stream stream, const InspectOptions& options);
+  InspectSession(Stream stream, const InspectOptions& options, CallSite site);
   InspectSession(const InspectSession&) = delete;
   InspectSession& operator=(const InspectSession&) = delete;
   ~InspectSession() = default;
@@ -44,6 +44,7 @@ class InspectSession {
 
   Stream stream_;
   InspectOptions options_;
+  CallSite site_;  // of the call of `inspect()`
   std::function<void()> over_;
   std::array<std::byte, longest_line> buffer_{};
   std::size_t filled_ = 0;

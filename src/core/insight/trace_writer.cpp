@@ -51,6 +51,7 @@ class TraceWriter::Impl final : private detail::TraceObserver, private detail::R
       : core_(&out.loop().core()), out_(std::move(out)), spans_(options) {
     core_->add(*this);
     is_on_ = true;
+    core_->make_ready(*this);  // who waits for the output sees that it has begun, also on an idle loop
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
