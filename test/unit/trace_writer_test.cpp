@@ -51,7 +51,7 @@ struct TracedGrandparent : Operation<void> {
   Request<void> child_;
 };
 
-struct TraceFixture : LoopFixture {
+struct TraceWriterFixture : LoopFixture {
   void begin(const TraceWriterOptions& options = {}) {
     auto [out, in] = unix_pair();
     reader = std::move(in);
@@ -114,7 +114,7 @@ void check_nesting(const json& trace) {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(trace_writing, TraceFixture)
+BOOST_FIXTURE_TEST_SUITE(trace_writing, TraceWriterFixture)
 
 BOOST_AUTO_TEST_CASE(children_lie_inside_the_spans_of_their_parents) {
   begin();

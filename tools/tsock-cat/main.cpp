@@ -8,6 +8,7 @@
 
 #include "application.hpp"
 #include "exit_code.hpp"
+#include "inspector.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "scan.hpp"
@@ -36,6 +37,7 @@ ExitCode run(int argc, const char* const* argv) {
   tsock_cat::Transcript transcript(parsed.options, report);
   tsock::Loop loop;
   loop.set_logger(nullptr);  // standard output belongs to the payload
+  if (parsed.options.inspect) return tsock_cat::Inspector(loop, parsed.options, report).run();
   tsock_cat::Failure failure;
   const auto tls = tsock_cat::Tls::make(parsed.options, report, failure);
   const auto npa = failure ? nullptr : tsock_cat::Npa::make(parsed.options, failure);

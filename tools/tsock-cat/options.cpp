@@ -35,10 +35,10 @@ constexpr const char* footer =
     "6 TLS and other security, 7 local input or output, 8 scan: nothing open, 130 interrupted.";
 
 // In the order of the help, which is also that in which they are checked: what others look at comes first.
-constexpr std::array groups{&foreign_options,    &address_options, &scan_options, &server_options,
-                            &datagram_options,   &end_options,     &time_options, &message_options,
-                            &transcript_options, &report_options,  &tls_options,  &npa_options,
-                            &gssapi_options,     &sasl_options};
+constexpr std::array groups{&foreign_options, &inspect_options,    &address_options, &scan_options,
+                            &server_options,  &datagram_options,   &end_options,     &time_options,
+                            &message_options, &transcript_options, &report_options,  &tls_options,
+                            &npa_options,     &gssapi_options,     &sasl_options};
 
 // The first option of the group that was given, or nothing.
 std::string first_option_of(const CLI::App& app, std::string_view group) {
@@ -51,6 +51,7 @@ std::string first_option_of(const CLI::App& app, std::string_view group) {
 bool apply(const CLI::App& app, Options& options, std::string& error) {
   return std::all_of(groups.begin(), groups.end(), [&](const OptionGroup* group) {
     // The others are about connections, and their endpoints.
+    if (!options.inspect_text.empty() && group != &inspect_options && group != &foreign_options) return true;
     if (options.scan && group != &address_options && group != &scan_options) return true;
     return group->apply == nullptr || group->apply(first_option_of(app, group->name), options, error);
   });

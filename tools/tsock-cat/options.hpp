@@ -103,6 +103,10 @@ struct Options {
   std::size_t max_pdu = std::size_t{1} << 20;
   std::optional<NamedFraming> pdu;  ///< made of both
 
+  // instead of copying: look into a daemon. `words` are a command; none: a screen on a terminal, else a dump
+  std::string inspect_text;
+  std::optional<Endpoint> inspect;
+
   TlsOptions tls;
   NpaOptions npa;
   GssapiOptions gssapi;

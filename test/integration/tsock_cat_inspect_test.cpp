@@ -1,0 +1,206 @@
+// tsock-cat looks into a daemon. The daemon is a loop on a thread of the test.
+#if defined(TSOCK_CAT_EXECUTABLE)
+
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <tsock/tsock.hpp>
+#include <utility>
+#include <vector>
+
+#include "inspect_view.hpp"
+#include "support/loop_fixture.hpp"
+#include "support/tsock_cat.hpp"
+
+using namespace tsock;
+using namespace tsock::test::cat;
+using namespace std::chrono_literals;
+using tsock::test::has_program;
+using tsock::test::Process;
+using tsock::test::TempDirectory;
+
+namespace {
+
+/// Listens on TCP, waits for a client that says nothing, and is inspected.
+class InspectedDaemon {
+ public:
+  InspectedDaemon() {
+    int err = -1;
+    inspection_ = inspect(loop_, Address::unix_from_path(path(), err), {}, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    auto [ours, theirs] = Stream::socketpair(loop_, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    stream_ = std::move(ours);
+    peer_ = std::move(theirs);
+    reading_ = stream_.read_some({&byte_, 1}, CallSite::at("/somewhere/daemon.cpp", 17));
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+  InspectedDaemon(const InspectedDaemon&) = delete;
+  InspectedDaemon& operator=(const InspectedDaemon&) = delete;
+  ~InspectedDaemon() { stop(); }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    loop_.post([this] {
+      inspection_ = {};
+      loop_.stop();
+    });
+    thread_.join();
+  }
+  [[nodiscard]] std::string path() const { return directory_ / "inspect"; }
+  [[nodiscard]] std::string address() const { return "unix:" + path(); }
+
+ private:
+  TempDirectory directory_;
+  Loop loop_;
+  std::byte byte_{};
+  Stream stream_;
+  Stream peer_;
+  Request<ssize_t> reading_;
+  Inspection inspection_;
+  std::thread thread_;
+};
+
+// tsock-cat on a pseudo-terminal; what comes on its standard input are keys.
+std::vector<std::string> on_terminal(const std::string& address) {
+  return {"script", "-qec", "'" + executable() + "' --stats=50ms --inspect '" + address + "'", "/dev/null"};
+}
+
+bool has_script() {
+  if (has_program("script")) return true;
+  BOOST_TEST_MESSAGE("skipped: no script(1) of util-linux here, which makes a pseudo-terminal");
+  return false;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(tsock_cat_inspect)
+
+BOOST_AUTO_TEST_CASE(commands_print_their_answers) {
+  const InspectedDaemon daemon;
+  const CatOutcome dump = run({"--inspect", daemon.address()});
+  BOOST_TEST(dump.status == 0);
+  BOOST_TEST(dump.output.starts_with("loop: "), dump.output);
+  BOOST_TEST(contains(dump.output, "/somewhere/daemon.cpp:17"), dump.output);
+  BOOST_TEST(!dump.output.ends_with("\n\n"));
+  BOOST_TEST(dump.error == "");
+  BOOST_TEST(contains(run({"--inspect", daemon.address(), "metrics"}).output, "\ntsock_posted_total "));
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"dump", "json"}, {"metrics", "json"}, {"--json"}, {"--json", "metrics"}}) {
+    std::vector<std::string> all{"--inspect", daemon.path()};
+    all.insert(all.end(), words.begin(), words.end());
+    const CatOutcome outcome = run(all);
+    BOOST_TEST(outcome.status == 0);
+    BOOST_TEST(nlohmann::json::accept(outcome.output), outcome.output);
+  }
+  const CatOutcome trace = run({"--inspect", daemon.address(), "trace", "1"});
+  BOOST_TEST(trace.status == 0);
+  BOOST_TEST(nlohmann::json::parse(trace.output).is_array());
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_asked_is_said) {
+  InspectedDaemon daemon;
+  const CatOutcome unknown = run({"--inspect", daemon.address(), "explode"});
+  BOOST_TEST(unknown.status == 1);
+  BOOST_TEST(contains(unknown.error, "not a command"), unknown.error);
+  expect_wrong_command_line({"--inspect", "tcp://127.0.0.1:1"});
+  expect_wrong_command_line({"--inspect", "unix-listen:///x"});
+  daemon.stop();
+  const CatOutcome gone = run({"--inspect", daemon.address()});
+  BOOST_TEST(gone.status == 2);
+  BOOST_TEST(contains(gone.error, "connect to unix:"), gone.error);
+}
+
+BOOST_AUTO_TEST_CASE(trace_that_is_interrupted_ends_at_once) {
+  const InspectedDaemon daemon;
+  Cat cat({"--inspect", daemon.address(), "trace", "1000"});
+  cat.wait_for_output("process_name");
+  cat.kill(SIGINT);
+  BOOST_TEST(cat.wait() == 130);
+}
+
+BOOST_AUTO_TEST_CASE(terminal_shows_a_screen_that_is_refreshed_until_q) {
+  if (!has_script()) return;
+  const InspectedDaemon daemon;
+  Process cat(on_terminal(daemon.address()));
+  cat.wait_for_output("\x1b[?1049h");
+  cat.wait_for_output("read_some  daemon.cpp:17");
+  cat.wait_for_output("completions -");
+  cat.wait_for_output("/s   events ");  // the second one has rates
+  cat.write("c");
+  cat.wait_for_output("   median < ");
+  cat.write("q");
+  BOOST_TEST(cat.finish() == 0);
+  BOOST_TEST(contains(cat.output(), "\x1b[?1049l"));
+}
+
+BOOST_AUTO_TEST_CASE(daemon_that_ends_ends_the_screen) {
+  if (!has_script()) return;
+  InspectedDaemon daemon;
+  Process cat(on_terminal(daemon.address()));
+  cat.wait_for_output("requests ");
+  daemon.stop();
+  cat.wait_for_output("read from unix:");
+  BOOST_TEST(cat.wait() == 5);
+  const std::string& output = cat.output();
+  BOOST_TEST(output.rfind("\x1b[?1049l") < output.rfind("read from"));
+}
+
+BOOST_AUTO_TEST_CASE(lines_fit_the_screen_and_steer_no_terminal) {
+  tsock_cat::InspectView view("unix:/x");
+  const auto dump = [](int completions, const std::string& name) {
+    return nlohmann::json{{"in_progress", 2},
+                          {"deadlines", 0},
+                          {"metrics", {{"events", 10}, {"completions", completions}, {"posted", 0}}},
+                          {"requests",
+                           {{{"id", 1},
+                             {"parent", 0},
+                             {"depth", 0},
+                             {"name", name},
+                             {"file", "a/b.cpp"},
+                             {"line", 3},
+                             {"age_ms", 2500},
+                             {"transferred", 7},
+                             {"finished", false},
+                             {"reason", ""},
+                             {"detail", "here"},
+                             {"on", 0}},
+                            {{"id", 2},
+                             {"parent", 0},
+                             {"depth", 0},
+                             {"name", "readv"},
+                             {"file", ""},
+                             {"line", 0},
+                             {"age_ms", 1},
+                             {"transferred", 0},
+                             {"finished", true},
+                             {"reason", "why"},
+                             {"detail", ""},
+                             {"on", 4},
+                             {"on_what", "stream to \x1b[2J\xc2\x9b"}}}}}
+        .dump();
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  BOOST_TEST_REQUIRE(view.take(dump(100, "sleep"), begin));
+  BOOST_TEST(view.lines(50, 80)[1].find("completions -") != std::string::npos);
+  BOOST_TEST_REQUIRE(view.take(dump(300, "sl\teep"), begin + 2s));
+  const std::vector<std::string> lines = view.lines(50, 80);
+  BOOST_TEST(lines[1].find("completions 100/s") != std::string::npos);
+  BOOST_TEST_REQUIRE(lines.size() == 8U);
+  BOOST_TEST(lines[4] == "stream to ?[2J?");
+  BOOST_TEST(lines[5] == "  readv    1.0 ms  finished  (why)");
+  BOOST_TEST(lines[7] == "  sl?eep  b.cpp:3  2.5 s  7 bytes  here");
+  const std::vector<std::string> small = view.lines(3, 10);
+  BOOST_TEST_REQUIRE(small.size() == 3U);
+  BOOST_TEST(small[2] == "... 6 more");
+  for (const std::string& line : small) BOOST_TEST(line.size() <= 10U);
+  for (const char* bad : {"", "[]", "{}", "x", R"({"metrics":1})"}) BOOST_TEST(!view.take(bad, begin + 3s));
+  BOOST_TEST(view.lines(50, 80) == lines);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+#endif
