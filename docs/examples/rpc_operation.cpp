@@ -3,9 +3,7 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
-#include <span>
 #include <string>
-#include <string_view>
 #include <tsock/tsock.hpp>
 #include <utility>
 
@@ -13,9 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string_view text(const tsock::Pdu& pdu) {
-  return {reinterpret_cast<const char*>(pdu.body().data()), pdu.body().size()};
-}
+// A question and an answer are a line each.
+constexpr tsock::framing::line calls{.max_body = 4096};
 
 // A connection with many calls in flight; the answers come in the order of the calls.
 struct Connection {
@@ -29,22 +26,13 @@ class Call final : public tsock::Operation<std::string> {
   static constexpr const char* name = "call";
 
   Call(Connection& connection, std::string question)
-      : connection_(connection), question_(std::make_unique<std::string>(std::move(question) + '\n')) {}
+      : connection_(connection), question_(std::make_unique<std::string>(std::move(question))) {}
 
   void start() override {
-    writing_ = connection_.stream.write(connection_.out, *question_);
-    writing_.set_callback([this](auto& request) {
-      int err = 0;
-      request.recv(err);
-      error(err);
-    });
-    reading_ = connection_.stream.readv_pdu(connection_.in, tsock::framing::line{.max_body = 4096});
-    reading_.set_callback([this](auto& request) {
-      int err = 0;
-      const tsock::Pdu answer = request.recv(err);
-      if (error(err)) return;
-      done(std::string(text(answer)));
-    });
+    writing_ = connection_.stream.write_pdu(connection_.out, calls, *question_);
+    then(writing_);
+    reading_ = connection_.stream.readv_pdu(connection_.in, calls);
+    then(reading_, [this](const tsock::Pdu& answer) { done(std::string(answer.text())); });
   }
 
   // Cancelled, too late, or the caller's Request is gone. The question may be out, and then its answer must

@@ -5,9 +5,11 @@
 #include <string_view>
 #include <tsock/detail/loop_here.hpp>
 #include <tsock/detail/operation_state.hpp>
+#include <tsock/detail/owned_request.hpp>
 #include <tsock/detail/request_state.hpp>
 #include <tsock/outcome.hpp>
 #include <tsock/request.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace tsock {
@@ -26,6 +28,9 @@ template <class T>
 class Operation {
  public:
   using result_type = T;
+  static_assert(std::is_void_v<T> || (std::is_default_constructible_v<T> && std::is_move_assignable_v<T>),
+                "tsock: the result of an Operation needs a default constructor, as recv() returns a default "
+                "constructed one after a failure, and has to be movable: wrap it into std::optional");
 
   Operation() = default;
   Operation(const Operation&) = delete;
@@ -59,9 +64,46 @@ class Operation {
     }
     return true;
   }
-  /// Adds to the caller's `transferred()`.
+  /// Goes on when `child`, a member, has succeeded: `function(value)`, `function()` if the value is not
+  /// needed or there is none. If the child fails, this operation ends with its error and reason instead, and
+  /// if it has ended meanwhile, the function is not called. Takes the place of the child's callback. A child
+  /// that cannot complete, such as one of an empty Stream, ends this operation with EIO.
+  template <class U, class F>
+  void then(Request<U>& child, F function) {
+    check_continuation<U, F>();
+    if (!can_complete(child)) return;
+    child.set_callback([this, fn = std::move(function)](Request<U>& ended) mutable { go_on(ended, fn); });
+  }
+  /// As above, for a child that the operation keeps itself: until it ends, or this operation does. Buffers
+  /// that are members may be used by it. Its entry lies in the loop's pool.
+  template <class U, class F>
+  void then(Request<U>&& child, F function) {
+    check_continuation<U, F>();
+    if (!can_complete(child)) return;
+    children_.add(std::move(child),
+                  [this, fn = std::move(function)](Request<U>& ended) mutable { go_on(ended, fn); });
+  }
+  /// Waits for nothing but passes on an error, such as that of a write whose answer is read meanwhile.
+  template <class U>
+  void then(Request<U>& child) {
+    then(child, [] {});
+  }
+  /// As above, for a child that the operation keeps itself.
+  template <class U>
+  void then(Request<U>&& child) {
+    then(std::move(child), [] {});
+  }
+  /// Calls the function that was given to `Request::set_progress_callback()`, later and from the loop;
+  /// several calls in one turn make it run once. (tevent: tevent_req_notify_callback)
+  void notify() {
+    if (state_ == nullptr) return;
+    if (const auto* function = state_->progress_function(); *function != nullptr) state_->schedule_begin();
+  }
+  /// Adds to the caller's `transferred()` and does `notify()`.
   void progress(std::size_t bytes) {
-    if (state_ != nullptr) state_->add_transferred(bytes);
+    if (state_ == nullptr) return;
+    state_->add_transferred(bytes);
+    notify();
   }
   [[nodiscard]] bool is_in_progress() const noexcept { return state_ != nullptr && state_->is_unfinished(); }
   /// The loop that the operation runs on. Not to be called before `start()`.
@@ -70,6 +112,41 @@ class Operation {
  private:
   template <class Op>
   friend class detail::OperationState;
+
+  template <class U, class F>
+  static constexpr void check_continuation() noexcept {
+    if constexpr (std::is_void_v<U>) {
+      static_assert(std::is_invocable_v<F&>,
+                    "tsock: then(child, function): the child has no value, so the function takes nothing");
+    } else {
+      static_assert(std::is_invocable_v<F&, U> || std::is_invocable_v<F&>,
+                    "tsock: then(child, function): the function takes the child's value, or nothing");
+    }
+  }
+  template <class U>
+  bool can_complete(const Request<U>& child) {
+    return child && child.state()->can_call_back() ? true : !error(EIO);
+  }
+  // The function may end or destroy this operation.
+  template <class U, class F>
+  void go_on(Request<U>& child, F& function) {
+    if (!is_in_progress()) return;
+    int err = 0;
+    if constexpr (std::is_void_v<U>) {
+      child.recv(err);
+      if (!error(err, child.reason())) function();
+    } else {
+      U value = child.recv(err);
+      if (error(err, child.reason())) return;
+      if constexpr (std::is_invocable_v<F&, U>) {
+        function(std::move(value));
+      } else {
+        function();
+      }
+    }
+  }
+
+  detail::RequestList children_;
   detail::ResultState<T>* state_ = nullptr;
 };
 
@@ -79,6 +156,12 @@ class Operation {
 /// `Loop::dump()`. Dumps and traces show `Op::name` if there is one.
 template <class Op, class... Args>
 Request<typename Op::result_type> make_request(detail::LoopHere here, Args&&... args) {
+  static_assert(std::is_base_of_v<Operation<typename Op::result_type>, Op>,
+                "tsock: make_request<Op>(loop, ...): Op has to be derived from tsock::Operation<T>");
+  static_assert(!std::is_abstract_v<Op>, "tsock: make_request<Op>(loop, ...): Op does not define start()");
+  static_assert(std::is_abstract_v<Op> || std::is_constructible_v<Op, Args...>,
+                "tsock: make_request<Op>(loop, arguments...): Op has no public constructor that takes these "
+                "arguments; without arguments it needs a default constructor");
   auto* const state =
       detail::make_state<detail::OperationState<Op>>(detail::core_of(here.loop()), here.site());
   Request<typename Op::result_type> request(state);

@@ -3,8 +3,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <tsock/detail/request_state.hpp>
+#include <tsock/result.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -69,7 +71,7 @@ class [[nodiscard]] Request {
   /// destroyed at once.
   template <class F>
   void set_callback(F function) {
-    static_assert(std::is_invocable_v<F&, Request&>, "the callback takes a Request<T>&");
+    check_callback<F>();
     if (state_ == nullptr) return;
     state_->set_callback(
         [fn = std::move(function)](void* handle) mutable { fn(*static_cast<Request*>(handle)); });
@@ -107,6 +109,20 @@ class [[nodiscard]] Request {
     }
   }
 
+  /// The same, for structured bindings: `auto [value, err] = request.recv();`, without a value
+  /// `auto [err] = request.recv();`.
+  [[nodiscard]] Result<T> recv() {
+    if constexpr (std::is_void_v<T>) {
+      Result<T> result;
+      recv(result.err);
+      return result;
+    } else {
+      int err = 0;
+      T value = recv(err);
+      return {std::move(value), err};
+    }
+  }
+
   /// True until the completion is delivered.
   [[nodiscard]] bool is_in_progress() const noexcept { return state_ != nullptr && state_->is_in_progress(); }
 
@@ -114,6 +130,25 @@ class [[nodiscard]] Request {
   [[nodiscard]] bool is_error(int& err) const noexcept {
     err = state_ != nullptr && !state_->is_in_progress() ? state_->error() : 0;
     return err != 0;
+  }
+
+  /// Sets the function that runs while the operation goes on, each time it says that it got further:
+  /// `function(Request<T>&)`, called from the loop, after several steps of one turn once, and never after the
+  /// end. Replaces an earlier one; makes a heap allocation. A request that was detached calls none. (tevent:
+  /// tevent_req_notify_callback) \return false, and the function is dropped, for an operation that says
+  /// nothing on its way: all but those of a class of the user, see `Operation::notify()`
+  template <class F>
+  bool set_progress_callback(F function) {
+    check_callback<F>();
+    if (state_ == nullptr || !state_->is_unfinished()) return false;
+    std::unique_ptr<detail::InlineFunction>* const place = state_->progress_function();
+    if (place == nullptr) return false;
+    auto made = std::make_unique<detail::InlineFunction>();
+    made->emplace_first(state_->core(), [fn = std::move(function)](void* handle) mutable {
+      fn(*static_cast<Request*>(handle));
+    });
+    std::swap(*place, made);  // what the earlier one had captured goes last
+    return true;
   }
 
   /// Bytes moved so far, also after the end. EPIPE with 0 is a clean end of stream, with more a message that
@@ -164,7 +199,7 @@ class [[nodiscard]] Request {
   /// loop is destroyed, the operation is released at once.
   template <class F>
   void detach(F function) && {
-    static_assert(std::is_invocable_v<F&, Request&>, "the callback takes a Request<T>&");
+    check_callback<F>();
     if (state_ == nullptr) return;
     if (!state_->can_call_back()) {
       std::exchange(state_, nullptr)->release();
@@ -199,6 +234,12 @@ class [[nodiscard]] Request {
   /// For a handle whose address the state does not need to know.
   struct Unadopted {};
   Request(detail::RequestState* state, Unadopted /*unadopted*/) noexcept : state_(state) {}
+  template <class F>
+  static constexpr void check_callback() noexcept {
+    static_assert(std::is_invocable_v<F&, Request&>,
+                  "tsock: the callback of a Request<T> is called with a Request<T>&, of this T: write "
+                  "[](tsock::Request<T>& request) or [](auto& request)");
+  }
   static T failure() {
     if constexpr (std::is_void_v<T>) {
       return;

@@ -2,7 +2,9 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <tsock/detail/inline_function.hpp>
 #include <tsock/detail/request_state.hpp>
 #include <tsock/export.hpp>
 #include <tsock/outcome.hpp>
@@ -24,6 +26,9 @@ class ParentScope {
 };
 
 TSOCK_EXPORT LoopCore& core_of(Loop& loop) noexcept;
+
+/// Whether the state whose `begin()` runs still exists. \pre the loop is still in that call
+[[nodiscard]] TSOCK_EXPORT bool is_beginning(const LoopCore& core, const RequestState* state) noexcept;
 
 /// The state of a user's operation; made by `make_request()` only.
 template <class Op>
@@ -48,6 +53,7 @@ class OperationState : public ResultState<typename Op::result_type> {
     operation_->state_ = this;
     operation_->start();
   }
+  [[nodiscard]] std::unique_ptr<InlineFunction>* progress_function() noexcept override { return &progress_; }
   void on_deadline() override {
     if (!this->look_again()) this->interrupt(ETIMEDOUT);
   }
@@ -61,6 +67,16 @@ class OperationState : public ResultState<typename Op::result_type> {
   }
 
  private:
+  // The function may destroy the request, set another function, anything.
+  void begin() override {
+    void* const handle = this->handle();
+    if (!this->is_unfinished() || progress_ == nullptr || handle == static_cast<void*>(this)) return;
+    const LoopCore& core = this->core();
+    std::unique_ptr<InlineFunction> function = std::move(progress_);
+    (*function)(handle);
+    if (is_beginning(core, this) && this->is_unfinished() && progress_ == nullptr)
+      progress_ = std::move(function);
+  }
   void on_delivery() noexcept override {
     this->mark(this->in_delivery);
     end(this->error() == 0 ? Outcome::done : Outcome::failed);
@@ -72,14 +88,21 @@ class OperationState : public ResultState<typename Op::result_type> {
     if (this->is_linked()) this->unlink();
     end(Outcome::abandoned);
   }
-  void on_abandon_in_delivery() noexcept override { operation_.reset(); }
+  void on_abandon_in_delivery() noexcept override {
+    if (operation_.has_value()) operation_->children_.clear();
+    operation_.reset();
+  }
   void end(Outcome outcome) noexcept {
     if (!operation_.has_value()) return;
     operation_->cleanup(outcome, outcome == Outcome::failed ? this->error() : 0);
+    // Before the buffers that they may use, which are members of the operation.
+    operation_->children_.clear();
     operation_.reset();
+    progress_.reset();
   }
 
   std::optional<Op> operation_;
+  std::unique_ptr<InlineFunction> progress_;
 };
 
 }  // namespace tsock::detail

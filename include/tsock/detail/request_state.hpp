@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <memory>
 #include <string_view>
 #include <tsock/call_site.hpp>
 #include <tsock/detail/inline_function.hpp>
@@ -165,6 +166,8 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   void add_transferred(std::size_t bytes) noexcept { transferred_ += bytes; }
   /// Stops the work and finishes with `err` (ECANCELED, ETIMEDOUT), unless it can only succeed now.
   virtual void interrupt(int err) { finish(err); }
+  /// Where the function lies that is called on its way; null for an operation that calls none.
+  [[nodiscard]] virtual std::unique_ptr<InlineFunction>* progress_function() noexcept { return nullptr; }
   /// Has `begin()` called from the loop, where code of the user may run.
   void schedule_begin() noexcept;
   /// A deadline that belongs to the operation itself; the caller's comes on top of it.
@@ -236,6 +239,8 @@ class TSOCK_EXPORT RequestState : public ReadyNode {
   void postpone_deadline() noexcept;
   /// The operation's turn has come, see `schedule_begin()`.
   virtual void begin() {}
+  /// The Request, or this when it was detached.
+  [[nodiscard]] void* handle() const noexcept { return handle_; }
   /// The last step before the callback: give up the place in the stream or queue. Not called when
   /// `plain_delivery` is marked; the place as receiver is given up all the same. Code of the user that runs
   /// in it, which has to be marked as `in_delivery`, may destroy the handle; the state is then destroyed when

@@ -10,6 +10,10 @@ ParentScope::ParentScope(RequestState& parent) noexcept
 
 ParentScope::~ParentScope() { core_->census().set_current_parent(previous_); }
 
+bool is_beginning(const LoopCore& core, const RequestState* state) noexcept {
+  return core.is_beginning(state);
+}
+
 LoopCore& core_of(Loop& loop) noexcept { return loop.core(); }
 
 }  // namespace tsock::detail
