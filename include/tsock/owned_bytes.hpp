@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tsock/byte_view.hpp>
 #include <tsock/pdu.hpp>
 #include <type_traits>
 #include <vector>
@@ -21,7 +22,8 @@ concept OwnedBytes =
 template <class T>
 concept DanglingBytes =
     std::is_class_v<T> && !OwnedBytes<T> && !std::ranges::borrowed_range<T> && !std::ranges::view<T> &&
-    (std::convertible_to<T, std::span<const std::byte>> || std::convertible_to<T, std::string_view>);
+    (std::convertible_to<T, std::span<const std::byte>> || std::convertible_to<T, std::string_view> ||
+     detail::CharRange<T>);
 
 namespace detail {
 
@@ -30,6 +32,11 @@ inline std::span<const std::byte> bytes_of(const std::string& text) noexcept {
 }
 inline std::span<const std::byte> bytes_of(const std::vector<std::byte>& bytes) noexcept { return bytes; }
 inline std::span<const std::byte> bytes_of(const Pdu& pdu) noexcept { return pdu.bytes(); }
+
+/// What a framing is put around.
+inline std::span<const std::byte> body_of(const std::string& text) noexcept { return bytes_of(text); }
+inline std::span<const std::byte> body_of(const std::vector<std::byte>& bytes) noexcept { return bytes; }
+inline std::span<const std::byte> body_of(const Pdu& pdu) noexcept { return pdu.body(); }
 
 }  // namespace detail
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <tsock/buffer.hpp>
 #include <tsock/detail/pdu_block.hpp>
 #include <tsock/export.hpp>
@@ -47,6 +48,11 @@ class TSOCK_EXPORT Pdu {
   }
   [[nodiscard]] std::span<std::byte> body() & noexcept { return bytes().subspan(body_begin(), body_size()); }
   [[nodiscard]] TemporaryBytes body() && noexcept { return TemporaryBytes{body()}; }
+  /// The body as text; valid while the Pdu lives.
+  [[nodiscard]] std::string_view text() const& noexcept {
+    return {reinterpret_cast<const char*>(data_) + body_begin(), body_size()};
+  }
+  std::string_view text() const&& = delete;
   /// Bytes of the whole message.
   [[nodiscard]] std::size_t size() const noexcept { return size_or_0(); }
   [[nodiscard]] bool empty() const noexcept { return size_or_0() == 0; }

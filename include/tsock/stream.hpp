@@ -1,6 +1,8 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,12 +13,15 @@
 #include <tsock/connect_options.hpp>
 #include <tsock/detail/checked_loop.hpp>
 #include <tsock/detail/engine_place.hpp>
+#include <tsock/detail/frame.hpp>
 #include <tsock/detail/inline_function.hpp>
+#include <tsock/detail/measure_call.hpp>
 #include <tsock/detail/next_vector_call.hpp>
 #include <tsock/detail/prefix_format.hpp>
 #include <tsock/disconnect_options.hpp>
 #include <tsock/export.hpp>
 #include <tsock/framing.hpp>
+#include <tsock/message_size.hpp>
 #include <tsock/native_socket.hpp>
 #include <tsock/owned_bytes.hpp>
 #include <tsock/pdu.hpp>
@@ -118,10 +123,23 @@ class TSOCK_EXPORT Stream {
   ///  - the latched read error. EPIPE is the end of the stream: between messages if `transferred()` is 0,
   ///    otherwise inside one, whose bytes so far are in the vectors
   Request<ssize_t> readv(std::span<const iovec> vectors, CallSite site = CallSite::current());
+  /// As above, for buffers in a list: `stream.readv({header, body})`.
+  Request<ssize_t> readv(std::initializer_list<std::span<std::byte>> buffers,
+                         CallSite site = CallSite::current());
   /// `readv()` with one buffer.
   Request<ssize_t> read(std::span<std::byte> buffer, CallSite site = CallSite::current());
+  /// As above, for an array or container of `char` or `unsigned char`, which is filled to its present size.
+  template <detail::CharBuffer Buffer>
+  Request<ssize_t> read(Buffer& buffer, CallSite site = CallSite::current()) {
+    return read(std::as_writable_bytes(std::span(buffer)), site);
+  }
   /// Reads what has arrived: at least one byte, at most the buffer. Errors and cancelling as `readv()`.
   Request<ssize_t> read_some(std::span<std::byte> buffer, CallSite site = CallSite::current());
+  /// As above, for an array or container of `char` or `unsigned char`, up to its present size.
+  template <detail::CharBuffer Buffer>
+  Request<ssize_t> read_some(Buffer& buffer, CallSite site = CallSite::current()) {
+    return read_some(std::as_writable_bytes(std::span(buffer)), site);
+  }
 
   /// Reads one message into memory of the library. Cancelling loses no byte. After an error, EPIPE included,
   /// the bytes of the incomplete message are unread again; `transferred()` is their number.
@@ -147,6 +165,22 @@ class TSOCK_EXPORT Stream {
   Request<Pdu> readv_pdu(Queue& queue, const framing::LengthPrefix<Width, BigEndian>& framing,
                          CallSite site = CallSite::current()) {
     return readv_prefixed(&queue, framing, site);
+  }
+  /// As above, for a framing that measures: one of `measured_framings.hpp`, or one of your own, see
+  /// MeasuringFraming. A message gets memory as its bytes come. Besides:
+  ///  - EMSGSIZE: above `max_message`, or shorter than the bytes that the framing needed
+  ///  - EINVAL: the framing needs no more bytes than it was given, or more than `largest_measured_begin`; a
+  ///    `max_message` of 0, or 2 GiB and more
+  ///  - EIO: `size_of()` threw
+  ///  - the error that `size_of()` returned
+  template <MeasuringFraming F>
+  Request<Pdu> readv_pdu(F framing, CallSite site = CallSite::current()) {
+    return readv_measured(nullptr, std::move(framing), site);
+  }
+  /// As above, when its turn in the queue comes.
+  template <MeasuringFraming F>
+  Request<Pdu> readv_pdu(Queue& queue, F framing, CallSite site = CallSite::current()) {
+    return readv_measured(&queue, std::move(framing), site);
   }
   /// Reads one message into the caller's memory. The loop calls `int next(VectorList& vectors)`, first for
   /// the first vectors and then each time all of them are filled. The function adds vectors, or none if the
@@ -198,6 +232,48 @@ class TSOCK_EXPORT Stream {
   Request<ssize_t> writev(Queue& queue, std::span<const iovec> vectors, CallSite site = CallSite::current()) {
     return Request<ssize_t>(begin_writev(queue, vectors, site));
   }
+  /// As above, for bytes and text in a list: `stream.writev({header, body, "\n"})`. Nothing is copied, so the
+  /// list must not have temporaries that own their bytes.
+  Request<ssize_t> writev(std::initializer_list<ByteView> parts, CallSite site = CallSite::current());
+  /// As above, when its turn in the queue comes.
+  Request<ssize_t> writev(Queue& queue, std::initializer_list<ByteView> parts,
+                          CallSite site = CallSite::current());
+  /// Writes one message, so that `readv_pdu()` with the same framing reads `body`: one gathered write of the
+  /// header, which the request owns, and the body, which stays the caller's as with `write()`. Not copied.
+  /// \return a request for the size of the message on the wire. Errors as `writev()`, and:
+  ///  - EMSGSIZE: a body outside the framing's limits
+  ///  - EINVAL: an unusable framing; a body that the reader would cut elsewhere, as it has the delimiter in
+  ///  it,
+  ///    or for lines a CR at its end
+  ///  - ENOTSUP: `framing::dcerpc`, whose header has more than a length: write the fragment
+  template <detail::WritableFraming F>
+  Request<ssize_t> write_pdu(const F& framing, ByteView body, CallSite site = CallSite::current()) {
+    return write_framed(nullptr, detail::frame_of(framing, body.bytes()), body, site);
+  }
+  /// As above, when its turn in the queue comes.
+  template <detail::WritableFraming F>
+  Request<ssize_t> write_pdu(Queue& queue, const F& framing, ByteView body,
+                             CallSite site = CallSite::current()) {
+    return write_framed(&queue, detail::frame_of(framing, body.bytes()), body, site);
+  }
+  /// Writes a temporary as the body, which the request owns as with `write()`; of a Pdu its body.
+  template <detail::WritableFraming F, OwnedBytes Bytes>
+  Request<ssize_t> write_pdu(const F& framing, Bytes&& body, CallSite site = CallSite::current()) {
+    const detail::Frame frame = detail::frame_of(framing, detail::body_of(body));
+    return write_framed(nullptr, frame, std::forward<Bytes>(body), site);
+  }
+  /// As above, when its turn in the queue comes.
+  template <detail::WritableFraming F, OwnedBytes Bytes>
+  Request<ssize_t> write_pdu(Queue& queue, const F& framing, Bytes&& body,
+                             CallSite site = CallSite::current()) {
+    const detail::Frame frame = detail::frame_of(framing, detail::body_of(body));
+    return write_framed(&queue, frame, std::forward<Bytes>(body), site);
+  }
+  template <detail::WritableFraming F, DanglingBytes Bytes>
+  Request<ssize_t> write_pdu(const F& framing, Bytes&& body, CallSite site = CallSite::current()) = delete;
+  template <detail::WritableFraming F, DanglingBytes Bytes>
+  Request<ssize_t> write_pdu(Queue& queue, const F& framing, Bytes&& body,
+                             CallSite site = CallSite::current()) = delete;
   /// `writev()` with one buffer: bytes or text. No byte, also a null C string, gives EINVAL.
   Request<ssize_t> write(ByteView bytes, CallSite site = CallSite::current());
   /// As above, when its turn in the queue comes.
@@ -336,6 +412,15 @@ class TSOCK_EXPORT Stream {
     return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
                             : begin_prefixed_in_general(queue, format, site);
   }
+  template <MeasuringFraming F>
+  Request<Pdu> readv_measured(Queue* queue, F framing, CallSite site) {
+    Loop* const on = loop_or_null();
+    if (on == nullptr) return {};
+    const std::size_t max_message = framing.max_message;
+    return begin_measured(queue, detail::measure_function(*on, std::move(framing)), max_message, site);
+  }
+  Request<Pdu> begin_measured(Queue* queue, detail::InlineFunction measure, std::size_t max_message,
+                              CallSite site);
   Request<Pdu> begin_message(Queue* queue, CallSite site);
   Request<Pdu> begin_prefixed_in_general(Queue* queue, detail::PrefixFormat format, CallSite site);
   Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
@@ -346,6 +431,13 @@ class TSOCK_EXPORT Stream {
   Request<ssize_t> write_owned(Queue* queue, std::string&& text, CallSite site);
   Request<ssize_t> write_owned(Queue* queue, std::vector<std::byte>&& bytes, CallSite site);
   Request<ssize_t> write_owned(Queue* queue, Pdu&& pdu, CallSite site);
+  Request<ssize_t> write_framed(Queue* queue, const detail::Frame& frame, ByteView body, CallSite site);
+  Request<ssize_t> write_framed(Queue* queue, const detail::Frame& frame, std::string&& body, CallSite site);
+  Request<ssize_t> write_framed(Queue* queue, const detail::Frame& frame, std::vector<std::byte>&& body,
+                                CallSite site);
+  Request<ssize_t> write_framed(Queue* queue, const detail::Frame& frame, Pdu&& body, CallSite site);
+  Request<ssize_t> start_framed(detail::StreamWrite& state, Queue* queue, std::span<const iovec> vectors,
+                                int err);
 
   detail::EnginePlace<detail::StreamCore> place_;
 };

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "core/stream/pdu_access.hpp"
+#include "core/stream/pdu_room.hpp"
 #include "core/stream/stream_core.hpp"
 
 namespace tsock::detail {
@@ -55,21 +56,6 @@ void ReadSomeState::advance(std::size_t bytes) {
 void ReadSomeState::give_back(StreamReadSide& stream) { stream.unread(buffer_.first(transferred())); }
 
 // ---- length-prefixed messages ----
-
-namespace {
-
-// How many bytes of a message to have room for when `here` bytes of it have come. A peer that announces much
-// gets memory only as it sends: up to 64 KiB at once, with the block's header; then eight times what came, so
-// that messages up to 1 MiB that come quickly are copied once at most; beyond 1 MiB twice what came.
-std::size_t room_for(std::size_t size, std::size_t here) noexcept {
-  constexpr std::size_t at_once = std::size_t{64} * 1024 - sizeof(PduBlock);
-  constexpr std::size_t quick_growth = std::size_t{1024} * 1024 + 64;
-  if (size <= at_once) return size;
-  const std::size_t ahead = here < quick_growth / 8 ? 8 * here : quick_growth;
-  return std::min(size, std::max({at_once, ahead, 2 * here}));
-}
-
-}  // namespace
 
 // Makes room for a message whose header is known and of which `here` bytes have come. Returns false, with a
 // fault, when out of memory.

@@ -8,6 +8,7 @@
 #include "core/loop/engine_place.hpp"
 #include "core/loop/recyclable.hpp"
 #include "core/stream/dcerpc_pdu_state.hpp"
+#include "core/stream/measured_pdu_state.hpp"
 #include "core/stream/message_state.hpp"
 #include "core/stream/read_states.hpp"
 #include "core/stream/short_ways.hpp"
@@ -17,6 +18,34 @@
 #include "core/stream/write_state.hpp"
 
 namespace tsock {
+
+namespace detail {
+namespace {
+
+// Bytes in a list as vectors: a few without the heap.
+class VectorsOf {
+ public:
+  template <class Bytes>
+  explicit VectorsOf(std::initializer_list<Bytes> list) : size_(list.size()) {
+    if (size_ > few_.size()) many_.resize(size_);
+    iovec* out = size_ > few_.size() ? many_.data() : few_.data();
+    for (const Bytes& bytes : list) *out++ = vector_of(bytes);
+  }
+  [[nodiscard]] std::span<const iovec> vectors() const noexcept {
+    return {size_ > few_.size() ? many_.data() : few_.data(), size_};
+  }
+
+ private:
+  static iovec vector_of(const ByteView& bytes) noexcept { return make_vector(bytes.bytes()); }
+  static iovec vector_of(std::span<std::byte> bytes) noexcept { return make_vector(bytes); }
+
+  std::size_t size_;
+  std::array<iovec, 8> few_{};
+  std::vector<iovec> many_;
+};
+
+}  // namespace
+}  // namespace detail
 
 namespace {
 
@@ -109,6 +138,10 @@ Request<ssize_t> Stream::readv(std::span<const iovec> vectors, CallSite site) {
   return request;
 }
 
+Request<ssize_t> Stream::readv(std::initializer_list<std::span<std::byte>> buffers, CallSite site) {
+  return readv(detail::VectorsOf(buffers).vectors(), site);
+}
+
 Request<ssize_t> Stream::read(std::span<std::byte> buffer, CallSite site) {
   const std::array<iovec, 1> vector{make_vector(buffer)};
   return readv(vector, site);
@@ -180,6 +213,16 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
                             : begin_prefixed_in_general(queue, format, site);
   }
   return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
+}
+
+Request<Pdu> Stream::begin_measured(Queue* queue, detail::InlineFunction measure, std::size_t max_message,
+                                    CallSite site) {
+  auto* const state = make_operation<detail::MeasuredPduState>(place_, site, max_message);
+  if (state == nullptr) return {};
+  Request<Pdu> request(state);
+  const int err = state->is_unfinished() ? state->set_function(std::move(measure)) : 0;
+  begin_read(core(), queue, *state, err);
+  return request;
 }
 
 Request<Pdu> Stream::begin_message(Queue* queue, CallSite site) {
@@ -268,6 +311,90 @@ Request<ssize_t> Stream::write_owned(Queue* queue, Pdu&& pdu, CallSite site) {
   if (state == nullptr) return {};
   const iovec vector = state->vector();
   return start_write(*state, queue, {&vector, 1}, {});
+}
+
+namespace {
+
+// A write of one message. Bytes is what the request owns of it beside the frame.
+template <class Bytes>
+class FramedWrite : public detail::StreamWrite {
+ public:
+  FramedWrite(detail::LoopCore& core, CallSite site, const detail::Frame& frame, Bytes&& bytes) noexcept
+      : StreamWrite(core, site), frame_(frame), bytes_(std::move(bytes)) {}
+  [[nodiscard]] std::span<const std::byte> body() const noexcept {
+    if constexpr (std::is_same_v<Bytes, ByteView>) {
+      return bytes_.bytes();
+    } else {
+      return detail::body_of(bytes_);
+    }
+  }
+  [[nodiscard]] std::span<const std::byte> before() const noexcept {
+    return std::span(frame_.bytes).first(frame_.before);
+  }
+  [[nodiscard]] std::span<const std::byte> behind() const noexcept {
+    return std::span(frame_.bytes).subspan(frame_.before, frame_.behind);
+  }
+
+ private:
+  detail::Frame frame_;
+  Bytes bytes_;
+};
+
+template <class Bytes>
+FramedWrite<Bytes>* make_framed(detail::LoopCore* core, CallSite site, const detail::Frame& frame,
+                                Bytes&& bytes) {
+  if (core == nullptr) return nullptr;
+  return detail::make_state<FramedWrite<Bytes>>(*core, site, frame, std::forward<Bytes>(bytes));
+}
+
+template <class Bytes>
+std::array<iovec, 3> parts_of(const FramedWrite<Bytes>& write) noexcept {
+  return {make_vector(write.before()), make_vector(write.body()), make_vector(write.behind())};
+}
+
+}  // namespace
+
+Request<ssize_t> Stream::write_framed(Queue* queue, const detail::Frame& frame, ByteView body,
+                                      CallSite site) {
+  auto* const state = make_framed(place_.loop_core(), site, frame, std::move(body));
+  if (state == nullptr) return {};
+  return start_framed(*state, queue, parts_of(*state), frame.err);
+}
+
+Request<ssize_t> Stream::write_framed(Queue* queue, const detail::Frame& frame, std::string&& body,
+                                      CallSite site) {
+  auto* const state = make_framed(place_.loop_core(), site, frame, std::move(body));
+  if (state == nullptr) return {};
+  return start_framed(*state, queue, parts_of(*state), frame.err);
+}
+
+Request<ssize_t> Stream::write_framed(Queue* queue, const detail::Frame& frame, std::vector<std::byte>&& body,
+                                      CallSite site) {
+  auto* const state = make_framed(place_.loop_core(), site, frame, std::move(body));
+  if (state == nullptr) return {};
+  return start_framed(*state, queue, parts_of(*state), frame.err);
+}
+
+Request<ssize_t> Stream::write_framed(Queue* queue, const detail::Frame& frame, Pdu&& body, CallSite site) {
+  auto* const state = make_framed(place_.loop_core(), site, frame, std::move(body));
+  if (state == nullptr) return {};
+  return start_framed(*state, queue, parts_of(*state), frame.err);
+}
+
+Request<ssize_t> Stream::start_framed(detail::StreamWrite& state, Queue* queue,
+                                      std::span<const iovec> vectors, int err) {
+  if (err == 0) return start_write(state, queue, vectors, {});
+  Request<ssize_t> request(&state);
+  state.finish(err);
+  return request;
+}
+
+Request<ssize_t> Stream::writev(std::initializer_list<ByteView> parts, CallSite site) {
+  return writev(detail::VectorsOf(parts).vectors(), site);
+}
+
+Request<ssize_t> Stream::writev(Queue& queue, std::initializer_list<ByteView> parts, CallSite site) {
+  return writev(queue, detail::VectorsOf(parts).vectors(), site);
 }
 
 // A separate function, so that the usual write saves no registers for it.
