@@ -10,10 +10,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tsock/request_set.hpp>
+#include <tsock/session_server.hpp>
 #include <tsock/tsock.hpp>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace {
 
@@ -50,68 +50,54 @@ class Session {
 
 class Server {
  public:
-  Server(tsock::Loop& loop, Config config) : loop_(loop), config_(std::move(config)) {}
+  Server(tsock::Loop& loop, Config config) : loop_(loop), config_(std::move(config)), sessions_(loop) {}
 
   int listen() {
     int err = 0;
-    listener_ = tsock::Listener::listen(loop_, config_.address, {}, err);
+    auto listener = tsock::Listener::listen(loop_, config_.address, {}, err);
     if (err != 0) return err;
-    listener_.set_pause_callback([](int reason) {
+    listener.set_pause_callback([](int reason) {
       std::fprintf(stderr, "accepting pauses: %s\n", tsock::error_text(reason).c_str());
     });
-    tsock::for_each_accept(
-        listener_, [this](tsock::Stream stream) { add(std::move(stream)); },
+    std::printf("listening on %s\n", listener.local_address().to_string().c_str());
+    std::fflush(stdout);
+    sessions_.accept_from(
+        std::move(listener),
+        [this](tsock::Stream stream) { return std::make_unique<Session>(*this, std::move(stream)); },
         [this](int reason) {
           std::fprintf(stderr, "accepting ended: %s\n", tsock::error_text(reason).c_str());
           shut_down();
         });
-    std::printf("listening on %s\n", listener_.local_address().to_string().c_str());
-    std::fflush(stdout);
     for (const int signum : {SIGTERM, SIGINT}) wait_for(signum);
     return 0;
   }
 
-  void remove(const Session& session) {
-    sessions_.erase(&session);
-    if (stopping_ && sessions_.empty()) signals_.clear();  // the last requests: Loop::run() returns
-  }
+  void remove(const Session& session) { sessions_.remove(session); }
 
   [[nodiscard]] const Config& config() const { return config_; }
   std::map<std::string, std::string, std::less<>> table;
 
  private:
-  void add(tsock::Stream stream) {
-    auto session = std::make_unique<Session>(*this, std::move(stream));
-    Session& added = *session;
-    sessions_.emplace(&added, std::move(session));
-    added.start();
-  }
-
   void wait_for(int signum) {
-    auto request = loop_.signal(signum);
-    request.set_callback([this](auto&) {
-      if (stopping_) return loop_.stop();
+    signals_.add(loop_.signal(signum), [this, signum](auto&) {
+      if (ending_) return sessions_.abort();
+      wait_for(signum);
       shut_down();
     });
-    signals_.push_back(std::move(request));
   }
 
   void shut_down() {
-    stopping_ = true;
-    listener_ = tsock::Listener();
-    signals_.clear();
-    if (sessions_.empty()) return;
-    // finish() calls nothing back, so no session is destroyed while this runs.
-    for (auto& [key, session] : sessions_) session->finish();
-    for (const int signum : {SIGTERM, SIGINT}) wait_for(signum);
+    if (ending_) return;
+    ending_ = sessions_.end(2 * config_.grace);
+    // Without requests in progress Loop::run() returns.
+    ending_.set_callback([this](auto&) { signals_.clear(); });
   }
 
   tsock::Loop& loop_;
   Config config_;
-  tsock::Listener listener_;
-  std::unordered_map<const Session*, std::unique_ptr<Session>> sessions_;
-  std::vector<tsock::Request<int>> signals_;
-  bool stopping_ = false;
+  tsock::SessionServer<Session> sessions_;
+  tsock::RequestSet signals_;
+  tsock::Request<std::size_t> ending_;
 };
 
 void Session::start() {
@@ -136,9 +122,8 @@ void Session::on_line(tsock::Request<tsock::Pdu>& request) {
   const tsock::Pdu line = request.recv(err);
   if (err == ETIMEDOUT || err == EMSGSIZE) reply("error " + tsock::error_text(err) + "\n");
   if (err != 0) return finish();  // EPIPE: the client has ended its side, but may still read
-  const std::string_view text(reinterpret_cast<const char*>(line.body().data()), line.body().size());
-  if (text == "quit") return finish();
-  reply(answer(text) + "\n");
+  if (line.text() == "quit") return finish();
+  reply(answer(line.text()) + "\n");
   if (!paused_) read_line();
 }
 
@@ -157,12 +142,7 @@ std::string Session::answer(std::string_view line) {
   return "error unknown command";
 }
 
-void Session::reply(std::string text) {
-  // On the heap: the characters must not move until the write has ended, and those of a short string would.
-  auto bytes = std::make_unique<std::string>(std::move(text));
-  auto writing = stream_.write(replies_, *bytes);
-  std::move(writing).detach([bytes = std::move(bytes)](auto&) {});
-}
+void Session::reply(std::string text) { stream_.write(replies_, std::move(text)).detach(); }
 
 void Session::finish() {
   if (std::exchange(finishing_, true)) return;

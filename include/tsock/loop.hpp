@@ -84,6 +84,8 @@ class TSOCK_EXPORT Loop {
 
   /// Completes after `duration`, rounded up to milliseconds; never early. Zero completes on the next turn.
   Request<void> sleep(std::chrono::nanoseconds duration, CallSite site = CallSite::current());
+  /// Completes at `when`, rounded up to milliseconds, never early; on the next turn when that is past.
+  Request<void> sleep_until(std::chrono::steady_clock::time_point when, CallSite site = CallSite::current());
   /// Completes with the signal's number when it is delivered. Several requests for one signal all complete.
   /// The first request for a signal catches it until the end of the Loop, even if it was ignored before; its
   /// disposition is then restored. A signal that arrives between two requests completes the next one at once.

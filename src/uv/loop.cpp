@@ -40,6 +40,17 @@ Request<void> Loop::sleep(std::chrono::nanoseconds duration, CallSite site) {
   return request;
 }
 
+Request<void> Loop::sleep_until(std::chrono::steady_clock::time_point when, CallSite site) {
+  auto* const state = detail::make_state<detail::SleepState>(*impl_, site);
+  Request<void> request(state);
+  if (when <= detail::Clock::now()) {
+    state->finish(0);
+  } else {
+    state->sleep_until(when);
+  }
+  return request;
+}
+
 Request<int> Loop::signal(int signum, CallSite site) {
   detail::LoopImpl& impl = *impl_;  // a trace function may destroy the Loop
   auto* const state = detail::make_state<detail::SignalState>(impl, site);
