@@ -17,6 +17,7 @@
 #include <list>
 #include <memory>
 #include <string_view>
+#include <tsock/coroutine.hpp>
 #include <tsock/tsock.hpp>
 #include <utility>
 #include <vector>
@@ -63,6 +64,31 @@ class EchoSession {
   tsock::Stream stream_;
   tsock::Queue out_{stream_.loop(), "replies"};
   tsock::Request<tsock::Pdu> reading_;
+};
+
+/// EchoSession as a coroutine.
+class CoroutineSession {
+ public:
+  explicit CoroutineSession(tsock::Stream stream) : loop_(stream.loop()), stream_(std::move(stream)) {}
+
+  void start() { serving_ = tsock::start(loop_, serve()); }
+  [[nodiscard]] bool is_over() const { return !serving_.is_in_progress(); }
+
+ private:
+  tsock::Task<> serve() {
+    for (;;) {
+      auto [pdu, err] = co_await stream_.readv_pdu(tsock::framing::u32be{.max_body = 1 << 20});
+      if (err != 0) break;
+      auto reply = pdu.vector();
+      stream_.writev(out_, reply).detach([pdu = std::move(pdu)](auto&) {});
+    }
+    stream_ = {};
+  }
+
+  tsock::Loop& loop_;
+  tsock::Stream stream_;
+  tsock::Queue out_{loop_, "replies"};
+  tsock::Request<void> serving_;
 };
 
 /// Reads of an exact size, each answered from the same buffer.
@@ -302,6 +328,9 @@ int main(int argc, char** argv) {
   if (scenario == "echo-1x1") operations = streams<EchoSession>(turns, 1, 1, messages(1, 64));
   if (scenario == "echo-64x1") operations = streams<EchoSession>(turns, 64, 1, messages(1, 64));
   if (scenario == "echo-64x32") operations = streams<EchoSession>(turns, 64, 32, messages(32, 64));
+  if (scenario == "echo-coroutine-1x1") operations = streams<CoroutineSession>(turns, 1, 1, messages(1, 64));
+  if (scenario == "echo-coroutine-64x1")
+    operations = streams<CoroutineSession>(turns, 64, 1, messages(1, 64));
   if (scenario == "echo-16k") operations = streams<EchoSession>(turns, 16, 4, messages(4, 16384));
   if (scenario == "read-write") operations = streams<ReadSession>(turns, 16, 1, messages(1, 60));
   if (scenario == "connect") operations = connections(turns);

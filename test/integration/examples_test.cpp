@@ -215,6 +215,12 @@ BOOST_AUTO_TEST_CASE(rpc_operation_gives_each_call_its_own_answer) {
   BOOST_TEST(program.exit_status() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(coroutines_ask_and_serve) {
+  Program program(*this, "coroutines");
+  BOOST_TEST(program.rest() == "OK 'one'\nOK 'two'\nthe server has ended\n");
+  BOOST_TEST(program.exit_status() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(debugging_shows_steps_and_requests) {
   Program program(*this, "debugging");
   const std::string output = program.rest();
