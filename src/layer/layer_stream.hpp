@@ -74,8 +74,12 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   [[nodiscard]] StreamTraits traits() const noexcept override;
   void watch_for_breaks(bool on) noexcept override { below_->watch_for_breaks(on); }
   int apply(const StreamOptions& options) noexcept override { return below_->apply(options); }
-  [[nodiscard]] Address local_address() const noexcept override { return below_->local_address(); }
-  [[nodiscard]] Address remote_address() const noexcept override { return below_->remote_address(); }
+  [[nodiscard]] Address local_address() const noexcept override {
+    return below_ != nullptr ? below_->local_address() : Address();
+  }
+  [[nodiscard]] Address remote_address() const noexcept override {
+    return below_ != nullptr ? below_->remote_address() : Address();
+  }
   int tcp_info(TcpInfo& info) const noexcept override { return below_->tcp_info(info); }
   [[nodiscard]] std::string_view reason() const noexcept override;
 

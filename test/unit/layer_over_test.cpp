@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <tsock/layer/layer_over.hpp>
@@ -429,6 +430,17 @@ BOOST_DATA_TEST_CASE_F(LayerFixture, a_transparent_layer_steps_aside_and_loses_n
   BOOST_TEST((stream.native_handle() != invalid_socket) == (kind != StreamKind::memory));
   BOOST_TEST(dynamic_cast<const KnockEngine*>(layer::engine_of(stream)) != nullptr);
   BOOST_TEST((send_through(stream, peer, pattern(100)) == pattern(100)));
+}
+
+BOOST_AUTO_TEST_CASE(a_transparent_layer_can_be_listed_before_its_stream_is_delivered) {
+  auto [ours, peer] = memory_pair();
+  Request<ssize_t> writing = peer.write("abc");
+  Request<Stream> knocking = knock(std::move(ours));  // done, but nobody was told
+  std::ostringstream list;
+  loop.dump(list);
+  BOOST_TEST(!list.str().empty());
+  BOOST_TEST(error_of(knocking) == 0);
+  BOOST_TEST(error_of(writing) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_request_keeps_the_reason_after_its_stream_is_gone) {
