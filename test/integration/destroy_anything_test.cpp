@@ -5,6 +5,9 @@
 #include <string>
 
 #include "support/destruction_world.hpp"
+#ifdef TSOCK_WITH_GSSAPI
+#include "support/kdc.hpp"
+#endif
 #include "support/seed.hpp"
 
 using tsock::test::DestructionWorld;
@@ -43,6 +46,24 @@ BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_layers) {
 #ifdef TSOCK_WITH_TLS
 BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_tls) {
   run_worlds(DestructionWorld::Layers::tls, 1, 60);
+}
+#endif
+
+#ifdef TSOCK_WITH_GSSAPI
+BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_gssapi) {
+  if (tsock::test::Kdc::get() != nullptr) run_worlds(DestructionWorld::Layers::gssapi, 1, 40);
+}
+#endif
+
+#ifdef TSOCK_WITH_SASL
+BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_sasl) {
+  run_worlds(DestructionWorld::Layers::sasl, 1, 40);
+}
+#endif
+
+#ifdef TSOCK_WITH_NPA
+BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_npa) {
+  run_worlds(DestructionWorld::Layers::npa, 1, 60);
 }
 #endif
 

@@ -9,17 +9,31 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <new>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <thread>
 #include <tsock/layer/layer_over.hpp>
 #include <tsock/layer/listen_over.hpp>
 #include <utility>
 #include <vector>
 
+#ifdef TSOCK_WITH_GSSAPI
+#include <tsock/gssapi/gssapi.hpp>
+
+#include "support/kdc.hpp"
+#endif
+#ifdef TSOCK_WITH_NPA
+#include <tsock/npa/npa.hpp>
+#endif
+#ifdef TSOCK_WITH_SASL
+#include "support/sasl_fixture.hpp"
+#endif
 #ifdef TSOCK_WITH_TLS
 #include <tsock/tls/tls.hpp>
 #endif
@@ -463,7 +477,7 @@ Body echo(Run& run) {
   };
 }
 
-enum class Layer : std::uint8_t { toy, tls };
+enum class Layer : std::uint8_t { toy, tls, gssapi, sasl, npa };
 
 #ifdef TSOCK_WITH_TLS
 
@@ -494,20 +508,45 @@ Request<Stream> begin_layer(Stream below, Layer layer, bool is_client) {
                      : tls::accept(std::move(below), contexts.server);
   }
 #endif
+  // Steps of the next two run on worker threads, where nothing fails; what carries and protects bytes does.
+#ifdef TSOCK_WITH_GSSAPI
+  if (layer == Layer::gssapi)
+    return is_client ? gssapi::connect(std::move(below), {.target = "gsstest@localhost"})
+                     : gssapi::accept(std::move(below));
+#endif
+#ifdef TSOCK_WITH_SASL
+  if (layer == Layer::sasl) {
+    sasl::ServerOptions server = sasl_server_options();
+    server.security.highest_strength = 1;  // see ignore_leaks_of_digest_md5()
+    return is_client ? sasl::connect(std::move(below), sasl_client_options("DIGEST-MD5"))
+                     : sasl::accept(std::move(below), server);
+  }
+#endif
+#ifdef TSOCK_WITH_NPA
+  if (layer == Layer::npa) {
+    const Address address = loopback_v4();
+    return is_client ? npa::connect(std::move(below), npa::Identity::anonymous(address, address))
+                     : npa::accept(std::move(below), {.trusts = [](const Stream&) { return true; }});
+  }
+#endif
   static_cast<void>(layer);
   const auto side = is_client ? ToyEngine::Side::client : ToyEngine::Side::server;
   return layer::layer_over(std::move(below), std::make_unique<ToyEngine>(side), "toy");
 }
 
 // A message, and the end behind it.
-void send_one_way(Run& now, Stream& from, Stream& to) {
+void send_one_way(Run& now, Stream& from, Stream& to, Layer layer) {
   std::array<std::byte, 5> got{};
   auto reading = to.read(got);
   now.fetch(from.write("hello"));
   if (now.error != 0) return;
   now.fetch(reading);
   if (now.error != 0) return;
-  now.fetch(from.shutdown_write());
+  if (layer == Layer::toy || layer == Layer::tls) {
+    now.fetch(from.shutdown_write());
+  } else {
+    from = Stream();  // there is no other end
+  }
   if (now.error != 0) return;
   std::array<std::byte, 1> more{};
   auto last = to.read_some(more);
@@ -527,7 +566,7 @@ Body put_layer_on_streams(Run& run, Layer layer) {
     auto accepting = begin_layer(std::move(streams->right), layer, false);
     Stream client = now.fetch(connecting);
     Stream server = now.fetch(accepting);
-    if (now.error == 0) send_one_way(now, client, server);
+    if (now.error == 0) send_one_way(now, client, server, layer);
   };
 }
 
@@ -554,12 +593,12 @@ Body accept_layered_stream(Run& run, Layer layer) {
     Stream server = now.fetch(accepting);
     if (!server.is_open()) return;
     now.error = 0;
-    send_one_way(now, client, server);
+    send_one_way(now, client, server, layer);
   };
 }
 
-const std::vector<Scenario>& scenarios() {
-  static const std::vector<Scenario> list = {
+std::vector<Scenario> make_scenarios() {
+  std::vector<Scenario> list = {
       {"listen", true, true,
        [](Run&) -> Body { return [](Run& now) { now.done = static_cast<bool>(now.listen()); }; }},
       {"listen with stdin closed", true, true,
@@ -620,7 +659,30 @@ const std::vector<Scenario>& scenarios() {
       {"accept a stream with TLS", true, false,
        [](Run& run) { return accept_layered_stream(run, Layer::tls); }},
 #endif
+#ifdef TSOCK_WITH_SASL
+      {"SASL", true, false, [](Run& run) { return put_layer_on_streams(run, Layer::sasl); }},
+      {"accept a stream with SASL", true, false,
+       [](Run& run) { return accept_layered_stream(run, Layer::sasl); }},
+#endif
+#ifdef TSOCK_WITH_NPA
+      {"NPA", false, true, [](Run& run) { return put_layer_on_streams(run, Layer::npa); }},
+      {"accept a stream with NPA", false, true,
+       [](Run& run) { return accept_layered_stream(run, Layer::npa); }},
+#endif
   };
+#ifdef TSOCK_WITH_GSSAPI
+  if (Kdc::is_installed()) {
+    list.push_back(
+        {"GSSAPI", true, false, [](Run& run) { return put_layer_on_streams(run, Layer::gssapi); }});
+    list.push_back({"accept a stream with GSSAPI", true, false,
+                    [](Run& run) { return accept_layered_stream(run, Layer::gssapi); }});
+  }
+#endif
+  return list;
+}
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> list = make_scenarios();
   return list;
 }
 
@@ -661,13 +723,32 @@ void warm_up() {
   static_cast<void>(open_descriptor_count());
 }
 
+/// Nor must those that the test or a library opens for a scenario and keeps.
+void warm_up(const Case& one, const std::string& path) {
+  warm_up();
+#ifdef TSOCK_WITH_GSSAPI
+  if (std::string_view(one.scenario->name).ends_with("GSSAPI")) static_cast<void>(Kdc::get());
+#endif
+  run_scenario(one, path, [](Run&, const auto& body) { body(); });
+}
+
+/// A worker thread that nobody waits for any more may have files open for a while.
+bool has_descriptors(std::size_t count) {
+  const auto end = std::chrono::steady_clock::now() + 30s;
+  while (open_descriptor_count() != count) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(failure_injection)
 
 BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing, data::make(cases()), one) {
-  warm_up();
   const TempDirectory directory;
+  warm_up(one, directory / "socket");
   const std::size_t open_before = open_descriptor_count();
   const std::size_t bad_before = bad_closes();
   std::size_t injections = 0;
@@ -696,7 +777,7 @@ BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing,
         }
       });
       if (injected) ++injections;
-      BOOST_TEST_REQUIRE(open_descriptor_count() == open_before);
+      BOOST_TEST_REQUIRE(has_descriptors(open_before));
       BOOST_TEST_REQUIRE(n < 1000U);
     }
   }
@@ -705,8 +786,8 @@ BOOST_DATA_TEST_CASE(every_system_call_that_fails_is_reported_and_leaks_nothing,
 }
 
 BOOST_DATA_TEST_CASE(every_allocation_that_fails_is_reported_and_leaks_nothing, data::make(cases()), one) {
-  warm_up();
   const TempDirectory directory;
+  warm_up(one, directory / "socket");
   const std::size_t open_before = open_descriptor_count();
   bool injected = true;
   for (std::size_t n = 0; std::exchange(injected, false); ++n) {
@@ -722,7 +803,7 @@ BOOST_DATA_TEST_CASE(every_allocation_that_fails_is_reported_and_leaks_nothing, 
       BOOST_TEST((run.done || run.error != 0 || thrown), "allocation " << n << " is not reported");
       BOOST_TEST((run.done || thrown || !one.scenario->survives_failures), "allocation " << n);
     });
-    BOOST_TEST_REQUIRE(open_descriptor_count() == open_before);
+    BOOST_TEST_REQUIRE(has_descriptors(open_before));
     BOOST_TEST_REQUIRE(n < 1000U);
   }
 }

@@ -35,7 +35,7 @@ class WorldError : public std::runtime_error {
 class DestructionWorld {
  public:
   /// Which layers are put on streams and listeners.
-  enum class Layers : std::uint8_t { none, toys, tls };
+  enum class Layers : std::uint8_t { none, toys, tls, gssapi, sasl, npa };
 
   DestructionWorld(std::uint64_t seed, std::uint64_t steps, Layers layers = Layers::none);
   DestructionWorld(const DestructionWorld&) = delete;
@@ -177,6 +177,7 @@ class DestructionWorld {
   void replace_listener(std::size_t slot, Listener made);
   void prepare_layers();
   Request<Stream> layer(Stream below, bool is_client);
+  std::optional<Request<Stream>> part_layer(Stream& below, bool is_client);
   std::pair<Stream, Stream> fresh_pair();
 
   // Acts.

@@ -1,20 +1,33 @@
-// What a DestructionWorld does with layers: toys, and TLS where it is built.
+// What a DestructionWorld does with layers: toys, and those of the parts that are built.
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tsock/layer/layer_over.hpp>
 #include <tsock/layer/listen_over.hpp>
 #include <utility>
 #include <vector>
 
+#ifdef TSOCK_WITH_GSSAPI
+#include <tsock/gssapi/gssapi.hpp>
+
+#include "support/kdc.hpp"
+#endif
+#ifdef TSOCK_WITH_NPA
+#include <tsock/npa/npa.hpp>
+#endif
+#ifdef TSOCK_WITH_SASL
+#include "support/sasl_fixture.hpp"
+#endif
 #ifdef TSOCK_WITH_TLS
 #include <tsock/tls/tls.hpp>
 #endif
 
 #include "support/destruction_world.hpp"
 #include "support/destruction_world_jobs.hpp"
+#include "support/loop_fixture.hpp"
 #include "support/toy_engine.hpp"
 
 namespace tsock::test {
@@ -93,8 +106,68 @@ class WorldFloors final : public Operation<Stream> {
   std::size_t floors_;
 };
 
+// Starts a handshake of the world's kind, toys aside. Both sides need not fit.
+std::optional<Request<Stream>> DestructionWorld::part_layer([[maybe_unused]] Stream& below,
+                                                            [[maybe_unused]] bool is_client) {
+  if (random_.one_in(50)) return std::nullopt;
+#ifdef TSOCK_WITH_GSSAPI
+  if (layers_ == Layers::gssapi) {
+    static const auto shared = gssapi::Credentials::with_password("alice", Kdc::alices_password);
+    const auto protection =
+        random_.one_in(10) ? gssapi::Protection::integrity : gssapi::Protection::confidentiality;
+    if (!is_client) return gssapi::accept(std::move(below), {.protection = protection});
+    gssapi::ConnectOptions options{.target = random_.one_in(20) ? "nobody@localhost" : "gsstest@localhost",
+                                   .protection = protection};
+    if (random_.one_in(3)) options.mechanism = "spnego";
+    if (random_.one_in(2)) options.credentials = shared;
+    return gssapi::connect(std::move(below), options);
+  }
+#endif
+#ifdef TSOCK_WITH_SASL
+  if (layers_ == Layers::sasl) {
+    if (!is_client) {
+      sasl::ServerOptions options = sasl_server_options();
+      options.security.allow_by_name = {"ANONYMOUS"};
+      options.security.highest_strength = 1;  // see ignore_leaks_of_digest_md5()
+      return sasl::accept(std::move(below), options);
+    }
+    // Some without a layer, and one that no server has.
+    static constexpr std::array names{"DIGEST-MD5", "DIGEST-MD5", "SCRAM-SHA-256", "ANONYMOUS", "NONE"};
+    sasl::ClientOptions options =
+        sasl_client_options(names[random_.below(names.size())], random_.one_in(20) ? "wrong" : "alicepw");
+    options.security.allow_by_name = {"ANONYMOUS"};
+    options.security.highest_strength = 1;
+    options.security.longest_message = static_cast<std::uint32_t>(random_.between(1000, 65536));
+    return sasl::connect(std::move(below), options);
+  }
+#endif
+#ifdef TSOCK_WITH_NPA
+  if (layers_ == Layers::npa) {
+    if (is_client) {
+      const Address address = loopback_v4();
+      return npa::connect(std::move(below), npa::Identity::anonymous(address, address));
+    }
+    // Functions of the user's, which may act.
+    const npa::FileType mode = random_.one_in(3) ? npa::FileType::byte_mode : npa::FileType::message_mode;
+    npa::AcceptOptions options{.reply = {.file_type = mode}};
+    options.trusts = [this, capture = std::make_shared<Capture>(*this)](const Stream&) {
+      return !random_.one_in(20);
+    };
+    if (random_.one_in(2)) {
+      options.answer = [this, mode, capture = std::make_shared<Capture>(*this)](const npa::Identity&) {
+        throw_sometimes();
+        return npa::Reply{.file_type = mode};
+      };
+    }
+    return npa::accept(std::move(below), options);
+  }
+#endif
+  return std::nullopt;
+}
+
 // Starts a handshake of the world's kind.
 Request<Stream> DestructionWorld::layer(Stream below, bool is_client) {
+  if (auto made = part_layer(below, is_client)) return std::move(*made);
   const std::chrono::milliseconds goodbye_time(random_.below(4));
 #ifdef TSOCK_WITH_TLS
   if (tls_ != nullptr && !random_.one_in(50)) {
