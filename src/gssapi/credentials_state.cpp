@@ -7,6 +7,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <new>
 #include <span>
 #include <tsock/gssapi/credentials.hpp>
 #include <utility>
@@ -48,6 +50,38 @@ int import_principal(const std::string& text, GssName& name, std::string& reason
   return EINVAL;
 }
 
+int acquire_from_cache(const std::string& cache, gss_OID mechanism, GssCredential& credential,
+                       std::string& reason) {
+  gss_OID_set_desc one{1, mechanism};
+  gss_key_value_element_desc element{"ccache", cache.c_str()};
+  const gss_key_value_set_desc store{1, &element};
+  OM_uint32 minor = 0;
+  const OM_uint32 major = gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE,
+                                                mechanism != GSS_C_NO_OID ? &one : GSS_C_NO_OID_SET,
+                                                GSS_C_INITIATE, &store, credential.place(), nullptr, nullptr);
+  if (!GSS_ERROR(major)) return 0;
+  reason = status_text(major, minor, mechanism);
+  return handshake_errno(major, minor);
+}
+
+// Whether the mechanism has tickets that a cache can hold. SPNEGO has credentials of several mechanisms, so
+// that the result of storing says little.
+bool copy_to_cache(const GssCredential& credential, gss_OID mechanism, const std::string& cache) {
+  gss_key_value_element_desc element{"ccache", cache.c_str()};
+  const gss_key_value_set_desc store{1, &element};
+  OM_uint32 minor = 0;
+  gss_store_cred_into(&minor, credential.get(), GSS_C_INITIATE, GSS_C_NO_OID, 1, 1, &store, nullptr, nullptr);
+  GssCredential stored;
+  std::string reason;
+  return acquire_from_cache(cache, mechanism, stored, reason) == 0;
+}
+
+/// A handshake's own, over tickets that it shares with others.
+struct OwnCredential {
+  std::shared_ptr<const void> tickets;
+  GssCredential credential;
+};
+
 }  // namespace
 
 int import_target(const std::string& text, GssName& name, std::string& reason) {
@@ -65,6 +99,27 @@ int import_target(const std::string& text, GssName& name, std::string& reason) {
   return EINVAL;
 }
 
+/// What a KDC is asked for, by one thread for all that need it meanwhile.
+struct CredentialsState::Acquisition {
+  Acquisition() = default;
+  Acquisition(const Acquisition&) = delete;
+  Acquisition& operator=(const Acquisition&) = delete;
+  ~Acquisition() {
+    credential.reset();
+    if (!cache.empty()) destroy_cache(cache);
+  }
+
+  // Of CredentialsState::mutex_; what follows belongs to the thread that asks until then, and to nobody else
+  // afterwards.
+  bool is_over = false;
+  int err = ENOMEM;
+  std::string reason;
+  std::string cache;  // for its tickets
+  bool is_in_cache = false;
+  GssCredential credential;  // where a cache cannot hold it
+  std::chrono::steady_clock::time_point until;
+};
+
 CredentialsState::CredentialsState(Source source, std::string place, std::string principal,
                                    std::string_view password)
     : source_(source),
@@ -73,17 +128,11 @@ CredentialsState::CredentialsState(Source source, std::string place, std::string
       password_(wiped(password)) {}
 
 CredentialsState::CredentialsState(GssCredential delegated)
-    : source_(Source::delegated),
-      kept_(std::make_shared<GssCredential>(std::move(delegated))),
-      kept_until_(std::chrono::steady_clock::time_point::max()) {}
+    : source_(Source::delegated), delegated_(std::move(delegated)) {}
 
-CredentialsState::~CredentialsState() {
-  kept_.reset();
-  if (!own_cache_.empty()) destroy_cache(own_cache_);
-}
-
-int CredentialsState::acquire_anew(Use use, gss_OID mechanism, GssCredential& credential,
-                                   std::string& reason) {
+// \param cache where a client's keys put their tickets
+int CredentialsState::acquire_anew(Use use, gss_OID mechanism, const std::string& cache,
+                                   GssCredential& credential, std::string& reason) const {
   GssName name;
   if (!principal_.empty()) {
     if (const int err = import_principal(principal_, name, reason); err != 0) return err;
@@ -98,17 +147,13 @@ int CredentialsState::acquire_anew(Use use, gss_OID mechanism, GssCredential& cr
     major = gss_acquire_cred_with_password(&minor, name.get(), &password, GSS_C_INDEFINITE, mechanisms, usage,
                                            credential.place(), nullptr, nullptr);
   } else {
-    // A client's keys get their tickets, which need a cache of their own.
     std::array<gss_key_value_element_desc, 2> elements{};
     std::uint32_t count = 1;
     elements[0] = {source_ == Source::ccache ? "ccache"
                    : use == Use::accept      ? "keytab"
                                              : "client_keytab",
                    place_.c_str()};
-    if (source_ == Source::keytab && use == Use::initiate) {
-      if (own_cache_.empty()) own_cache_ = new_cache_name();
-      elements[count++] = {"ccache", own_cache_.c_str()};
-    }
+    if (!cache.empty()) elements[count++] = {"ccache", cache.c_str()};
     const gss_key_value_set_desc store{count, elements.data()};
     major = gss_acquire_cred_from(&minor, name.get(), GSS_C_INDEFINITE, mechanisms, usage, &store,
                                   credential.place(), nullptr, nullptr);
@@ -118,30 +163,97 @@ int CredentialsState::acquire_anew(Use use, gss_OID mechanism, GssCredential& cr
   return handshake_errno(major, minor);
 }
 
-int CredentialsState::acquire(Use use, MechanismOid& mechanism, std::shared_ptr<GssCredential>& credential,
-                              std::string& reason) {
-  const std::string wanted =
-      (use == Use::initiate ? "initiate " : "accept ") + MechanismOid::text_of(mechanism.get());
-  const std::lock_guard lock(mutex_);
-  const bool is_kept = kept_ != nullptr && std::chrono::steady_clock::now() < kept_until_ &&
-                       (source_ == Source::delegated || kept_for_ == wanted);
-  if (is_kept) {
-    credential = kept_;
+int CredentialsState::acquire_once(Use use, gss_OID mechanism, Acquisition& once) const {
+  once.cache = new_cache_name();
+  once.until = std::chrono::steady_clock::time_point::max();
+  if (source_ == Source::delegated) {
+    once.is_in_cache = copy_to_cache(delegated_, mechanism, once.cache);
     return 0;
   }
-  auto acquired = std::make_shared<GssCredential>();
-  if (const int err = acquire_anew(use, mechanism.get(), *acquired, reason); err != 0) return err;
-  credential = acquired;
-  // Others change caches and keytabs; only what the KDC was asked for is kept.
-  const bool has_asked = source_ == Source::password || (source_ == Source::keytab && use == Use::initiate);
-  if (!has_asked) return 0;
+  if (const int err = acquire_anew(use, mechanism, once.cache, once.credential, once.reason); err != 0)
+    return err;
+  // The tickets of a keytab come no sooner than they are needed.
   OM_uint32 minor = 0;
   OM_uint32 lifetime = 0;
-  if (GSS_ERROR(gss_inquire_cred(&minor, acquired->get(), nullptr, &lifetime, nullptr, nullptr))) return 0;
-  kept_ = std::move(acquired);
-  kept_for_ = wanted;
-  kept_until_ = std::chrono::steady_clock::now() + std::chrono::seconds(lifetime) - renewal_margin;
+  const OM_uint32 major =
+      gss_inquire_cred(&minor, once.credential.get(), nullptr, &lifetime, nullptr, nullptr);
+  if (GSS_ERROR(major)) {
+    once.reason = status_text(major, minor, mechanism);
+    return handshake_errno(major, minor);
+  }
+  once.until = std::chrono::steady_clock::now() + std::chrono::seconds(lifetime) - renewal_margin;
+  once.is_in_cache = source_ == Source::keytab || copy_to_cache(once.credential, mechanism, once.cache);
+  const bool is_negotiated = MechanismOid::text_of(mechanism) == "spnego";
+  if (once.is_in_cache || source_ != Source::password || use != Use::initiate || !is_negotiated) return 0;
+  // SPNEGO does not give away what it has got with a password. Kerberos does.
+  MechanismOid kerberos;
+  kerberos.parse("kerberos");
+  GssCredential tickets;
+  std::string reason;
+  if (acquire_anew(use, kerberos.get(), {}, tickets, reason) != 0) return 0;
+  copy_to_cache(tickets, kerberos.get(), once.cache);
+  GssCredential stored;
+  once.is_in_cache = acquire_from_cache(once.cache, mechanism, stored, reason) == 0;
   return 0;
+}
+
+// Who comes while a thread asks gets its answer, an error too: a KDC that is silent holds them all for as
+// long as it holds one.
+std::shared_ptr<CredentialsState::Acquisition> CredentialsState::acquire_for_all(Use use,
+                                                                                 MechanismOid& mechanism) {
+  const std::string wanted =
+      (use == Use::initiate ? "initiate " : "accept ") + MechanismOid::text_of(mechanism.get());
+  std::unique_lock lock(mutex_);
+  std::shared_ptr<Acquisition>& last = acquisitions_[wanted];
+  std::shared_ptr<Acquisition> once = last;
+  if (once != nullptr && !once->is_over) {
+    ++waiting_;
+    is_acquired_.wait(lock, [&once] { return once->is_over; });
+    --waiting_;
+    return once;
+  }
+  if (once != nullptr && once->err == 0 && std::chrono::steady_clock::now() < once->until) return once;
+  last = once = std::make_shared<Acquisition>();
+  lock.unlock();
+  int err = ENOMEM;
+  try {
+    err = acquire_once(use, mechanism.get(), *once);
+  } catch (const std::bad_alloc&) {
+    once->reason.clear();
+  }
+  lock.lock();
+  once->err = err;
+  once->is_over = true;
+  is_acquired_.notify_all();
+  return once;
+}
+
+int CredentialsState::acquire(Use use, MechanismOid& mechanism, std::shared_ptr<GssCredential>& credential,
+                              std::string& reason) {
+  // Others change caches and keytabs; only what the KDC was asked for is kept.
+  if (source_ == Source::ccache || (source_ == Source::keytab && use == Use::accept)) {
+    auto acquired = std::make_shared<GssCredential>();
+    const int err = acquire_anew(use, mechanism.get(), {}, *acquired, reason);
+    if (err == 0) credential = std::move(acquired);
+    return err;
+  }
+  const std::shared_ptr<Acquisition> once = acquire_for_all(use, mechanism);
+  if (once->err != 0) {
+    reason = once->reason;
+    return once->err;
+  }
+  if (!once->is_in_cache) {
+    credential = source_ == Source::delegated
+                     ? std::shared_ptr<GssCredential>(shared_from_this(), &delegated_)
+                     : std::shared_ptr<GssCredential>(once, &once->credential);
+    return 0;
+  }
+  // A handshake locks its credential while it asks the KDC for a ticket, so each has one of its own.
+  auto own = std::make_shared<OwnCredential>();
+  own->tickets = once;
+  const int err = acquire_from_cache(once->cache, mechanism.get(), own->credential, reason);
+  if (err == 0) credential = std::shared_ptr<GssCredential>(own, &own->credential);
+  return err;
 }
 
 int CredentialsState::acquire(const std::shared_ptr<CredentialsState>& state, Use use,

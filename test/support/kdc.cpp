@@ -78,11 +78,13 @@ std::string Kdc::run(std::vector<std::string> words, std::string_view input) {
   return process.output();
 }
 
-void Kdc::write_files(unsigned port) {
+void Kdc::write_files() {
   unsigned silent_port = 0;
+  unsigned held_port = 0;
   silent_ = bound_socket(silent_port);
-  BOOST_TEST_REQUIRE(::listen(silent_.get(), 64) == 0);
-  const std::string kdc = "127.0.0.1:" + std::to_string(port);
+  held_ = bound_socket(held_port);
+  for (const UniqueSocket* socket : {&silent_, &held_}) BOOST_TEST_REQUIRE(::listen(socket->get(), 64) == 0);
+  const std::string kdc = "127.0.0.1:" + std::to_string(port_);
   const std::string krb5_conf = folder_.write(
       "krb5.conf",
       "[libdefaults]\n default_realm = TSOCK.TEST\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
@@ -90,6 +92,7 @@ void Kdc::write_files(unsigned port) {
       " forwardable = true\n udp_preference_limit = 1\n[realms]\n"
       " TSOCK.TEST = {\n  kdc = " +
           kdc + "\n }\n SILENT.TEST = {\n  kdc = 127.0.0.1:" + std::to_string(silent_port) +
+          "\n }\n HELD.TEST = {\n  kdc = 127.0.0.1:" + std::to_string(held_port) +
           "\n }\n ABSENT.TEST = {\n  kdc = 127.0.0.1:1\n }\n[domain_realm]\n localhost = TSOCK.TEST\n");
   const std::string kdc_conf = folder_.write(
       "kdc.conf", "[kdcdefaults]\n kdc_listen = " + kdc + "\n kdc_tcp_listen = " + kdc +
@@ -105,18 +108,17 @@ void Kdc::write_files(unsigned port) {
   set("KRB5CCNAME", "FILE:" + file("cc"));
 }
 
-bool Kdc::answers(unsigned port) {
+bool Kdc::answers() const {
   const UniqueSocket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = loopback(port);
+  const sockaddr_in address = loopback(port_);
   return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
 Kdc::Kdc() {
   const char* const path = std::getenv("PATH");
   set("PATH", std::string(path != nullptr ? path : "/usr/bin") + kdc_folder);
-  unsigned port = 0;
-  bound_socket(port);  // and free again
-  write_files(port);
+  bound_socket(port_);  // and free again
+  write_files();
   run({"kdb5_util", "create", "-s", "-P", "masterpw", "-r", "TSOCK.TEST"});
   std::string commands = "addprinc -pw " + std::string(alices_password) + " alice\n";
   commands += "addprinc -pw bobpw -allow_tix bob\n";
@@ -128,11 +130,21 @@ Kdc::Kdc() {
   commands += "ktadd -k " + file("other.keytab") + " other/localhost\n";
   commands += "ktadd -norandkey -k " + file("alice.keytab") + " alice\n";
   run({"kadmin.local"}, commands);
-  // Ends with this program, however that ends.
+  start();
+  run({"kinit", "-f", "-c", "FILE:" + file("cc"), "alice"}, std::string(alices_password) + "\n");
+}
+
+// Ends with this program, however that ends.
+void Kdc::start() {
   process_ = std::make_unique<Process>(
       std::vector<std::string>{"setpriv", "--pdeathsig", "KILL", "krb5kdc", "-n", "-P", file("kdc.pid")});
-  process_->wait_until([this, port] { return answers(port); }, "the KDC");
-  run({"kinit", "-f", "-c", "FILE:" + file("cc"), "alice"}, std::string(alices_password) + "\n");
+  process_->wait_until([this] { return answers(); }, "the KDC");
+}
+
+UniqueSocket Kdc::next_held() const {
+  pollfd waited{.fd = held_.get(), .events = POLLIN, .revents = 0};
+  BOOST_TEST_REQUIRE(::poll(&waited, 1, Process::patience * 1000) == 1);
+  return UniqueSocket(::accept4(held_.get(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
 std::string Kdc::ticket(const std::string& principal, std::string_view password,

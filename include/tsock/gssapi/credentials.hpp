@@ -11,7 +11,12 @@ class CredentialsState;
 
 /// Who one is, and how one proves it. A value that is cheap to copy; streams of any loop and thread may use
 /// one at the same time. It is acquired where it is needed, on the worker thread of a handshake; what a KDC
-/// was asked for is kept for the handshakes behind it as long as it lives. Functions throw std::bad_alloc.
+/// was asked for is kept for the handshakes behind it as long as it lives.
+///
+/// Handshakes that need the same answer of a KDC ask once: the others wait on their worker threads, and share
+/// the answer, an error too. So a KDC that is silent holds them for as long as libkrb5 is patient with it,
+/// half a minute say, and not one after the other; their requests end before that by cancelling or a
+/// deadline. What is kept already waits for no KDC. Functions throw std::bad_alloc.
 class TSOCK_EXPORT Credentials {
  public:
   /// What the system has for this process: KRB5CCNAME and KRB5_KTNAME, or their defaults.
