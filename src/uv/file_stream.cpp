@@ -40,6 +40,11 @@ class FileStream::Job final : public WorkerThreads::Job {
     return buffer_ != nullptr;
   }
   void set_to_write() noexcept { writes_ = true; }
+  /// Makes a write that is over ready for other bytes. \return whether there is room for so many
+  bool can_write_again(std::size_t size) noexcept {
+    begin_ = end_ = 0;
+    return size <= size_;
+  }
   [[nodiscard]] std::span<std::byte> room() noexcept { return {buffer_.get() + end_, size_ - end_}; }
   void add(std::size_t bytes) noexcept { end_ += bytes; }
   /// Bytes that were read from the file, or bytes that were not written.
@@ -157,7 +162,9 @@ void FileStream::returned(std::unique_ptr<Job> job) noexcept {
   const Job* const call = job.get();
   const int err = job->error();
   const std::size_t bytes = job->bytes().size();
-  if (call != reading_.out) {
+  if (call == writing_.out && err == 0) {
+    writing_.job = std::move(job);  // for the next write
+  } else if (call != reading_.out) {
     job.reset();
   } else if (bytes != 0) {
     reading_.job = std::move(job);
@@ -227,8 +234,10 @@ ssize_t FileStream::try_writev(std::span<const iovec> vectors, int& err) noexcep
   if (err != 0) return -1;
   std::size_t size = 0;
   for (const iovec& vector : vectors) size += std::min(vector.iov_len, most_written - size);
-  std::unique_ptr<Job> job =
-      make_job(std::max(size, std::size_t{1}));  // without bytes it would close the file
+  std::unique_ptr<Job> job = std::move(writing_.job);
+  if (job == nullptr || !job->can_write_again(size)) {
+    job = make_job(std::max(size, std::size_t{1}));  // without bytes it would close the file
+  }
   if (job == nullptr) {
     err = EAGAIN;  // `want_writable()` reports the shortage
     return -1;
@@ -257,6 +266,7 @@ int FileStream::try_shutdown_write() noexcept { return ENOTSUP; }
 
 int FileStream::try_disconnect(Linger& linger) noexcept {
   if (file_ == nullptr) return EBADF;
+  writing_.job.reset();
   bool busy = is_busy();
   if (!busy && file_->fd) {
     if (std::unique_ptr<Job> job = make_job(0)) submit(closing_, std::move(job));

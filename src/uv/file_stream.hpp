@@ -39,7 +39,7 @@ class FileStream final : public StreamBackend, public BulkBackend, private Ready
   class Job;
   /// One kind of call that worker threads make for the stream, one at a time.
   struct Work {
-    std::unique_ptr<Job> job;  // the last call with its outcome, if that is still of use
+    std::unique_ptr<Job> job;  // the last call with its outcome, or its buffer, if that is still of use
     Job* out = nullptr;        // the call under way
     int err = 0;
   };

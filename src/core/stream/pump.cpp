@@ -37,7 +37,7 @@ class FreePumpBlock {
 };
 using PumpBlock = std::unique_ptr<std::byte, FreePumpBlock>;
 
-/// A buffer on its way through a pump. It has a block only while there are bytes.
+/// A buffer on its way through a pump. It has a block only while the pump has bytes.
 class PumpChunk {
  public:
   PumpChunk() noexcept = default;
@@ -65,6 +65,8 @@ class PumpChunk {
     block_.reset();
     begin_ = end_ = 0;
   }
+  /// Takes the bytes away and keeps the block.
+  void empty() noexcept { begin_ = end_ = 0; }
   /// Sets where the block goes when the chunk is cleared, for as long as the bytes have to stay; null frees
   /// it.
   void set_heir(PumpBlock* heir) noexcept { heir_ = heir; }
@@ -99,10 +101,11 @@ class PumpChunks {
   [[nodiscard]] bool has_unseen() const noexcept { return has_unseen_; }
   void set_seen() noexcept { has_unseen_ = false; }
   [[nodiscard]] bool may_write() const noexcept { return full_ > (has_unseen_ ? 1U : 0U); }
+  /// The block is for the next read, unless there is nothing to write any more.
   void drop_oldest() noexcept {
-    oldest().clear();
+    oldest().empty();
     oldest_ = 1 - oldest_;
-    --full_;
+    if (--full_ == 0) clear();
   }
   void give_back(StreamReadSide& source) noexcept {
     if (full_ == 2) source.unread(chunks_[1 - oldest_].bytes());
