@@ -201,6 +201,36 @@ BOOST_AUTO_TEST_CASE(lines_fit_the_screen_and_steer_no_terminal) {
   BOOST_TEST(view.lines(50, 80) == lines);
 }
 
+BOOST_AUTO_TEST_CASE(parts_of_connecting_are_told_with_their_times) {
+  Cat server({"-l", "127.0.0.1", "0", "--announce", "--recv-only"});
+  const std::string address = server.listening();
+  const CatOutcome client =
+      run({"-v", "-4", "--json", "--stats", "tcp://localhost:" + port_of(address)}, "12345");
+  BOOST_TEST(client.status == 0, client.error);
+  const nlohmann::json lookup = event_named(client.error, "lookup");
+  BOOST_TEST(lookup.at("host") == "localhost");
+  BOOST_TEST(lookup.at("addresses") == 1);
+  const nlohmann::json attempt = event_named(client.error, "attempt");
+  BOOST_TEST(attempt.at("address") == address);
+  BOOST_TEST(attempt.at("seconds").get<double>() > 0);
+  BOOST_TEST(!attempt.contains("errno"));
+  const nlohmann::json tcp = event_named(client.error, "stats").at("tcp");
+  BOOST_TEST(tcp.contains("state"));
+  BOOST_TEST(tcp.contains("retransmits"));
+  BOOST_TEST(server.finish() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(attempts_that_fail_are_told_too) {
+  Cat unused({"-l", "127.0.0.1", "0", "--announce"});
+  const std::string address = unused.listening();
+  unused.kill(SIGTERM);
+  static_cast<void>(unused.wait());
+  const CatOutcome client = run({"-v", address});
+  BOOST_TEST(client.status == 2);
+  BOOST_TEST(contains(client.error, address + ": ECONNREFUSED"), client.error);
+  BOOST_TEST(!contains(client.error, "has 1 address"), client.error);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 #endif

@@ -152,6 +152,10 @@ void Application::report_statistics(bool final) {
   statistics.connections = connections();
   statistics.queued = queued_bytes();
   statistics.final = final;
+  if (last_connection_ == 1) {
+    if (!sessions_.empty()) last_tcp_ = sessions_.back().tcp_info();
+    statistics.tcp = last_tcp_;
+  }
   at_last_tick_ = statistics.total;
   services_.report.statistics(statistics);
 }
@@ -242,6 +246,7 @@ void Application::on_session_end(std::uint64_t connection, const Failure& failur
     sessions_.remove_if([this, connection](const Session& session) {
       if (session.connection() != connection) return false;
       closed_ += session.counters();
+      last_tcp_ = session.tcp_info();
       return true;
     });
     accept_next();

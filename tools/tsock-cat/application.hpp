@@ -9,6 +9,7 @@
 #include <string_view>
 #include <tsock/loop.hpp>
 #include <tsock/request.hpp>
+#include <tsock/tcp_info.hpp>
 #include <vector>
 
 #include "acceptor.hpp"
@@ -67,6 +68,7 @@ class Application {
   std::vector<std::function<std::uint64_t()>> drop_counters_;  // of all acceptors, also those that are gone
   Session::Accepted accepted_;
   std::list<Session> sessions_;
+  std::optional<tsock::TcpInfo> last_tcp_;
   std::unique_ptr<Hub> hub_;
   bool accepting_ = false;
   tsock::Request<int> interrupted_;

@@ -21,6 +21,13 @@ Failure local_failure(const std::string& what, int err) {
   return failure;
 }
 
+// Anything but an address, which needs no looking up.
+bool is_name(const std::string& host) {
+  int err = 0;
+  static_cast<void>(tsock::Address::inet_from_strings("ip", host, 0, err));
+  return err != 0;
+}
+
 }  // namespace
 
 Opener::Opener(const Services& services, const Endpoint& endpoint, OnOpen on_open, OnFailure on_failure)
@@ -49,6 +56,10 @@ void Opener::try_once() {
   resolving_.set_callback([this](tsock::Request<std::vector<tsock::Address>>& request) {
     int err = 0;
     std::vector<tsock::Address> addresses = request.recv(err);
+    if (is_name(endpoint_.host)) {
+      services_.report.looked_up(endpoint_.host, addresses.size(),
+                                 std::chrono::steady_clock::now() - attempt_began_, err);
+    }
     if (err == 0) return connect(std::move(addresses));
     if (err == ETIMEDOUT) return retry_or_fail(connect_failure(err));
     retry_or_fail(resolve_failure(services_.options, endpoint_, err));
@@ -78,12 +89,15 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
   tsock::ConnectHostOptions options;
   options.connect.local = source_address();
   options.connect.timeout = time_left();
+  connect_report_ = {};
+  options.report = &connect_report_;
   connecting_ = endpoint_.kind == Endpoint::Kind::unix_stream
                     ? tsock::Stream::connect(services_.loop, addresses.front(), options.connect)
                     : tsock::connect_to_host(services_.loop, std::move(addresses), options);
   connecting_.set_callback([this](tsock::Request<tsock::Stream>& request) {
     int err = 0;
     tsock::Stream stream = request.recv(err);
+    for (const tsock::ConnectAttempt& attempt : connect_report_.attempts) services_.report.attempted(attempt);
     if (err != 0) return retry_or_fail(connect_failure(err));
     if (endpoint_.is_tls) return shake_hands(std::move(stream));
     Channel channel;
@@ -93,6 +107,7 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
 }
 
 void Opener::shake_hands(tsock::Stream stream) {
+  handshake_began_ = std::chrono::steady_clock::now();
   shaking_hands_ = services_.tls->connect(std::move(stream), endpoint_);
   shaking_hands_.set_timeout(handshake_time());
   shaking_hands_.set_callback([this](tsock::Request<tsock::Stream>& request) {
@@ -100,6 +115,7 @@ void Opener::shake_hands(tsock::Stream stream) {
     Channel channel;
     channel.stream = request.recv(err);
     if (err != 0) return give_up(security_failure("TLS", err, request.reason()));
+    services_.report.shook_hands("TLS", std::chrono::steady_clock::now() - handshake_began_);
     channel.tls = services_.tls->describe(channel.stream);
     add_layer(std::move(channel));
   });
@@ -110,6 +126,7 @@ void Opener::add_layer(Channel channel) {
   const SecurityLayer* const layer = services_.layer_of(endpoint_);
   if (layer == nullptr) return opened(std::move(channel));
   const TlsBinding tls = channel.tls ? services_.tls->binding(channel.stream) : TlsBinding();
+  handshake_began_ = std::chrono::steady_clock::now();
   shaking_hands_ = layer->connect(std::move(channel.stream), endpoint_, tls);
   shaking_hands_.set_timeout(handshake_time());
   below_ = std::move(channel);
@@ -118,6 +135,7 @@ void Opener::add_layer(Channel channel) {
     Channel above = std::move(below_);
     above.stream = request.recv(err);
     if (err != 0) return give_up(security_failure(layer->protocol(), err, request.reason()));
+    services_.report.shook_hands(layer->protocol(), std::chrono::steady_clock::now() - handshake_began_);
     above.peer = layer->describe(above.stream);
     opened(std::move(above));
   });

@@ -55,6 +55,8 @@ class Opener {
   OnFailure on_failure_;
   std::size_t attempt_ = 0;
   std::chrono::steady_clock::time_point attempt_began_;
+  std::chrono::steady_clock::time_point handshake_began_;
+  tsock::ConnectReport connect_report_;  // before the request that writes it
   tsock::Request<std::vector<tsock::Address>> resolving_;
   tsock::Request<tsock::Stream> connecting_;
   tsock::Request<tsock::Stream> shaking_hands_;

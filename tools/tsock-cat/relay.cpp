@@ -106,6 +106,16 @@ Counters Relay::counters() const {
   return counters;
 }
 
+std::optional<tsock::TcpInfo> Relay::tcp_info() const {
+  if (ended_) return final_tcp_;
+  for (const Channel* channel : {&remote_, &local_}) {
+    int err = 0;
+    const tsock::TcpInfo info = channel->stream.tcp_info(err);
+    if (err == 0) return info;
+  }
+  return std::nullopt;
+}
+
 std::size_t Relay::queued_bytes() const {
   std::size_t sum = 0;
   for (const Way& each : ways_) sum += each.flow ? each.flow->queued_bytes() : 0;
@@ -294,6 +304,7 @@ void Relay::stop(const Failure& failure) {
 
 void Relay::stop_moving(const Failure& failure) {
   final_counters_ = counters();
+  final_tcp_ = tcp_info();
   ended_ = true;
   failure_ = failure;
   idle_ = {};

@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <tsock/request.hpp>
+#include <tsock/tcp_info.hpp>
 
 #include "channel.hpp"
 #include "flow.hpp"
@@ -32,6 +34,8 @@ class Relay final : private FlowOwner {
   /// arrives, within a short time. A peer for which bytes are held back that were read sees a reset.
   void stop(const Failure& failure);
   [[nodiscard]] Counters counters() const;
+  /// Of its TCP connection, the remote one of two; at the end what was last known.
+  [[nodiscard]] std::optional<tsock::TcpInfo> tcp_info() const;
   [[nodiscard]] std::size_t queued_bytes() const;
 
  private:
@@ -88,6 +92,7 @@ class Relay final : private FlowOwner {
   Failure lost_;     // a datagram that was not sent: the end is not a clean one
   bool ended_ = false;
   Counters final_counters_;
+  std::optional<tsock::TcpInfo> final_tcp_;
   Clock::time_point last_activity_;
   std::uint64_t written_at_last_check_ = 0;
   tsock::Request<void> idle_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -107,6 +108,42 @@ std::string json_state_name(PortState state) {
   return name;
 }
 
+// What the system does not have is missing.
+Json json_of(const tsock::TcpInfo& info) {
+  Json object = Json::object();
+  const auto add_time = [&object](const char* name, const std::optional<std::chrono::microseconds>& time) {
+    if (time) object[name] = seconds(*time);
+  };
+  const auto add = [&object](const char* name, const auto& value) {
+    if (value) object[name] = *value;
+  };
+  if (info.state) object["state"] = tsock::tcp_state_name(*info.state);
+  add_time("rtt", info.rtt);
+  add_time("rttvar", info.rttvar);
+  add_time("min_rtt", info.min_rtt);
+  add_time("rto", info.rto);
+  add("mss", info.mss);
+  add("path_mtu", info.path_mtu);
+  add("cwnd", info.cwnd);
+  add("unacked", info.unacked);
+  add("lost", info.lost);
+  add("retransmits", info.retransmits);
+  add("bytes_sent", info.bytes_sent);
+  add("bytes_acked", info.bytes_acked);
+  add("bytes_received", info.bytes_received);
+  add("bytes_unsent", info.bytes_unsent);
+  add("delivery_rate", info.delivery_rate);
+  return object;
+}
+
+std::string text_of(const tsock::TcpInfo& info) {
+  std::string text;
+  if (info.rtt) text += "; rtt " + format_duration(*info.rtt);
+  if (info.retransmits.value_or(0) != 0)
+    text += "; " + count_text(*info.retransmits, "segment") + " sent again";
+  return text;
+}
+
 void add_failure(Json& object, const Failure& failure) {
   object["code"] = static_cast<int>(failure.code);
   object["text"] = sentence(failure);
@@ -149,6 +186,45 @@ void Report::listening(std::string_view address) {
 void Report::connecting(std::string_view endpoint) {
   emit(detailed, "connecting", "tsock-cat: connecting to " + std::string(endpoint),
        [&](Json& object) { object["endpoint"] = endpoint; });
+}
+
+void Report::looked_up(std::string_view host, std::size_t addresses, Duration took, int err) {
+  const std::string result =
+      err == 0 ? "has " + std::to_string(addresses) + (addresses == 1 ? " address" : " addresses")
+               : tsock::error_text(err);
+  emit(verbose, "lookup",
+       "tsock-cat: " + std::string(host) + ": " + result + ", after " + format_duration(took),
+       [&](Json& object) {
+         object["host"] = host;
+         object["addresses"] = addresses;
+         object["seconds"] = seconds(took);
+         if (err != 0) object["errno"] = tsock::error_name(err);
+       });
+}
+
+void Report::attempted(const tsock::ConnectAttempt& attempt) {
+  const Duration took = attempt.took;
+  const std::string result = attempt.error == 0           ? "connected"
+                             : attempt.error == ECANCELED ? "given up for a faster address"
+                                                          : tsock::error_text(attempt.error);
+  const std::string address = attempt.address.to_string();
+  emit(verbose, "attempt", "tsock-cat: " + address + ": " + result + ", after " + format_duration(took),
+       [&](Json& object) {
+         object["address"] = address;
+         object["started"] = seconds(attempt.started);
+         object["seconds"] = seconds(took);
+         if (attempt.error != 0) object["errno"] = tsock::error_name(attempt.error);
+         if (!attempt.reason.empty()) object["reason"] = attempt.reason;
+       });
+}
+
+void Report::shook_hands(std::string_view protocol, Duration took) {
+  emit(verbose, "handshake",
+       "tsock-cat: handshake of " + std::string(protocol) + " took " + format_duration(took),
+       [&](Json& object) {
+         object["protocol"] = protocol;
+         object["seconds"] = seconds(took);
+       });
 }
 
 void Report::retrying(const Failure& failure, std::size_t attempt, std::size_t attempts, Duration delay) {
@@ -274,6 +350,7 @@ void Report::statistics(const Statistics& s) {
   } else {
     text += "; queued " + count_text(s.queued) + "; connections " + std::to_string(s.connections);
   }
+  if (s.tcp) text += text_of(*s.tcp);
   emit(always, "stats", text, [&](Json& object) {
     object["final"] = s.final;
     object["seconds"] = seconds(s.elapsed);
@@ -282,6 +359,7 @@ void Report::statistics(const Statistics& s) {
     object["rate_received"] = in;
     object["queued"] = s.queued;
     object["connections"] = s.connections;
+    if (s.tcp) object["tcp"] = json_of(*s.tcp);
   });
 }
 

@@ -5,10 +5,13 @@
 #include <functional>
 #include <iosfwd>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tsock/address.hpp>
+#include <tsock/connect_report.hpp>
+#include <tsock/tcp_info.hpp>
 #include <tsock/trace.hpp>
 #include <vector>
 
@@ -51,6 +54,7 @@ struct Statistics {
   std::size_t connections = 0;  ///< open now
   std::size_t queued = 0;       ///< bytes read and not yet written
   bool final = false;
+  std::optional<tsock::TcpInfo> tcp{};  ///< of the only connection, at its end the last that was known
 };
 
 /// Everything that tsock-cat says beside the payload: sentences, or one JSON object a line.
@@ -64,6 +68,12 @@ class Report {
 
   void listening(std::string_view address);
   void connecting(std::string_view endpoint);
+  /// The addresses of a name were found, or not.
+  void looked_up(std::string_view host, std::size_t addresses, Duration took, int err);
+  /// How one of the addresses of an endpoint answered.
+  void attempted(const tsock::ConnectAttempt& attempt);
+  /// How long a handshake took that was a success.
+  void shook_hands(std::string_view protocol, Duration took);
   void retrying(const Failure& failure, std::size_t attempt, std::size_t attempts, Duration delay);
   /// `connection` counts from 1. `how` is "connect", "accept" or "open".
   void connected(std::uint64_t connection, std::string_view how, std::string_view endpoint,

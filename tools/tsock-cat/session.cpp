@@ -61,6 +61,8 @@ void Session::end(const Failure& failure) {
 
 Counters Session::counters() const { return relay_ ? relay_->counters() : Counters{}; }
 
+std::optional<tsock::TcpInfo> Session::tcp_info() const { return relay_ ? relay_->tcp_info() : std::nullopt; }
+
 std::size_t Session::queued_bytes() const { return relay_ ? relay_->queued_bytes() : 0; }
 
 }  // namespace tsock_cat

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <tsock/tcp_info.hpp>
 
 #include "channel.hpp"
 #include "opener.hpp"
@@ -29,6 +30,7 @@ class Session {
   [[nodiscard]] bool is_over() const noexcept { return over_; }
   [[nodiscard]] std::uint64_t connection() const noexcept { return connection_; }
   [[nodiscard]] Counters counters() const;
+  [[nodiscard]] std::optional<tsock::TcpInfo> tcp_info() const;
   [[nodiscard]] std::size_t queued_bytes() const;
 
  private:
