@@ -103,16 +103,16 @@ void Inspector::walk_tree(std::vector<const RequestState*> states, const Visit& 
   std::stable_sort(children.begin(), children.end(), [](const RequestState* a, const RequestState* b) {
     return a->parent_id() < b->parent_id();
   });
-  struct Frame {
+  struct Visited {
     const RequestState* state;
     unsigned depth;
   };
-  std::vector<Frame> stack;
+  std::vector<Visited> stack;
   for (const RequestState* state : states) {
     if (state->parent_id() == 0 || !find(state->parent_id())) stack.push_back({state, 1});
   }
   while (!stack.empty()) {
-    const Frame frame = stack.back();
+    const Visited frame = stack.back();
     stack.pop_back();
     visit(*frame.state, frame.depth);
     const std::uint64_t id = frame.state->id();
