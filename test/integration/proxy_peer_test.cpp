@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(curl_tells_who_it_is) {
   Process curl({"curl", "-s", "--haproxy-protocol", "http://127.0.0.1:" + port_of(listening) + "/"});
   Stream server = finished(accepting);
   BOOST_TEST(server.remote_address() == proxy::proxy_address(server));
-  BOOST_TEST(read_line(server) == "GET / HTTP/1.1\r");
+  BOOST_TEST(read_line(server) == "GET / HTTP/1.1");
   BOOST_TEST(error_of(server.write("HTTP/1.0 200 OK\r\n\r\nanswer")) == 0);
   server.abort();
   curl.wait();
