@@ -58,12 +58,6 @@ BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
   expect_wrong_command_line(wrong_command_lines[index]);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_in_this_version_is_named) {
-  const CatOutcome outcome = run({"exec:cat", "tcp://127.0.0.1:1"});
-  BOOST_TEST(outcome.status == 1);
-  BOOST_TEST(contains(outcome.error, "is not in this version"), outcome.error);
-}
-
 BOOST_AUTO_TEST_CASE(help_and_version_go_to_standard_output) {
   for (const char* word : {"-h", "-V"}) {
     const CatOutcome outcome = run({word});

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tsock/child_process.hpp>
 #include <tsock/stream.hpp>
 
 #include "datagram_end.hpp"
@@ -20,6 +21,7 @@ struct Channel {
   tsock::Stream output;                    ///< standard output
   std::unique_ptr<DatagramEnd> datagrams;  ///< instead of both
   std::unique_ptr<Echo> echo;              ///< what gives back the bytes
+  tsock::ChildProcess program;             ///< whose stream this is
   std::string name;                        ///< for messages
   bool is_network = true;                  ///< its errors are the peer's, not local ones
   std::optional<TlsReport> tls;            ///< if there is TLS; its goodbye matters

@@ -12,6 +12,7 @@
 
 #include "duration.hpp"
 #include "foreign_address.hpp"
+#include "program_words.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -76,6 +77,14 @@ bool set_file(std::string_view rest, Endpoint& endpoint, std::string& error) {
   return !rest.empty() || fail(error, endpoint.text, "the path is missing");
 }
 
+bool set_program(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  std::string why;
+  auto words = split_program(rest, why);
+  if (!words) return fail(error, endpoint.text, why);
+  endpoint.words = std::move(*words);
+  return true;
+}
+
 // Nothing is to be said about it.
 bool set_nothing(std::string_view rest, Endpoint& endpoint, std::string& error) {
   return rest.empty() || fail(error, endpoint.text, "nothing goes behind the colon");
@@ -113,7 +122,7 @@ constexpr std::array kinds{
     KindOfAddress{"echo", Kind::echo, set_nothing, false},
     KindOfAddress{"discard", Kind::discard, set_nothing, false},
     KindOfAddress{"zero", Kind::zero, set_nothing, false},
-    KindOfAddress{"exec", Kind::stdio, nullptr, false},  // not in this version
+    KindOfAddress{"exec", Kind::exec, set_program, false},
 };
 
 // The kind that stands before the first colon, or null.
@@ -181,10 +190,6 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::string& error
   if (kind == nullptr) {
     error =
         is_foreign_address(text) ? foreign_address_advice(text) : endpoint.text + ": no such kind of address";
-    return std::nullopt;
-  }
-  if (kind->parse == nullptr) {
-    fail(error, text, std::string(kind->name) + ": is not in this version of tsock-cat");
     return std::nullopt;
   }
   std::string_view rest = text.substr(kind->name.size() + 1);

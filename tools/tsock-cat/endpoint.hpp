@@ -26,7 +26,8 @@ struct Endpoint {
     file,
     echo,
     discard,
-    zero
+    zero,
+    exec
   };
 
   /// An authentication over the stream, which may have TLS on it.
@@ -36,13 +37,14 @@ struct Endpoint {
   bool is_tls = false;  ///< tcp: with TLS on it
   bool is_npa = false;  ///< unix stream: a named pipe of Samba
   Layer layer = Layer::none;
-  std::string text = "-";       ///< as the user wrote it, for messages
-  std::string host;             ///< tcp, udp: name or address; empty is the wildcard
-  std::uint16_t port = 0;       ///< tcp, udp
-  tsock::Address unix_address;  ///< of the unix kinds
-  int fd = -1;                  ///< fd
-  std::string path;             ///< file; of a pipe the directory
-  std::string pipe;             ///< of NPA
+  std::string text = "-";          ///< as the user wrote it, for messages
+  std::string host;                ///< tcp, udp: name or address; empty is the wildcard
+  std::uint16_t port = 0;          ///< tcp, udp
+  tsock::Address unix_address;     ///< of the unix kinds
+  int fd = -1;                     ///< fd
+  std::string path;                ///< file; of a pipe the directory
+  std::string pipe;                ///< of NPA
+  std::vector<std::string> words;  ///< exec: the program and its arguments
   tsock::FileMode file_mode = tsock::FileMode::read;
 
   [[nodiscard]] bool is_listener() const noexcept {

@@ -39,6 +39,8 @@ Opener::Opener(const Services& services, const Endpoint& endpoint, OnOpen on_ope
 void Opener::start() {
   if (endpoint_.is_network()) {
     try_once();
+  } else if (endpoint_.kind == Endpoint::Kind::exec) {
+    start_program();
   } else {
     open_local();
   }
@@ -271,6 +273,31 @@ int Opener::open_local(Channel& channel) const {
       channel.has_output = endpoint_.file_mode != tsock::FileMode::read;
   }
   return err;
+}
+
+// Pipes: a program that ends without having read everything resets a socket, and its output could seem cut.
+// It ends by itself when its input ends.
+void Opener::start_program() {
+  tsock::SpawnOptions options;
+  options.program = endpoint_.words.front();
+  options.arguments.assign(endpoint_.words.begin() + 1, endpoint_.words.end());
+  options.stream = tsock::ChildStream::pipes;
+  options.fate = tsock::ChildFate::leave;
+  starting_ = tsock::spawn(services_.loop, std::move(options));
+  starting_.set_callback([this](tsock::Request<tsock::ChildProcess>& request) {
+    int err = 0;
+    Channel channel;
+    channel.program = request.recv(err);
+    channel.stream = std::move(channel.program.stream());
+    channel.is_network = false;
+    if (err == 0) return opened(std::move(channel));
+    Failure failure;
+    failure.code = ExitCode::local_io;
+    failure.what = "start " + endpoint_.words.front();
+    failure.err = err;
+    const OnFailure on_failure = std::move(on_failure_);
+    on_failure(failure);
+  });
 }
 
 // Datagrams are given back one by one.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 #include <tsock/address.hpp>
+#include <tsock/child_process.hpp>
 #include <tsock/connect_host.hpp>
 #include <tsock/request.hpp>
 #include <tsock/resolver.hpp>
@@ -43,6 +44,7 @@ class Opener {
   void open_local();
   [[nodiscard]] int open_local(Channel& channel) const;
   void open_echo(Channel& channel) const;
+  void start_program();
   [[nodiscard]] Failure connect_failure(int err) const;
   [[nodiscard]] Failure security_failure(std::string_view protocol, int err, std::string_view reason) const;
   [[nodiscard]] tsock::Address source_address() const;
@@ -59,6 +61,7 @@ class Opener {
   tsock::ConnectReport connect_report_;  // before the request that writes it
   tsock::Request<std::vector<tsock::Address>> resolving_;
   tsock::Request<tsock::Stream> connecting_;
+  tsock::Request<tsock::ChildProcess> starting_;
   tsock::Request<tsock::Stream> shaking_hands_;
   Channel below_;  // whose stream the layer has
   tsock::Request<void> waiting_;

@@ -55,9 +55,28 @@ void Relay::start() {
     if (!channel->is_datagram() || channel->has_output) continue;
     services_.report.note(connection_, channel->name + ": the sender has no address to answer to");
   }
+  for (Channel* channel : {&local_, &remote_}) {
+    if (channel->program) watch_program(*channel);
+  }
   for (Way& each : ways_) {
     if (each.flow) each.flow->start();
   }
+}
+
+void Relay::watch_program(Channel& channel) {
+  exit_ = channel.program.wait_for_exit();
+  exit_.set_callback([this, &channel](tsock::Request<tsock::ExitStatus>& request) {
+    int err = 0;
+    const tsock::ExitStatus status = request.recv(err);
+    has_exited_ = true;
+    if (err == 0) services_.report.exited(connection_, channel.name, status);
+    end_if_over();
+  });
+}
+
+// Nobody reads what the other side may still send.
+bool Relay::is_program_over() const {
+  return has_exited_ && (local_.program ? way(Direction::sent) : way(Direction::received)).done;
 }
 
 Flow::Settings Relay::flow_settings(Direction direction) {
@@ -179,6 +198,10 @@ void Relay::after_local_end() {
 void Relay::on_error(Direction direction, const FlowError& error) {
   Way& w = way(direction);
   const Place place = error.place;
+  if (place == Place::writing && error.err == EPIPE && w.to.channel->program) {  // it reads no more
+    w.done = true;
+    return end_if_over();
+  }
   const Failure failure = failure_of(*(place == Place::reading ? w.from : w.to).channel, error);
   // A peer that takes no more may have said why before: that can still be read. A message that is too long is
   // no affair of the peer's.
@@ -231,8 +254,10 @@ void Relay::end_when_quiet(const End& side) {
 void Relay::end_if_over() {
   const Way& sent = way(Direction::sent);
   const Way& received = way(Direction::received);
-  if (sent.shutdown.is_in_progress() || received.shutdown.is_in_progress() || !sent.done) return;
-  if (received.done || sends_only()) end(failure_);
+  if (sent.shutdown.is_in_progress() || received.shutdown.is_in_progress()) return;
+  const bool is_over = sent.done && (received.done || sends_only());
+  if (is_over && exit_.is_in_progress()) return exit_.set_timeout(short_linger);  // its status is of interest
+  if (is_over || is_program_over()) end(failure_);
 }
 
 // Then nothing is waited for once everything is sent.
@@ -309,6 +334,7 @@ void Relay::stop_moving(const Failure& failure) {
   failure_ = failure;
   idle_ = {};
   quit_ = {};
+  exit_ = {};
   quiet_.stop();
   for (Way& each : ways_) {
     each.flow.reset();

@@ -67,6 +67,8 @@ class Relay final : private FlowOwner {
   void end_sending(Direction direction);
   void on_shutdown(Direction direction, const FlowError& error);
   void after_local_end();
+  void watch_program(Channel& channel);
+  [[nodiscard]] bool is_program_over() const;
   void watch_idle(Clock::time_point when);
   void end_when_quiet(const End& side);
   [[nodiscard]] bool sends_only() const;
@@ -97,6 +99,8 @@ class Relay final : private FlowOwner {
   std::uint64_t written_at_last_check_ = 0;
   tsock::Request<void> idle_;
   tsock::Request<void> quit_;
+  tsock::Request<tsock::ExitStatus> exit_;  // of a program
+  bool has_exited_ = false;
   QuietTimer quiet_;
   std::array<tsock::Request<void>, 3> disconnects_;
   std::size_t disconnects_left_ = 0;

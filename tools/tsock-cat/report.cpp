@@ -308,6 +308,17 @@ void Report::shutdown(std::uint64_t connection, std::string_view side) {
        });
 }
 
+void Report::exited(std::uint64_t connection, std::string_view program, const tsock::ExitStatus& status) {
+  const std::string how = status.signal != 0 ? "was ended by signal " + std::to_string(status.signal)
+                                             : "ended with status " + std::to_string(status.code);
+  emit(verbose, "exited", "tsock-cat: " + prefix(connection) + std::string(program) + ' ' + how,
+       [&](Json& object) {
+         object["connection"] = connection;
+         object["program"] = program;
+         object[status.signal != 0 ? "signal" : "status"] = status.signal != 0 ? status.signal : status.code;
+       });
+}
+
 void Report::note(std::uint64_t connection, std::string_view text) {
   emit(always, "note", "tsock-cat: " + prefix(connection) + std::string(text), [&](Json& object) {
     object["connection"] = connection;

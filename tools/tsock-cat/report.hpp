@@ -11,6 +11,7 @@
 #include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/connect_report.hpp>
+#include <tsock/exit_status.hpp>
 #include <tsock/tcp_info.hpp>
 #include <tsock/trace.hpp>
 #include <vector>
@@ -88,6 +89,8 @@ class Report {
   void eof(std::uint64_t connection, std::string_view side);
   /// We send no more to the side.
   void shutdown(std::uint64_t connection, std::string_view side);
+  /// The program of exec: has ended.
+  void exited(std::uint64_t connection, std::string_view program, const tsock::ExitStatus& status);
   void note(std::uint64_t connection, std::string_view text);
   /// `peer` is who was accepted, or empty. With -k a failure is told at any verbosity: nothing else tells it.
   void closed(std::uint64_t connection, const tsock::Address& peer, const Counters& bytes,
