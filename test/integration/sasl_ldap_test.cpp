@@ -16,6 +16,9 @@
 #include "support/ldap.hpp"
 #include "support/process.hpp"
 #include "support/sasl_fixture.hpp"
+#ifdef TSOCK_WITH_TLS
+#include "support/tls_fixture.hpp"
+#endif
 
 namespace tsock::test {
 
@@ -74,8 +77,30 @@ struct SaslLdapFixture : LdapFixture {
   std::unique_ptr<Process> slapd;
   Address address;
 
-  void start_slapd() {
+  void start_slapd() { start_slapd("ldap", {}); }
+#ifdef TSOCK_WITH_TLS
+  /// One that speaks TLS from the first byte, and ties authentications to its certificate.
+  void start_slapd_with_tls() {
+    const TlsAuthority& authority = tls_authority();
+    const Certificate certificate = authority.server("localhost");
+    start_slapd("ldaps", "TLSCACertificateFile " + folder.write("ca.pem", authority.root.pem()) +
+                             "\nTLSCertificateFile " +
+                             folder.write("cert.pem", certificate.pem() + authority.intermediate.pem()) +
+                             "\nTLSCertificateKeyFile " + folder.write("key.pem", certificate.key_pem()) +
+                             "\nTLSVerifyClient never\nsasl-cbinding tls-endpoint\n");
+  }
+  Stream connect_with_tls() {
+    Request<Stream> connecting =
+        tls::connect(connect(), context_for(tls_authority().client_options()), {.peer_name = "localhost"});
+    int err = -1;
+    Stream stream = fetch(connecting, err);
+    BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+    return stream;
+  }
+#endif
+  void start_slapd(const std::string& scheme, const std::string& more) {
     std::string configuration(slapd_configuration);
+    configuration.insert(configuration.find("database mdb"), more);
     for (std::size_t at = 0; (at = configuration.find("D/")) != std::string::npos;)
       configuration.replace(at, 1, folder.file("").substr(0, folder.file("").size() - 1));
     const std::string file = folder.write("slapd.conf", configuration);
@@ -92,7 +117,7 @@ struct SaslLdapFixture : LdapFixture {
     // A group of its own: slapd may signal its own.
     slapd = std::make_unique<Process>(std::vector<std::string>{
         "setsid", "--wait", slapd_program(), "-f", file, "-h",
-        "ldap://127.0.0.1:" + std::to_string(address.port().value_or(0)), "-d", "0"});
+        scheme + "://127.0.0.1:" + std::to_string(address.port().value_or(0)), "-d", "0"});
     const auto end = Clock::now() + guard_time;
     for (int err = -1; err != 0;) {
       BOOST_TEST_REQUIRE((Clock::now() < end));
@@ -326,6 +351,48 @@ BOOST_DATA_TEST_CASE_F(SaslLdapFixture, our_client_shows_slapd_a_ticket_of_kerbe
   BOOST_TEST(whoami(stream) == "dn:uid=alice,dc=tsock");
   BOOST_TEST(search(stream).size() == 2U);
 }
+
+#ifdef TSOCK_WITH_TLS
+BOOST_DATA_TEST_CASE_F(SaslLdapFixture, our_client_authenticates_to_slapd_inside_of_tls,
+                       data::make({"SCRAM-SHA-256", "SCRAM-SHA-1"}), mechanism) {
+  if (!can_run_slapd()) return;
+  start_slapd_with_tls();
+  Stream stream = connect_with_tls();
+  sasl::ClientOptions options = ldap_options(mechanism);
+  options.security.external_strength = 256;
+  sasl::Peer peer;
+  BOOST_TEST_REQUIRE(bind(stream, options, &peer).code == ldap::success);
+  BOOST_TEST(peer.mechanism == mechanism);
+  BOOST_TEST(whoami(stream) == "dn:uid=alice,dc=tsock");
+  stream = connect_with_tls();
+  options = ldap_options(mechanism, "guess");
+  options.security.external_strength = 256;
+  BOOST_TEST(bind(stream, options).code == ldap::invalid_credentials);
+}
+
+// The name of the binding is that of OpenLDAP.
+BOOST_AUTO_TEST_CASE(slapd_and_our_client_tie_scram_to_the_tls_below) {
+  if (!can_run_slapd()) return;
+  start_slapd_with_tls();
+  for (const bool is_right : {true, false}) {
+    Stream stream = connect_with_tls();
+    int err = -1;
+    std::vector<std::byte> hash = tls::channel_binding(stream, tls::ChannelBinding::server_end_point, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    if (!is_right) hash[0] ^= std::byte{1};
+    sasl::ClientOptions options = ldap_options("SCRAM-SHA-256-PLUS");
+    options.security.external_strength = 256;
+    options.security.channel_binding = {
+        .type = "ldap", .bytes = bytes_of("tls-server-end-point:" + text_of(hash)), .is_required = true};
+    sasl::Peer peer;
+    const int code = bind(stream, options, is_right ? &peer : nullptr).code;
+    BOOST_TEST((code == ldap::success) == is_right);
+    if (!is_right) continue;
+    BOOST_TEST(peer.mechanism == "SCRAM-SHA-256-PLUS");
+    BOOST_TEST(whoami(stream) == "dn:uid=alice,dc=tsock");
+  }
+}
+#endif
 
 BOOST_AUTO_TEST_CASE(both_sides_of_ours_use_kerberos) {
   if (Kdc::get() == nullptr) return;
