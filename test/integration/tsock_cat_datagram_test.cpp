@@ -478,14 +478,14 @@ BOOST_AUTO_TEST_CASE(after_a_flood_it_goes_on_and_counts_what_was_lost) {
   Cat relay({"--announce", "--stats", "udp-listen://127.0.0.1:0", "unix:" + folder.file("s")});
   const Address to = RawDatagram::parse(relay.listening());
   const RawDatagram peer;
-  const std::string large = many_bytes(1400);
+  const std::string large = many_bytes(8000);
   const auto has_turned = [&relay] {
     relay.kill(SIGUSR1);
     relay.error_line("datagrams: ");
   };
   // Nobody takes what it passes on meanwhile: every queue behind it gets full.
   for (int i = 0; i < 100; ++i) {
-    for (int n = 0; n < 20; ++n) peer.send(large, to);
+    for (int n = 0; n < 40; ++n) peer.send(large, to);
     has_turned();
   }
   const tsock::UniqueSocket fd = listener.accept();
@@ -543,7 +543,7 @@ BOOST_DATA_TEST_CASE(what_the_kernel_lost_is_counted_to_the_last_one,
   server.wait_for_output("begin.");
   server.kill(SIGSTOP);
   const std::string large(8000, 'x');
-  for (int i = 0; i < 300; ++i) send(large);
+  for (int i = 0; i < 1000; ++i) send(large);  // more than the socket has room for
   server.kill(SIGCONT);
   // Nothing more comes before the queue is empty: what is sent then has room.
   const auto drops = [port = to.port().value_or(0)] {

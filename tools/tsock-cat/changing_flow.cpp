@@ -4,18 +4,30 @@
 #include <utility>
 
 namespace tsock_cat {
+namespace {
+
+// Of datagrams that leave in one write.
+constexpr std::size_t most_gathered = 128;
+constexpr std::size_t most_gathered_bytes = std::size_t{256} << 10;
+
+}  // namespace
 
 ChangingFlow::ChangingFlow(Settings settings, FlowOwner& owner)
-    : settings_(std::move(settings)), owner_(owner) {}
+    : settings_(std::move(settings)), owner_(owner) {
+  pieces_.resize(gathers() ? most_gathered : 2);
+}
 
-std::size_t ChangingFlow::queued_bytes() const {
-  std::size_t sum = 0;
-  for (std::size_t i = 0; i < ready_; ++i) sum += pieces_[(next_write_ + i) % pieces_.size()].bytes.size();
-  return sum;
+bool ChangingFlow::gathers() const noexcept {
+  return settings_.source->is_datagram() && settings_.sink != nullptr && !settings_.sink->is_datagram() &&
+         settings_.sink->most_message == 0;
+}
+
+bool ChangingFlow::is_full() const noexcept {
+  return ready_ == pieces_.size() || (ready_ >= 2 && queued_bytes_ >= most_gathered_bytes);
 }
 
 void ChangingFlow::read_next() {
-  if (ended_ || ready_ == pieces_.size()) return;
+  if (ended_ || is_full()) return;
   if (reading_.is_in_progress() || reading_message_.is_in_progress() || receiving_.is_in_progress()) return;
   if (settings_.source->is_datagram()) {
     receive_datagram();
@@ -96,6 +108,7 @@ void ChangingFlow::take(std::span<const std::byte> wire, std::span<const std::by
   }
   owner_.on_bytes(settings_.direction, settings_.direction == Direction::sent ? piece.bytes : wire, from);
   next_read_ = (next_read_ + 1) % pieces_.size();
+  queued_bytes_ += piece.bytes.size();
   ++ready_;
   write_next();
   read_next();
@@ -113,9 +126,21 @@ void ChangingFlow::write_next() {
       drop_first_piece();
       continue;
     }
-    writing_ = settings_.sink->write(piece.bytes, settings_.queue);
+    in_write_ = 1;
+    writing_ = gathers() ? write_gathered() : settings_.sink->write(piece.bytes, settings_.queue);
     writing_.set_callback([this](tsock::Request<tsock::ssize_t>& request) { on_written(request); });
   }
+}
+
+tsock::Request<tsock::ssize_t> ChangingFlow::write_gathered() {
+  std::vector<tsock::iovec> vectors;
+  vectors.reserve(ready_);
+  for (in_write_ = 0; in_write_ < ready_; ++in_write_) {
+    const auto bytes = pieces_[(next_write_ + in_write_) % pieces_.size()].bytes;
+    if (!bytes.empty()) vectors.push_back(tsock::make_vector(bytes));
+  }
+  tsock::Stream& sink = settings_.sink->sink();
+  return settings_.queue != nullptr ? sink.writev(*settings_.queue, vectors) : sink.writev(vectors);
 }
 
 void ChangingFlow::on_written(tsock::Request<tsock::ssize_t>& request) {
@@ -131,13 +156,14 @@ void ChangingFlow::on_written(tsock::Request<tsock::ssize_t>& request) {
     return owner_.on_error(settings_.direction,
                            {.place = Place::writing, .err = err, .reason = std::string(request.reason())});
   }
-  drop_first_piece();
+  for (; in_write_ > 0; --in_write_) drop_first_piece();
   write_next();
   read_next();
   finish_if_over();
 }
 
 void ChangingFlow::drop_first_piece() {
+  queued_bytes_ -= pieces_[next_write_].bytes.size();
   next_write_ = (next_write_ + 1) % pieces_.size();
   --ready_;
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <tsock/pdu.hpp>
 #include <tsock/request.hpp>
 #include <vector>
@@ -11,7 +10,8 @@ namespace tsock_cat {
 
 /// A Flow of pieces: it changes them, reads them as messages or datagrams, sends them as datagrams, drops
 /// them, or shares its sink. It reads the next piece while the last is written, never more than two, so the
-/// slower side sets the pace.
+/// slower side sets the pace. Datagrams that go into a stream are more, as each of them is small and the next
+/// ones do not wait: all that are there leave in one write.
 class ChangingFlow final : public Flow {
  public:
   ChangingFlow(Settings settings, FlowOwner& owner);
@@ -21,7 +21,7 @@ class ChangingFlow final : public Flow {
   [[nodiscard]] std::uint64_t bytes_written() const override { return written_; }
   [[nodiscard]] std::uint64_t datagrams_read() const override { return datagrams_read_; }
   [[nodiscard]] std::uint64_t datagrams_written() const override { return datagrams_written_; }
-  [[nodiscard]] std::size_t queued_bytes() const override;
+  [[nodiscard]] std::size_t queued_bytes() const override { return queued_bytes_; }
 
  private:
   struct Piece {
@@ -32,6 +32,8 @@ class ChangingFlow final : public Flow {
     std::span<const std::byte> bytes;  // into one of the four: what is to be written
   };
 
+  [[nodiscard]] bool gathers() const noexcept;
+  [[nodiscard]] bool is_full() const noexcept;
   void read_next();
   void read_bytes();
   void read_message();
@@ -41,6 +43,7 @@ class ChangingFlow final : public Flow {
   void take(std::span<const std::byte> wire, std::span<const std::byte> content,
             const tsock::Address& from = {});
   void write_next();
+  [[nodiscard]] tsock::Request<tsock::ssize_t> write_gathered();
   void on_written(tsock::Request<tsock::ssize_t>& request);
   [[nodiscard]] bool is_to_be_dropped(const Piece& piece) const;
   void drop_first_piece();
@@ -49,10 +52,12 @@ class ChangingFlow final : public Flow {
 
   Settings settings_;
   FlowOwner& owner_;
-  std::array<Piece, 2> pieces_;
+  std::vector<Piece> pieces_;
   std::size_t next_read_ = 0;   // index of the piece to fill
   std::size_t next_write_ = 0;  // index of the piece to write
   std::size_t ready_ = 0;       // pieces filled and not yet written
+  std::size_t in_write_ = 0;    // pieces that are being written
+  std::size_t queued_bytes_ = 0;
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t datagrams_read_ = 0;

@@ -36,6 +36,9 @@ tsock::DatagramOptions socket_options(const Options& options, const tsock::Addre
   return wanted;
 }
 
+// What a burst needs until it is read; the system allows as much as it wants to (net.core.rmem_max).
+constexpr std::size_t room_for_burst = std::size_t{2} << 20;
+
 // A name in the abstract namespace that nobody else has.
 tsock::Address private_name(int& err) {
   std::random_device random;
@@ -108,6 +111,7 @@ tsock::Datagram bind_udp(const Services& services, const tsock::Address& local, 
   if (local.is_ipv6() && local.is_any() && !services.options.ipv6_only) options.v6only = false;
   // Each sender is answered from the address that it sent to.
   options.receive_info = local.is_any();
+  if (!options.receive_buffer) options.receive_buffer = room_for_burst;
   tsock::Datagram socket = tsock::Datagram::udp(services.loop, local, {}, options, err);
   if (err != 0) {
     failure = socket_failure({}, err);

@@ -13,6 +13,8 @@ namespace {
 // What may wait for one peer.
 constexpr std::size_t most_datagrams = 256;
 constexpr std::size_t most_bytes = std::size_t{1} << 20;
+// Above it, while all of them together have no more than this.
+constexpr std::size_t most_bytes_of_all = std::size_t{8} << 20;
 
 }  // namespace
 
@@ -42,6 +44,7 @@ class Peers::Receive final : public tsock::Operation<tsock::ReceivedDatagram> {
       tsock::ReceivedDatagram datagram = std::move(peer_.queue.front());
       peer_.queue.pop_front();
       peer_.queued_bytes -= datagram.size();
+      peers_.queued_bytes_ -= datagram.size();
       done(std::move(datagram));
       if (peers_.is_lossless() && was_full && !peer_.is_full()) {
         --peers_.full_;
@@ -120,6 +123,7 @@ void Peers::stop_accepting() {
   for (const Path& path : waiting_) {
     const auto found = peers_.find(path);
     dropped_ += found->second->queue.size();
+    queued_bytes_ -= found->second->queued_bytes;
     peers_.erase(found);
   }
   waiting_.clear();
@@ -152,11 +156,14 @@ void Peers::sort(tsock::ReceivedDatagram datagram) {
     return;
   }
   if (peer->receiver != nullptr) return peer->receiver->give(std::move(datagram));
-  if (peer->is_full()) {  // of a unix socket only who is not accepted yet: no more is read for the others
+  if (peer->is_full() &&
+      (is_lossless() || queued_bytes_ >= most_bytes_of_all)) {  // of a unix socket only who is not accepted
+                                                                // yet: no more is read for the others
     ++peer->dropped;
     return;
   }
   peer->queued_bytes += datagram.size();
+  queued_bytes_ += datagram.size();
   peer->queue.push_back(std::move(datagram));
   if (is_lossless() && peer->accepted && peer->is_full()) ++full_;
 }
@@ -222,6 +229,7 @@ void Peers::remove(const Path& path) {
   const auto found = peers_.find(path);
   const Peer& peer = *found->second;
   dropped_ += peer.queue.size();
+  queued_bytes_ -= peer.queued_bytes;
   if (is_lossless() && peer.is_full()) {
     --full_;
     receive();

@@ -19,9 +19,10 @@ namespace tsock_cat {
 /// long as one of those is there, so is this. A sender that sends to several addresses of a socket that is
 /// bound to all is one for each of them, and is answered from there.
 ///
-/// What comes for a peer and is not received waits, up to a limit. Above it a UDP datagram is lost and
-/// counted, as in the kernel; from a unix socket, which loses nothing, no more is read for anybody until
-/// there is room. A new sender waits to be accepted, with what it sent; those above the backlog are lost.
+/// What comes for a peer and is not received waits, up to a limit, and beyond it while there is little for
+/// all. Above that a UDP datagram is lost and counted, as in the kernel; from a unix socket, which loses
+/// nothing, no more is read for anybody until there is room. A new sender waits to be accepted, with what it
+/// sent; those above the backlog are lost.
 class Peers final : public std::enable_shared_from_this<Peers> {
  public:
   /// The endpoint must outlive it.
@@ -70,6 +71,7 @@ class Peers final : public std::enable_shared_from_this<Peers> {
   bool told_full_ = false;  // said once that senders are lost
   int error_ = 0;           // the socket's end
   std::uint64_t dropped_ = 0;
+  std::size_t queued_bytes_ = 0;  // of all peers
   Acceptor::OnAccept on_accept_;
   std::unordered_map<Path, std::unique_ptr<Peer>, PathHash> peers_;
   std::deque<Path> waiting_;  // not accepted yet
