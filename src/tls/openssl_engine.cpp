@@ -58,7 +58,6 @@ OpenSslEngine::OpenSslEngine(std::shared_ptr<const ContextState> context) noexce
     : context_(std::move(context)) {}
 
 OpenSslEngine::~OpenSslEngine() {
-  if (details_ != nullptr) OPENSSL_cleanse(details_->early.data(), details_->early.size());
   // Without this OpenSSL forgets the session of a stream that had no goodbye, which TLS 1.1 has stopped
   // asking for (RFC 4346 section 7.2.1).
   if (ssl_ != nullptr && is_done_ && read_error_ != EPROTO)
@@ -84,8 +83,9 @@ int OpenSslEngine::make_ssl() noexcept {
 int OpenSslEngine::prepare_server() noexcept {
   if (const int err = make_ssl(); err != 0) return err;
   SSL_set_accept_state(ssl_.get());
-  if (context_->takes_early_data()) early_reading_ = EarlyReading::begins;
-  return 0;
+  if (!context_->takes_early_data()) return 0;
+  early_data_.reset(new (std::nothrow) EarlyDataTransfer());
+  return early_data_ != nullptr ? 0 : ENOMEM;
 }
 
 int OpenSslEngine::prepare_client(const ConnectOptions& options) noexcept {
@@ -99,9 +99,7 @@ int OpenSslEngine::prepare_client(const ConnectOptions& options) noexcept {
         SSL_set_session(ssl_.get(), session.get());
     }
     const std::span<const std::byte> early_data = options.early_data.bytes();
-    if (early_data.empty()) return 0;
-    details_ = std::make_unique<Details>();
-    details_->early.assign(early_data.begin(), early_data.end());
+    if (!early_data.empty()) early_data_ = std::make_unique<EarlyDataTransfer>(early_data);
     return 0;
   } catch (const std::bad_alloc&) {
     return ENOMEM;
@@ -199,6 +197,12 @@ int OpenSslEngine::failure(int result) noexcept {
   return fail(error.err, words != nullptr ? std::string_view(words) : error.reason);
 }
 
+// A write never waits for input here.
+int OpenSslEngine::write_failure() noexcept {
+  const int err = failure(-1);
+  return err != 0 ? err : EPROTO;
+}
+
 // What OpenSSL finds wrong is sometimes only what follows from it.
 const char* OpenSslEngine::words_for_psk() const noexcept {
   const unsigned long first = ERR_peek_error();
@@ -231,16 +235,17 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
   // OpenSSL knows requests alone. No record begins like this.
   const bool is_http = in.size() > http_answer.size() &&
                        std::memcmp(in.bytes().data(), http_answer.data(), http_answer.size()) == 0;
-  if (early_reading_ == EarlyReading::begins) {
-    if (read_early_data()) {
+  if (awaits_early_data()) {
+    const EarlyDataTransfer::Reading reading = read_early_data();
+    if (reading == EarlyDataTransfer::Reading::data) {
       // The server's flight is in `out`; the client's last one follows its early data.
       is_done_ = true;
       find_out_resumption();
       return {};
     }
-    if (read_error_ == 0 && early_reading_ == EarlyReading::begins) return {.input = 1};
-  } else if (details_ != nullptr && details_->early_data == EarlyData::none && !is_server()) {
-    read_error_ = send_early_data();
+    if (reading != EarlyDataTransfer::Reading::over && read_error_ == 0) return {.input = 1};
+  } else if (early_data_ != nullptr && !early_data_->is_over()) {
+    if (!early_data_->send_early(*ssl_)) read_error_ = write_failure();
   }
   if (read_error_ == 0) {
     const int result = SSL_do_handshake(ssl_.get());
@@ -270,7 +275,7 @@ void OpenSslEngine::complete_handshake() noexcept {
   // TLS 1.2 resumes a session as often as one likes.
   if (SSL_session_reused(ssl_.get()) == 1 && SSL_version(ssl_.get()) < TLS1_3_VERSION)
     remember(OpenSslPointer<SSL_SESSION>(SSL_get1_session(ssl_.get())));
-  if (details_ != nullptr) finish_early_data();
+  if (early_data_ != nullptr && !early_data_->send_rest(*ssl_)) read_error_ = write_failure();
 }
 
 void OpenSslEngine::remember(OpenSslPointer<SSL_SESSION> session) noexcept {
@@ -293,15 +298,14 @@ int OpenSslEngine::judge_ocsp_response() noexcept {
 }
 
 void OpenSslEngine::note_psk_identity(std::string_view identity) {
-  if (details_ == nullptr) details_ = std::make_unique<Details>();
-  details_->psk_identity = identity;
+  psk_identity_ = std::make_unique<std::string>(identity);
 }
 
 std::string_view OpenSslEngine::psk_identity() const noexcept {
   if (const auto note = SessionNote::of(*ssl_); note.has_value()) return note->psk_identity;
   // One that was asked for did not come to be used when TLS 1.3 makes a new session.
   const bool is_used = SSL_version(ssl_.get()) < TLS1_3_VERSION || SSL_session_reused(ssl_.get()) == 1;
-  return details_ != nullptr && is_used ? std::string_view(details_->psk_identity) : std::string_view();
+  return psk_identity_ != nullptr && is_used ? std::string_view(*psk_identity_) : std::string_view();
 }
 
 // To OpenSSL a session with a pre-shared key of TLS 1.3 is a resumed one.
@@ -340,89 +344,14 @@ EarlyData OpenSslEngine::early_data() const noexcept {
   // A server that refuses it does not get to see it.
   if (is_server() && SSL_get_early_data_status(ssl_.get()) == SSL_EARLY_DATA_REJECTED)
     return EarlyData::refused;
-  return details_ != nullptr ? details_->early_data : EarlyData::none;
+  return early_data_ != nullptr ? early_data_->outcome() : EarlyData::none;
 }
 
-// \return 0 or an errno value. Nothing is sent when the session does not allow it.
-int OpenSslEngine::send_early_data() noexcept {
-  const SSL_SESSION* const session = SSL_get0_session(ssl_.get());
-  const std::span<const std::byte> early(details_->early);
-  if (session == nullptr || SSL_SESSION_get_max_early_data(session) < early.size()) return 0;
-  while (details_->early_done < early.size()) {
-    const auto rest = early.subspan(details_->early_done);
-    std::size_t written = 0;
-    if (SSL_write_early_data(ssl_.get(), rest.data(), rest.size(), &written) != 1) {
-      const int err = failure(-1);
-      return err != 0 ? err : EPROTO;
-    }
-    details_->early_done += written;
-  }
-  details_->early_data = EarlyData::accepted;  // unless the server says otherwise
-  return 0;
-}
-
-void OpenSslEngine::finish_early_data() noexcept {
-  std::vector<std::byte>& early = details_->early;
-  if (details_->early_data == EarlyData::accepted &&
-      SSL_get_early_data_status(ssl_.get()) != SSL_EARLY_DATA_ACCEPTED)
-    details_->early_data = EarlyData::refused;
-  if (details_->early_data != EarlyData::accepted) {
-    for (std::span<const std::byte> rest(early); !rest.empty() && read_error_ == 0;) {
-      std::size_t written = 0;
-      if (SSL_write_ex(ssl_.get(), rest.data(), rest.size(), &written) != 1) {
-        const int err = failure(-1);
-        read_error_ = err != 0 ? err : EPROTO;
-      }
-      rest = rest.subspan(written);
-    }
-  }
-  OPENSSL_cleanse(early.data(), early.size());
-  early = {};
-}
-
-// Reads what is there of one record. \return whether there is something for the user
-bool OpenSslEngine::read_early_data() noexcept {
-  try {
-    if (details_ == nullptr) details_ = std::make_unique<Details>();
-    std::vector<std::byte>& early = details_->early;
-    if (!early.empty()) return true;
-    early.resize(largest_record);
-    details_->early_done = 0;
-    std::size_t got = 0;
-    const int result = SSL_read_early_data(ssl_.get(), early.data(), early.size(), &got);
-    early.resize(got);
-    if (result == SSL_READ_EARLY_DATA_SUCCESS) {
-      early_reading_ = EarlyReading::goes_on;
-      details_->early_data = EarlyData::accepted;
-      return got != 0;
-    }
-    early = {};
-    if (result == SSL_READ_EARLY_DATA_FINISH) {
-      early_reading_ = EarlyReading::none;
-      return false;
-    }
-    read_error_ = failure(0);
-    return false;
-  } catch (const std::bad_alloc&) {
-    read_error_ = ENOMEM;
-    return false;
-  }
-}
-
-void OpenSslEngine::give_early_data(std::span<const iovec> to, std::size_t& given) noexcept {
-  std::vector<std::byte>& early = details_->early;
-  std::size_t skip = given;
-  for (const iovec& vector : to) {
-    const std::size_t begin = std::min(skip, vector.iov_len);
-    skip -= begin;
-    const std::size_t step = std::min(vector.iov_len - begin, early.size() - details_->early_done);
-    if (step != 0)
-      std::memcpy(static_cast<std::byte*>(vector.iov_base) + begin, early.data() + details_->early_done,
-                  step);
-    details_->early_done += step;
-    given += step;
-  }
-  if (details_->early_done == early.size()) early = {};
+EarlyDataTransfer::Reading OpenSslEngine::read_early_data() noexcept {
+  const EarlyDataTransfer::Reading reading = early_data_->read(*ssl_);
+  if (reading == EarlyDataTransfer::Reading::failed) read_error_ = failure(0);
+  if (reading == EarlyDataTransfer::Reading::no_memory) read_error_ = ENOMEM;
+  return reading;
 }
 
 // ---- reading ----
@@ -452,13 +381,11 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
   const std::size_t before = given;
   const std::size_t input = in.size();
   const std::size_t output = out.size();
-  while (early_reading_ == EarlyReading::goes_on && read_error_ == 0) {
-    if (!read_early_data()) {
-      if (early_reading_ == EarlyReading::goes_on && read_error_ == 0) return {.input = 1};
-      continue;
-    }
-    give_early_data(to, given);
-    if (!details_->early.empty()) return {};
+  while (awaits_early_data() && read_error_ == 0) {
+    const EarlyDataTransfer::Reading reading = read_early_data();
+    if (reading == EarlyDataTransfer::Reading::failed && read_error_ == 0) return {.input = 1};
+    if (reading == EarlyDataTransfer::Reading::data) early_data_->give(to, given);
+    if (early_data_->ready() != 0) return {};
   }
   if (read_error_ == 0 && to.empty()) {
     std::byte next{};
@@ -491,9 +418,7 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
 }
 
 std::size_t OpenSslEngine::ready() const noexcept {
-  const std::size_t early = early_reading_ == EarlyReading::goes_on && details_ != nullptr
-                                ? details_->early.size() - details_->early_done
-                                : 0;
+  const std::size_t early = awaits_early_data() ? early_data_->ready() : 0;
   return early != 0 ? early : static_cast<std::size_t>(SSL_pending(ssl_.get()));
 }
 
@@ -513,9 +438,8 @@ bool OpenSslEngine::write(std::span<const std::byte> bytes, std::size_t& taken,
                            ? SSL_write_early_data(ssl_.get(), bytes.data(), bytes.size(), &written)
                            : SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
     if (result != 1) {
-      write_error_ = failure(result);
-      // A write never waits for input here.
-      if (write_error_ == 0 || write_error_ == EPIPE) write_error_ = EPROTO;
+      write_error_ = write_failure();
+      if (write_error_ == EPIPE) write_error_ = EPROTO;  // which tells of reading alone
       return false;
     }
     bytes = bytes.subspan(written);
@@ -579,9 +503,7 @@ int OpenSslEngine::end_writing(ByteBlock& out) noexcept {
 
 int OpenSslEngine::send_close_notify() noexcept {
   if (SSL_shutdown(ssl_.get()) >= 0) return 0;
-  write_error_ = failure(-1);
-  if (write_error_ == 0) write_error_ = EPROTO;
-  return write_error_;
+  return write_error_ = write_failure();
 }
 
 bool OpenSslEngine::say_goodbye(ByteBlock& out) noexcept { return end_writing(out) == 0 && read_error_ == 0; }

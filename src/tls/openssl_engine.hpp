@@ -9,10 +9,10 @@
 #include <tsock/layer/engine.hpp>
 #include <tsock/tls/connect.hpp>
 #include <tsock/tls/peer.hpp>
-#include <vector>
 
 #include "tls/block_bio.hpp"
 #include "tls/context_state.hpp"
+#include "tls/early_data_transfer.hpp"
 #include "tls/openssl.hpp"
 
 namespace tsock::tls {
@@ -63,15 +63,6 @@ class OpenSslEngine final : public layer::Engine {
 
  private:
   class CallScope;
-  /// How far a server is with the data that came before the handshake was done.
-  enum class EarlyReading : std::uint8_t { none, begins, goes_on };
-  /// What few connections have.
-  struct Details {
-    std::string psk_identity;
-    EarlyData early_data = EarlyData::none;
-    std::vector<std::byte> early = {};  // of a client, to be sent; of a server, to be given
-    std::size_t early_done = 0;         // bytes of it
-  };
 
   [[nodiscard]] bool is_server() const noexcept { return context_->side() == ContextState::Side::server; }
   int make_ssl() noexcept;
@@ -81,13 +72,16 @@ class OpenSslEngine final : public layer::Engine {
   int fail(int err, std::string_view why) noexcept;
   /// After a call of OpenSSL that gave no success. \return 0 when it wants more input
   int failure(int result) noexcept;
+  /// The same after one that writes. \return an errno value
+  int write_failure() noexcept;
   [[nodiscard]] bool is_inside_record() const noexcept;
   void end_reading(int err) noexcept;
 
-  int send_early_data() noexcept;
-  void finish_early_data() noexcept;
-  [[nodiscard]] bool read_early_data() noexcept;
-  void give_early_data(std::span<const iovec> to, std::size_t& given) noexcept;
+  /// Whether a server may still get early data.
+  [[nodiscard]] bool awaits_early_data() const noexcept {
+    return early_data_ != nullptr && is_server() && !early_data_->is_over();
+  }
+  [[nodiscard]] EarlyDataTransfer::Reading read_early_data() noexcept;
   void complete_handshake() noexcept;
   void find_out_resumption() noexcept;
   [[nodiscard]] const char* words_for_psk() const noexcept;
@@ -104,8 +98,7 @@ class OpenSslEngine final : public layer::Engine {
   int write_error_ = 0;
   std::uint32_t quiet_input_ = 0;  // bytes of the peer since it has last sent data
   std::uint32_t answers_ = 0;      // bytes of answers to the peer since it has last read all that was sent
-  EarlyReading early_reading_ = EarlyReading::none;
-  bool is_done_ : 1 = false;  // the handshake
+  bool is_done_ : 1 = false;       // the handshake
   bool has_said_goodbye_ : 1 = false;
   bool owes_goodbye_ : 1 = false;  // said by the user, not by OpenSSL yet
   bool needs_psk_ : 1 = false;
@@ -114,7 +107,9 @@ class OpenSslEngine final : public layer::Engine {
   bool is_refused_ : 1 = false;
   std::string reason_;
   std::string session_name_;  // under which sessions are remembered
-  std::unique_ptr<Details> details_;
+  // What few connections have.
+  std::unique_ptr<EarlyDataTransfer> early_data_;
+  std::unique_ptr<std::string> psk_identity_;
 };
 
 }  // namespace tsock::tls
