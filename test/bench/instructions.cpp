@@ -1,6 +1,6 @@
 // How many instructions tsock spends on an operation, to be counted by callgrind: one thread plays both sides
 // over unix sockets, which pass bytes on within the system call, so that two runs do exactly the same. Only
-// what runs inside of bench_turn() is counted.
+// what runs inside of bench_turn() is counted, so that peers and handshakes are not.
 //
 //   instructions SCENARIO TURNS      prints the operations that it did
 
@@ -22,6 +22,11 @@
 #include <utility>
 #include <vector>
 
+#include "bench/load_wire.hpp"
+#ifdef TSOCK_WITH_TLS
+#include "bench/tsock_tls_context.hpp"
+#endif
+
 extern "C" {
 // The tool finds it by its name.
 __attribute__((noinline)) void bench_turn(tsock::Loop& loop) { loop.run_until_idle(); }
@@ -35,10 +40,8 @@ __attribute__((noinline)) void bench_turn_deadlines(tsock::Request<tsock::ssize_
 
 namespace {
 
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
+using bench::die;
+using bench::Wire;
 
 class EchoSession {
  public:
@@ -178,17 +181,16 @@ std::vector<unsigned char> messages(std::size_t in_flight, std::size_t body) {
   return bytes;
 }
 
-void exchange(tsock::Loop& loop, const std::vector<int>& peers, const std::vector<unsigned char>& bytes) {
+void exchange(tsock::Loop& loop, std::vector<Wire>& peers, const std::vector<unsigned char>& bytes) {
   static std::vector<unsigned char> replies(1 << 20);
-  for (const int peer : peers) {
-    if (::send(peer, bytes.data(), bytes.size(), MSG_DONTWAIT) != static_cast<ssize_t>(bytes.size()))
-      die("send");
+  for (Wire& peer : peers) {
+    if (peer.send(bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) die("send");
   }
   bench_turn(loop);
-  for (const int peer : peers) {
+  for (Wire& peer : peers) {
     std::size_t got = 0;
     while (got != bytes.size()) {
-      const ssize_t count = ::recv(peer, replies.data(), replies.size(), MSG_DONTWAIT);
+      const ssize_t count = peer.recv(replies.data(), replies.size());
       if (count <= 0) die("a reply is missing");
       got += static_cast<std::size_t>(count);
     }
@@ -200,10 +202,10 @@ std::size_t streams(std::size_t turns, std::size_t connections, std::size_t in_f
                     const std::vector<unsigned char>& bytes) {
   tsock::Loop loop;
   std::list<Session> sessions;
-  std::vector<int> peers;
+  std::vector<Wire> peers;
   for (std::size_t i = 0; i < connections; ++i) {
     auto [fd, peer] = socketpair(SOCK_STREAM);
-    peers.push_back(peer);
+    peers.emplace_back(peer, false);
     int err = 0;
     sessions.emplace_back(tsock::Stream::adopt(loop, fd, {}, err)).start();
     if (err != 0) die("adopt");
@@ -211,6 +213,29 @@ std::size_t streams(std::size_t turns, std::size_t connections, std::size_t in_f
   for (std::size_t i = 0; i < turns; ++i) exchange(loop, peers, bytes);
   return turns * connections * in_flight;
 }
+
+#ifdef TSOCK_WITH_TLS
+std::size_t tls_streams(std::size_t turns, std::size_t connections, std::size_t in_flight,
+                        const std::vector<unsigned char>& bytes) {
+  tsock::Loop loop;
+  const tsock::tls::Context context = bench::make_tsock_tls_context();
+  std::list<EchoSession> sessions;
+  std::vector<Wire> peers;
+  for (std::size_t i = 0; i < connections; ++i) {
+    auto [fd, peer] = socketpair(SOCK_STREAM);
+    peers.emplace_back(peer, true);
+    int err = 0;
+    auto accepting = tsock::tls::accept(tsock::Stream::adopt(loop, fd, {}, err), context);
+    if (err != 0) die("adopt");
+    while (!peers.back().handshake()) loop.run_until_idle();
+    loop.run_until_idle();
+    sessions.emplace_back(accepting.recv(err)).start();
+    if (err != 0) die("accept");
+  }
+  for (std::size_t i = 0; i < turns; ++i) exchange(loop, peers, bytes);
+  return turns * connections * in_flight;
+}
+#endif
 
 std::size_t datagrams(std::size_t turns) {
   tsock::Loop loop;
@@ -280,7 +305,9 @@ std::size_t connections(std::size_t turns) {
   for (std::size_t i = 0; i < turns; ++i) {
     const int peer = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (::connect(peer, reinterpret_cast<const sockaddr*>(&address), size) != 0) die("connect");
-    exchange(loop, {peer}, bytes);
+    std::vector<Wire> peers;
+    peers.emplace_back(peer, false);
+    exchange(loop, peers, bytes);
     ::close(peer);
     bench_turn(loop);
     if (!sessions.front().is_over()) die("the session did not see the end");
@@ -338,6 +365,11 @@ int main(int argc, char** argv) {
   if (scenario == "udp-1x32") operations = udp_datagrams(turns);
   if (scenario == "deadline") operations = deadlines(turns);
   if (scenario == "post") operations = posts(turns);
+#ifdef TSOCK_WITH_TLS
+  if (scenario == "tls-echo-64x1") operations = tls_streams(turns, 64, 1, messages(1, 64));
+  if (scenario == "tls-echo-64x32") operations = tls_streams(turns, 64, 32, messages(32, 64));
+  if (scenario == "tls-echo-16k") operations = tls_streams(turns, 16, 4, messages(4, 16384));
+#endif
   if (operations == 0) {
     std::fprintf(stderr, "no such scenario: %s\n", argv[1]);
     return 2;

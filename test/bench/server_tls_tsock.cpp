@@ -1,29 +1,15 @@
 // tsock over TLS as its users write it, with the sessions of server_tsock.cpp: a listener gives streams whose
 // handshake is done, which are streams like any others.
 
-#include <cstdio>
-#include <string>
 #include <tsock/tls/tls.hpp>
 #include <tsock/tsock.hpp>
 #include <utility>
 
 #include "bench/server_options.hpp"
-#include "bench/tls_context.hpp"
 #include "bench/tsock_sessions.hpp"
+#include "bench/tsock_tls_context.hpp"
 
 namespace {
-
-tsock::tls::Context make_context() {
-  const bench::TlsIdentity identity = bench::make_tls_identity();
-  int err = 0;
-  std::string reason;
-  tsock::tls::ServerOptions options{
-      .identities = {{.certificate_pem = identity.certificate_pem, .key_pem = identity.key_pem}},
-      .protocol = {.lowest = tsock::tls::Version::tls1_3, .cipher_suites = bench::tls_cipher}};
-  auto context = tsock::tls::Context::server(options, err, reason);
-  if (err != 0) bench::ServerOptions::fail("context", reason.c_str());
-  return context;
-}
 
 template <class F>
 int serve(F on_stream) {
@@ -33,7 +19,7 @@ int serve(F on_stream) {
   auto below = tsock::Listener::tcp(loop, address, {.backlog = 4096}, err);
   if (err != 0) return 1;
   bench::announce({below.local_address().port().value_or(0)});
-  auto listener = tsock::tls::listen(std::move(below), make_context());
+  auto listener = tsock::tls::listen(std::move(below), bench::make_tsock_tls_context());
   tsock::for_each_accept(listener, on_stream);
   loop.run();
   return 0;
