@@ -14,7 +14,7 @@ namespace {
 
 // What is asked of the backend below at once. The block goes back to the pool when it is used up.
 constexpr std::size_t least_pull = std::size_t{16} * 1024;
-constexpr std::size_t most_pull = std::size_t{64} * 1024;
+constexpr std::size_t most_pull = std::size_t{128} * 1024;  // the largest block that the pool keeps
 // How often one call of the front goes to the backend below before others have their turn.
 constexpr unsigned pulls_per_call = 4;
 constexpr std::size_t written_per_call = std::size_t{256} * 1024;
@@ -88,7 +88,8 @@ ssize_t LayerStream::try_readv(std::span<const iovec> to, int& err) noexcept {
 // The length of a long message is only the peer's word: it is fetched in steps that grow with what has come.
 LayerStream::Pulled LayerStream::pull(std::size_t wanted, std::size_t room_for_user, int& err) noexcept {
   const std::size_t missing = wanted > in_.size() ? wanted - in_.size() : 1;
-  const std::size_t usual = std::clamp(room_for_user, least_pull, most_pull);
+  const std::size_t most = most_pull - std::min(in_.size(), most_pull - least_pull);
+  const std::size_t usual = std::clamp(room_for_user, least_pull, most);
   std::span<std::byte> room = in_.room(std::max(usual, std::min(missing, in_.size())));
   if (room.empty()) {
     err = ENOMEM;

@@ -33,15 +33,10 @@ int write_block(BIO* bio, const char* data, int size) noexcept {
 }
 
 long control_block(BIO* bio, int command, long /*number*/, void* /*pointer*/) noexcept {
+  if (command == BIO_CTRL_FLUSH) return 1;
+  if (command != BIO_CTRL_EOF) return 0;
   const auto& transfer = *static_cast<const BlockTransfer*>(BIO_get_data(bio));
-  switch (command) {
-    case BIO_CTRL_FLUSH:
-      return 1;
-    case BIO_CTRL_EOF:
-      return transfer.at_end && (transfer.in == nullptr || transfer.in->empty()) ? 1 : 0;
-    default:
-      return 0;
-  }
+  return transfer.at_end && (transfer.in == nullptr || transfer.in->empty()) ? 1 : 0;
 }
 
 OpenSslPointer<BIO_METHOD> make_method() noexcept {

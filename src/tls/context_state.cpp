@@ -91,8 +91,7 @@ std::shared_ptr<const ContextState> ContextState::make_server(const ServerOption
 int ContextState::set_protocol(std::string& reason) {
   SSL_CTX* const context = context_.get();
   SSL_CTX_set_app_data(context, this);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_options(context,
                       SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (protocol_.allow_missing_close_notify) SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);

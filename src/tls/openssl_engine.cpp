@@ -36,15 +36,21 @@ void clear_errors() noexcept {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
+bool is_one_record(std::span<const std::byte> bytes) noexcept {
+  if (bytes.size() < SSL3_RT_HEADER_LENGTH) return false;
+  const std::size_t length =
+      std::to_integer<std::size_t>(bytes[3]) << 8U | std::to_integer<std::size_t>(bytes[4]);
+  return bytes.size() == SSL3_RT_HEADER_LENGTH + length;
+}
+
 }  // namespace
 
-/// Shows the blocks of a call to the BIO, and starts with an empty error queue.
+/// Shows the blocks of a call to the BIO.
 class OpenSslEngine::CallScope {
  public:
   CallScope(OpenSslEngine& engine, ByteBlock* in, bool at_end, ByteBlock* out) noexcept
       : transfer_(engine.transfer_) {
     transfer_ = {.in = in, .out = out, .at_end = at_end};
-    clear_errors();
   }
   CallScope(const CallScope&) = delete;
   CallScope& operator=(const CallScope&) = delete;
@@ -232,6 +238,7 @@ Step OpenSslEngine::handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexce
   // Before the client has said something OpenSSL would only take its buffers.
   if (in.empty() && !at_end && is_server()) return {.input = 1};
   const CallScope scope(*this, &in, at_end, &out);
+  clear_errors();
   // OpenSSL knows requests alone. No record begins like this.
   const bool is_http = in.size() > http_answer.size() &&
                        std::memcmp(in.bytes().data(), http_answer.data(), http_answer.size()) == 0;
@@ -370,7 +377,10 @@ bool OpenSslEngine::read_into(const iovec& vector, std::size_t skip, std::size_t
     skip += got;
     given += got;
     // Another call would only say that it wants input.
-    if (in.empty() && !transfer_.at_end && SSL_pending(ssl_.get()) == 0) return skip == vector.iov_len;
+    if (in.empty() && !transfer_.at_end && SSL_pending(ssl_.get()) == 0) {
+      is_at_record_ = true;
+      return skip == vector.iov_len;
+    }
   }
   return true;
 }
@@ -378,6 +388,7 @@ bool OpenSslEngine::read_into(const iovec& vector, std::size_t skip, std::size_t
 Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
                            ByteBlock& out) noexcept {
   const CallScope scope(*this, &in, at_end, &out);
+  clear_errors();  // OpenSSL would take what others have left there for the reason why it gives nothing
   const std::size_t before = given;
   const std::size_t input = in.size();
   const std::size_t output = out.size();
@@ -387,11 +398,17 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
     if (reading == EarlyDataTransfer::Reading::data) early_data_->give(to, given);
     if (early_data_->ready() != 0) return {};
   }
+  // OpenSSL takes the header of a record, and then the rest: all at once where nothing is behind it.
+  SSL_set_read_ahead(ssl_.get(), is_at_record_ && is_one_record(in.bytes()) ? 1 : 0);
+  is_at_record_ = false;
   if (read_error_ == 0 && to.empty()) {
     std::byte next{};
     std::size_t seen = 0;
     const int result = SSL_peek_ex(ssl_.get(), &next, 1, &seen);
-    if (result == 1) return {};
+    if (result == 1) {
+      pending_ = static_cast<std::size_t>(SSL_pending(ssl_.get()));
+      return {};
+    }
     if (const int err = failure(result); err != 0) end_reading(err);
   }
   std::size_t skip = given;
@@ -406,6 +423,7 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
     owes_goodbye_ = false;
     send_close_notify();
   }
+  pending_ = is_at_record_ ? 0 : static_cast<std::size_t>(SSL_pending(ssl_.get()));
   quiet_input_ = given != before ? 0 : quiet_input_ + static_cast<std::uint32_t>(input - in.size());
   if (quiet_input_ > most_quiet_input && read_error_ == 0)
     end_reading(fail(EPROTO, "the peer sends messages of the protocol, and no data"));
@@ -419,7 +437,7 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
 
 std::size_t OpenSslEngine::ready() const noexcept {
   const std::size_t early = awaits_early_data() ? early_data_->ready() : 0;
-  return early != 0 ? early : static_cast<std::size_t>(SSL_pending(ssl_.get()));
+  return early != 0 ? early : pending_;
 }
 
 // ---- writing ----
@@ -429,14 +447,15 @@ bool OpenSslEngine::is_client_unfinished() const noexcept {
   return context_->takes_early_data() && SSL_is_init_finished(ssl_.get()) == 0;
 }
 
-// Takes as much as `out` is to hold. \return whether that is all
+// Takes as much as `out` is to hold, in whole records. \return whether that is all
 bool OpenSslEngine::write(std::span<const std::byte> bytes, std::size_t& taken,
                           const ByteBlock& out) noexcept {
   while (!bytes.empty() && out.size() < most_output) {
+    const std::size_t records = std::max<std::size_t>(1, (most_output - out.size()) / largest_record);
+    const std::size_t step = std::min(bytes.size(), records * largest_record);
     std::size_t written = 0;
-    const int result = is_client_unfinished()
-                           ? SSL_write_early_data(ssl_.get(), bytes.data(), bytes.size(), &written)
-                           : SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
+    const int result = is_client_unfinished() ? SSL_write_early_data(ssl_.get(), bytes.data(), step, &written)
+                                              : SSL_write_ex(ssl_.get(), bytes.data(), step, &written);
     if (result != 1) {
       write_error_ = write_failure();
       if (write_error_ == EPIPE) write_error_ = EPROTO;  // which tells of reading alone

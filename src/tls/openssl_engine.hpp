@@ -96,8 +96,10 @@ class OpenSslEngine final : public layer::Engine {
   BlockTransfer transfer_;
   int read_error_ = 0;
   int write_error_ = 0;
+  std::size_t pending_ = 0;        // bytes of the user that OpenSSL has got ready
   std::uint32_t quiet_input_ = 0;  // bytes of the peer since it has last sent data
   std::uint32_t answers_ = 0;      // bytes of answers to the peer since it has last read all that was sent
+  bool is_at_record_ : 1 = false;  // OpenSSL has read a record to its end, and nothing behind it
   bool is_done_ : 1 = false;       // the handshake
   bool has_said_goodbye_ : 1 = false;
   bool owes_goodbye_ : 1 = false;  // said by the user, not by OpenSSL yet

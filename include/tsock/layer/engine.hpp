@@ -44,7 +44,7 @@ class TSOCK_EXPORT Engine {
   /// already; `taken` grows. Takes all, or as much as brings `out` to `most_output`. Small vectors that
   /// follow one another share a record.
   virtual Step wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept = 0;
-  static constexpr std::size_t most_output = std::size_t{64} * 1024;
+  static constexpr std::size_t most_output = std::size_t{96} * 1024;
 
   /// Ends the user's side; reading goes on. \return 0, or ENOTSUP where the protocol has no half-close.
   virtual int end_writing(ByteBlock& /*out*/) noexcept { return ENOTSUP; }

@@ -9,6 +9,16 @@
 
 namespace tsock::detail {
 
+namespace {
+
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+// A large block of malloc() begins 16 bytes behind a page, which makes copies from the pages of packets slow
+// on some processors (docs/performance.md, "Where a buffer begins").
+constexpr std::align_val_t large_alignment{64};
+#endif
+
+}  // namespace
+
 Pool::~Pool() {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
   trim_large();
@@ -39,7 +49,7 @@ std::size_t Pool::trim_large() noexcept {
       FreeBlock* const block = large_[i];
       unpoison_memory(block, sizeof(FreeBlock));
       large_[i] = block->next;
-      ::operator delete(static_cast<void*>(block));
+      ::operator delete(static_cast<void*>(block), large_alignment);
     }
   }
   return freed;
@@ -131,7 +141,7 @@ void* Pool::allocate_slowly(std::size_t size) {
         --large_count_[index];
         return block;
       }
-      void* const block = ::operator new(smallest_large << index);
+      void* const block = ::operator new(smallest_large << index, large_alignment);
       poison_memory(static_cast<std::byte*>(block) + size, (smallest_large << index) - size);
       return block;
     }
@@ -146,7 +156,11 @@ void* Pool::allocate_slowly(std::size_t size) {
 void Pool::deallocate_slowly(void* memory, std::size_t size) noexcept {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
   const std::size_t index = large_class(size);
-  if (index < large_classes && (large_count_[index] + 1) * (smallest_large << index) <= cached_bytes) {
+  if (index < large_classes) {
+    if ((large_count_[index] + 1) * (smallest_large << index) > cached_bytes) {
+      ::operator delete(memory, large_alignment);
+      return;
+    }
     large_[index] = ::new (memory) FreeBlock{large_[index]};
     ++large_count_[index];
     poison_memory(memory, smallest_large << index);
