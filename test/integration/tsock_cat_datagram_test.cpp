@@ -62,7 +62,7 @@ BOOST_DATA_TEST_CASE(datagrams_go_both_ways_and_it_ends_when_nothing_comes_any_m
   BOOST_TEST(server.finish() == 0);
   BOOST_TEST(server.output() == "question");
   BOOST_TEST(client.output() == "answer");
-  BOOST_TEST(contains(client.error(), "cannot be half-closed; ending after 20 ms without traffic"));
+  BOOST_TEST(client.error() == "");  // with -q no note
 }
 
 BOOST_AUTO_TEST_CASE(netcats_words_are_understood) {
@@ -89,11 +89,11 @@ BOOST_AUTO_TEST_CASE(netcats_words_are_understood) {
 
 BOOST_AUTO_TEST_CASE(traffic_puts_the_end_off) {
   const RawDatagram peer;
-  Cat client({"-q", "300ms", udp(peer)});
+  Cat client({"-v", "-q", "300ms", udp(peer)});
   client.write("x");
   const Address source = peer.receive().source;
   client.close_input();
-  client.wait_for_error("cannot be half-closed");
+  client.wait_for_error("local side ended");
   // Altogether more than the limit; each of these comes within it unless the machine stands still.
   std::string sent;
   for (char c = 'a'; c < 'k'; ++c) {

@@ -90,6 +90,9 @@ Failure Application::open_acceptors() {
 void Application::catch_signals() {
   if (!is_ignored(SIGINT)) catch_signal(SIGINT, interrupted_);
   if (!is_ignored(SIGTERM)) catch_signal(SIGTERM, terminated_);
+#ifdef SIGHUP
+  if (!is_ignored(SIGHUP)) catch_signal(SIGHUP, hung_up_);
+#endif
   on_dump_signal();
 }
 
@@ -106,7 +109,7 @@ void Application::on_interrupt(int signum) {
   if (ended_) return services_.loop.stop();
   Failure failure;
   failure.code = ExitCode::interrupted;
-  failure.what = signum == SIGINT ? "interrupted" : "terminated";
+  failure.what = signum == SIGINT ? "interrupted" : signum == SIGTERM ? "terminated" : "hung up";
   end(failure);
 }
 

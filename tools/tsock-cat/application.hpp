@@ -73,6 +73,7 @@ class Application {
   bool accepting_ = false;
   tsock::Request<int> interrupted_;
   tsock::Request<int> terminated_;
+  tsock::Request<int> hung_up_;
   tsock::Request<int> dump_requested_;
   tsock::Request<void> total_limit_;
   tsock::Request<void> next_tick_;

@@ -1,5 +1,6 @@
 #include "changing_flow.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -29,6 +30,7 @@ bool ChangingFlow::is_full() const noexcept {
 void ChangingFlow::read_next() {
   if (ended_ || is_full()) return;
   if (reading_.is_in_progress() || reading_message_.is_in_progress() || receiving_.is_in_progress()) return;
+  if (waits_for_rate()) return;
   if (settings_.source->is_datagram()) {
     receive_datagram();
   } else if (settings_.framing != nullptr && !after_last_delimiter_) {
@@ -38,9 +40,28 @@ void ChangingFlow::read_next() {
   }
 }
 
+// What came so far was a loan on the time to come.
+bool ChangingFlow::waits_for_rate() {
+  const auto now = Clock::now();
+  if (!settings_.rate || now >= next_read_time_) return false;
+  if (waiting_.is_in_progress()) return true;
+  waiting_ = settings_.loop->sleep(next_read_time_ - now);
+  waiting_.set_callback([this](tsock::Request<void>&) { read_next(); });
+  return true;
+}
+
 void ChangingFlow::read_bytes() {
   auto& buffer = pieces_[next_read_].buffer;
-  buffer.resize(settings_.piece_size);
+  std::size_t most = settings_.piece_size;
+  if (settings_.rate)  // in small pieces, so that it is not all at once
+    most = static_cast<std::size_t>(std::clamp<std::uint64_t>(*settings_.rate / 20, 1, most));
+  if (settings_.most_bytes)
+    most = static_cast<std::size_t>(std::min<std::uint64_t>(*settings_.most_bytes - read_, most));
+  buffer.resize(most);
+  if (settings_.source->gives_zeros) {
+    if (settings_.sink == nullptr) return end_reading({});  // it would never end
+    return take(buffer, buffer);
+  }
   reading_ = settings_.source->source().read_some(buffer);
   reading_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
     int err = 0;
@@ -110,8 +131,18 @@ void ChangingFlow::take(std::span<const std::byte> wire, std::span<const std::by
   next_read_ = (next_read_ + 1) % pieces_.size();
   queued_bytes_ += piece.bytes.size();
   ++ready_;
+  ++messages_read_;
+  if (settings_.rate) {
+    const std::chrono::duration<double> time(static_cast<double>(wire.size()) /
+                                             static_cast<double>(*settings_.rate));
+    next_read_time_ =
+        std::max(next_read_time_, Clock::now()) + std::chrono::duration_cast<Clock::duration>(time);
+  }
+  ended_ = (settings_.most_messages && messages_read_ == *settings_.most_messages) ||
+           (settings_.most_bytes && read_ == *settings_.most_bytes);
   write_next();
   read_next();
+  if (ended_) finish_if_over();  // which may destroy this object
 }
 
 // A stream has nothing to do for no bytes; an empty datagram is one.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <tsock/pdu.hpp>
 #include <tsock/request.hpp>
 #include <vector>
@@ -17,13 +18,17 @@ class ChangingFlow final : public Flow {
   ChangingFlow(Settings settings, FlowOwner& owner);
 
   void start() override { read_next(); }
+  void end_reading() override { end_reading(FlowError()); }
   [[nodiscard]] std::uint64_t bytes_read() const override { return read_; }
   [[nodiscard]] std::uint64_t bytes_written() const override { return written_; }
   [[nodiscard]] std::uint64_t datagrams_read() const override { return datagrams_read_; }
   [[nodiscard]] std::uint64_t datagrams_written() const override { return datagrams_written_; }
+  [[nodiscard]] std::uint64_t messages_read() const override { return messages_read_; }
   [[nodiscard]] std::size_t queued_bytes() const override { return queued_bytes_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   struct Piece {
     std::vector<std::byte> buffer;
     std::vector<std::byte> changed;
@@ -35,6 +40,7 @@ class ChangingFlow final : public Flow {
   [[nodiscard]] bool gathers() const noexcept;
   [[nodiscard]] bool is_full() const noexcept;
   void read_next();
+  [[nodiscard]] bool waits_for_rate();
   void read_bytes();
   void read_message();
   void on_message(tsock::Request<tsock::Pdu>& request);
@@ -61,10 +67,13 @@ class ChangingFlow final : public Flow {
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t datagrams_read_ = 0;
+  std::uint64_t messages_read_ = 0;
+  Clock::time_point next_read_time_;  // by the rate
   std::uint64_t datagrams_written_ = 0;
   bool ended_ = false;
   FlowError read_error_;  // why it ended; errno 0 is in order
   bool after_last_delimiter_ = false;
+  tsock::Request<void> waiting_;
   // Last: they point into the pieces.
   tsock::Request<tsock::ssize_t> reading_;
   tsock::Request<tsock::Pdu> reading_message_;

@@ -29,6 +29,7 @@ struct Channel {
   std::size_t most_message = 0;            ///< bytes of one write, which is a message; 0: writes are none
   bool has_input = true;
   bool has_output = true;
+  bool gives_zeros = false;  ///< instead of reading
 
   [[nodiscard]] bool is_datagram() const noexcept { return datagrams != nullptr; }
   [[nodiscard]] bool is_secured() const noexcept { return tls || peer; }

@@ -17,6 +17,9 @@ struct Failure {
   explicit operator bool() const noexcept { return code != ExitCode::ok; }
 };
 
+/// What to try, in a few words; empty when nobody knows.
+[[nodiscard]] std::string hint(const Failure& failure);
+
 /// "connect to tcp://127.0.0.1:7: ECONNREFUSED: Connection refused".
 [[nodiscard]] std::string sentence(const Failure& failure);
 

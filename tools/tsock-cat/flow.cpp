@@ -88,8 +88,9 @@ Failure failure_of(const Channel& channel, const FlowError& error) {
 std::unique_ptr<Flow> Flow::make(Settings settings, FlowOwner& owner) {
   const bool streams =
       !settings.source->is_datagram() && settings.sink != nullptr && !settings.sink->is_datagram();
-  const bool plain =
-      streams && settings.queue == nullptr && settings.framing == nullptr && settings.change == nullptr;
+  const bool is_limited = settings.most_bytes || settings.rate;
+  const bool plain = streams && settings.queue == nullptr && settings.framing == nullptr &&
+                     settings.change == nullptr && !is_limited && !settings.source->gives_zeros;
   if (plain) return std::make_unique<PumpFlow>(settings, owner);
   return std::make_unique<ChangingFlow>(std::move(settings), owner);
 }

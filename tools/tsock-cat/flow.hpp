@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tsock/address.hpp>
 #include <tsock/framing.hpp>
+#include <tsock/loop.hpp>
 #include <tsock/queue.hpp>
 #include <vector>
 
@@ -72,6 +74,10 @@ class Flow {
     bool last_may_be_open = false;            ///< the source may end without the last delimiter
     Change change = nullptr;
     std::size_t piece_size = default_piece_size;  ///< most bytes of a stream that are read, and sent, as one
+    std::optional<std::uint64_t> most_messages = {};  ///< ends after so many datagrams or messages
+    std::optional<std::uint64_t> most_bytes = {};     ///< ends after so many bytes of a stream
+    std::optional<std::uint64_t> rate = {};           ///< most bytes a second
+    tsock::Loop* loop = nullptr;                      ///< for the rate
   };
 
   /// Everything that the settings point to, and the owner, must outlive the flow. Bytes that need no change
@@ -83,6 +89,8 @@ class Flow {
   virtual ~Flow() = default;
 
   virtual void start() = 0;
+  /// Reads no more, as at the end of the source; what was read is still written.
+  virtual void end_reading() {}
   /// Bytes that came from the source, as they were on the wire.
   [[nodiscard]] virtual std::uint64_t bytes_read() const = 0;
   /// Bytes that the sink has taken.
@@ -90,6 +98,8 @@ class Flow {
   /// Datagrams, when the source, or the sink, is one for datagrams.
   [[nodiscard]] virtual std::uint64_t datagrams_read() const { return 0; }
   [[nodiscard]] virtual std::uint64_t datagrams_written() const { return 0; }
+  /// Datagrams or messages of a framing, when the flow looks at them.
+  [[nodiscard]] virtual std::uint64_t messages_read() const { return 0; }
   /// Bytes that were read and are not written yet.
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
 

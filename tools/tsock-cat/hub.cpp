@@ -24,6 +24,10 @@ class Hub::Client final : private FlowOwner {
         flow_(Flow::make(flow_settings(), *this)) {}
 
   void start() {
+    hub_.services_.transcript.begin(connection_, {.local = channel_.local_address(),
+                                                  .remote = peer_,
+                                                  .is_datagram = channel_.is_datagram(),
+                                                  .name = channel_.name});
     if (hub_.services_.options.idle_timeout) watch_idle(*hub_.services_.options.idle_timeout);
     if (!channel_.has_output) {
       hub_.services_.report.note(connection_, channel_.name + ": the sender has no address to answer to");
@@ -103,6 +107,7 @@ class Hub::Client final : private FlowOwner {
     settings.source = &channel_;
     settings.sink = hub_.standard_.has_output ? &hub_.standard_ : nullptr;
     settings.queue = &hub_.output_;
+    settings.most_messages = hub_.services_.options.most_messages;
     return settings;
   }
 
@@ -134,7 +139,8 @@ class Hub::Client final : private FlowOwner {
 
   void leave_if_over() {
     if (!receiving_over_) return;
-    if (hub_.services_.options.exit_on_peer_eof || sending_over_) hub_.remove(*this, {});
+    const Options& options = hub_.services_.options;
+    if (options.exit_on_peer_eof || options.most_messages || sending_over_) hub_.remove(*this, {});
   }
 
   void leave(const FlowError& error) { hub_.remove(*this, failure_of(channel_, error)); }
@@ -245,6 +251,7 @@ void Hub::remove(Client& client, const Failure& failure) {
                                   [&client](const auto& each) { return each.get() == &client; });
   const Counters counted = client.counters();
   closed_ += counted;
+  services_.transcript.end(client.connection());
   services_.report.closed(client.connection(), client.peer(), counted, failure);
   if (!failure && client.has_goodbye()) {
     say_goodbye(client, services_.options.linger.value_or(tsock::DisconnectOptions::default_linger_time));

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <limits>
 
 #include "option_group.hpp"
 
@@ -26,9 +27,29 @@ void add_message_options(CLI::App& app, Options& options) {
   app.add_option("--max-pdu", options.max_pdu, "Longest body of a PDU in bytes (1 MiB)")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30));
+  app.add_option("-W,--recv-limit", options.most_messages, "End after N datagrams, or messages of --pdu")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()));
+  app.add_option("--read-exact", options.read_exact, "End after N bytes of a stream; fewer are an error")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()));
+}
+
+// -W and --read-exact.
+bool check_amount(const Options& options, std::string& error) {
+  const Endpoint& remote = options.endpoints.back();
+  if (options.most_messages && !remote.is_datagram() && options.pdu_name.empty()) {
+    error = "-W is for datagrams, or needs --pdu; --read-exact counts bytes";
+  } else if (options.read_exact && (remote.is_datagram() || !options.pdu_name.empty())) {
+    error = "--read-exact is for the bytes of streams; -W counts messages";
+  } else if (options.read_exact && options.keep_listening) {
+    error = "--read-exact and -k exclude each other";
+  }
+  return error.empty();
 }
 
 bool apply_messages(const std::string& /*first_option*/, Options& options, std::string& error) {
+  if (!check_amount(options, error)) return false;
   const std::string& name = options.pdu_name;
   if (name.empty()) return true;
   options.pdu = NamedFraming{name, framing_named(name, options.max_pdu), name == "line" || name == "crlf"};

@@ -31,6 +31,7 @@ extern const OptionGroup datagram_options;
 extern const OptionGroup end_options;
 extern const OptionGroup time_options;
 extern const OptionGroup message_options;
+extern const OptionGroup measure_options;  ///< after the messages: it looks at them
 extern const OptionGroup transcript_options;
 extern const OptionGroup report_options;
 extern const OptionGroup foreign_options;  ///< of other programs: each has an advice

@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <string_view>
+#include <tsock/datagram.hpp>
 #include <tsock/version.hpp>
 #include <utility>
 
@@ -35,10 +36,10 @@ constexpr const char* footer =
     "6 TLS and other security, 7 local input or output, 8 scan: nothing open, 130 interrupted.";
 
 // In the order of the help, which is also that in which they are checked: what others look at comes first.
-constexpr std::array groups{&foreign_options, &inspect_options,    &address_options, &scan_options,
-                            &server_options,  &datagram_options,   &end_options,     &time_options,
-                            &message_options, &transcript_options, &report_options,  &tls_options,
-                            &npa_options,     &gssapi_options,     &sasl_options};
+constexpr std::array groups{&foreign_options, &inspect_options,  &address_options,    &scan_options,
+                            &server_options,  &datagram_options, &end_options,        &time_options,
+                            &message_options, &measure_options,  &transcript_options, &report_options,
+                            &tls_options,     &npa_options,      &gssapi_options,     &sasl_options};
 
 // The first option of the group that was given, or nothing.
 std::string first_option_of(const CLI::App& app, std::string_view group) {
@@ -55,6 +56,15 @@ bool apply(const CLI::App& app, Options& options, std::string& error) {
     if (options.scan && group != &address_options && group != &scan_options) return true;
     return group->apply == nullptr || group->apply(first_option_of(app, group->name), options, error);
   });
+}
+
+// For -V -v.
+std::string capabilities_text() {
+  const tsock::DatagramCapabilities datagrams = tsock::Datagram::capabilities();
+  const auto has = [](bool it) { return it ? "yes" : "no"; };
+  return std::string("parts: ") + TSOCK_CAT_PARTS + "\ndatagrams: several in one system call " +
+         has(datagrams.batches) + ", UDP_SEGMENT " + has(datagrams.send_offload) + ", UDP_GRO " +
+         has(datagrams.receive_offload) + "\n";
 }
 
 // "--stats 1s" is what fingers type: no host has such a name.
@@ -108,6 +118,7 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
     return parsed;
   } catch (const CLI::CallForVersion& version) {
     parsed.text = std::string(version.what()) + "\n";
+    if (app.count("--verbose") > 0) parsed.text += capabilities_text();
     return parsed;
   } catch (const CLI::ParseError& error) {
     parsed.failed = true;

@@ -21,7 +21,7 @@
 namespace tsock_cat {
 
 /// How the transcript of the bytes is written.
-enum class DumpForm : std::uint8_t { none, hex, text };
+enum class DumpForm : std::uint8_t { none, hex, text, pcapng };
 
 /// Which way bytes may go. With two ADDRESSes the first takes the place of standard input and output.
 enum class Traffic : std::uint8_t { both, send_only, receive_only };
@@ -61,6 +61,7 @@ struct Options {
 
   // server
   bool keep_listening = false;
+  bool once = false;
   std::optional<std::size_t> max_connections;
   bool announce = false;
   tsock::ListenerOptions listener;
@@ -87,6 +88,16 @@ struct Options {
   Duration handshake_timeout = std::chrono::seconds(10);
   std::size_t retries = 0;
   Duration retry_delay = std::chrono::seconds(1);
+
+  // how much
+  std::optional<std::uint64_t> most_messages;  ///< received
+  std::optional<std::uint64_t> read_exact;     ///< bytes
+  std::optional<std::uint64_t> rate;           ///< bytes a second, each way
+
+  // measure
+  std::optional<Duration> bench;
+  std::optional<std::size_t> pings;
+  std::string ping_text;
 
   // what is written beside the payload
   DumpForm dump_form = DumpForm::none;

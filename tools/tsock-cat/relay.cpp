@@ -1,5 +1,10 @@
 #include "relay.hpp"
 
+#ifndef _WIN32
+#include <poll.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <cerrno>
 #include <string>
@@ -10,6 +15,9 @@
 
 namespace tsock_cat {
 namespace {
+
+// Between two looks at a peer that has ended its side.
+constexpr Duration look_interval = std::chrono::milliseconds(100);
 
 // With --pdu: a line, a framed message of a stream, or a datagram that is a message by itself.
 enum class MessageForm : std::uint8_t { line, framed, datagram };
@@ -58,6 +66,8 @@ void Relay::start() {
   for (Channel* channel : {&local_, &remote_}) {
     if (channel->program) watch_program(*channel);
   }
+  begin_capture();
+  if (options.bench) begin_bench();
   for (Way& each : ways_) {
     if (each.flow) each.flow->start();
   }
@@ -79,6 +89,27 @@ bool Relay::is_program_over() const {
   return has_exited_ && (local_.program ? way(Direction::sent) : way(Direction::received)).done;
 }
 
+// Of two sockets the second one: what is captured goes over it.
+void Relay::begin_capture() {
+  const Channel& channel = remote_.is_network ? remote_ : local_;
+  services_.transcript.begin(connection_, {.local = channel.local_address(),
+                                           .remote = channel.remote_address(),
+                                           .is_datagram = channel.is_datagram(),
+                                           .is_mirrored = !remote_.is_network,
+                                           .name = channel.name});
+}
+
+// --bench: the input is over when the time is. What comes is read and dropped.
+void Relay::begin_bench() {
+  bench_ = services_.loop.sleep(*services_.options.bench);
+  bench_.set_callback([this](tsock::Request<void>&) {
+    Way& w = way(Direction::sent);
+    if (!w.flow || w.done) return;
+    services_.report.bench(connection_, counters(), *services_.options.bench);
+    w.flow->end_reading();
+  });
+}
+
 Flow::Settings Relay::flow_settings(Direction direction) {
   const Options& options = services_.options;
   const bool sent = direction == Direction::sent;
@@ -89,6 +120,12 @@ Flow::Settings Relay::flow_settings(Direction direction) {
   settings.source = w.from.channel;
   settings.sink = to.has_output ? &to : nullptr;
   if (!sent && options.traffic == Traffic::send_only) settings.sink = nullptr;
+  settings.rate = options.rate;
+  settings.loop = &services_.loop;
+  if (!sent) {
+    settings.most_messages = options.most_messages;
+    settings.most_bytes = options.read_exact;
+  }
   const std::size_t most = to.is_datagram() ? options.max_datagram : to.most_message;
   if (most != 0) settings.piece_size = most;
   if (sent && options.crlf) {
@@ -178,11 +215,63 @@ void Relay::on_done(Direction direction) {
   Way& w = way(direction);
   w.done = true;
   services_.report.eof(connection_, w.from.side);
-  if (direction == Direction::received && services_.options.exit_on_peer_eof) return end({});
+  const Options& options = services_.options;
+  if (direction == Direction::received && options.read_exact) {
+    const std::uint64_t size = counters().received;
+    has_enough_ = size == *options.read_exact;
+    if (has_enough_) return end({});
+    Failure failure;
+    failure.code = ExitCode::reset;
+    failure.what = "read from " + w.from.channel->name;
+    failure.text = "the peer ended after " + std::to_string(size) + " of " +
+                   std::to_string(*options.read_exact) + " bytes (--read-exact)";
+    return end(failure);
+  }
+  has_enough_ = direction == Direction::received && has_all(direction);
+  if (direction == Direction::received && (options.exit_on_peer_eof || has_enough_)) return end({});
+  if (direction == Direction::received) watch_peer();
   const bool can_end = w.to.channel->has_output || w.to.channel->is_datagram();
   if (!services_.options.no_shutdown && can_end) end_sending(direction);
   if (direction == Direction::sent) after_local_end();
   end_if_over();
+}
+
+// As many messages as -W asks for.
+bool Relay::has_all(Direction direction) const {
+  const auto& most = services_.options.most_messages;
+  const auto& flow = way(direction).flow;
+  return most && flow && flow->messages_read() >= *most;
+}
+
+// The peer has ended its side, which may be all of it. Who sits at a terminal is told; and when nothing can
+// be sent any more, nobody has to end the input for it.
+void Relay::watch_peer() {
+  const Way& sent = way(Direction::sent);
+  if (sent.done || !remote_.is_network || remote_.is_datagram()) return;
+  if (services_.report.is_for_terminal() && services_.options.endpoints.front().kind == Endpoint::Kind::stdio)
+    services_.report.note(connection_,
+                          "the peer has ended its side; the end of the input, Ctrl-D, ends ours");
+  look_at_peer();
+}
+
+// Whether all of it is gone no request tells: its end was read already.
+void Relay::look_at_peer() {
+#ifndef _WIN32
+  pollfd socket{};
+  socket.fd = remote_.stream.native_handle();
+  if (socket.fd < 0 || way(Direction::sent).done) return;
+  const bool is_gone = ::poll(&socket, 1, 0) > 0 && (socket.revents & (POLLHUP | POLLERR)) != 0;
+  // A write that is in progress tells by itself.
+  if (is_gone && queued_bytes() == 0) {
+    // A unix socket is closed at once; a TCP connection goes on until a reset.
+    const bool is_reset = (socket.revents & POLLERR) != 0 || remote_.local_address().is_inet();
+    // Whoever types sees it; a program may have had more to say.
+    if (!is_reset && ::isatty(0) != 0) return end({});
+    return end(failure_of(remote_, {.place = Place::writing, .err = is_reset ? ECONNRESET : EPIPE}));
+  }
+  peer_gone_ = services_.loop.sleep(look_interval);
+  peer_gone_.set_callback([this](tsock::Request<void>&) { look_at_peer(); });
+#endif
 }
 
 void Relay::after_local_end() {
@@ -245,8 +334,11 @@ void Relay::on_shutdown(Direction direction, const FlowError& error) {
 void Relay::end_when_quiet(const End& side) {
   quit_ = {};  // -q is the time without traffic here
   const Duration quiet = services_.options.quit_after.value_or(default_quiet);
-  services_.report.note(connection_, side.channel->name + " cannot be half-closed; ending after " +
-                                         format_duration(quiet) + " without traffic");
+  // Who says when to end knows.
+  if (!services_.options.quit_after && !services_.options.most_messages) {
+    services_.report.note(connection_, side.channel->name + " cannot be half-closed; ending after " +
+                                           format_duration(quiet) + " without traffic");
+  }
   quiet_.start(
       quiet, [this] { return queued_bytes() > 0; }, [this] { end(failure_); });
 }
@@ -292,7 +384,8 @@ void Relay::end(const Failure& failure) {
     reset_cut_sinks();
     return finish();  // the other streams are closed with this object
   }
-  const Duration linger = services_.options.linger.value_or(tsock::DisconnectOptions::default_linger_time);
+  const Duration usual = has_enough_ ? short_linger : tsock::DisconnectOptions::default_linger_time;
+  const Duration linger = services_.options.linger.value_or(usual);
   disconnect(local_.stream, local_, linger);
   disconnect(local_.output, local_, linger);
   disconnect(remote_.stream, remote_, linger);
@@ -331,6 +424,9 @@ void Relay::stop_moving(const Failure& failure) {
   final_counters_ = counters();
   final_tcp_ = tcp_info();
   ended_ = true;
+  services_.transcript.end(connection_);
+  bench_ = {};
+  peer_gone_ = {};
   failure_ = failure;
   idle_ = {};
   quit_ = {};
@@ -358,7 +454,9 @@ void Relay::disconnect(tsock::Stream& stream, const Channel& channel, Duration l
   request.set_callback([this, &channel](tsock::Request<void>& done) {
     int err = 0;
     done.recv(err);
-    if (err != 0 && !failure_) {
+    // A peer that goes on sending was not asked to.
+    const bool is_expected = has_enough_ && channel.is_network && (err == ETIMEDOUT || err == ENOBUFS);
+    if (err != 0 && !failure_ && !is_expected) {
       failure_ =
           failure_of(channel, {.place = Place::writing, .err = err, .reason = std::string(done.reason())});
       if (failure_.code == ExitCode::timeout) failure_.code = ExitCode::reset;

@@ -69,6 +69,11 @@ class Relay final : private FlowOwner {
   void after_local_end();
   void watch_program(Channel& channel);
   [[nodiscard]] bool is_program_over() const;
+  void begin_bench();
+  void begin_capture();
+  void watch_peer();
+  void look_at_peer();
+  [[nodiscard]] bool has_all(Direction direction) const;
   void watch_idle(Clock::time_point when);
   void end_when_quiet(const End& side);
   [[nodiscard]] bool sends_only() const;
@@ -93,6 +98,7 @@ class Relay final : private FlowOwner {
   Failure failure_;  // of sending, while what the peer still has to say is read; later how it ended
   Failure lost_;     // a datagram that was not sent: the end is not a clean one
   bool ended_ = false;
+  bool has_enough_ = false;  // of what --read-exact and -W ask for
   Counters final_counters_;
   std::optional<tsock::TcpInfo> final_tcp_;
   Clock::time_point last_activity_;
@@ -101,6 +107,8 @@ class Relay final : private FlowOwner {
   tsock::Request<void> quit_;
   tsock::Request<tsock::ExitStatus> exit_;  // of a program
   bool has_exited_ = false;
+  tsock::Request<void> bench_;
+  tsock::Request<void> peer_gone_;
   QuietTimer quiet_;
   std::array<tsock::Request<void>, 3> disconnects_;
   std::size_t disconnects_left_ = 0;

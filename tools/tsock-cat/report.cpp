@@ -1,5 +1,12 @@
 #include "report.hpp"
 
+#ifdef _WIN32
+#include <io.h>
+#else
+#include <sys/ioctl.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -9,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <tsock/error.hpp>
+#include <utility>
 #include <variant>
 
 #include "hexdump.hpp"
@@ -149,6 +157,7 @@ void add_failure(Json& object, const Failure& failure) {
   object["text"] = sentence(failure);
   if (failure.err != 0) object["errno"] = tsock::error_name(failure.err);
   if (!failure.limit.empty()) object["limit"] = failure.limit;
+  if (const std::string text = hint(failure); !text.empty()) object["hint"] = text;
 }
 
 }  // namespace
@@ -160,7 +169,8 @@ Report::Report(const Options& options, std::ostream& out)
       timestamps_(options.timestamps),
       keeps_listening_(options.keep_listening),
       shows_tls_(options.tls.show),
-      verbosity_(options.verbosity) {}
+      verbosity_(options.verbosity),
+      is_terminal_(::isatty(2) != 0) {}
 
 std::string Report::timestamp() const { return timestamps_ ? time_of_day(false) + " " : ""; }
 
@@ -173,6 +183,7 @@ void Report::emit(int level, std::string_view event, std::string_view text, cons
     // A path or a host name need not be UTF-8.
     out_ << object.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   } else if (verbosity_ >= level) {
+    clear_live_line();
     out_ << timestamp() << text << '\n';
   }
   out_.flush();
@@ -344,11 +355,69 @@ void Report::closed(std::uint64_t connection, const tsock::Address& peer, const 
 }
 
 void Report::failed(const Failure& failure) {
-  emit(always, "error", "tsock-cat: " + sentence(failure),
+  const std::string what_to_try = hint(failure);
+  emit(always, "error",
+       "tsock-cat: " + sentence(failure) + (what_to_try.empty() ? "" : " (" + what_to_try + ")"),
        [&](Json& object) { add_failure(object, failure); });
 }
 
+// One line that each next one replaces, cut to the width of the terminal.
+void Report::show_live(const Statistics& s) {
+  std::string text = "out " + rate_text(rate(s.interval.sent, s.interval_length)) + ", in " +
+                     rate_text(rate(s.interval.received, s.interval_length)) + "; total " +
+                     std::to_string(s.total.sent) + " out, " + std::to_string(s.total.received) +
+                     " in; queued " + std::to_string(s.queued) + "; connections " +
+                     std::to_string(s.connections);
+  if (s.tcp) text += text_of(*s.tcp);
+  std::size_t width = 80;
+#ifdef TIOCGWINSZ
+  winsize size{};
+  if (::ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 1) width = size.ws_col;
+#endif
+  out_.clear();
+  out_ << '\r' << text.substr(0, width - 1) << "\x1b[K";
+  out_.flush();
+  has_live_line_ = true;
+}
+
+void Report::clear_live_line() {
+  if (std::exchange(has_live_line_, false)) out_ << "\r\x1b[K";
+}
+
+void Report::bench(std::uint64_t connection, const Counters& counters, Duration time) {
+  const double speed = rate(counters.sent, time);
+  emit(always, "bench",
+       "tsock-cat: " + prefix(connection) + "sent " + count_text(counters.sent, counters.datagrams_sent) +
+           " in " + format_duration(time) + ": " + rate_text(speed),
+       [&](Json& object) {
+         object["connection"] = connection;
+         object["seconds"] = seconds(time);
+         object["rate"] = speed;
+         add_counters(object, counters);
+       });
+}
+
+void Report::ping(const PingResult& result, std::string_view endpoint) {
+  if (!json_) return;  // the table is what was asked for, and goes to standard output
+  emit(always, "ping", {}, [&](Json& object) {
+    object["endpoint"] = endpoint;
+    object["sent"] = result.sent;
+    object["received"] = result.times.size();
+    object["message_size"] = result.message_size;
+    if (result.times.empty()) return;
+    object["min"] = seconds(result.quantile(0));
+    object["median"] = seconds(result.quantile(0.5));
+    object["p90"] = seconds(result.quantile(0.9));
+    object["p99"] = seconds(result.quantile(0.99));
+    object["max"] = seconds(result.quantile(1));
+    object["histogram"] = Json::array();
+    for (const auto& [limit, count] : result.histogram())
+      object["histogram"].push_back({{"limit", seconds(limit)}, {"count", count}});
+  });
+}
+
 void Report::statistics(const Statistics& s) {
+  if (!s.final && is_for_terminal()) return show_live(s);
   const auto& counted = s.final ? s.total : s.interval;
   const Duration length = s.final ? s.elapsed : s.interval_length;
   const double out = rate(counted.sent, length);
@@ -424,6 +493,7 @@ void Report::data(std::uint64_t connection, Direction direction, std::uint64_t o
                   std::span<const std::byte> bytes, const tsock::Address& from, std::string_view lines) {
   if (!json_) {
     out_.clear();
+    clear_live_line();
     out_ << lines;
     out_.flush();
     return;

@@ -16,17 +16,16 @@
 #include <tsock/trace.hpp>
 #include <vector>
 
+#include "direction.hpp"
 #include "duration.hpp"
 #include "failure.hpp"
 #include "options.hpp"
 #include "peer_report.hpp"
+#include "ping_result.hpp"
 #include "scan_result.hpp"
 #include "tls_report.hpp"
 
 namespace tsock_cat {
-
-/// Which way bytes went: `sent` is from standard input, or the first of two ADDRESSes, to the other side.
-enum class Direction : std::uint8_t { sent, received };
 
 /// What went each way: bytes, and of ADDRESSes for datagrams how many.
 struct Counters {
@@ -97,6 +96,8 @@ class Report {
               const Failure& failure);
   void failed(const Failure& failure);
   void statistics(const Statistics& statistics);
+  void bench(std::uint64_t connection, const Counters& counters, Duration time);
+  void ping(const PingResult& result, std::string_view endpoint);
   /// A port of a scan, as it is known.
   void scanned(const ScanResult& result);
   void scan_over(const std::vector<ScanResult>& results);
@@ -108,6 +109,8 @@ class Report {
             std::span<const std::byte> bytes, const tsock::Address& from, std::string_view lines);
 
   [[nodiscard]] bool is_json() const noexcept { return json_; }
+  /// Whether sentences are read by somebody at a terminal, who also types the input.
+  [[nodiscard]] bool is_for_terminal() const noexcept { return is_terminal_ && !json_; }
   /// The time of day and a space, or nothing without --timestamps.
   [[nodiscard]] std::string timestamp() const;
 
@@ -117,6 +120,9 @@ class Report {
   // One object, or one sentence when the verbosity is at least `level`.
   void emit(int level, std::string_view event, std::string_view text, const Fields& fields);
 
+  void show_live(const Statistics& statistics);
+  void clear_live_line();
+
   std::ostream& out_;
   bool json_;
   bool announce_;
@@ -124,6 +130,8 @@ class Report {
   bool keeps_listening_;
   bool shows_tls_;
   int verbosity_;
+  bool is_terminal_;
+  bool has_live_line_ = false;
 };
 
 }  // namespace tsock_cat

@@ -44,6 +44,9 @@ Scan::Scan(const Services& services) : services_(services), most_at_once_(servic
 ExitCode Scan::run() {
   catch_signal(SIGINT, interrupted_);
   catch_signal(SIGTERM, terminated_);
+#ifdef SIGHUP
+  catch_signal(SIGHUP, hung_up_);
+#endif
   if (const auto& most = services_.options.max_time) {
     limit_ = services_.loop.sleep(*most);
     limit_.set_callback([this](tsock::Request<void>&) {
@@ -68,7 +71,7 @@ void Scan::catch_signal(int signum, tsock::Request<int>& request) {
   request.set_callback([this, signum](tsock::Request<int>&) {
     Failure failure;
     failure.code = ExitCode::interrupted;
-    failure.what = signum == SIGINT ? "interrupted" : "terminated";
+    failure.what = signum == SIGINT ? "interrupted" : signum == SIGTERM ? "terminated" : "hung up";
     end(failure);
   });
 }

@@ -66,6 +66,7 @@ class Scan {
   tsock::Request<void> limit_;
   tsock::Request<int> interrupted_;
   tsock::Request<int> terminated_;
+  tsock::Request<int> hung_up_;
 };
 
 }  // namespace tsock_cat

@@ -28,6 +28,7 @@ void add_unix_socket_options(CLI::App& app, tsock::ListenerOptions& listener) {
 
 void add_server_options(CLI::App& app, Options& options) {
   app.add_flag("-k,--keep-open", options.keep_listening, "Go on listening; serve many clients at once");
+  app.add_flag("--once", options.once, "Serve one client, then end. This is the default");
   app.add_option("--max-conns", options.max_connections, "With -k: at most N clients; others wait")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 20));
@@ -47,7 +48,10 @@ bool apply_server(const std::string& /*first_option*/, Options& options, std::st
   const bool uses_fd = std::any_of(endpoints.begin(), endpoints.end(), [](const Endpoint& endpoint) {
     return endpoint.kind == Endpoint::Kind::fd;
   });
-  if (options.keep_listening && !listens) {
+  if (options.once && (options.keep_listening || !listens)) {
+    error =
+        options.keep_listening ? "--once and -k exclude each other" : "--once needs an ADDRESS to listen on";
+  } else if (options.keep_listening && !listens) {
     error = "-k needs an ADDRESS to listen on";
   } else if (options.keep_listening && uses_fd) {
     error = "-k is for many connections, fd:N for one";

@@ -21,6 +21,11 @@ void Session::open_next() {
   for (std::size_t i = 0; i < channels_.size(); ++i) {
     if (!channels_[i] && (!next || endpoints[i].is_network())) next = i;
   }
+  if (services_.options.pings && channels_[1]) {
+    ping_ = std::make_unique<Ping>(services_, std::move(*channels_[1]),
+                                   [this](const Failure& failure) { end(failure); });
+    return ping_->start();
+  }
   if (!next) {
     relay_ =
         std::make_unique<Relay>(services_, connection_, std::move(*channels_[0]), std::move(*channels_[1]),
@@ -47,6 +52,7 @@ void Session::open_next() {
 void Session::stop(const Failure& failure) {
   if (over_) return;
   if (relay_) return relay_->stop(failure);
+  if (ping_) return ping_->stop(failure);
   opener_ = nullptr;
   over_ = true;
 }
@@ -54,12 +60,15 @@ void Session::stop(const Failure& failure) {
 void Session::end(const Failure& failure) {
   over_ = true;
   // A session that never got both of its sides has nobody else to tell why, unless the process ends with it.
-  if (relay_ || services_.options.keep_listening)
+  if (relay_ || ping_ || services_.options.keep_listening)
     services_.report.closed(connection_, peer_, counters(), failure);
   on_end_(failure);
 }
 
-Counters Session::counters() const { return relay_ ? relay_->counters() : Counters{}; }
+Counters Session::counters() const {
+  if (ping_) return ping_->counters();
+  return relay_ ? relay_->counters() : Counters{};
+}
 
 std::optional<tsock::TcpInfo> Session::tcp_info() const { return relay_ ? relay_->tcp_info() : std::nullopt; }
 

@@ -9,12 +9,14 @@
 
 #include "channel.hpp"
 #include "opener.hpp"
+#include "ping.hpp"
 #include "relay.hpp"
 #include "services.hpp"
 
 namespace tsock_cat {
 
-/// One connection from its opening to its end: opens the endpoints that were not accepted, then relays.
+/// One connection from its opening to its end: opens the endpoints that were not accepted, then relays, or
+/// pings.
 class Session {
  public:
   /// What was accepted already, in the order of the command line.
@@ -44,6 +46,7 @@ class Session {
   OnEnd on_end_;
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Relay> relay_;
+  std::unique_ptr<Ping> ping_;
   bool over_ = false;
 };
 

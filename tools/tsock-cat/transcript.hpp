@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "options.hpp"
+#include "pcapng_file.hpp"
 #include "report.hpp"
 
 namespace tsock_cat {
@@ -27,15 +28,21 @@ class Transcript {
   [[nodiscard]] int close();
   /// Whether anything is recorded at all.
   [[nodiscard]] bool is_on() const noexcept { return form_ != DumpForm::none; }
+  /// A connection begins and ends: of interest to a capture.
+  void begin(std::uint64_t connection, const CaptureEnds& ends);
+  void end(std::uint64_t connection);
   /// `offset` is the number of bytes that went this way on this connection before; `from` is empty, or the
   /// sender of the datagram that the bytes are. No bytes are an empty datagram.
   void record(std::uint64_t connection, Direction direction, std::uint64_t offset,
               std::span<const std::byte> bytes, const tsock::Address& from = {});
 
  private:
+  void check(int err);
+
   DumpForm form_;
   std::string path_;
   std::ofstream file_;
+  PcapngFile capture_;
   std::function<void(int)> on_failure_;
   bool numbered_;  // several connections: say which
   Report& report_;

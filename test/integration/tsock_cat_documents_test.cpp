@@ -1,0 +1,167 @@
+#if defined(TSOCK_CAT_EXECUTABLE)
+
+#include <algorithm>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "support/tsock_cat.hpp"
+#include "tsock-cat/options.hpp"
+
+using namespace tsock::test::cat;
+using tsock::test::has_program;
+using tsock::test::Process;
+
+BOOST_AUTO_TEST_SUITE(tsock_cat_documents)
+
+const std::string source_folder = TSOCK_SOURCE_FOLDER;
+
+// "-x" and "--xx" of the help, as each stands at the beginning of a line.
+std::set<std::string> options_of_the_help() {
+  std::set<std::string> found;
+  std::istringstream lines(run({"--help"}).output);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  -")) continue;
+    std::istringstream names(line.substr(2, line.find_first_of(" [{", 2) - 2));
+    for (std::string name; std::getline(names, name, ',');) found.insert(name);
+  }
+  return found;
+}
+
+// The lines of the section EXAMPLES, as a shell has them.
+std::vector<std::string> examples_of_the_manual() {
+  std::istringstream lines(content_of(source_folder + "/tools/tsock-cat/tsock-cat.1"));
+  std::vector<std::string> found;
+  bool is_inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(".SH")) is_inside = line == ".SH EXAMPLES";
+    if (is_inside && line.starts_with("tsock-cat ")) found.push_back(line);
+  }
+  return found;
+}
+
+// Quotes and redirections are all that examples have of a shell.
+std::vector<std::string> words_of(const std::string& line) {
+  std::vector<std::string> words(1);
+  bool is_quoted = false;
+  for (const char c : line.substr(0, line.find_first_of("<>|"))) {
+    if (c == '\'') {
+      is_quoted = !is_quoted;
+    } else if (c == ' ' && !is_quoted) {
+      words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  words.erase(std::remove(words.begin(), words.end(), ""), words.end());
+  return words;
+}
+
+BOOST_AUTO_TEST_CASE(every_example_of_the_manual_is_a_command_line_that_is_understood) {
+  const auto examples = examples_of_the_manual();
+  BOOST_TEST(examples.size() >= 10U);
+  for (const std::string& example : examples) {
+    const auto words = words_of(example);
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    const auto parsed = tsock_cat::parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+    const bool has_interface = contains(example, "%");  // which this host need not have
+    BOOST_TEST((parsed.run || (has_interface && contains(parsed.text, "no interface"))),
+               example << ": " << parsed.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_manual_has_every_option_of_the_help) {
+  std::string manual = content_of(source_folder + "/tools/tsock-cat/tsock-cat.1");
+  manual.erase(std::remove(manual.begin(), manual.end(), '\\'), manual.end());
+  for (const std::string& option : options_of_the_help()) BOOST_TEST(contains(manual, option), option);
+}
+
+// The blocks of commands in the tool's section of the README, as far as they end.
+std::vector<std::string> blocks_of_the_readme() {
+  std::string text = content_of(source_folder + "/README.md");
+  text = text.substr(text.find("\n## tsock-cat\n"));
+  text.resize(text.find("\n## What is there"));
+  std::vector<std::string> found;
+  for (std::size_t at = text.find("```sh\n"); at != std::string::npos; at = text.find("```sh\n", at + 1)) {
+    const std::size_t begin = at + 6;
+    std::string block = text.substr(begin, text.find("```", begin) - begin);
+    if (!contains(block, ":8080")) found.push_back(std::move(block));
+  }
+  return found;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+// A port that was free just now.
+std::string free_port(int type) {
+  const tsock::UniqueSocket fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  const auto any = RawListener::loopback(0);
+  BOOST_TEST(::bind(fd.get(), any.sockaddr_pointer(), static_cast<socklen_t>(any.sockaddr_length())) == 0);
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size);
+  int err = 0;
+  return port_of(tsock::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&bound), size, err).to_string());
+}
+
+// With this program and other ports; a server in the background is waited for.
+BOOST_AUTO_TEST_CASE(what_the_readme_shows_works) {
+  if (!has_program("bash")) return;
+  const auto blocks = blocks_of_the_readme();
+  const std::string program_folder = std::filesystem::path(executable()).parent_path().string();
+  BOOST_TEST(blocks.size() == 3U);
+  for (std::string block : blocks) {
+    const tsock::test::TemporaryFolder folder;
+    static_cast<void>(folder.write("README.md", many_bytes(100000)));
+    const std::string echo = free_port(SOCK_STREAM);
+    replace_all(block, ":7007", ":" + echo);
+    replace_all(block, "7000-7010", echo);
+    replace_all(block, ":7008", ":" + free_port(SOCK_STREAM));
+    replace_all(block, ":7009", ":" + free_port(SOCK_DGRAM));
+    replace_all(block, " &\n", " 2> said & until grep -q listening said 2> /dev/null; do :; done\n");
+    Process bash({"bash", "-ec", "cd " + folder.file(".") + "\nPATH=" + program_folder + ":$PATH\n" + block});
+    BOOST_TEST(bash.finish() == 0, block << bash.error());
+    const bool has_said = contains(bash.output(), "hello") || contains(bash.output(), "question") ||
+                          content_of(folder.file("copy")) == many_bytes(100000);
+    BOOST_TEST(has_said, block << bash.output() << bash.error());
+  }
+}
+
+// What bash offers for a word.
+std::set<std::string> completions(const std::string& before, const std::string& word) {
+  const std::string script = ". " + source_folder +
+                             "/tools/tsock-cat/completion/tsock-cat.bash; COMP_WORDS=(" + executable() + " " +
+                             before + " '" + word + "'); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); " +
+                             "_tsock_cat; printf '%s\\n' \"${COMPREPLY[@]}\"";
+  Process bash({"bash", "-c", script});
+  BOOST_TEST(bash.finish() == 0, bash.error());
+  std::istringstream lines(bash.output());
+  std::set<std::string> found;
+  for (std::string line; std::getline(lines, line);) found.insert(line);
+  return found;
+}
+
+BOOST_AUTO_TEST_CASE(bash_completes_every_option_of_the_help) {
+  if (!has_program("bash")) return;
+  BOOST_TEST((completions("", "-") == options_of_the_help()));
+  BOOST_TEST((completions("--pdu", "u16") == std::set<std::string>{"u16be", "u16le"}));
+  BOOST_TEST(completions("", "tcp-l").contains("tcp-listen://"));
+}
+
+BOOST_AUTO_TEST_CASE(zsh_reads_its_completion) {
+  if (!has_program("zsh")) return;
+  Process zsh({"zsh", "-n", source_folder + "/tools/tsock-cat/completion/_tsock-cat"});
+  BOOST_TEST(zsh.finish() == 0, zsh.error());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+#endif
