@@ -95,8 +95,9 @@ class OperationState : public ResultState<typename Op::result_type> {
   void end(Outcome outcome) noexcept {
     if (!operation_.has_value()) return;
     operation_->cleanup(outcome, outcome == Outcome::failed ? this->error() : 0);
-    // Before the buffers that they may use, which are members of the operation.
-    operation_->children_.clear();
+    // Before the buffers that they may use, which are members of the operation. (cleanup() may have destroyed
+    // it)
+    if (operation_.has_value()) operation_->children_.clear();
     operation_.reset();
     progress_.reset();
   }
