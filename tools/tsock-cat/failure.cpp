@@ -9,8 +9,6 @@ std::string hint(const Failure& failure) {
   const bool connects = failure.code == ExitCode::connect;
   const bool listens = failure.code == ExitCode::listen;
   switch (failure.err) {
-    case ECONNREFUSED:
-      return connects ? "nobody listens there, or a firewall refuses" : "";
     case ENOENT:
       return connects ? "the path of a socket is made by who listens" : "";
     case ENETUNREACH:
