@@ -66,6 +66,7 @@ class StreamAcceptor final : public Acceptor {
 
  private:
   void describe(Channel& channel) const {
+    channel.proxy = Proxies::describe(channel.stream);
     if (tls_below_) {
       channel.tls = tls_below_->take(channel.stream.remote_address());
     } else if (endpoint_.is_tls) {
@@ -145,6 +146,8 @@ std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& en
     if (address.is_inet() && endpoint.host.empty() && !services.options.ipv6_only) options.v6only = false;
     auto listener = tsock::Listener::listen(services.loop, address, options, failure.err);
     if (failure.err != 0) return nullptr;
+    if (services.options.proxy.accepts_header)
+      listener = services.proxies->listen(std::move(listener), on_refused);
     if (endpoint.is_tls) listener = services.tls->listen(std::move(listener), on_refused);
     if (const SecurityLayer* const layer = services.layer_of(endpoint))
       return listen_for_layer(services, endpoint, *layer, std::move(listener), on_refused);

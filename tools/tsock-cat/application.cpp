@@ -230,6 +230,7 @@ void Application::on_accepted(std::size_t index, int err, Channel channel) {
   if (!services_.options.keep_listening) acceptors_[index] = nullptr;
   services_.report.connected(last_connection_ + 1, "accept", endpoint.text, channel.local_address(),
                              channel.remote_address());
+  if (channel.proxy) services_.report.peer(last_connection_ + 1, *channel.proxy);
   if (channel.tls) services_.report.tls(last_connection_ + 1, *channel.tls);
   if (channel.peer) services_.report.peer(last_connection_ + 1, *channel.peer);
   accepted_[index] = std::move(channel);

@@ -26,6 +26,7 @@ struct Channel {
   bool is_network = true;                  ///< its errors are the peer's, not local ones
   std::optional<TlsReport> tls;            ///< if there is TLS; its goodbye matters
   std::optional<PeerReport> peer;          ///< of another handshake
+  std::optional<PeerReport> proxy;         ///< what it came or went through
   std::size_t most_message = 0;            ///< bytes of one write, which is a message; 0: writes are none
   bool has_input = true;
   bool has_output = true;

@@ -10,6 +10,7 @@
 #include "exit_code.hpp"
 #include "inspector.hpp"
 #include "options.hpp"
+#include "proxies.hpp"
 #include "report.hpp"
 #include "scan.hpp"
 #include "services.hpp"
@@ -43,12 +44,13 @@ ExitCode run(int argc, const char* const* argv) {
   const auto npa = failure ? nullptr : tsock_cat::Npa::make(parsed.options, failure);
   const auto gssapi = failure ? nullptr : tsock_cat::SecurityLayer::make_gssapi(parsed.options, failure);
   const auto sasl = failure ? nullptr : tsock_cat::SecurityLayer::make_sasl(parsed.options, failure);
+  const auto proxies = failure ? nullptr : tsock_cat::Proxies::make(parsed.options, failure);
   if (failure) {
     report.failed(failure);
     return failure.code;
   }
-  const tsock_cat::Services services{loop,      parsed.options, report,       transcript,
-                                     tls.get(), npa.get(),      gssapi.get(), sasl.get()};
+  const tsock_cat::Services services{loop,      parsed.options, report,     transcript,   tls.get(),
+                                     npa.get(), gssapi.get(),   sasl.get(), proxies.get()};
   if (parsed.options.scan) return tsock_cat::Scan(services).run();
   tsock_cat::Application application(services);
   return application.run();

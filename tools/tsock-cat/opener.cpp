@@ -49,22 +49,22 @@ void Opener::start() {
 void Opener::try_once() {
   ++attempt_;
   attempt_began_ = std::chrono::steady_clock::now();
-  services_.report.connecting(endpoint_.text);
+  services_.report.connecting(reached().text);
   if (endpoint_.is_unix()) return connect({endpoint_.unix_address});
 
-  resolving_ = tsock::resolve(services_.loop, endpoint_.host, std::to_string(endpoint_.port),
-                              resolve_options(services_.options, endpoint_));
+  resolving_ = tsock::resolve(services_.loop, reached().host, std::to_string(reached().port),
+                              resolve_options(services_.options, reached()));
   if (const auto left = time_left()) resolving_.set_timeout(*left);
   resolving_.set_callback([this](tsock::Request<std::vector<tsock::Address>>& request) {
     int err = 0;
     std::vector<tsock::Address> addresses = request.recv(err);
-    if (is_name(endpoint_.host)) {
-      services_.report.looked_up(endpoint_.host, addresses.size(),
+    if (is_name(reached().host)) {
+      services_.report.looked_up(reached().host, addresses.size(),
                                  std::chrono::steady_clock::now() - attempt_began_, err);
     }
     if (err == 0) return connect(std::move(addresses));
     if (err == ETIMEDOUT) return retry_or_fail(connect_failure(err));
-    retry_or_fail(resolve_failure(services_.options, endpoint_, err));
+    retry_or_fail(resolve_failure(services_.options, reached(), err));
   });
 }
 
@@ -101,20 +101,75 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
     tsock::Stream stream = request.recv(err);
     for (const tsock::ConnectAttempt& attempt : connect_report_.attempts) services_.report.attempted(attempt);
     if (err != 0) return retry_or_fail(connect_failure(err));
-    if (endpoint_.is_tls) return shake_hands(std::move(stream));
-    Channel channel;
-    channel.stream = std::move(stream);
-    add_layer(std::move(channel));
+    if (&reached() == &endpoint_) {
+      Channel channel;
+      channel.stream = std::move(stream);
+      return send_header(std::move(channel));
+    }
+    if (!reached().is_tls) return ask_proxy(std::move(stream));
+    shaking_hands_ = services_.tls->connect(std::move(stream), reached());
+    shaking_hands_.set_timeout(handshake_time());
+    shaking_hands_.set_callback([this](tsock::Request<tsock::Stream>& handshake) {
+      int failed = 0;
+      tsock::Stream inside = handshake.recv(failed);
+      if (failed == 0) return ask_proxy(std::move(inside));
+      give_up(handshake_failure("TLS", reached().text, failed, handshake.reason()));
+    });
   });
 }
 
-void Opener::shake_hands(tsock::Stream stream) {
+// What a socket is connected to: a proxy, or whom the user wants.
+const Endpoint& Opener::reached() const noexcept {
+  const ProxyOptions& proxy = services_.options.proxy;
+  return proxy.is_used_for(endpoint_) ? proxy.endpoint : endpoint_;
+}
+
+void Opener::ask_proxy(tsock::Stream stream) {
   handshake_began_ = std::chrono::steady_clock::now();
-  shaking_hands_ = services_.tls->connect(std::move(stream), endpoint_);
+  shaking_hands_ = services_.proxies->connect(std::move(stream), endpoint_);
   shaking_hands_.set_timeout(handshake_time());
   shaking_hands_.set_callback([this](tsock::Request<tsock::Stream>& request) {
     int err = 0;
     Channel channel;
+    channel.stream = request.recv(err);
+    if (err != 0) return give_up(services_.proxies->failure(endpoint_, err, request.reason()));
+    services_.report.shook_hands("proxy", std::chrono::steady_clock::now() - handshake_began_);
+    channel.proxy = services_.proxies->describe();
+    send_header(std::move(channel));
+  });
+}
+
+// --send-proxy: before anything else.
+void Opener::send_header(Channel channel) {
+  if (!services_.options.proxy.sent_header) return secure(std::move(channel));
+  below_ = std::move(channel);
+  sending_ = services_.proxies->send_header(
+      below_.stream, header_ ? *header_
+                             : tsock::proxy::Header{.source = below_.stream.local_address(),
+                                                    .destination = below_.stream.remote_address()});
+  sending_.set_timeout(handshake_time());
+  sending_.set_callback([this](tsock::Request<tsock::ssize_t>& request) {
+    int err = 0;
+    request.recv(err);
+    Channel sent = std::move(below_);
+    if (err != 0) return give_up(handshake_failure("PROXY", endpoint_.text, err, request.reason()));
+    secure(std::move(sent));
+  });
+}
+
+void Opener::secure(Channel channel) {
+  if (endpoint_.is_tls) return shake_hands(std::move(channel));
+  add_layer(std::move(channel));
+}
+
+void Opener::shake_hands(Channel below) {
+  handshake_began_ = std::chrono::steady_clock::now();
+  shaking_hands_ = services_.tls->connect(std::move(below.stream), endpoint_);
+  shaking_hands_.set_timeout(handshake_time());
+  below_ = std::move(below);
+  shaking_hands_.set_callback([this](tsock::Request<tsock::Stream>& request) {
+    int err = 0;
+    Channel channel = std::move(below_);
     channel.stream = request.recv(err);
     if (err != 0) return give_up(security_failure("TLS", err, request.reason()));
     services_.report.shook_hands("TLS", std::chrono::steady_clock::now() - handshake_began_);
@@ -193,7 +248,7 @@ Failure Opener::connect_failure(int err) const {
   const Options& options = services_.options;
   Failure failure;
   failure.code = ExitCode::connect;
-  failure.what = "connect to " + endpoint_.text;
+  failure.what = "connect to " + reached().text;
   failure.err = err;
   if (err == ETIMEDOUT) {
     failure.code = ExitCode::timeout;

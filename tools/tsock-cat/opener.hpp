@@ -8,9 +8,11 @@
 #include <tsock/address.hpp>
 #include <tsock/child_process.hpp>
 #include <tsock/connect_host.hpp>
+#include <tsock/proxy/header.hpp>
 #include <tsock/request.hpp>
 #include <tsock/resolver.hpp>
 #include <tsock/stream.hpp>
+#include <utility>
 #include <vector>
 
 #include "channel.hpp"
@@ -29,13 +31,18 @@ class Opener {
   /// The endpoint must outlive it.
   Opener(const Services& services, const Endpoint& endpoint, OnOpen on_open, OnFailure on_failure);
 
+  /// With --send-proxy: the header of the connection that is passed on; without it, one of our own.
+  void pass_on(tsock::proxy::Header header) { header_ = std::move(header); }
   void start();
 
  private:
   void try_once();
   void connect(std::vector<tsock::Address> addresses);
   void connect_to_pipe();
-  void shake_hands(tsock::Stream stream);
+  void ask_proxy(tsock::Stream stream);
+  void send_header(Channel channel);
+  void secure(Channel channel);
+  void shake_hands(Channel below);
   void add_layer(Channel channel);
   void open_datagrams(const std::vector<tsock::Address>& addresses);
   void opened(Channel channel);
@@ -47,6 +54,7 @@ class Opener {
   void start_program();
   [[nodiscard]] Failure connect_failure(int err) const;
   [[nodiscard]] Failure security_failure(std::string_view protocol, int err, std::string_view reason) const;
+  [[nodiscard]] const Endpoint& reached() const noexcept;
   [[nodiscard]] tsock::Address source_address() const;
   [[nodiscard]] std::optional<Duration> time_left() const;
   [[nodiscard]] Duration handshake_time() const;
@@ -64,6 +72,8 @@ class Opener {
   tsock::Request<tsock::ChildProcess> starting_;
   tsock::Request<tsock::Stream> shaking_hands_;
   Channel below_;  // whose stream the layer has
+  std::optional<tsock::proxy::Header> header_;
+  tsock::Request<tsock::ssize_t> sending_;
   tsock::Request<void> waiting_;
 };
 

@@ -23,6 +23,7 @@ extern const OptionGroup address_options;  ///< also reads the ADDRESSes
 extern const OptionGroup scan_options;
 extern const OptionGroup inspect_options;  ///< its words are a command
 extern const OptionGroup server_options;
+extern const OptionGroup proxy_options;
 extern const OptionGroup tls_options;
 extern const OptionGroup npa_options;
 extern const OptionGroup gssapi_options;

@@ -36,10 +36,11 @@ constexpr const char* footer =
     "6 TLS and other security, 7 local input or output, 8 scan: nothing open, 130 interrupted.";
 
 // In the order of the help, which is also that in which they are checked: what others look at comes first.
-constexpr std::array groups{&foreign_options, &inspect_options,  &address_options,    &scan_options,
-                            &server_options,  &datagram_options, &end_options,        &time_options,
-                            &message_options, &measure_options,  &transcript_options, &report_options,
-                            &tls_options,     &npa_options,      &gssapi_options,     &sasl_options};
+constexpr std::array groups{&foreign_options, &inspect_options, &address_options,  &scan_options,
+                            &server_options,  &proxy_options,   &datagram_options, &end_options,
+                            &time_options,    &message_options, &measure_options,  &transcript_options,
+                            &report_options,  &tls_options,     &npa_options,      &gssapi_options,
+                            &sasl_options};
 
 // The first option of the group that was given, or nothing.
 std::string first_option_of(const CLI::App& app, std::string_view group) {

@@ -15,6 +15,7 @@
 #include "gssapi_options.hpp"
 #include "npa_options.hpp"
 #include "port_list.hpp"
+#include "proxy_options.hpp"
 #include "sasl_options.hpp"
 #include "tls_options.hpp"
 
@@ -118,6 +119,7 @@ struct Options {
   std::string inspect_text;
   std::optional<Endpoint> inspect;
 
+  ProxyOptions proxy;
   TlsOptions tls;
   NpaOptions npa;
   GssapiOptions gssapi;

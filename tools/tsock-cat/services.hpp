@@ -4,6 +4,7 @@
 
 #include "npa.hpp"
 #include "options.hpp"
+#include "proxies.hpp"
 #include "report.hpp"
 #include "security_layer.hpp"
 #include "tls.hpp"
@@ -21,6 +22,7 @@ struct Services {
   const Npa* npa = nullptr;               ///< there if an endpoint is for NPA
   const SecurityLayer* gssapi = nullptr;  ///< likewise
   const SecurityLayer* sasl = nullptr;    ///< likewise
+  const Proxies* proxies = nullptr;       ///< there if an option is about proxies
 
   /// That of the endpoint, or null.
   [[nodiscard]] const SecurityLayer* layer_of(const Endpoint& endpoint) const noexcept {

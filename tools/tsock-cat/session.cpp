@@ -1,8 +1,20 @@
 #include "session.hpp"
 
+#include <tsock/proxy/header.hpp>
 #include <utility>
 
 namespace tsock_cat {
+namespace {
+
+// Of whom we have accepted, for whom we connect to.
+tsock::proxy::Header header_of(const Channel& accepted) {
+  if (!accepted.is_datagram()) return tsock::proxy::Header::of(accepted.stream);
+  return {.transport = tsock::proxy::Header::Transport::datagram,
+          .source = accepted.remote_address(),
+          .destination = accepted.local_address()};
+}
+
+}  // namespace
 
 Session::Session(const Services& services, std::uint64_t connection, Accepted accepted, OnEnd on_end)
     : services_(services),
@@ -39,6 +51,7 @@ void Session::open_next() {
         if (channel.is_network) {
           services_.report.connected(connection_, "connect", endpoint.text, channel.local_address(),
                                      channel.remote_address());
+          if (channel.proxy) services_.report.peer(connection_, *channel.proxy);
           if (channel.tls) services_.report.tls(connection_, *channel.tls);
           if (channel.peer) services_.report.peer(connection_, *channel.peer);
         }
@@ -46,6 +59,11 @@ void Session::open_next() {
         open_next();
       },
       [this](const Failure& failure) { end(failure); });
+  if (services_.options.proxy.sent_header) {
+    for (const auto& channel : channels_) {
+      if (channel && channel->is_network) opener_->pass_on(header_of(*channel));
+    }
+  }
   opener_->start();
 }
 

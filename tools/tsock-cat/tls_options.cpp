@@ -92,7 +92,7 @@ bool apply_tls(const std::string& first_option, Options& options, std::string& e
       return endpoint.is_tls && endpoint.is_listener() == listens;
     });
   };
-  const bool connects = has(false);
+  const bool connects = has(false) || options.proxy.endpoint.is_tls;
   const bool listens = has(true);
   const std::size_t identities = tls.certificate_files.size() + tls.pkcs12_files.size();
   if (!connects && !listens) {

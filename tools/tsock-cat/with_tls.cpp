@@ -212,15 +212,18 @@ class OpenTls final : public Tls {
       failure = make_server(std::exchange(identities, {}), protocol);
       if (failure) return failure;
     }
-    if (has(false)) failure = make_client(identities, protocol);
+    if (has(false) || options_.proxy.endpoint.is_tls) failure = make_client(identities, protocol);
     return failure;
   }
 
   [[nodiscard]] tsock::Request<tsock::Stream> connect(tsock::Stream below,
                                                       const Endpoint& endpoint) const override {
     tls::ConnectOptions options;
-    options.peer_name = options_.tls.peer_name;
-    options.server_name = options_.tls.server_name;
+    // The names are those of the ADDRESS, not of a proxy in front of it.
+    if (&endpoint != &options_.proxy.endpoint) {
+      options.peer_name = options_.tls.peer_name;
+      options.server_name = options_.tls.server_name;
+    }
     // A server without the key is not to be believed because of its name.
     if (options.peer_name.empty() && keys_.empty()) options.peer_name = endpoint.host;
     return tls::connect(std::move(below), client_, options);
@@ -314,7 +317,8 @@ class OpenTls final : public Tls {
 
 std::unique_ptr<Tls> Tls::make(const Options& options, Report& report, Failure& failure) {
   const auto& endpoints = options.endpoints;
-  if (std::none_of(endpoints.begin(), endpoints.end(),
+  if (!options.proxy.endpoint.is_tls &&
+      std::none_of(endpoints.begin(), endpoints.end(),
                    [](const Endpoint& endpoint) { return endpoint.is_tls; })) {
     return nullptr;
   }
