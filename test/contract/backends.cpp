@@ -21,6 +21,7 @@
 #include <type_traits>
 
 #include "layer/authenticate.hpp"
+#include "support/system.hpp"
 #include "support/tail_stream.hpp"
 #include "support/toy_engine.hpp"
 #include "support/toy_mechanism.hpp"
@@ -387,6 +388,9 @@ BackendsUnderTest backends_under_test() {
        },
        at_most(3)},
   };
+  if (uses_posix_alone())
+    std::erase_if(both_ways,
+                  [](const Backend& backend) { return backend.name == std::string_view("unix abstract"); });
 #ifdef TSOCK_WITH_NPA
   for (Backend& backend : npa_backends()) both_ways.push_back(std::move(backend));
 #endif

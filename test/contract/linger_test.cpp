@@ -5,6 +5,7 @@
 
 #include "contract/scripted_backend.hpp"
 #include "contract/stream_fixture.hpp"
+#include "support/system.hpp"
 
 // What a disconnect waits for, and how it ends.
 
@@ -162,6 +163,10 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_sent_arrives_although_input_comes
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_silent_peer_that_had_no_room_is_waited_for_until_its_end,
                        data::make(over_tcp()), backend) {
+  if (uses_posix_alone()) {
+    BOOST_TEST_MESSAGE("skipped: nothing tells here what the peer has no room for");
+    return;
+  }
   open(backend);
   fill(backend);
   Request<void> closing = ours.disconnect({.linger_time = 1h});

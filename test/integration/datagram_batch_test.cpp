@@ -3,6 +3,7 @@
 
 #include "support/kernel_datagrams.hpp"
 #include "support/syscall_injector.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -38,7 +39,8 @@ BOOST_FIXTURE_TEST_SUITE(datagram_batch, Batches)
 
 // ---- how many calls ----
 
-BOOST_AUTO_TEST_CASE(queued_sends_of_a_turn_leave_in_one_call) {
+BOOST_AUTO_TEST_CASE(queued_sends_of_a_turn_leave_in_one_call,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const std::vector<std::string> texts = number_texts(40);
   Queue queue(loop);
   std::vector<Request<ssize_t>> requests;
@@ -61,7 +63,8 @@ BOOST_AUTO_TEST_CASE(a_single_send_is_a_plain_call) {
   BOOST_TEST((calls[0].call == TransferCall::sendmsg));
 }
 
-BOOST_AUTO_TEST_CASE(single_receives_are_served_from_one_call) {
+BOOST_AUTO_TEST_CASE(single_receives_are_served_from_one_call,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const std::vector<std::string> texts = number_texts(20);
   BOOST_TEST(value_of(peer.send_many(outgoing(texts, ours.local_address()))) == 20);
   WatchedTransfers transfers;

@@ -6,6 +6,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/kernel_datagrams.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -151,7 +152,8 @@ BOOST_AUTO_TEST_CASE(what_was_told_lives_with_the_datagram) {
   BOOST_TEST(kept.source().is_empty());
 }
 
-BOOST_AUTO_TEST_CASE(unix_sockets_tell_who_sent_it_and_when) {
+BOOST_AUTO_TEST_CASE(unix_sockets_tell_who_sent_it_and_when,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   auto [left, right] = Datagram::socketpair(loop, asked, err);
   BOOST_TEST_REQUIRE(err == 0);
   send(left, "hello");

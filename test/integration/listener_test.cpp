@@ -21,6 +21,7 @@
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/syscall_injector.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -506,7 +507,8 @@ BOOST_AUTO_TEST_CASE(v6only_is_on_unless_told_otherwise) {
   check_connected(client, accepted);
 }
 
-BOOST_AUTO_TEST_CASE(an_abstract_name_has_no_file_and_is_taken_while_it_listens) {
+BOOST_AUTO_TEST_CASE(an_abstract_name_has_no_file_and_is_taken_while_it_listens,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const Address name = Address::unix_abstract("tsock-listener-" + std::to_string(::getpid()), err);
   {
     Listener listener = listen(name);

@@ -10,6 +10,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -69,7 +70,8 @@ BOOST_AUTO_TEST_CASE(a_negative_time_is_einval_and_not_a_long_one) {
   BOOST_TEST(option(IPPROTO_TCP, TCP_USER_TIMEOUT) == before);
 }
 
-BOOST_AUTO_TEST_CASE(buffers_and_user_timeout_are_what_was_asked_for) {
+BOOST_AUTO_TEST_CASE(buffers_and_user_timeout_are_what_was_asked_for,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const StreamOptions options{.receive_buffer = 20000, .send_buffer = 30000, .user_timeout = 1500ms};
   BOOST_TEST(ends.first.set_options(options) == 0);
   // The kernel doubles what it is given (socket(7)).

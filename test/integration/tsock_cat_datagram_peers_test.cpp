@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/raw_datagram.hpp"
+#include "support/system.hpp"
 #include "support/tsock_cat.hpp"
 
 using namespace tsock::test::cat;
@@ -112,7 +113,8 @@ BOOST_AUTO_TEST_CASE(servers_of_other_programs_are_understood_over_unix_datagram
   }
 }
 
-BOOST_AUTO_TEST_CASE(abstract_names_are_those_of_other_programs) {
+BOOST_AUTO_TEST_CASE(abstract_names_are_those_of_other_programs,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   if (!has_program("socat")) return;
   const std::string name = "tsock-cat-test-peers-" + std::to_string(::getpid());
   {

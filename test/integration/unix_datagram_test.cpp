@@ -7,6 +7,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/kernel_datagrams.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -73,7 +74,8 @@ BOOST_AUTO_TEST_CASE(one_without_a_name_can_send_and_nobody_can_answer) {
   BOOST_TEST(take(server) == "hello");
 }
 
-BOOST_AUTO_TEST_CASE(abstract_names_leave_no_file_and_are_free_again_at_once) {
+BOOST_AUTO_TEST_CASE(abstract_names_leave_no_file_and_are_free_again_at_once,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const Address name = abstract("name");
   for (int i = 0; i < 2; ++i) {
     Datagram server = open_unix(name);

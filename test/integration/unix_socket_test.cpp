@@ -7,6 +7,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -24,7 +25,8 @@ struct UnixFixture : LoopFixture {
 
 BOOST_FIXTURE_TEST_SUITE(unix_socket, UnixFixture)
 
-BOOST_AUTO_TEST_CASE(the_peer_of_a_pair_is_this_process) {
+BOOST_AUTO_TEST_CASE(the_peer_of_a_pair_is_this_process,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   auto pair = unix_pair();
   const PeerCredentials credentials = pair.first.peer_credentials(err);
   BOOST_TEST(err == 0);
@@ -33,7 +35,8 @@ BOOST_AUTO_TEST_CASE(the_peer_of_a_pair_is_this_process) {
   BOOST_TEST(credentials.gid == ::getegid());
 }
 
-BOOST_AUTO_TEST_CASE(the_peer_of_an_accepted_stream_is_who_connected) {
+BOOST_AUTO_TEST_CASE(the_peer_of_an_accepted_stream_is_who_connected,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   Listener listener = Listener::listen(loop, path(), {}, err);
   BOOST_TEST_REQUIRE(err == 0);
   Request<Stream> accepting = listener.accept();

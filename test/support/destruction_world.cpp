@@ -12,6 +12,7 @@
 #include "core/loop/loop_core.hpp"
 #include "support/destruction_world_jobs.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/system.hpp"
 
 namespace tsock::test {
 
@@ -316,7 +317,7 @@ void DestructionWorld::make_listener(std::size_t slot) {
   int err = 0;
   static unsigned count = 0;
   const Address address =
-      random_.one_in(3)
+      random_.one_in(3) || uses_posix_alone()
           ? loopback_v4()
           : Address::unix_abstract(
                 "tsock-world-" + std::to_string(::getpid()) + "-" + std::to_string(++count), err);

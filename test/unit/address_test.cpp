@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/system.hpp"
+
 using tsock::Address;
 
 namespace {
@@ -138,7 +140,8 @@ BOOST_AUTO_TEST_CASE(a1_string_is_the_text_of_tsocket) {
   BOOST_TEST(Address().string() == "NULL");
 }
 
-BOOST_AUTO_TEST_CASE(a1_to_string_has_brackets_and_is_unambiguous) {
+BOOST_AUTO_TEST_CASE(a1_to_string_has_brackets_and_is_unambiguous,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   BOOST_TEST(ip("1.2.3.4").to_string() == "1.2.3.4:80");
   BOOST_TEST(ip("2001::1").to_string() == "[2001::1]:80");
   BOOST_TEST(ip("::ffff:1.2.3.4", 0).to_string() == "[::ffff:1.2.3.4]:0");
@@ -147,7 +150,8 @@ BOOST_AUTO_TEST_CASE(a1_to_string_has_brackets_and_is_unambiguous) {
   BOOST_TEST(abstract("name").to_string() == "unix-abstract:name");
 }
 
-BOOST_AUTO_TEST_CASE(a1_bytes_that_cannot_be_printed_are_escaped_and_come_back) {
+BOOST_AUTO_TEST_CASE(a1_bytes_that_cannot_be_printed_are_escaped_and_come_back,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   BOOST_TEST(unix_path("/a\nb%c \xc3\xbc").to_string() == "unix:/a%0Ab%25c %C3%BC");
   BOOST_TEST(abstract(std::string("a\0b", 3)).to_string() == "unix-abstract:a%00b");
   BOOST_TEST((parsed("unix:/a%0ab%25c %c3%BC") == unix_path("/a\nb%c \xc3\xbc")));
@@ -175,7 +179,8 @@ BOOST_AUTO_TEST_CASE(a1_parse_refuses_text_that_could_mean_two_endpoints) {
   parse_refused("ipv6:::1:80");
 }
 
-BOOST_AUTO_TEST_CASE(a1_parse_refuses_everything_else) {
+BOOST_AUTO_TEST_CASE(a1_parse_refuses_everything_else,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   for (const char* text : {"",
                            ":",
                            ":80",
@@ -237,7 +242,8 @@ BOOST_AUTO_TEST_CASE(a1_an_absolute_path_needs_no_prefix_and_is_taken_as_it_is) 
   parse_refused("/" + std::string(108, 'x'), ENAMETOOLONG);
 }
 
-BOOST_AUTO_TEST_CASE(a1_the_form_with_two_slashes_is_the_same_name) {
+BOOST_AUTO_TEST_CASE(a1_the_form_with_two_slashes_is_the_same_name,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   BOOST_TEST((parsed("unix:///tmp/x") == unix_path("/tmp/x")));
   BOOST_TEST((parsed("unix://x%25") == unix_path("x%")));
   BOOST_TEST((parsed("unix-abstract://x") == abstract("x")));
@@ -247,7 +253,8 @@ BOOST_AUTO_TEST_CASE(a1_the_form_with_two_slashes_is_the_same_name) {
 }
 
 // Every byte at the front, in the middle, at the end, and beside those that mean something in some form.
-BOOST_AUTO_TEST_CASE(a1_every_name_that_a_socket_can_have_comes_back_from_its_text) {
+BOOST_AUTO_TEST_CASE(a1_every_name_that_a_socket_can_have_comes_back_from_its_text,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const auto check = [](const Address& address) {
     const std::string text = address.to_string();
     BOOST_REQUIRE_MESSAGE(parsed(text) == address, text);
@@ -268,7 +275,8 @@ BOOST_AUTO_TEST_CASE(a1_every_name_that_a_socket_can_have_comes_back_from_its_te
   check(abstract(""));
 }
 
-BOOST_AUTO_TEST_CASE(a1_the_error_text_says_what_is_wrong_and_how_to_write_it) {
+BOOST_AUTO_TEST_CASE(a1_the_error_text_says_what_is_wrong_and_how_to_write_it,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const std::pair<std::string, std::string> rows[] = {
       {"", "missing"},
       {"7000", "0.0.0.0:7000"},
@@ -410,7 +418,8 @@ BOOST_AUTO_TEST_CASE(a3_wildcard_loopback_multicast_and_mapped_are_told) {
 
 // A4
 
-BOOST_AUTO_TEST_CASE(a4_is_unix_tells_path_abstract_and_unnamed) {
+BOOST_AUTO_TEST_CASE(a4_is_unix_tells_path_abstract_and_unnamed,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const Address path = unix_path("/p");
   const Address name = abstract("n");
   const Address unnamed = Address::unix_unnamed();
@@ -643,7 +652,8 @@ BOOST_AUTO_TEST_CASE(a9_empty_path_is_the_unnamed_address) {
   BOOST_TEST(address.sockaddr_length() == offsetof(sockaddr_un, sun_path));
 }
 
-BOOST_AUTO_TEST_CASE(a9_null_is_the_empty_path_or_name) {
+BOOST_AUTO_TEST_CASE(a9_null_is_the_empty_path_or_name,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const char* const null = nullptr;
   int err = unset;
   BOOST_TEST(Address::unix_from_path(null, err).is_unnamed());
@@ -674,7 +684,17 @@ BOOST_AUTO_TEST_CASE(a9_path_with_an_embedded_nul_is_einval) {
   refused(leading, err, EINVAL, "leading NUL");
 }
 
-BOOST_AUTO_TEST_CASE(a9_abstract_name_has_a_limit_but_takes_any_byte) {
+BOOST_AUTO_TEST_CASE(a9_a_system_without_abstract_names_says_so,
+                     *boost::unit_test::precondition(tsock::test::posix_alone)) {
+  int err = 0;
+  BOOST_TEST(Address::unix_abstract("name", err).is_empty());
+  BOOST_TEST(err == EAFNOSUPPORT);
+  parse_refused("unix-abstract:name", EAFNOSUPPORT);
+  BOOST_TEST(Address::parse_error_text("unix-abstract:name") == "this system has no abstract unix sockets");
+}
+
+BOOST_AUTO_TEST_CASE(a9_abstract_name_has_a_limit_but_takes_any_byte,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const Address address = abstract(std::string("a\0b", 3));
   BOOST_TEST(address.sockaddr_length() == offsetof(sockaddr_un, sun_path) + 4);
   BOOST_TEST(abstract(std::string(107, 'x')).sockaddr_length() == sizeof(sockaddr_un));
@@ -685,7 +705,8 @@ BOOST_AUTO_TEST_CASE(a9_abstract_name_has_a_limit_but_takes_any_byte) {
 
 // A10
 
-BOOST_AUTO_TEST_CASE(a10_unix_path_gives_the_name_and_shows_what_is_abstract) {
+BOOST_AUTO_TEST_CASE(a10_unix_path_gives_the_name_and_shows_what_is_abstract,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   int err = unset;
   const Address path = unix_path("/run/x");
   BOOST_TEST(path.unix_path(err) == "/run/x");
@@ -775,7 +796,8 @@ BOOST_AUTO_TEST_CASE(a11_other_family_is_eafnosupport) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a11_unix_of_any_length_is_taken) {
+BOOST_AUTO_TEST_CASE(a11_unix_of_any_length_is_taken,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   int err = unset;
   BOOST_TEST((from_unix_bytes("") == Address::unix_unnamed()));
   BOOST_TEST((from_unix_bytes("/p") == unix_path("/p")));
@@ -809,7 +831,8 @@ BOOST_AUTO_TEST_CASE(a11_unaligned_sockaddr_is_read) {
   BOOST_TEST((Address::from_sockaddr(static_cast<const sockaddr*>(unaligned), 28, err) == address));
 }
 
-BOOST_AUTO_TEST_CASE(a11_the_kernel_agrees_about_every_kind) {
+BOOST_AUTO_TEST_CASE(a11_the_kernel_agrees_about_every_kind,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const std::string name =
       std::filesystem::temp_directory_path() / ("tsock-address-" + std::to_string(getpid()));
   for (const Address& wanted : {ip("127.0.0.1", 0), abstract(name), unix_path(name)}) {
@@ -860,7 +883,8 @@ BOOST_AUTO_TEST_CASE(a12_buffer_too_small_is_einval_and_left_alone) {
 
 // A13
 
-BOOST_AUTO_TEST_CASE(a13_addresses_have_one_strong_order) {
+BOOST_AUTO_TEST_CASE(a13_addresses_have_one_strong_order,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const std::vector<Address> ascending = {
       Address(),           ip("1.2.3.4", 80),    ip("1.2.3.4", 443), ip("1.2.3.5", 1),
       ip("200.0.0.1", 1),  ip("::1", 80),        ip("::1", 443),     ip("fe80::1", 80),
@@ -894,7 +918,8 @@ BOOST_AUTO_TEST_CASE(a13_equal_addresses_have_equal_hashes_and_others_rarely) {
 
 // B.2: no scope, mapped form or errno is lost
 
-BOOST_AUTO_TEST_CASE(b2_random_addresses_round_trip_through_text_and_sockaddr) {
+BOOST_AUTO_TEST_CASE(b2_random_addresses_round_trip_through_text_and_sockaddr,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   std::mt19937 random(20240607);  // fixed, so that a failure can be repeated
   const auto below = [&](unsigned limit) { return static_cast<unsigned>(random() % limit); };
   const auto bytes = [&](std::size_t size, bool with_nul) {

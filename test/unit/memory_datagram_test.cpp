@@ -80,8 +80,8 @@ BOOST_FIXTURE_TEST_CASE(both_ends_have_an_address_and_know_the_other_one, PairFi
 
 BOOST_FIXTURE_TEST_CASE(the_addresses_can_be_chosen, PairFixture) {
   int err = 0;
-  const Address here = Address::unix_abstract("here", err);
-  const Address there = Address::unix_abstract("there", err);
+  const Address here = Address::unix_from_path("/here", err);
+  const Address there = Address::unix_from_path("/there", err);
   open({.first_address = here, .second_address = there});
   auto sending = first.sendto("text", there);
   auto receiving = second.recvfrom();

@@ -16,6 +16,7 @@
 
 #include "npa/pipe_codec.hpp"
 #include "support/npa_fixture.hpp"
+#include "support/system.hpp"
 
 namespace tsock::test {
 
@@ -40,7 +41,7 @@ struct NpaAcceptFixture : NpaFixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(npa_accept, NpaAcceptFixture)
+BOOST_FIXTURE_TEST_SUITE(npa_accept, NpaAcceptFixture, *boost::unit_test::precondition(more_than_posix))
 
 BOOST_AUTO_TEST_CASE(our_own_processes_are_trusted_and_streams_that_tell_nothing_are_not) {
   NpaPair pair = shake(unix_pair(), {});

@@ -12,6 +12,7 @@
 
 #include "support/npa_fixture.hpp"
 #include "support/npa_messages.hpp"
+#include "support/system.hpp"
 
 namespace tsock::test {
 
@@ -69,7 +70,8 @@ struct NpaBadRequestFixture : NpaFixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(npa_bad_request, NpaBadRequestFixture)
+BOOST_FIXTURE_TEST_SUITE(npa_bad_request, NpaBadRequestFixture,
+                         *boost::unit_test::precondition(more_than_posix))
 
 BOOST_AUTO_TEST_CASE(a_bad_request_is_refused_with_its_field_and_not_answered) {
   for (const BadRequest& bad : bad_requests) {

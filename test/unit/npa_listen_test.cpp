@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "support/npa_fixture.hpp"
+#include "support/system.hpp"
 
 namespace tsock::test {
 
@@ -74,7 +75,7 @@ struct NpaListenFixture : NpaFixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(npa_listen, NpaListenFixture)
+BOOST_FIXTURE_TEST_SUITE(npa_listen, NpaListenFixture, *boost::unit_test::precondition(more_than_posix))
 
 BOOST_DATA_TEST_CASE_F(NpaListenFixture, clients_are_served_in_either_mode,
                        data::make({npa::FileType::byte_mode, npa::FileType::message_mode}), mode) {

@@ -9,13 +9,15 @@
 #include <utility>
 
 #include "support/loop_fixture.hpp"
+#include "support/system.hpp"
 #include "support/toy_engine.hpp"
 
 namespace tsock::test {
 
 BOOST_FIXTURE_TEST_SUITE(stream_tcp_info, LoopFixture)
 
-BOOST_AUTO_TEST_CASE(tcp_connection_tells_its_state_and_what_it_has_moved) {
+BOOST_AUTO_TEST_CASE(tcp_connection_tells_its_state_and_what_it_has_moved,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   auto [ours, theirs] = tcp_pair();
   static_cast<void>(send_through(ours, theirs, pattern(5000)));
   static_cast<void>(send_through(theirs, ours, pattern(3000)));
@@ -34,7 +36,8 @@ BOOST_AUTO_TEST_CASE(tcp_connection_tells_its_state_and_what_it_has_moved) {
   if (info.rtt) BOOST_TEST((*info.rtt > std::chrono::microseconds::zero()));
 }
 
-BOOST_AUTO_TEST_CASE(state_follows_the_peers_end) {
+BOOST_AUTO_TEST_CASE(state_follows_the_peers_end,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   auto [ours, theirs] = tcp_pair();
   BOOST_TEST(error_of(theirs.shutdown_write()) == 0);
   BOOST_TEST(error_of(ours.monitor()) == EPIPE);
@@ -45,7 +48,8 @@ BOOST_AUTO_TEST_CASE(state_follows_the_peers_end) {
   BOOST_TEST(tcp_state_name(*info.state) == "close-wait");
 }
 
-BOOST_AUTO_TEST_CASE(layer_answers_for_the_connection_below) {
+BOOST_AUTO_TEST_CASE(layer_answers_for_the_connection_below,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   auto [below, other] = tcp_pair();
   auto left =
       layer::layer_over(std::move(below), std::make_unique<ToyEngine>(ToyEngine::Side::client), "toy");

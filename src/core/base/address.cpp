@@ -29,7 +29,7 @@ namespace {
 using detail::append_escaped;
 using detail::lower;
 
-#ifdef __linux__
+#if defined(__linux__) && !defined(TSOCK_PORTABLE)
 constexpr bool have_abstract = true;
 #else
 constexpr bool have_abstract = false;

@@ -1,5 +1,3 @@
-#include "uv/os/linux_datagram_control.hpp"
-
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -10,77 +8,11 @@
 #include <tsock/unique_fd.hpp>
 
 #include "uv/os/posix_call.hpp"
+#include "uv/os/posix_datagram_control.hpp"
 
 namespace tsock::os {
 
 namespace {
-
-template <class T>
-Address plain_address(const T& socket_address) {
-  int err = 0;
-  return Address::from_sockaddr(reinterpret_cast<const ::sockaddr*>(&socket_address), sizeof(socket_address),
-                                err);
-}
-
-// \param mapped whether to use the mapped form, as a socket of both families does
-Address v4_address(const in_addr& ip, bool mapped) {
-  if (!mapped) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr = ip;
-    return plain_address(address);
-  }
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  address.sin6_addr.s6_addr[10] = address.sin6_addr.s6_addr[11] = 0xff;
-  std::memcpy(&address.sin6_addr.s6_addr[12], &ip, sizeof(ip));
-  return plain_address(address);
-}
-
-void note_ip(DatagramInfo& info, const cmsghdr& header, bool mapped) {
-  switch (header.cmsg_type) {
-    case IP_PKTINFO: {
-      const auto packet = control_value<in_pktinfo>(header);
-      info.destination = v4_address(packet.ipi_addr, mapped);
-      // For a broadcast or a group, this is the interface's address.
-      info.reply_from = v4_address(packet.ipi_spec_dst, mapped);
-      info.interface_index = static_cast<unsigned>(packet.ipi_ifindex);
-      break;
-    }
-    case IP_TTL:
-      info.ttl = control_value<int>(header);
-      break;
-    case IP_TOS:
-      info.ecn = control_value<std::uint8_t>(header) & 3;
-      break;
-    default:
-      break;
-  }
-}
-
-void note_ipv6(DatagramInfo& info, const cmsghdr& header) {
-  switch (header.cmsg_type) {
-    case IPV6_PKTINFO: {
-      const auto packet = control_value<in6_pktinfo>(header);
-      sockaddr_in6 address{};
-      address.sin6_family = AF_INET6;
-      address.sin6_addr = packet.ipi6_addr;
-      if (IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr)) address.sin6_scope_id = packet.ipi6_ifindex;
-      info.destination = plain_address(address);
-      if (info.reply_from.is_empty()) info.reply_from = info.destination;
-      info.interface_index = packet.ipi6_ifindex;
-      break;
-    }
-    case IPV6_HOPLIMIT:
-      info.ttl = control_value<int>(header);
-      break;
-    case IPV6_TCLASS:
-      info.ecn = control_value<int>(header) & 3;
-      break;
-    default:
-      break;
-  }
-}
 
 void note_socket(DatagramInfo& info, const cmsghdr& header) {
   if (header.cmsg_type == SCM_TIMESTAMPNS) {
@@ -119,11 +51,29 @@ void read_control(msghdr& message, DatagramSlot& slot) {
       complete = complete && header->cmsg_type != SCM_RIGHTS;
     }
     if (slot.info == nullptr) continue;
-    if (header->cmsg_level == IPPROTO_IP) note_ip(*slot.info, *header, slot.source.is_v4_mapped());
-    if (header->cmsg_level == IPPROTO_IPV6) note_ipv6(*slot.info, *header);
+    note_packet(*slot.info, *header, slot.source.is_v4_mapped());
     if (header->cmsg_level == SOL_SOCKET) note_socket(*slot.info, *header);
   }
   if (slot.info != nullptr) slot.info->is_incomplete = !complete;
+}
+
+int apply_receive_options(NativeSocket socket, bool v4, bool v6, const DatagramOptions& options) noexcept {
+  int err = 0;
+  const auto set = [&err, socket](int level, int name) {
+    if (err == 0) err = set_int(socket, level, name, 1);
+  };
+  if (options.receive_info) {
+    set(SOL_SOCKET, SO_TIMESTAMPNS);
+    if (!v4 && !v6) set(SOL_SOCKET, SO_PASSCRED);
+    if (err == 0) err = ask_for_packet_info(socket, v4, v6);
+  }
+  if (!v4 && !v6) return err;
+  if (options.icmp_errors) {
+    if (v6) set(IPPROTO_IPV6, IPV6_RECVERR);
+    if (v4) set(IPPROTO_IP, IP_RECVERR);
+  }
+  if (options.receive_offload) static_cast<void>(set_int(socket, SOL_UDP, UDP_GRO, 1));
+  return err;
 }
 
 }  // namespace tsock::os

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "uv/os/datagram_socket.hpp"
-#include "uv/os/linux_datagram_control.hpp"
+#include "uv/os/posix_datagram_slot.hpp"
 
 namespace tsock::os {
 
@@ -54,14 +54,8 @@ std::size_t receive_datagrams(NativeSocket socket, std::span<DatagramSlot> slots
   std::array<Control, most_received> controls;
   const std::size_t count = std::min(slots.size(), list.size());
   for (std::size_t i = 0; i < count; ++i) {
-    msghdr& header = list[i].msg_hdr;
-    header.msg_name = &names[i];
-    header.msg_namelen = sizeof(names[i]);
-    header.msg_iov = slots[i].room.data();
-    header.msg_iovlen = slots[i].room[2].iov_len != 0 ? 3 : 2;
-    header.msg_control = calls.control ? controls[i].data() : nullptr;
-    header.msg_controllen = calls.control ? controls[i].size() : 0;
-    header.msg_flags = 0;
+    prepare_header(list[i].msg_hdr, slots[i], names[i],
+                   calls.control ? std::span<std::byte>(controls[i]) : std::span<std::byte>());
   }
   const int got = receive_headers(socket, std::span(list).first(count), calls);
   if (got < 0) {
@@ -69,24 +63,8 @@ std::size_t receive_datagrams(NativeSocket socket, std::span<DatagramSlot> slots
     return 0;
   }
   for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
-    DatagramSlot& slot = slots[i];
-    msghdr& header = list[i].msg_hdr;
-    if ((header.msg_flags & MSG_TRUNC) != 0) {
-      // Another process receives from the same socket: this is not the datagram whose size we asked for.
-      err = EMSGSIZE;
-      return i;
-    }
-    slot.size = list[i].msg_len;
-    if (header.msg_namelen != 0) {
-      int ignored = 0;
-      slot.source =
-          Address::from_sockaddr(reinterpret_cast<const ::sockaddr*>(&names[i]), header.msg_namelen, ignored);
-    } else {
-      slot.source = Address::unix_unnamed();
-    }
-    if (!calls.control) continue;
-    if (slot.info != nullptr) *slot.info = DatagramInfo();
-    read_control(header, slot);
+    err = store_datagram(list[i].msg_hdr, list[i].msg_len, names[i], calls.control, slots[i]);
+    if (err != 0) return i;
   }
   return static_cast<std::size_t>(got);
 }

@@ -10,7 +10,7 @@
 #include <span>
 
 #include "uv/os/datagram_socket.hpp"
-#include "uv/os/socket.hpp"
+#include "uv/os/posix_datagram_control.hpp"
 
 namespace tsock::os {
 
@@ -128,7 +128,7 @@ class SendBatch {
     }
     header.msg_iov = const_cast<iovec*>(vectors.data());
     header.msg_iovlen = vectors.size();
-    if (message.from != nullptr) put_from(socket, message);
+    if (message.from != nullptr) put_from(socket, header, controls_[headers_ - 1].data(), message);
     return header;
   }
   // Returns false when there is no room for the vectors.
@@ -144,9 +144,11 @@ class SendBatch {
         for (const iovec& vector : message.vectors) vectors_[vectors_used_++] = vector;
       }
     }
-    add(socket, messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
-        messages.size());
-    put(SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
+    msghdr& header =
+        add(socket, messages[0], std::span<const iovec>(vectors_).subspan(begin, vectors_used_ - begin),
+            messages.size());
+    put_control(header, controls_[headers_ - 1].data(), SOL_UDP, UDP_SEGMENT,
+                static_cast<std::uint16_t>(segment));
     return true;
   }
   // Copies the messages together: the kernel copies one piece in less time than many small ones.
@@ -163,50 +165,7 @@ class SendBatch {
     scratch_used_ = static_cast<std::size_t>(end - scratch_.data());
     return {begin, static_cast<std::size_t>(end - begin)};
   }
-  // Adds the local address and the interface. A datagram that goes by ipv4 has the ipv4 item, even on a
-  // socket of both families.
-  void put_from(NativeSocket socket, const DatagramMessage& message) noexcept {
-    const Address address = message.from->address();
-    const auto is_v4 = [](const Address& a) { return a.is_ipv4() || a.is_v4_mapped(); };
-    const bool v4 = !address.is_empty()              ? is_v4(address)
-                    : message.destination != nullptr ? is_v4(*message.destination)
-                                                     : is_v4(remote_address(socket));
-    const auto* const bytes = reinterpret_cast<const std::byte*>(address.sockaddr_pointer());
-    if (v4) {
-      in_pktinfo packet{};
-      packet.ipi_ifindex = static_cast<int>(message.from->interface_index());
-      if (bytes != nullptr) {
-        const std::size_t at =
-            address.is_ipv4() ? offsetof(sockaddr_in, sin_addr) : offsetof(sockaddr_in6, sin6_addr) + 12;
-        std::memcpy(&packet.ipi_spec_dst, bytes + at, sizeof(packet.ipi_spec_dst));
-      }
-      put(IPPROTO_IP, IP_PKTINFO, packet);
-    } else {
-      in6_pktinfo packet{};
-      packet.ipi6_ifindex = message.from->interface_index();
-      if (bytes != nullptr)
-        std::memcpy(&packet.ipi6_addr, bytes + offsetof(sockaddr_in6, sin6_addr), sizeof(packet.ipi6_addr));
-      put(IPPROTO_IPV6, IPV6_PKTINFO, packet);
-    }
-  }
-  // Puts an item behind the other ancillary data of the last header.
-  template <class T>
-  void put(int level, int type, const T& value) noexcept {
-    auto& control = controls_[headers_ - 1];
-    msghdr& header = list_[headers_ - 1].msg_hdr;
-    cmsghdr item{};
-    item.cmsg_level = level;
-    item.cmsg_type = type;
-    item.cmsg_len = CMSG_LEN(sizeof(value));
-    std::byte* const place = control.data() + header.msg_controllen;
-    std::memcpy(place, &item, sizeof(item));
-    std::memcpy(place + CMSG_LEN(0), &value, sizeof(value));
-    header.msg_control = control.data();
-    header.msg_controllen += CMSG_SPACE(sizeof(value));
-  }
-
-  struct alignas(cmsghdr) Control
-      : std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint16_t))> {};
+  struct alignas(cmsghdr) Control : std::array<std::byte, from_space + CMSG_SPACE(sizeof(std::uint16_t))> {};
   std::array<mmsghdr, most_sent> list_;
   std::array<std::size_t, most_sent> counts_;
   std::array<iovec, most_vectors> vectors_;

@@ -1,7 +1,5 @@
 // <netinet/tcp.h> of the C library has an old tcp_info, and the two headers exclude each other.
-#if defined(__linux__)
 #include <linux/tcp.h>
-#endif
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -12,8 +10,6 @@
 #include "uv/os/socket.hpp"
 
 namespace tsock::os {
-
-#if defined(__linux__)
 
 namespace {
 
@@ -83,11 +79,5 @@ int tcp_info(NativeSocket socket, TcpInfo& info) noexcept {
   kernel.give(&Kernel::tcpi_delivery_rate, info.delivery_rate);
   return 0;
 }
-
-#else
-
-int tcp_info(NativeSocket /*socket*/, TcpInfo& /*info*/) noexcept { return ENOTSUP; }
-
-#endif
 
 }  // namespace tsock::os

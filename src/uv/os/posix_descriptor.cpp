@@ -1,17 +1,12 @@
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <ctime>
 
 #include "uv/os/descriptor.hpp"
 #include "uv/os/posix_call.hpp"
@@ -38,16 +33,6 @@ UniqueFd lifted(UniqueFd fd, int& err) noexcept {
 ssize_t descriptor_failure(int& err) noexcept {
   err = errno == EWOULDBLOCK ? EAGAIN : errno;
   return -1;
-}
-
-// Opening the master of a pseudo-terminal again gives another terminal.
-bool is_terminal_master([[maybe_unused]] int fd) noexcept {
-#if defined(TIOCGPTN)
-  unsigned number = 0;
-  return ::ioctl(fd, TIOCGPTN, &number) == 0;
-#else
-  return true;
-#endif
 }
 
 }  // namespace
@@ -86,28 +71,6 @@ UniqueFd duplicate(int fd, int& err) noexcept {
   UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
   err = copy ? 0 : errno;
   return copy;
-}
-
-UniqueFd reopen(int fd, int& err) noexcept {
-  err = ENOTSUP;
-#if defined(__linux__)
-  if (is_terminal_master(fd)) return {};
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags < 0) {
-    err = errno;
-    return {};
-  }
-  std::array<char, 32> path{};
-  std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
-  UniqueFd opened(retry([&]() noexcept {
-    return ::open(path.data(), (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  }));
-  err = opened ? 0 : errno;
-  return lifted(std::move(opened), err);
-#else
-  static_cast<void>(fd);
-  return {};
-#endif
 }
 
 UniqueFd open_file(const char* path, FileMode mode, int& err) noexcept {
@@ -222,9 +185,11 @@ SigpipeGuard::~SigpipeGuard() {
 
 void SigpipeGuard::take_signal() noexcept {
   if (was_pending_) return;
+  sigset_t pending;
+  if (::sigpending(&pending) != 0 || sigismember(&pending, SIGPIPE) != 1) return;
   const sigset_t set = sigpipe_set();
-  const timespec now{};
-  retry([&]() noexcept { return ::sigtimedwait(&set, nullptr, &now); });
+  int taken = 0;
+  ::sigwait(&set, &taken);
 }
 
 }  // namespace tsock::os

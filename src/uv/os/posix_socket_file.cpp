@@ -1,9 +1,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "uv/os/posix_file_calls.hpp"
 #include "uv/os/socket_file.hpp"
 
 namespace tsock::os {
@@ -45,62 +44,11 @@ bool looks_unfinished(const struct stat& status) noexcept {
   return (status.st_mode & all_bits) == unfinished_mode && status.st_uid == ::geteuid();
 }
 
-// O_PATH also opens a socket; other systems have nothing to open it by.
-#if defined(O_PATH)
-constexpr int path_only = O_PATH;
-#else
-constexpr int path_only = O_RDONLY;
-#endif
-
-// The umask of the process; a careful one when it cannot be read. umask(2) would change it for all threads.
-mode_t creation_mask() noexcept {
-  constexpr mode_t careful = 077;
-  const UniqueFd fd(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
-  if (!fd) return careful;
-  std::array<char, 512> text{};
-  const ssize_t size = ::read(fd.get(), text.data(), text.size());
-  if (size <= 0) return careful;
-  const std::string_view status(text.data(), static_cast<std::size_t>(size));
-  constexpr std::string_view key = "Umask:\t";
-  const std::size_t at = status.find(key);
-  if (at == std::string_view::npos) return careful;
-  unsigned mask = 0;
-  const char* const begin = status.data() + at + key.size();
-  const auto [stop, problem] = std::from_chars(begin, status.data() + status.size(), mask, 8);
-  return problem == std::errc() ? static_cast<mode_t>(mask) : careful;
-}
-
-int set_mode(int fd, mode_t mode) noexcept {
-#if defined(SYS_fchmodat2) && defined(AT_EMPTY_PATH)
-  if (::syscall(SYS_fchmodat2, fd, "", mode, AT_EMPTY_PATH) == 0) return 0;
-  if (errno != ENOSYS && errno != EPERM && errno != EINVAL) return errno;
-#endif
-  // The /proc link of the descriptor leads to the file that was opened, whatever has its name now.
-  std::array<char, 32> link{};
-  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", fd);
-  return ::chmod(link.data(), mode) == 0 ? 0 : errno;
-}
-
 // A name that no other process uses.
 std::array<char, 40> random_name() noexcept {
-  std::uint64_t number = 0;
-  if (::getrandom(&number, sizeof(number), GRND_NONBLOCK) != static_cast<ssize_t>(sizeof(number))) {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    number = (static_cast<std::uint64_t>(::getpid()) << 32U) ^ static_cast<std::uint64_t>(now.tv_nsec);
-  }
   std::array<char, 40> name{};
-  std::snprintf(name.data(), name.size(), ".tsock-%016llx", static_cast<unsigned long long>(number));
+  std::snprintf(name.data(), name.size(), ".tsock-%016llx", static_cast<unsigned long long>(random_number()));
   return name;
-}
-
-int rename_to_new(int directory, const char* from, const char* to) noexcept {
-#if defined(RENAME_NOREPLACE)
-  return ::renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0 ? 0 : errno;
-#else
-  static_cast<void>(directory), static_cast<void>(from), static_cast<void>(to);
-  return ENOSYS;
-#endif
 }
 
 }  // namespace
@@ -140,7 +88,7 @@ int SocketFile::open(const Address& address) noexcept {
   std::copy(name.begin(), name.end(), name_.begin());
   UniqueFd fd(::open(directory.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A process may be allowed to use a directory and not to read it; the directory cannot be locked then.
-  if (!fd && errno == EACCES) fd.reset(::open(directory.data(), path_only | O_DIRECTORY | O_CLOEXEC));
+  if (!fd && errno == EACCES) fd = open_unreadable_directory(directory.data());
   if (!fd) return errno;
   if (fd.get() <= 2) {
     const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
@@ -186,10 +134,10 @@ int SocketFile::look() noexcept {
 }
 
 int SocketFile::claim(const FileAccess& access) noexcept {
-  UniqueFd fd(::openat(directory_.get(), name_.data(), path_only | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return errno == ENOENT || errno == ELOOP ? EADDRINUSE : errno;
+  UniqueFd fd;
   struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return errno;
+  if (const int err = hold_file(directory_.get(), name_.data(), fd, status); err != 0)
+    return err == ENOENT || err == ELOOP ? EADDRINUSE : err;
   // Another socket in its place is not ours, any more than a file is.
   const bool ours =
       S_ISSOCK(status.st_mode) && (!access.is_given() || (looks_unfinished(status) && status.st_nlink == 1));
@@ -201,15 +149,16 @@ int SocketFile::claim(const FileAccess& access) noexcept {
 
 int SocketFile::finish(const FileAccess& access) noexcept {
   const UniqueFd fd = std::move(claimed_);
-  if (!fd) return 0;
-#if defined(AT_EMPTY_PATH)
-  if (access.group &&
-      ::fchownat(fd.get(), "", static_cast<uid_t>(-1), static_cast<gid_t>(*access.group), AT_EMPTY_PATH) != 0)
-    return errno;
-#endif
+  if (!access.is_given()) return 0;
+  const int directory = directory_.get();
+  if (access.group) {
+    if (const int err = set_group(directory, name_.data(), fd, static_cast<gid_t>(*access.group)); err != 0)
+      return err;
+  }
   constexpr mode_t everything = 0777;
-  return set_mode(fd.get(),
-                  access.mode ? static_cast<mode_t>(*access.mode) & all_bits : everything & ~creation_mask());
+  return set_mode(
+      directory, name_.data(), fd,
+      access.mode ? static_cast<mode_t>(*access.mode) & all_bits : everything & ~creation_mask(directory));
 }
 
 int SocketFile::remove() noexcept {
@@ -220,7 +169,7 @@ int SocketFile::remove() noexcept {
   if (!S_ISSOCK(status.st_mode) || identity_of(status) != identity_) return EADDRINUSE;
   // Another file may have the name by now, and unlink(2) removes whatever has it: move it aside, then check.
   const std::array<char, 40> aside = random_name();
-  if (const int err = rename_to_new(directory, name_.data(), aside.data()); err != 0) {
+  if (const int err = move_aside(directory, name_.data(), aside.data()); err != 0) {
     if (err != ENOSYS && err != EINVAL) return err;
     return ::unlinkat(directory, name_.data(), 0) == 0 ? 0 : errno;
   }
@@ -228,7 +177,7 @@ int SocketFile::remove() noexcept {
       identity_of(status) == identity_)
     return ::unlinkat(directory, aside.data(), 0) == 0 ? 0 : errno;
   // If the name is taken again, the other file keeps the random name.
-  rename_to_new(directory, aside.data(), name_.data());
+  put_back(directory, aside.data(), name_.data());
   return EADDRINUSE;
 }
 

@@ -1,0 +1,47 @@
+# Which linux_* files the system can have; see CMakeLists.txt. Files that rely on each other are one group.
+include(CheckCXXSourceCompiles)
+set(linux_groups SOCKETS DATAGRAMS FILES)
+
+set(linux_SOCKETS new_descriptor peer_credentials tcp tcp_info)
+check_cxx_source_compiles(
+  "#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+int main() {
+  ucred sender{};
+  int flags = SOCK_NONBLOCK | SOCK_CLOEXEC | MSG_CMSG_CLOEXEC;
+  return accept4(0, nullptr, nullptr, flags) + SO_PEERCRED + SO_DOMAIN + SIOCOUTQ + SIOCOUTQNSD + TCP_USER_TIMEOUT + sender.pid;
+}"
+  TSOCK_HAS_LINUX_SOCKETS)
+
+set(linux_DATAGRAMS datagram_control datagram_options datagram_receive datagram_send error_queue)
+check_cxx_source_compiles(
+  "#include <ctime>
+#include <linux/errqueue.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+int main() {
+  mmsghdr header{};
+  sock_extended_err error{};
+  return recvmmsg(0, &header, 1, MSG_CMSG_CLOEXEC, nullptr) + sendmmsg(0, &header, 1, MSG_NOSIGNAL) + error.ee_errno +
+         UDP_SEGMENT + UDP_GRO + IP_RECVERR + IPV6_RECVERR + MSG_ERRQUEUE + SCM_CREDENTIALS + SCM_TIMESTAMPNS +
+         SO_PASSCRED + SO_MEMINFO + SK_MEMINFO_DROPS;
+}"
+  TSOCK_HAS_LINUX_DATAGRAMS)
+
+set(linux_FILES file_calls reopen)
+check_cxx_source_compiles(
+  "#include <cstdio>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <termios.h>
+int main() {
+  char byte = 0;
+  return renameat2(0, nullptr, 0, nullptr, RENAME_NOREPLACE) + static_cast<int>(getrandom(&byte, 1, GRND_NONBLOCK)) +
+         O_PATH + AT_EMPTY_PATH + static_cast<int>(TIOCGPTN);
+}"
+  TSOCK_HAS_LINUX_FILES)

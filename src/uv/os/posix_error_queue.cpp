@@ -1,0 +1,7 @@
+#include "uv/os/datagram_socket.hpp"
+
+namespace tsock::os {
+
+int drain_error_queue(NativeSocket /*socket*/) noexcept { return 0; }
+
+}  // namespace tsock::os
