@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "inspect_view.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/tsock_cat.hpp"
+#include "tsock-cat/inspect_view.hpp"
 
 using namespace tsock;
 using namespace tsock::test::cat;
