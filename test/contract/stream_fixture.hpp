@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tsock/layer/engine.hpp>
 #include <tsock/tsock.hpp>
 #include <vector>
 
@@ -95,7 +96,7 @@ struct StreamFixture : LoopFixture {
   /// More bytes than all buffers hold. (A small receive buffer would let the window of a TCP connection
   /// shrink, and that makes it crawl.)
   [[nodiscard]] Bytes blocking_bytes() const {
-    constexpr std::size_t all_of_a_layer = std::size_t{72} * 1024;
+    constexpr std::size_t all_of_a_layer = layer::Engine::most_output + std::size_t{8} * 1024;
     static const Bytes many = pattern(std::size_t{16} << 20, 7);
     if (buffers_) return many;
     return Bytes(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(100 + floors_ * all_of_a_layer));

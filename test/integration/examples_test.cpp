@@ -291,11 +291,12 @@ BOOST_AUTO_TEST_CASE(servers_on_other_libraries_do_what_that_of_the_readme_does)
     }
     BOOST_TEST_CONTEXT(name) {
       Program server(*this, name, {"0"});
-      Stream stream = connect(server.address());
+      const Address address = server.address();
+      Stream stream = connect(address);
       send(stream, "one\r\ntwo\n");
       BOOST_TEST(line(stream) == "one");
       BOOST_TEST(line(stream) == "two");
-      Stream wordy = connect(server.address());
+      Stream wordy = connect(address);
       send(wordy, std::string(5000, 'x'));
       const std::string ended = line(wordy);
       BOOST_TEST((ended == "EPIPE" || ended == "ECONNRESET"), ended);

@@ -434,7 +434,7 @@ BOOST_AUTO_TEST_CASE(a_child_may_be_destroyed_in_every_callback) {
 }
 
 BOOST_AUTO_TEST_CASE(a_child_may_be_destroyed_in_the_callback_that_brings_it) {
-  auto starting = tsock::spawn(loop, shell("sleep 60"));
+  auto starting = tsock::spawn(loop, shell("exec sleep 60"));
   int pid = 0;
   starting.set_callback([&](Request<ChildProcess>& request) {
     const ChildProcess child = request.recv(err);
@@ -466,7 +466,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_loop_kills_the_child_and_waits_for_it) {
   std::optional<ChildProcess> left;
   {
     Loop other;
-    auto starting = tsock::spawn(other, shell("sleep 60"));
+    auto starting = tsock::spawn(other, shell("exec sleep 60"));
     BOOST_TEST(starting.wait(err));
     left.emplace(starting.recv(err));
     BOOST_TEST_REQUIRE(err == 0);
