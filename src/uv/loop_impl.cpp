@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <exception>
 #include <new>
-#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -252,7 +251,10 @@ void LoopImpl::take_posted() {
       if (!is_closing()) {
         count_posted();
         try {
-          run_posted(function);
+          if (call_timer().is_on()) [[unlikely]]
+            run_timed(function);
+          else
+            function.run();
         } catch (...) {
           keep_exception(std::current_exception());
         }
@@ -268,10 +270,9 @@ void LoopImpl::take_posted() {
   runs_posted_ = false;
 }
 
-void LoopImpl::run_posted(PostedFunction& function) {
-  std::optional<TimedCall> call;
-  if (call_timer().is_on()) [[unlikely]]
-    call.emplace(*this, "post", CallSite());
+// A separate function, so that the usual call saves no registers for it.
+[[gnu::noinline]] void LoopImpl::run_timed(PostedFunction& function) {
+  const TimedCall call(*this, "post", CallSite());
   function.run();
 }
 

@@ -103,7 +103,7 @@ class LoopImpl final : public LoopCore {
   void interrupt_run() noexcept override;
   void hold_for_posted() noexcept;
   void take_posted();
-  void run_posted(PostedFunction& function);
+  void run_timed(PostedFunction& function);
   void destroy_posted() noexcept;
   void handle_closed() noexcept;
   Workers* workers() noexcept;

@@ -158,6 +158,7 @@ void InspectView::add_requests(std::vector<std::string>& lines) const {
     group.requests.push_back(request_line(request));
   }
   std::vector<std::pair<std::uint64_t, const Group*>> order;
+  order.reserve(groups.size());
   for (const auto& [on, group] : groups) order.emplace_back(on, &group);
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
     return (a.first != 0) != (b.first != 0) ? a.first != 0 : a.second->oldest > b.second->oldest;

@@ -35,7 +35,8 @@ bool read_proxy_url(const std::string& url, ProxyOptions& proxy, std::string& er
     }
     const auto endpoint = parse_endpoint("tcp://" + std::string(rest), error);
     if (!endpoint) {
-      error = "--proxy " + url + error.substr(error.find(": ") != std::string::npos ? error.find(": ") : 0);
+      const std::size_t colon = error.find(": ");
+      error.replace(0, colon != std::string::npos ? colon : 0, "--proxy " + url);
       return false;
     }
     proxy.endpoint = *endpoint;

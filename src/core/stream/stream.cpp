@@ -352,6 +352,12 @@ std::array<iovec, 3> parts_of(const FramedWrite<Bytes>& write) noexcept {
   return {make_vector(write.before()), make_vector(write.body()), make_vector(write.behind())};
 }
 
+Request<ssize_t> failed_write(detail::StreamWrite& state, int err) {
+  Request<ssize_t> request(&state);  // first: a trace function may destroy the loop
+  state.finish(err);
+  return request;
+}
+
 }  // namespace
 
 Request<ssize_t> Stream::write_framed(Queue* queue, const detail::Frame& frame, ByteView body,
@@ -383,10 +389,7 @@ Request<ssize_t> Stream::write_framed(Queue* queue, const detail::Frame& frame, 
 
 Request<ssize_t> Stream::start_framed(detail::StreamWrite& state, Queue* queue,
                                       std::span<const iovec> vectors, int err) {
-  if (err == 0) return start_write(state, queue, vectors, {});
-  Request<ssize_t> request(&state);
-  state.finish(err);
-  return request;
+  return err == 0 ? start_write(state, queue, vectors, {}) : failed_write(state, err);
 }
 
 Request<ssize_t> Stream::writev(std::initializer_list<ByteView> parts, CallSite site) {

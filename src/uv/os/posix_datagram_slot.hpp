@@ -11,9 +11,11 @@
 
 namespace tsock::os {
 
+// Both are part of the loop over a batch, for which a call each costs 60 instructions a datagram.
+
 /// Makes a header that receives into the slot. \param control room for ancillary data; may be empty
-inline void prepare_header(msghdr& header, DatagramSlot& slot, sockaddr_storage& name,
-                           std::span<std::byte> control) noexcept {
+[[gnu::always_inline]] inline void prepare_header(msghdr& header, DatagramSlot& slot, sockaddr_storage& name,
+                                                  std::span<std::byte> control) noexcept {
   header.msg_name = &name;
   header.msg_namelen = sizeof(name);
   header.msg_iov = slot.room.data();
@@ -25,8 +27,9 @@ inline void prepare_header(msghdr& header, DatagramSlot& slot, sockaddr_storage&
 
 /// Stores a datagram that was received with that header. \return 0, or EMSGSIZE when it is not the one whose
 /// size we asked for: another process receives from the same socket
-inline int store_datagram(msghdr& header, std::size_t size, const sockaddr_storage& name, bool control,
-                          DatagramSlot& slot) {
+[[gnu::always_inline]] inline int store_datagram(msghdr& header, std::size_t size,
+                                                 const sockaddr_storage& name, bool control,
+                                                 DatagramSlot& slot) {
   if ((header.msg_flags & MSG_TRUNC) != 0) return EMSGSIZE;
   slot.size = size;
   if (header.msg_namelen != 0) {
