@@ -1,7 +1,12 @@
 // Any object may be destroyed in any callback. Random drivers try to prove the contrary, with a fixed list of
 // seeds; TSOCK_SEED and TSOCK_STEPS run one seed alone, as a failure prints them.
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <iterator>
 #include <string>
 
 #include "support/destruction_world.hpp"
@@ -27,6 +32,10 @@ void run_worlds(DestructionWorld::Layers layers, std::uint64_t first, std::uint6
     const std::string broken = world.run();
     BOOST_TEST_REQUIRE(broken.empty(), "TSOCK_SEED=" << seed << " TSOCK_STEPS=" << steps << ": " << broken);
   }
+}
+
+[[maybe_unused]] std::ptrdiff_t count_threads() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
 }
 
 }  // namespace
@@ -58,12 +67,9 @@ BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_gssapi) {
 
 #ifdef TSOCK_WITH_SASL
 BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_sasl) {
-  // A known fault: one of ten runs has ended by a segmentation fault, whose place is not known yet.
-  if (environment_number("TSOCK_SEED", 0) == 0) {
-    BOOST_TEST_MESSAGE("skipped: give TSOCK_SEED to look for the fault that is known here");
-    return;
-  }
   run_worlds(DestructionWorld::Layers::sasl, 1, 40);
+  // A step that was given up goes on in its thread, and exit(3) takes libcrypto away from it.
+  while (count_threads() > 1) ::usleep(1000);
 }
 #endif
 
