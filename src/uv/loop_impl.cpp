@@ -393,8 +393,7 @@ void LoopImpl::end_workers() noexcept {
 
 // A step under way still uses the loop, which then ends later.
 void LoopImpl::release() noexcept {
-  stand_in_.emplace(*this);
-  set_loop(*stand_in_);
+  begin_closing(stand_in_.emplace(*this));
   if (is_in_step()) {
     close_later(late_release_);
   } else {
@@ -404,10 +403,11 @@ void LoopImpl::release() noexcept {
 
 void LoopImpl::end() noexcept {
   notice_fork();
-  // Captures of these functions may be requests of this loop, which hold its memory.
-  destroy_posted();
   for (const auto& watch : signals_) watch->forget_waiters();
   close();
+  // Captures of these functions may be requests of this loop, which hold its memory. Their destructors may
+  // begin others, which end at once now.
+  destroy_posted();
   end_workers();
   const uv_close_cb closed = [](uv_handle_t* handle) {
     static_cast<LoopImpl*>(handle->data)->handle_closed();

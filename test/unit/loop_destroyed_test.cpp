@@ -670,4 +670,19 @@ BOOST_AUTO_TEST_CASE(what_was_moved_from_behind_the_end_knows_no_loop) {
   BOOST_TEST(world.loop == nullptr);
 }
 
+// A posted function that no run takes goes with the Loop, and what it captured uses the Loop's objects.
+BOOST_AUTO_TEST_CASE(what_begins_in_the_destructor_of_a_function_that_was_not_run_is_over) {
+  World world(nullptr);
+  bool called = false;
+  world.loop->post([last = std::shared_ptr<void>(nullptr, [&](void*) {
+                      called = true;
+                      const Listener listener = std::move(world.listener);
+                      BOOST_TEST(!world.listener.accept());
+                      world.listener = Listener();
+                      world.begin_after_the_end();
+                    })] {});
+  world.end_once();
+  BOOST_TEST(called);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -209,7 +209,6 @@ void LoopCore::chunk_is_free(ReceiveChunk& chunk) noexcept {
 }
 
 void LoopCore::close() noexcept {
-  closes_ = true;
   first_marks_ = RequestState::marks(RequestState::loop_gone);
   state_cache_.turn(false);
   for (NodeList* list : {&flushes_, &next_turn_resources_, &resources_}) {

@@ -41,8 +41,7 @@ class LoopCore {
   [[nodiscard]] Loop& loop() const noexcept { return *loop_; }
   /// True from `close()` on: nothing is called, started or armed any more.
   [[nodiscard]] bool is_closed() const noexcept { return first_marks_ != RequestState::MarkSet::none; }
-  /// True already when the Loop was destroyed in the middle of a step, which goes on: from `close_later()` or
-  /// `close()` on.
+  /// True from the Loop's destruction on, also while a step goes on in the middle of which that happened.
   [[nodiscard]] bool is_closing() const noexcept { return closes_; }
   /// The marks that a new request begins with.
   [[nodiscard]] RequestState::MarkSet first_marks() const noexcept { return first_marks_; }
@@ -235,7 +234,6 @@ class LoopCore {
 
   /// Ends everything that is bound to the loop.
   void close() noexcept;
-  void set_loop(Loop& loop) noexcept { loop_ = &loop; }
   /// Marks that user code (a trace function or a sink of the logger) runs in the middle of a step, where
   /// nothing may be destroyed.
   class StepScope {
@@ -249,11 +247,14 @@ class LoopCore {
     LoopCore& core_;
   };
   [[nodiscard]] bool is_in_step() const noexcept { return steps_ != 0; }
-  /// Schedules `close` to run next; until then no more callbacks are called.
-  void close_later(ReadyTask& close) noexcept {
+  /// To be called before anything else is closed: from now on no more callbacks are called, and `loop()` is a
+  /// stand-in.
+  void begin_closing(Loop& stand_in) noexcept {
     closes_ = true;
-    make_ready_first(close);
+    loop_ = &stand_in;
   }
+  /// Schedules `close` to run next.
+  void close_later(ReadyTask& close) noexcept { make_ready_first(close); }
   /// The Loop lets go of the core: from now on only blocks in use and `keep()` hold it.
   void orphan() noexcept {
     orphaned_ = true;
@@ -328,7 +329,7 @@ class LoopCore {
   std::uint64_t now_ms_ = 0;
   RequestState::MarkSet first_marks_ = RequestState::MarkSet::none;  // not `none` once closed
   bool orphaned_ = false;
-  bool closes_ = false;  // closed, or about to be: close_later()
+  bool closes_ = false;  // closed, or about to be: begin_closing()
   std::size_t background_ = 0;
   std::uint16_t steps_ = 0;
   std::uint16_t kept_ = 0;
