@@ -31,8 +31,8 @@ std::size_t size_of(std::span<const iovec> vectors) noexcept {
 
 LayerStream::LayerStream(std::pmr::memory_resource& memory, std::unique_ptr<StreamBackend> below,
                          std::unique_ptr<Engine> engine, const LayerOptions& options) noexcept
-    : below_(std::move(below)),
-      engine_(std::move(engine)),
+    : engine_(std::move(engine)),
+      below_(std::move(below)),
       in_(memory),
       out_(memory),
       goodbye_time_(options.goodbye_time),

@@ -106,8 +106,10 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   [[nodiscard]] Readiness discard_input(Linger& linger) noexcept;
   [[nodiscard]] bool awaits_more(Linger& linger, bool is_stuck) const noexcept;
 
-  std::unique_ptr<StreamBackend> below_;
   std::unique_ptr<Engine> engine_;  // null once the layer has stepped aside
+  // Destroyed before the engine, whose functions of the user may have captured what runs the loop when it is
+  // destroyed: no event may come any more.
+  std::unique_ptr<StreamBackend> below_;
   StreamEvents* events_ = nullptr;
   HandshakeObserver* observer_ = nullptr;
   ByteBlock in_;            // from the peer, not consumed by the engine

@@ -1,4 +1,6 @@
 // What layers add to the contract of streams, which the contract suite checks over them.
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -30,6 +32,7 @@ using Side = ToyEngine::Side;
 /// Waits for three bytes, and changes nothing behind them.
 class KnockEngine final : public layer::Engine {
  public:
+  explicit KnockEngine(std::shared_ptr<void> owned = nullptr) : owned_(std::move(owned)) {}
   layer::Step handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& /*out*/) noexcept override {
     if (in.size() < 3) return at_end ? layer::Step{.err = EPROTO} : layer::Step{.input = 3};
     in.take(3);
@@ -44,6 +47,9 @@ class KnockEngine final : public layer::Engine {
     return {.err = EIO};
   }
   [[nodiscard]] bool is_transparent() const noexcept override { return true; }
+
+ private:
+  std::shared_ptr<void> owned_;
 };
 
 /// Needs no handshake and changes nothing.
@@ -441,6 +447,22 @@ BOOST_AUTO_TEST_CASE(a_transparent_layer_can_be_listed_before_its_stream_is_deli
   BOOST_TEST(!list.str().empty());
   BOOST_TEST(error_of(knocking) == 0);
   BOOST_TEST(error_of(writing) == 0);
+}
+
+// A function of the user in an engine may own the Loop, which handles what libuv has left when it is
+// destroyed.
+BOOST_AUTO_TEST_CASE(no_event_comes_while_an_engine_that_owns_the_loop_is_destroyed) {
+  auto own = std::make_unique<Loop>();
+  std::shared_ptr<void> owner(nullptr, [&](void*) { own.reset(); });
+  int err = 0;
+  auto [below, peer] = Stream::socketpair(*own, err);
+  Request<Stream> handshake =
+      layer::layer_over(std::move(below), std::make_unique<KnockEngine>(std::move(owner)), "knock");
+  own->run_until_idle();
+  BOOST_TEST(handshake.is_in_progress());
+  BOOST_TEST(::send(peer.native_handle(), "abc", 3, 0) == 3);
+  handshake = {};
+  BOOST_TEST(own == nullptr);
 }
 
 BOOST_AUTO_TEST_CASE(a_request_keeps_the_reason_after_its_stream_is_gone) {
