@@ -94,7 +94,9 @@ class WorldFloors final : public Operation<Stream> {
         done(std::move(stream));
         return;
       }
-      child_ = world_->layer(std::move(stream), is_client_);
+      Request<Stream> next = world_->layer(std::move(stream), is_client_);
+      if (!*alive) return;
+      child_ = std::move(next);
       watch();
     });
   }
@@ -143,9 +145,13 @@ std::optional<Request<Stream>> DestructionWorld::part_layer([[maybe_unused]] Str
 #endif
 #ifdef TSOCK_WITH_NPA
   if (layers_ == Layers::npa) {
+    // What a toy says may be the beginning of a message.
+    constexpr std::chrono::milliseconds handshake_time(50);
     if (is_client) {
       const Address address = loopback_v4();
-      return npa::connect(std::move(below), npa::Identity::anonymous(address, address));
+      Request<Stream> made = npa::connect(std::move(below), npa::Identity::anonymous(address, address));
+      made.set_timeout(handshake_time);
+      return made;
     }
     // Functions of the user's, which may act.
     const npa::FileType mode = random_.one_in(3) ? npa::FileType::byte_mode : npa::FileType::message_mode;
@@ -159,7 +165,9 @@ std::optional<Request<Stream>> DestructionWorld::part_layer([[maybe_unused]] Str
         return npa::Reply{.file_type = mode};
       };
     }
-    return npa::accept(std::move(below), options);
+    Request<Stream> made = npa::accept(std::move(below), options);
+    made.set_timeout(handshake_time);
+    return made;
   }
 #endif
   return std::nullopt;
