@@ -10,7 +10,6 @@
 #include <string>
 
 #include "support/destruction_world.hpp"
-#include "support/sanitizer.hpp"
 #ifdef TSOCK_WITH_GSSAPI
 #include "support/kdc.hpp"
 #endif
@@ -75,9 +74,6 @@ BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_sasl) {
 
 #ifdef TSOCK_WITH_NPA
 BOOST_AUTO_TEST_CASE(no_order_breaks_the_rules_where_streams_have_npa) {
-  // A known fault: in about one world of sixty a Loop that is destroyed by what a function for the handshake
-  // has captured keeps its memory for ever.
-  tsock::test::ignore_leaks();
   run_worlds(DestructionWorld::Layers::npa, 1, 60);
 }
 #endif
