@@ -29,7 +29,7 @@ namespace data = boost::unit_test::data;
 constexpr std::string_view slapd_configuration = R"(include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
-pidfile D/slapd.pid
+pidfile @/slapd.pid
 modulepath /usr/lib/ldap
 moduleload back_mdb
 sasl-host localhost
@@ -42,7 +42,7 @@ database mdb
 suffix dc=tsock
 rootdn cn=root,dc=tsock
 rootpw secret
-directory D/db
+directory @/db
 access to * by * write
 )";
 
@@ -101,7 +101,7 @@ struct SaslLdapFixture : LdapFixture {
   void start_slapd(const std::string& scheme, const std::string& more) {
     std::string configuration(slapd_configuration);
     configuration.insert(configuration.find("database mdb"), more);
-    for (std::size_t at = 0; (at = configuration.find("D/")) != std::string::npos;)
+    for (std::size_t at = 0; (at = configuration.find("@/")) != std::string::npos;)
       configuration.replace(at, 1, folder.file("").substr(0, folder.file("").size() - 1));
     const std::string file = folder.write("slapd.conf", configuration);
     const std::string data_file = folder.write("data.ldif", slapd_data);
