@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "support/npa_fixture.hpp"
+#include "support/rpc.hpp"
 #include "support/samba.hpp"
 
 namespace tsock::test {
@@ -22,40 +23,6 @@ namespace {
 
 namespace data = boost::unit_test::data;
 using namespace std::chrono_literals;
-using namespace std::string_literals;
-using namespace std::string_view_literals;
-
-constexpr std::string_view epmapper_interface =
-    "\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa\x03\x00\x00\x00"sv;
-constexpr std::string_view srvsvc_interface =
-    "\xc8\x4f\x32\x4b\x70\x16\xd3\x01\x12\x78\x5a\x47\xbf\x6e\xe1\x88\x03\x00\x00\x00"sv;
-
-std::string little_endian(std::uint32_t value, std::size_t width) {
-  std::string text;
-  for (; width != 0; --width, value >>= 8U) text.push_back(static_cast<char>(value & 0xffU));
-  return text;
-}
-
-/// A PDU of DCERPC, in one fragment.
-std::string rpc_pdu(char type, std::uint32_t call, const std::string& body) {
-  return std::string("\5\0", 2) + type + "\3\x10" + std::string(3, '\0') +
-         little_endian(static_cast<std::uint32_t>(16 + body.size()), 2) + std::string(2, '\0') +
-         little_endian(call, 4) + body;
-}
-
-std::string rpc_bind(std::string_view interface) {
-  constexpr std::string_view ndr =
-      "\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60\x02\x00\x00\x00"sv;
-  return rpc_pdu('\x0b', 1,
-                 "\xd0\x16\xd0\x16"s + std::string(4, '\0') + "\1"s + std::string(5, '\0') + "\1"s +
-                     std::string(1, '\0') + std::string(interface) + std::string(ndr));
-}
-
-std::string rpc_request(std::uint32_t operation, const std::string& stub) {
-  return rpc_pdu('\0', 2,
-                 little_endian(static_cast<std::uint32_t>(stub.size()), 4) + std::string(2, '\0') +
-                     little_endian(operation, 2) + stub);
-}
 
 std::uint32_t number_at(const std::string& text, std::size_t at) {
   std::uint32_t value = 0;
@@ -256,16 +223,15 @@ BOOST_AUTO_TEST_CASE(our_client_calls_samba_dcerpcd) {
   for (const npa::Identity& who : {anonymous_client(), ordinary_user()}) {
     Stream epmapper = connected_to(place, "epmapper", who);
     const std::string bound = talk(epmapper, rpc_bind(epmapper_interface));
-    BOOST_TEST(bound.at(2) == '\x0c');  // bind_ack
+    BOOST_TEST(bound.at(type_of_rpc_pdu) == rpc_bind_ack);
     int err = -1;
     BOOST_TEST(npa::reply(epmapper, err).file_type == npa::FileType::message_mode);
 
     Stream srvsvc = connected_to(place, "SRVSVC", who);
-    BOOST_TEST(talk(srvsvc, rpc_bind(srvsvc_interface)).at(2) == '\x0c');
-    // NetrRemoteTOD: a null name, which is the server's own; then pointer, seconds since 1970, ...
-    const std::string answer = talk(srvsvc, rpc_request(28, std::string(4, '\0')));
+    BOOST_TEST(talk(srvsvc, rpc_bind(srvsvc_interface)).at(type_of_rpc_pdu) == rpc_bind_ack);
+    const std::string answer = talk(srvsvc, rpc_time_request());  // pointer, seconds since 1970, ...
     BOOST_TEST_REQUIRE(answer.size() >= 32U);
-    BOOST_TEST(answer.at(2) == '\2');
+    BOOST_TEST(answer.at(type_of_rpc_pdu) == rpc_response);
     const auto seconds = static_cast<std::time_t>(number_at(answer, 28));
     BOOST_TEST(std::abs(seconds - std::time(nullptr)) < 1000);
     BOOST_TEST(error_of(srvsvc.disconnect()) == 0);
