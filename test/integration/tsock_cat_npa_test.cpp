@@ -184,6 +184,32 @@ BOOST_AUTO_TEST_CASE(the_report_in_json_has_the_same) {
   BOOST_TEST(contains(event.at("client"), "S-1-5-7"));
 }
 
+BOOST_AUTO_TEST_CASE(a_user_is_told_to_the_server) {
+  const Pipe pipe;
+  Cat server({"-k", "-v", "--announce", pipe.listens()});
+  const std::string address = server.listening();
+  server.close_input();
+  const Words alice{"--npa-user", "alice", "--npa-domain", "EXAMPLE", "--npa-sid",    "S-1-5-21-1-2-3-1000",
+                    "--npa-uid",  "1234",  "--npa-gid",    "100",     "--npa-groups", "27,44"};
+  BOOST_TEST(run(quick + alice + Words{address}).status == 0);
+  server.wait_for_error("client EXAMPLE\\alice S-1-5-21-1-2-3-1000 uid 1234");
+  BOOST_TEST(run(quick + Words{"--npa-user", "bob", "--npa-uid", "1235", address}).status == 0);
+  server.wait_for_error("client \\bob S-1-22-1-1235 uid 1235");
+  server.kill(SIGTERM);
+  BOOST_TEST(server.wait() == 130);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_of_level_7_waits_for_a_client_that_tries_8_first) {
+  const Pipe pipe;
+  Cat server({"--announce", "--npa-level", "7", pipe.listens()});
+  const std::string address = server.listening();
+  server.close_input();
+  BOOST_TEST(run(quick + Words{address}, "the second time").status == 0);
+  BOOST_TEST(server.finish() == 0);
+  BOOST_TEST(server.output() == "the second time");
+  BOOST_TEST(contains(server.error(), "NPA handshake with a client of "), server.error());
+}
+
 // ---- failures --------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_pipe_that_is_missing_is_2_and_named) {
@@ -297,6 +323,11 @@ const std::vector<Words> wrong_npa_command_lines{
     {"--npa-mode", "byte", "unix:///tmp/x"},
     {"--npa-mode", "bit", "npa-listen:///tmp?pipe=x"},
     {"--npa-level", "6", "npa:///tmp?pipe=x"},
+    {"--npa-user", "alice", "npa-listen:///tmp?pipe=x"},
+    {"--npa-sid", "S-1-5-7", "npa:///tmp?pipe=x"},
+    {"--npa-user", "alice", "--npa-sid", "S-1", "npa:///tmp?pipe=x"},
+    {"--npa-user", "alice", "--npa-uid", "-1", "npa:///tmp?pipe=x"},
+    {"--npa-user", "alice", "--npa-groups", "1,x", "npa:///tmp?pipe=x"},
 };
 
 BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,

@@ -201,6 +201,32 @@ BOOST_AUTO_TEST_CASE(over_tls_a_password_may_be_sent_and_the_strength_of_tls_cou
   listening.kill(SIGTERM);
   BOOST_TEST(listening.wait() == 130);
 }
+
+BOOST_AUTO_TEST_CASE(external_takes_the_name_from_the_certificate_below) {
+  using tsock::test::Certificate;
+  const Certificate root = Certificate::self_signed(tsock::test::authority_profile("Root"));
+  auto profile = tsock::test::server_profile("localhost");
+  profile.ip_addresses = {"127.0.0.1"};
+  const Certificate certificate = root.issue(profile);
+  const Certificate client_certificate = root.issue(tsock::test::client_profile("alice"));
+  const std::string authority = folder.write("root.pem", root.pem());
+  Cat listening({"--sasl-accept", "--sasl-offer", "EXTERNAL", "--announce", "-k", "--recv-only", "-v",
+                 "--tls-client-auth", "request", "--tls-ca", authority, "--tls-cert",
+                 folder.write("cert.pem", certificate.pem()), "--tls-key",
+                 folder.write("key.pem", certificate.key_pem()), "tls-listen://127.0.0.1:0"});
+  const Words words{"-q",       "50ms",    "--sasl", "EXTERNAL",           "--tls-no-system-cas",
+                    "--tls-ca", authority, "-v",     listening.listening()};
+  const Words identity{"--tls-cert", folder.write("alice.pem", client_certificate.pem()), "--tls-key",
+                       folder.write("alice.key", client_certificate.key_pem())};
+  const CatOutcome outcome = run(identity + words, "by certificate");
+  BOOST_TEST(outcome.status == 0, outcome.error);
+  listening.wait_for_output("by certificate");
+  BOOST_TEST(contains(listening.error(), "SASL EXTERNAL, user CN=alice"), listening.error());
+  // Without a certificate there is no name, and no such mechanism.
+  BOOST_TEST(run(words, "by nobody").status == 6);
+  listening.kill(SIGTERM);
+  BOOST_TEST(listening.wait() == 130);
+}
 #endif
 
 BOOST_AUTO_TEST_CASE(files_with_secrets_that_others_can_read_are_7) {

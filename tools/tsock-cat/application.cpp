@@ -209,9 +209,9 @@ void Application::accept_from(std::size_t index) {
       [this, index](int err, Channel channel) { on_accepted(index, err, std::move(channel)); });
 }
 
-// One connection was asked for, and this was it; a server goes on.
+// One connection was asked for, and this was it; a server of many goes on.
 void Application::on_refused(const Failure& failure) {
-  if (!services_.options.keep_listening) return end(failure);
+  if (!services_.options.keep_listening && !failure.comes_back) return end(failure);
   if (!ended_) services_.report.note(0, sentence(failure));
 }
 

@@ -13,6 +13,7 @@ struct Failure {
   int err = 0;        ///< errno value, 0 when there is none
   std::string limit;  ///< for ExitCode::timeout which one: "connect", "handshake", "idle", "total", "system"
   std::string text;   ///< the rest of the sentence when it is not the errno value's
+  bool comes_back = false;  ///< of a client: one that tries something else next, on another connection
 
   explicit operator bool() const noexcept { return code != ExitCode::ok; }
 };

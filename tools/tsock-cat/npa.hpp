@@ -26,7 +26,7 @@ class Npa {
   Npa& operator=(const Npa&) = delete;
   virtual ~Npa() = default;
 
-  /// Connects, with the identity of an anonymous client. It has no deadline.
+  /// Connects, with the identity that the options tell. It has no deadline.
   [[nodiscard]] virtual tsock::Request<tsock::Stream> connect(tsock::Loop& loop,
                                                               const Endpoint& endpoint) const = 0;
   /// Whether an error of `connect()` is one of the handshake, not of the socket.

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace tsock_cat {
 
@@ -8,6 +11,14 @@ namespace tsock_cat {
 struct NpaOptions {
   std::string mode = "message";
   std::string level = "any";
+
+  // who a client is; anonymous without a user
+  std::string user;
+  std::string domain;
+  std::string sid;
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+  std::vector<std::uint32_t> groups;
 };
 
 }  // namespace tsock_cat

@@ -1,4 +1,6 @@
 // NPA by the library's public headers.
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -24,15 +26,27 @@ std::optional<npa::Level> level_of(const NpaOptions& options) {
   return std::nullopt;
 }
 
+// The SID of a user without one is Samba's for a user of the system.
+npa::Identity identity_of(const NpaOptions& options) {
+  int err = 0;
+  const auto here = tsock::Address::inet_from_strings("ip", "127.0.0.1", 0, err);
+  if (options.user.empty()) return npa::Identity::anonymous(here, here);
+  npa::UnixToken token;
+  token.uid = options.uid.value_or(::geteuid());
+  token.gid = options.gid.value_or(::getegid());
+  token.groups.assign(options.groups.begin(), options.groups.end());
+  const npa::Sid sid = options.sid.empty() ? npa::Sid::unix_user(static_cast<std::uint32_t>(token.uid))
+                                           : npa::Sid::parse(options.sid, err);
+  return npa::Identity::user(sid, options.domain, options.user, token, here, here);
+}
+
 class OpenNpa final : public Npa {
  public:
   explicit OpenNpa(const Options& options) : options_(options) {}
 
   [[nodiscard]] tsock::Request<tsock::Stream> connect(tsock::Loop& loop,
                                                       const Endpoint& endpoint) const override {
-    int err = 0;
-    const auto here = tsock::Address::inet_from_strings("ip", "127.0.0.1", 0, err);
-    return npa::connect(loop, endpoint.path, endpoint.pipe, npa::Identity::anonymous(here, here),
+    return npa::connect(loop, endpoint.path, endpoint.pipe, identity_of(options_.npa),
                         {.level = level_of(options_.npa)});
   }
 
@@ -51,9 +65,13 @@ class OpenNpa final : public Npa {
     options.handshakes.handshake_time =
         std::chrono::ceil<std::chrono::milliseconds>(options_.handshake_timeout);
     // Clients of a unix socket have no address that would tell one from another.
-    options.handshakes.on_failure = [on_failure = std::move(on_failure), name = endpoint.text](
-                                        const tsock::Address&, int err, std::string_view reason) {
-      on_failure(handshake_failure("NPA", "a client of " + name, err, reason));
+    options.handshakes.on_failure = [on_failure = std::move(on_failure), name = endpoint.text,
+                                     level = options.each.level](const tsock::Address&, int err,
+                                                                 std::string_view reason) {
+      Failure refused = handshake_failure("NPA", "a client of " + name, err, reason);
+      // A client tries level 8, and connects again for level 7.
+      refused.comes_back = level == npa::Level::level7 && err == EPROTONOSUPPORT;
+      on_failure(refused);
     };
     return npa::listen(loop, endpoint.path, endpoint.pipe, options, failure.err, failure.text);
   }
@@ -84,10 +102,17 @@ class OpenNpa final : public Npa {
 
 std::unique_ptr<Npa> Npa::make(const Options& options, Failure& failure) {
   bool is_used = false;
+  int err = 0;
+  if (!options.npa.sid.empty()) static_cast<void>(npa::Sid::parse(options.npa.sid, err));
+  if (err != 0) {
+    failure.code = ExitCode::usage;
+    failure.what = "--npa-sid";
+    failure.text = options.npa.sid + " is no SID, such as S-1-5-21-1-2-3-1000";
+    return nullptr;
+  }
   for (const Endpoint& endpoint : options.endpoints) {
     if (!endpoint.is_npa) continue;
     is_used = true;
-    int err = 0;
     static_cast<void>(npa::pipe_address(endpoint.path, endpoint.pipe, err));
     if (err == 0) continue;
     failure.code = ExitCode::usage;

@@ -115,6 +115,7 @@ class OpenSasl final : public SecurityLayer {
     if (!options_.authorization_name.empty())
       options.authorization_name = [name = options_.authorization_name] { return name; };
     options.security = security(tls);
+    options.security.external_name = tls.own_name;
     // It shows no password, and was asked for by name.
     if (options_.mechanism == "ANONYMOUS") options.security.allow_by_name.emplace_back("ANONYMOUS");
     return sasl::connect(std::move(below), options);
@@ -130,6 +131,7 @@ class OpenSasl final : public SecurityLayer {
     options.sasldb_file = options_.database_file;
     if (users_) options.password_of = [users = users_](std::string_view user) { return users->find(user); };
     options.security = security(tls);
+    options.security.external_name = tls.peer_name;
     const auto& offers = options_.offers;
     if (std::find(offers.begin(), offers.end(), "ANONYMOUS") != offers.end())
       options.security.allow_by_name.emplace_back("ANONYMOUS");

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -181,6 +183,17 @@ TlsCertificate describe_one(const std::string& pem) {
   return certificate;
 }
 
+// Who it is: the subject of a certificate in PEM, or its file.
+std::string name_of(const tls::Identity& identity) {
+  const std::string& path =
+      identity.certificate_file.empty() ? identity.pkcs12_file : identity.certificate_file;
+  std::ifstream file(path);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  int err = 0;
+  const std::string subject = tls::describe_certificate(text, err).subject;
+  return subject.empty() ? path : subject;
+}
+
 // Bits of the key, by the name of the cipher in either style.
 unsigned strength_of(std::string_view cipher) {
   for (const std::string_view strong : {"AES_256", "AES256", "CHACHA20", "ARIA256", "CAMELLIA256"}) {
@@ -259,8 +272,12 @@ class OpenTls final : public Tls {
   [[nodiscard]] TlsBinding binding(const tsock::Stream& stream) const override {
     int err = 0;
     TlsBinding binding;
-    binding.strength = strength_of(tls::peer(stream, err).cipher);
+    const tls::Peer peer = tls::peer(stream, err);
+    binding.strength = strength_of(peer.cipher);
     binding.server_end_point = tls::channel_binding(stream, tls::ChannelBinding::server_end_point, err);
+    if (peer.is_verified && !peer.chain.empty())
+      binding.peer_name = tls::describe_certificate(peer.chain.front(), err).subject;
+    binding.own_name = own_name_;
     return binding;
   }
 
@@ -291,7 +308,10 @@ class OpenTls final : public Tls {
     tls::ClientOptions options;
     options.trust = trust_of(options_.tls, !options_.tls.no_system_cas);
     options.verify = named(verify_levels, options_.tls.verify);
-    if (!identities.empty()) options.identity = identities.front();
+    if (!identities.empty()) {
+      options.identity = identities.front();
+      own_name_ = name_of(identities.front());
+    }
     if (!keys_.empty()) options.psk = keys_.front();
     options.protocol = protocol;
     int err = 0;
@@ -309,6 +329,7 @@ class OpenTls final : public Tls {
 
   const Options& options_;
   std::vector<tls::PreSharedKey> keys_;
+  std::string own_name_;  // of the client
   tls::Context client_;
   tls::Context server_;
 };
