@@ -16,7 +16,7 @@
 
 struct sockaddr;  // the system's; named here so that this header drags in no socket header
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 // The friends that are not inline: the class's export is not theirs.
 class Address;
@@ -247,7 +247,7 @@ class TSOCK_EXPORT Address {
   alignas(8) std::array<std::byte, storage_size> storage_;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0
 
 template <>
 struct std::hash<tsock::Address> {

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -112,4 +112,4 @@ requires(sizeof...(T) !=
   return make_request<detail::AllOfTypes<T...>>(here, std::move(requests)...);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

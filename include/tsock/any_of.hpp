@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -59,4 +59,4 @@ Request<T> any_of(detail::LoopHere here, std::vector<Request<T>> requests) {
   return make_request<detail::AnyOf<T>>(here, std::move(requests));
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #endif
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 #if defined(_WIN32)
 /// One buffer of a scatter or gather list.
@@ -56,4 +56,4 @@ template <detail::ByteRange Range>
 requires(!std::ranges::borrowed_range<Range>) iovec make_vector(Range&& range)
 = delete;
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

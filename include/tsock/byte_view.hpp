@@ -8,7 +8,7 @@
 #include <tuple>
 #include <type_traits>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 /// Contiguous characters that are bytes and no text of their own: of `unsigned char` whatever they are, of
@@ -52,4 +52,4 @@ class ByteView {
   std::span<const std::byte> bytes_;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

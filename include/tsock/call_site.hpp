@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Where in the caller's source an operation was started; shown by `Loop::dump()` and the trace.
 ///
@@ -36,4 +36,4 @@ class CallSite {
   std::uint64_t line_ = 0;  // a whole word: padding behind it would cost every call instructions
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

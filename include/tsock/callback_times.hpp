@@ -8,7 +8,7 @@
 #include <tsock/call_site.hpp>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// A place whose callbacks have held the loop for long.
 struct SlowCallback {
@@ -34,4 +34,4 @@ struct CallbackTimes {
   std::vector<SlowCallback> slowest{};  ///< slowest first, each place once
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -8,7 +8,7 @@
 #include <tsock/stream.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -95,4 +95,4 @@ class TSOCK_EXPORT ChildProcess {
 [[nodiscard]] TSOCK_EXPORT Request<ChildProcess> spawn(Loop& loop, SpawnOptions options,
                                                        CallSite site = CallSite::current());
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -12,7 +12,7 @@
 #include <tsock/stream.hpp>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -55,4 +55,4 @@ TSOCK_EXPORT Request<Stream> connect_to_host(Loop& loop, std::vector<Address> ad
                                              const ConnectHostOptions& options = {},
                                              CallSite site = CallSite::current());
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -5,7 +5,7 @@
 #include <tsock/address.hpp>
 #include <tsock/stream_options.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How `Stream::connect()` connects.
 struct ConnectOptions {
@@ -20,4 +20,4 @@ struct ConnectOptions {
   bool retry_full_backlog = true;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

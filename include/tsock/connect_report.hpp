@@ -6,7 +6,7 @@
 #include <tsock/address.hpp>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// One attempt of `connect_to_host()`. Times count from the call.
 struct ConnectAttempt {
@@ -29,4 +29,4 @@ struct ConnectReport {
   std::chrono::nanoseconds took{};         ///< the whole; 0 while it is in progress
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -15,7 +15,7 @@
 
 /// Coroutines over requests: `auto [pdu, err] = co_await stream.readv_pdu(framing);`. The library itself uses
 /// none.
-namespace tsock {
+namespace tsock::inline v0 {
 
 template <class T = void>
 class Task;
@@ -337,4 +337,4 @@ template <class T>
   return detail::RequestAwaiter<T, Request<T>&>(request);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -225,4 +225,4 @@ class TSOCK_EXPORT Datagram {
   detail::EnginePlace<detail::DatagramCore> place_;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -12,7 +12,7 @@
 #include <tsock/readiness.hpp>
 #include <tsock/send_from.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class DatagramControl;
 
@@ -102,4 +102,4 @@ class TSOCK_EXPORT DatagramControl {
   ~DatagramControl() = default;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What this system's UDP sockets can do.
 struct DatagramCapabilities {
@@ -9,4 +9,4 @@ struct DatagramCapabilities {
   bool receive_offload = false;  ///< UDP_GRO
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

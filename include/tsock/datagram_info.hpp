@@ -6,7 +6,7 @@
 #include <tsock/peer_credentials.hpp>
 #include <tsock/send_from.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What the kernel reported about a received datagram besides bytes and sender; absent where it did not.
 struct DatagramInfo {
@@ -23,4 +23,4 @@ struct DatagramInfo {
   bool is_incomplete = false;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -5,7 +5,7 @@
 #include <string>
 #include <tsock/stale_socket.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How a datagram socket is set up. An option that is not given keeps the system's default; an option that
 /// this kind of socket does not have is ignored without an error.
@@ -48,4 +48,4 @@ struct DatagramOptions {
   bool strict_tsocket = false;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstddef>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How long `Stream::disconnect()` lingers for a peer that has not taken everything, and how many of the
 /// bytes the peer still sends it discards meanwhile. If nothing is unread or unsent, it does not wait.
@@ -15,4 +15,4 @@ struct DisconnectOptions {
   std::size_t most_discarded = default_most_discarded;         ///< bytes, those read ahead included
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The name of an errno value: "ECONNRESET", "OK" for 0, "E<number>" for a number without a name.
 ///
@@ -18,4 +18,4 @@ namespace tsock {
 /// locale; the others have the system's. May be called from any thread.
 [[nodiscard]] TSOCK_EXPORT std::string error_text(int err);
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -3,7 +3,7 @@
 #include <system_error>
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The category of tsock's errno values: its messages are those of `error_text()`, the same in every locale.
 /// A code of it equals the std::errc of the same number: `error_code(err) == std::errc::connection_refused`.
@@ -16,4 +16,4 @@ namespace tsock {
 /// error that has none.
 [[nodiscard]] TSOCK_EXPORT int errno_of(const std::error_code& code) noexcept;
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How a child process has ended (wait(2)).
 struct ExitStatus {
@@ -12,4 +12,4 @@ struct ExitStatus {
   friend bool operator==(const ExitStatus&, const ExitStatus&) noexcept = default;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How `open_file()` opens a file.
 enum class FileMode : std::uint8_t {
@@ -13,4 +13,4 @@ enum class FileMode : std::uint8_t {
                ///< start
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <tsock/detail/prefix_format.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How `Stream::readv_pdu()` cuts messages out of a stream of bytes. A value, made from one of the structs in
 /// `tsock::framing`; one filled in by hand with values that do not fit gives EINVAL. Every framing has a hard
@@ -114,4 +114,4 @@ struct dcerpc {
 };
 
 }  // namespace framing
-}  // namespace tsock
+}  // namespace tsock::inline v0

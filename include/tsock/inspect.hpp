@@ -9,7 +9,7 @@
 #include <tsock/call_site.hpp>
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -68,4 +68,4 @@ class TSOCK_EXPORT Inspection {
 TSOCK_EXPORT Inspection inspect(Loop& loop, const Address& address, const InspectOptions& options, int& err,
                                 CallSite site = CallSite::current());
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -9,7 +9,7 @@
 #include <tsock/operation.hpp>
 #include <tsock/request.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -61,4 +61,4 @@ class Interval {
   std::int64_t tick_ = 0;  // the last that was waited for
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

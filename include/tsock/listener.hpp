@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -178,6 +178,6 @@ template <class F>
 Accepting for_each_accept(Listener& listener, const AcceptOptions& options, F function,
                           CallSite site = CallSite::current());
 
-}  // namespace tsock
+}  // namespace tsock::inline v0
 
 #include <tsock/detail/accept_loop.hpp>

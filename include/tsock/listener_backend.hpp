@@ -6,7 +6,7 @@
 #include <tsock/native_socket.hpp>
 #include <tsock/stream_backend.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Stream;
 
@@ -46,4 +46,4 @@ class TSOCK_EXPORT ListenerBackend {
   [[nodiscard]] virtual NativeSocket native_handle() const noexcept { return invalid_socket; }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

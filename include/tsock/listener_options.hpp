@@ -5,7 +5,7 @@
 #include <tsock/stale_socket.hpp>
 #include <tsock/stream_options.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How a Listener is set up.
 struct ListenerOptions {
@@ -23,4 +23,4 @@ struct ListenerOptions {
   StreamOptions stream = {};  ///< for every accepted stream
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

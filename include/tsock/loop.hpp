@@ -20,7 +20,7 @@ namespace spdlog {
 class logger;
 }
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 class LoopCore;
@@ -153,4 +153,4 @@ class TSOCK_EXPORT Loop {
   std::unique_ptr<detail::LoopImpl, detail::LoopRelease> impl_;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Counters of a Loop since its start.
 struct LoopMetrics {
@@ -13,4 +13,4 @@ struct LoopMetrics {
   std::uint64_t posted = 0;       ///< `post()`ed functions run
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

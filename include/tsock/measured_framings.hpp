@@ -13,7 +13,7 @@
 /// Framings that measure, for `Stream::readv_pdu()`, and those of them that have a header of their own also
 /// for `Stream::write_pdu()`. All have `max_message`, the longest message accepted, header included, below 2
 /// GiB.
-namespace tsock::framing {
+namespace tsock::inline v0::framing {
 
 /// A length of 1 to 8 bytes that stands anywhere in the first 64 bytes. The header is what comes up to the
 /// end of the length, unless `header_size` says more. Values that do not fit together give EINVAL.
@@ -101,4 +101,4 @@ measured(F) -> measured<F>;
 template <class F>
 measured(F, std::size_t) -> measured<F>;
 
-}  // namespace tsock::framing
+}  // namespace tsock::inline v0::framing

@@ -7,7 +7,7 @@
 #include <tsock/export.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -42,4 +42,4 @@ struct MemoryDatagramOptions {
 TSOCK_EXPORT std::pair<Datagram, Datagram> memory_datagram_pair(Loop& loop,
                                                                 const MemoryDatagramOptions& options = {});
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 #include <tsock/stream.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -24,4 +24,4 @@ struct MemoryStreamOptions {
 TSOCK_EXPORT std::pair<Stream, Stream> memory_stream_pair(Loop& loop,
                                                           const MemoryStreamOptions& options = {});
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

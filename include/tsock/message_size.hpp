@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What a measuring framing says about the first bytes of a message: how long the message is, how many bytes
 /// it has to see first, or that this is no message.
@@ -54,4 +54,4 @@ concept MeasuringFraming = requires(F& framing, std::span<const std::byte> bytes
   { framing.max_message } -> std::convertible_to<std::size_t>;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

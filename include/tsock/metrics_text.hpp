@@ -3,7 +3,7 @@
 #include <string>
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -15,4 +15,4 @@ class Loop;
 /// in `Loop::dump_json()`.
 [[nodiscard]] TSOCK_EXPORT std::string metrics_json(const Loop& loop);
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

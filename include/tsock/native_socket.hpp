@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 #if defined(_WIN32)
 /// A socket as the system knows it; Windows has a type of its own (SOCKET).
@@ -15,4 +15,4 @@ using NativeSocket = int;
 /// No socket: -1, converted.
 inline constexpr NativeSocket invalid_socket = static_cast<NativeSocket>(-1);
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

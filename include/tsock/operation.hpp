@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -169,4 +169,4 @@ Request<typename Op::result_type> make_request(detail::LoopHere here, Args&&... 
   return request;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 #include <tsock/export.hpp>
 #include <type_traits>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Text that may be absent, as a parameter: from any string, from a C string that may be null, from `nullptr`
 /// or `std::nullopt`. The function defines what null means; it never dereferences it. Refers to the caller's
@@ -39,4 +39,4 @@ class TSOCK_EXPORT OptionalText {
   bool present_ = false;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How an operation ended, for `Operation::cleanup()`.
 enum class Outcome : std::uint8_t {
@@ -11,4 +11,4 @@ enum class Outcome : std::uint8_t {
   abandoned,  ///< the Request was destroyed
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -14,7 +14,7 @@
 
 /// Names of the enumerators, and `operator<<` for them: for logs and tests. A value that is none of its
 /// enumerators is "?".
-namespace tsock {
+namespace tsock::inline v0 {
 
 [[nodiscard]] constexpr std::string_view name_of(Outcome outcome) noexcept {
   switch (outcome) {
@@ -109,4 +109,4 @@ inline std::ostream& operator<<(std::ostream& out, PollEvents events) {
   return is_first ? out << "none" : out;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

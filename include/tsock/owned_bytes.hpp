@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// A temporary that a write or a sendto takes over: moved into the request and destroyed with it.
 template <class T>
@@ -40,4 +40,4 @@ inline std::span<const std::byte> body_of(const Pdu& pdu) noexcept { return pdu.
 
 }  // namespace detail
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

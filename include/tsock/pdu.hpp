@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// One message as received, with its header or delimiter. Owns its bytes, which never move: a vector over
 /// them stays valid while the Pdu lives, also when the Pdu itself is moved. A message may stay in the 128 KiB
@@ -94,4 +94,4 @@ class TSOCK_EXPORT Pdu {
   std::uint64_t extent_ = 0;  // of a message; if there is none, see PduAccess::set_note()
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

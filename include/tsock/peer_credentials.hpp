@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The process at the other end of a unix socket, as the kernel saw it when the connection was made
 /// (SO_PEERCRED in unix(7)).
@@ -13,4 +13,4 @@ struct PeerCredentials {
   std::uint32_t gid = 0;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 #include <tsock/native_socket.hpp>
 #include <tsock/request.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -40,4 +40,4 @@ enum class PollEvents : std::uint8_t {
 TSOCK_EXPORT Request<PollEvents> poll(Loop& loop, NativeSocket descriptor, PollEvents wanted,
                                       CallSite site = CallSite::current());
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

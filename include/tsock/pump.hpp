@@ -9,7 +9,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The side of a pump that ended it.
 enum class PumpSide : std::uint8_t { none, source, target };
@@ -64,4 +64,4 @@ struct PumpOptions {
 TSOCK_EXPORT Request<PumpResult> pump(Stream& source, Stream& target, PumpOptions options = {},
                                       CallSite site = CallSite::current());
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

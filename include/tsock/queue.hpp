@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -117,6 +117,6 @@ class TSOCK_EXPORT Queue {
   detail::QueueCore* core_ = nullptr;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0
 
 #include <tsock/detail/queue_submit.hpp>

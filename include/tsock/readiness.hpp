@@ -1,6 +1,6 @@
 #pragma once
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What a `want_` function of a backend returns.
 enum class Readiness : unsigned char {
@@ -9,4 +9,4 @@ enum class Readiness : unsigned char {
   next_turn  ///< as `now`, for a source that never waits, such as a device: others run first
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// One received datagram in memory of exactly its size. Owns its bytes, which never move: a span over them
 /// stays valid while the ReceivedDatagram lives, also when it is moved. Belongs to its loop's thread.
@@ -71,4 +71,4 @@ struct ReceivedInto {
   [[nodiscard]] bool truncated() const noexcept { return length > size; }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -256,4 +256,4 @@ class [[nodiscard]] Request {
   detail::RequestState* state_ = nullptr;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Owns any number of requests, of any type, and forgets each when it ends: the replies of a session, the
 /// calls of a client. Destroying the set abandons those that are in progress, so declare their buffers before
@@ -78,4 +78,4 @@ class RequestSet {
   bool* gone_ = nullptr;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

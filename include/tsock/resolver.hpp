@@ -8,7 +8,7 @@
 #include <tsock/request.hpp>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -55,4 +55,4 @@ TSOCK_EXPORT Request<std::vector<Address>> resolve(Loop& loop, OptionalText host
 /// IPv6 address, and more than 255 bytes. `Address::parse_error_text()` explains it in words.
 [[nodiscard]] TSOCK_EXPORT bool is_host_text(OptionalText host);
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

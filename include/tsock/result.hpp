@@ -1,6 +1,6 @@
 #pragma once
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What `Request::recv()` without an argument and `co_await` return, for structured bindings:
 /// `auto [value, err] = request.recv();`.
@@ -22,4 +22,4 @@ struct Result<void> {
   [[nodiscard]] explicit operator bool() const noexcept { return err == 0; }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

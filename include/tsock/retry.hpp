@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// When `retry()` tries again.
 struct RetryOptions {
@@ -164,4 +164,4 @@ std::invoke_result_t<F&> retry(detail::LoopHere here, const RetryOptions& option
   return retry(here, options, std::move(make), detail::RetryUnlessCancelled{});
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

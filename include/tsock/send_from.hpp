@@ -6,7 +6,7 @@
 #include <tsock/address.hpp>
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The sender of a datagram, on a socket that is bound to the wildcard: a local address, an interface, or
 /// both (IP_PKTINFO, IPV6_PKTINFO). Small, so that each datagram can carry one.
@@ -40,4 +40,4 @@ class TSOCK_EXPORT SendFrom {
   Kind kind_ = Kind::none;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -8,7 +8,7 @@
 
 /// For daemons that a service manager such as systemd starts: its two interfaces for daemons, without its
 /// library.
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// A socket that the service manager has opened for this process.
 struct ActivatedSocket {
@@ -34,4 +34,4 @@ struct ActivatedSocket {
 ///  - what socket(2) and sendto(2) give
 TSOCK_EXPORT int notify_service_manager(std::string_view state) noexcept;
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

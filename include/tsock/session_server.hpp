@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 template <class Session>
 class SessionServer;
@@ -168,4 +168,4 @@ class SessionServer {
   detail::ServerEnd<Session>* ending_ = nullptr;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

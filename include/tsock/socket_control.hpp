@@ -11,7 +11,7 @@
 #include <tsock/unique_socket.hpp>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// A stream backend that is a socket, with what a socket offers beyond bytes.
 class TSOCK_EXPORT SocketControl : public StreamBackend {
@@ -31,4 +31,4 @@ class TSOCK_EXPORT SocketControl : public StreamBackend {
   virtual int take_received_fds(std::size_t unread, std::vector<UniqueFd>& taken) noexcept = 0;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

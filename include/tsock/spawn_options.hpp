@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What standard input and output of a child process are, see `ChildProcess::stream()`.
 enum class ChildStream : std::uint8_t {
@@ -51,4 +51,4 @@ struct SpawnOptions {
   ChildFate fate = ChildFate::kill;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What to do if the path that a unix socket is to be bound to already exists. Only a socket is ever
 /// replaced.
@@ -12,4 +12,4 @@ enum class StaleSocket : std::uint8_t {
   replace,            ///< take the path over from any socket that has it
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -4,7 +4,7 @@
 #include <tsock/file_mode.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -38,4 +38,4 @@ class Loop;
 /// \param err 0, or what open(2) gives; EISDIR; EFAULT for a null path.
 [[nodiscard]] TSOCK_EXPORT Stream open_file(Loop& loop, const char* path, FileMode mode, int& err);
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -39,7 +39,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -442,4 +442,4 @@ class TSOCK_EXPORT Stream {
   detail::EnginePlace<detail::StreamCore> place_;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

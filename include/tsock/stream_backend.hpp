@@ -10,7 +10,7 @@
 #include <tsock/export.hpp>
 #include <tsock/readiness.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class SocketControl;
 struct StreamOptions;
@@ -164,4 +164,4 @@ class TSOCK_EXPORT StreamBackend {
   [[nodiscard]] virtual SocketControl* socket_control() noexcept { return nullptr; }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

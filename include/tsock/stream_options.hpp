@@ -5,7 +5,7 @@
 #include <limits>
 #include <optional>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// How a stream's socket is set up. An option that is not given keeps the system's default. An option that
 /// this kind of socket does not have (nodelay on a unix socket) is ignored without an error.
@@ -42,4 +42,4 @@ struct StreamOptions {
   std::size_t max_read_ahead = std::numeric_limits<std::size_t>::max();
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The states of a TCP connection (RFC 9293, section 3.3.2).
 enum class TcpState : std::uint8_t {
@@ -47,4 +47,4 @@ struct TcpInfo {
   std::optional<std::uint64_t> delivery_rate{};        ///< most recent, in bytes a second
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <span>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Bytes of a temporary message or datagram. Valid until the full expression ends, for looking, comparing or
 /// copying; a write, a sendto and `make_vector()` refuse them, as they refuse every other temporary that owns
@@ -12,4 +12,4 @@ struct TemporaryBytes : std::span<std::byte> {
   explicit TemporaryBytes(std::span<std::byte> bytes) noexcept : std::span<std::byte>(bytes) {}
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

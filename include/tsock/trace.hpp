@@ -7,7 +7,7 @@
 #include <tsock/call_site.hpp>
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// What happened to a request.
 enum class TraceKind : std::uint8_t {
@@ -38,4 +38,4 @@ using TraceFunction = std::function<void(const TraceEvent&)>;
 /// "started", "finished" and so on.
 [[nodiscard]] TSOCK_EXPORT std::string_view trace_kind_name(TraceKind kind) noexcept;
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -9,7 +9,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -69,4 +69,4 @@ class TSOCK_EXPORT TraceWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

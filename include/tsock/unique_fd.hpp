@@ -3,7 +3,7 @@
 #include <tsock/export.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Owns a descriptor of a file or pipe, or one of unknown kind, and closes it. Sockets have UniqueSocket.
 class TSOCK_EXPORT UniqueFd {
@@ -30,4 +30,4 @@ class TSOCK_EXPORT UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

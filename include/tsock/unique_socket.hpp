@@ -5,7 +5,7 @@
 #include <tsock/unique_fd.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Owns a socket and closes it. Files and pipes have UniqueFd: Windows closes the two in different ways.
 class TSOCK_EXPORT UniqueSocket {
@@ -36,4 +36,4 @@ class TSOCK_EXPORT UniqueSocket {
   NativeSocket socket_ = invalid_socket;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

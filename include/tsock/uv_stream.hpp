@@ -6,7 +6,7 @@
 
 struct uv_stream_s;
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -63,4 +63,4 @@ class UvStreamOwnership {
 [[nodiscard]] TSOCK_EXPORT Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownership,
                                                  const StreamOptions& options, int& err);
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

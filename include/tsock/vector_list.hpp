@@ -7,7 +7,7 @@
 #include <tsock/export.hpp>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The buffers for the next bytes of a message, filled in by the function given to `Stream::readv_pdu()`. Up
 /// to four vectors need no heap allocation.
@@ -41,4 +41,4 @@ class TSOCK_EXPORT VectorList {
   std::vector<iovec> more_;
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -5,7 +5,7 @@
 #include <functional>
 #include <limits>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Marks on the bytes waiting to be written on a stream, in queues and in the stream itself.
 struct WriteWatermarks {
@@ -21,4 +21,4 @@ enum class Watermark : std::uint8_t { high, low };
 /// Called from the loop, never inside a write.
 using WatermarkFunction = std::function<void(Watermark)>;
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -15,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -163,4 +163,4 @@ template <class F>
   return request;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -9,7 +9,7 @@
 
 #include "gssapi/status.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 namespace {
 
@@ -298,4 +298,4 @@ std::size_t Context::wrap_size_limit(std::size_t most, bool seals) const noexcep
   return limit;
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

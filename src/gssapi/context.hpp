@@ -19,7 +19,7 @@
 #include "gssapi/handles.hpp"
 #include "gssapi/mechanism_oid.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// A security context and what it takes to establish one: what streams and SecurityContext have in common.
 class Context {
@@ -89,4 +89,4 @@ class Context {
   std::string reason_;
 };
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -15,7 +15,7 @@
 
 #include "gssapi/status.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 namespace {
 
@@ -316,4 +316,4 @@ int Credentials::store(const std::string& ccache, std::string& reason) const {
   return EINVAL;
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -12,7 +12,7 @@
 #include "gssapi/mechanism_oid.hpp"
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// Where credentials come from, and what was acquired.
 class CredentialsState : public std::enable_shared_from_this<CredentialsState> {
@@ -64,4 +64,4 @@ class CredentialsState : public std::enable_shared_from_this<CredentialsState> {
 /// value with the reason.
 int import_target(const std::string& text, GssName& name, std::string& reason);
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 GssCodec::GssCodec(std::unique_ptr<Context> context, const MessageOptions& options) noexcept
     : context_(std::move(context)),
@@ -38,4 +38,4 @@ int GssCodec::wrap(std::span<const std::byte> plain, layer::ByteBlock& out) noex
   }
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -8,7 +8,7 @@
 #include "gssapi/context.hpp"
 #include "layer/codec.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// Messages of an established context, for the engine of a stream.
 class GssCodec final : public layer::Codec {
@@ -27,4 +27,4 @@ class GssCodec final : public layer::Codec {
   bool checks_lifetime_;
 };
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

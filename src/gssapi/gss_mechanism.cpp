@@ -6,7 +6,7 @@
 
 #include "gssapi/gss_codec.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 int GssMechanism::step(std::span<const std::byte> token, std::vector<std::byte>& answer,
                        bool& answers) noexcept {
@@ -24,4 +24,4 @@ std::unique_ptr<layer::Codec> GssMechanism::codec(layer::RecordEngine::Format& /
   return std::make_unique<GssCodec>(std::move(context_), options_);
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -7,7 +7,7 @@
 #include "gssapi/context.hpp"
 #include "layer/mechanism.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// The tokens of a context, for `layer::authenticate()`.
 class GssMechanism final : public layer::Mechanism {
@@ -29,4 +29,4 @@ class GssMechanism final : public layer::Mechanism {
   MessageOptions options_;
 };
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -10,7 +10,7 @@
 #include "gssapi/gss_mechanism.hpp"
 #include "layer/authenticate.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 namespace {
 
@@ -80,4 +80,4 @@ std::vector<std::byte> channel_bindings(std::string_view kind, std::span<const s
   return bindings;
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -8,7 +8,7 @@
 
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// Owns a handle of GSSAPI.
 template <class Handle, OM_uint32 (*Release)(Handle&)>
@@ -81,4 +81,4 @@ inline gss_buffer_desc buffer_of(std::span<const std::byte> bytes) noexcept {
           const_cast<std::byte*>(bytes.data())};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

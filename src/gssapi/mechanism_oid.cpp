@@ -9,7 +9,7 @@
 #include <limits>
 #include <span>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 namespace {
 
@@ -96,4 +96,4 @@ std::string MechanismOid::text_of(gss_OID oid) {
   return text;
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// The OID of a mechanism.
 class MechanismOid {
@@ -27,4 +27,4 @@ class MechanismOid {
   gss_OID_desc oid_{};
 };
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

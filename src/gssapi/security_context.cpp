@@ -5,7 +5,7 @@
 
 #include "gssapi/context.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 SecurityContext::SecurityContext() noexcept = default;
 SecurityContext::SecurityContext(SecurityContext&&) noexcept = default;
@@ -75,4 +75,4 @@ std::string_view SecurityContext::reason() const noexcept {
   return context_ != nullptr ? context_->reason() : std::string_view("there is no context");
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -6,7 +6,7 @@
 
 #include "gssapi/handles.hpp"
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 namespace {
 
@@ -70,4 +70,4 @@ int handshake_errno(OM_uint32 major, OM_uint32 minor) noexcept {
   }
 }
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

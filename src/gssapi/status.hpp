@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// What GSSAPI says of a failure, in its words; characters that are no printable ASCII are replaced, as some
 /// come from the network. Throws std::bad_alloc.
@@ -13,4 +13,4 @@ namespace tsock::gssapi {
 /// The errno value of a failure in a handshake.
 [[nodiscard]] int handshake_errno(OM_uint32 major, OM_uint32 minor) noexcept;
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

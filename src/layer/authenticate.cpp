@@ -16,7 +16,7 @@
 #include "layer/takeover_state.hpp"
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 namespace {
 
@@ -259,4 +259,4 @@ const Codec* codec_of(const Stream& stream) noexcept {
   return engine != nullptr ? &engine->codec() : nullptr;
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -10,7 +10,7 @@
 #include "layer/mechanism.hpp"
 #include "layer/record_engine.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// Authenticates both sides of a stream by tokens in the frames of `format.handshake`, then protects what
 /// follows as the mechanism says, in messages of `format.data`.
@@ -40,4 +40,4 @@ namespace tsock::layer {
 /// destroyed.
 [[nodiscard]] TSOCK_EXPORT const Codec* codec_of(const Stream& stream) noexcept;
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -4,7 +4,7 @@
 #include <new>
 #include <tsock/layer/byte_block.hpp>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 namespace {
 
@@ -75,4 +75,4 @@ void ByteBlock::trim() noexcept {
   if (std::byte* const data = allocate(capacity); data != nullptr) move_to(data, capacity);
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

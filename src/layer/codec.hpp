@@ -6,7 +6,7 @@
 #include <tsock/export.hpp>
 #include <tsock/layer/byte_block.hpp>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// What protocols of length-prefixed messages differ in (GSSAPI, SASL, NPA): whole messages in, whole
 /// messages out. A RecordEngine puts the lengths in front, checks them, and keeps what is not complete.
@@ -44,4 +44,4 @@ class TSOCK_EXPORT Codec {
   [[nodiscard]] virtual bool is_transparent() const noexcept { return false; }
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

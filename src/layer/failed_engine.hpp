@@ -6,7 +6,7 @@
 #include <tsock/layer/engine.hpp>
 #include <utility>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// In place of an engine that could not be made: its handshake fails, and nothing was read from the peer.
 class FailedEngine final : public Engine {
@@ -29,4 +29,4 @@ class FailedEngine final : public Engine {
   std::string reason_;
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -8,7 +8,7 @@
 
 #include "layer/replacing_engine.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// An engine that is nothing but a handshake.
 class HandshakeEngine : public ReplacingEngine {
@@ -23,4 +23,4 @@ class HandshakeEngine : public ReplacingEngine {
   std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below) override { return below; }
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

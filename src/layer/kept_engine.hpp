@@ -6,7 +6,7 @@
 
 #include "core/stream/stream_attachment.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// The engine of a layer that has stepped aside, kept by the stream, as it knows how the handshake went. No
 /// other attachment is made in the library.
@@ -19,4 +19,4 @@ class KeptEngine final : public detail::StreamAttachment {
   std::unique_ptr<Engine> engine_;
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -14,7 +14,7 @@
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 namespace {
 
@@ -180,4 +180,4 @@ Listener listen_over(Listener below, std::function<Request<Stream>(Stream)> hand
   return {loop, std::move(backend), stream};
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -16,7 +16,7 @@
 
 #include "core/stream/stream_attachment.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// A listener on a listener: the backend whose connections are those of the listener below, once their
 /// handshake has succeeded.
@@ -61,4 +61,4 @@ class LayerListener final : public ListenerBackend {
   std::chrono::steady_clock::time_point next_log_;  // not before
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

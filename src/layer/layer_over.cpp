@@ -14,7 +14,7 @@
 #include "layer/replacing_engine.hpp"
 #include "layer/takeover_state.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 namespace {
 
@@ -128,4 +128,4 @@ const Engine* engine_of(const Stream& stream) noexcept {
   return layer != nullptr ? &layer->engine() : nullptr;
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

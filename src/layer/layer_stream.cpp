@@ -8,7 +8,7 @@
 
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 namespace {
 
@@ -361,4 +361,4 @@ void LayerStream::end_handshake(int err) noexcept {
   std::exchange(observer_, nullptr)->on_handshake(err);
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -12,7 +12,7 @@
 #include <tsock/layer/layer_options.hpp>
 #include <tsock/stream_backend.hpp>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// Is told how a handshake has ended.
 class HandshakeObserver {
@@ -131,4 +131,4 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   bool has_failed_ : 1 = false;  // the handshake: the engine is not asked any more
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 std::string_view refuse_length(const LengthFormat& format, std::size_t length,
                                std::span<char> text) noexcept {
@@ -13,4 +13,4 @@ std::string_view refuse_length(const LengthFormat& format, std::size_t length,
   return {text.data(), std::min(text.size() - 1, static_cast<std::size_t>(std::max(size, 0)))};
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

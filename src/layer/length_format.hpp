@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// The length in front of a message.
 struct LengthFormat {
@@ -53,4 +53,4 @@ struct LengthFormat {
 /// Says in words that a length is not allowed.
 std::string_view refuse_length(const LengthFormat& format, std::size_t length, std::span<char> text) noexcept;
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

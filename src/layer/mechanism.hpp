@@ -9,7 +9,7 @@
 #include "layer/codec.hpp"
 #include "layer/record_engine.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// An authentication by tokens, such as GSSAPI's and SASL's: the peer's last one in, the next one for the
 /// peer out. It does no I/O with the peer. `authenticate()` carries the tokens.
@@ -44,4 +44,4 @@ class Mechanism {
   virtual std::unique_ptr<Engine> engine() { return nullptr; }
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

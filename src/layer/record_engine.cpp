@@ -5,7 +5,7 @@
 
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 namespace {
 
@@ -239,4 +239,4 @@ std::unique_ptr<Engine> make_record_engine(std::unique_ptr<Codec> codec, const R
   return std::make_unique<RecordEngine>(std::move(codec), format, memory);
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -12,7 +12,7 @@
 #include "layer/codec.hpp"
 #include "layer/length_format.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// Messages behind a length, for protocols that are nothing more than that around a Codec.
 class RecordEngine final : public Engine {
@@ -94,4 +94,4 @@ class RecordEngine final : public Engine {
                                                                       const RecordEngine::Format& format,
                                                                       std::pmr::memory_resource& memory);
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

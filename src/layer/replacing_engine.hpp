@@ -4,7 +4,7 @@
 #include <tsock/layer/engine.hpp>
 #include <tsock/stream_backend.hpp>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// A transparent engine that leaves something in its place, such as a backend with other addresses.
 class ReplacingEngine : public Engine {
@@ -15,4 +15,4 @@ class ReplacingEngine : public Engine {
   virtual std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below) = 0;
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -8,7 +8,7 @@
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 using detail::StreamControl;
 
@@ -65,4 +65,4 @@ void TakeoverState::on_abandon() noexcept {
   drop();
 }
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

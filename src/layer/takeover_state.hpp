@@ -9,7 +9,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// A request for a stream that is made out of another one, which belongs to the request from the start. Waits
 /// for the writes that were started on it, then goes on.
@@ -47,4 +47,4 @@ class TakeoverState : public detail::ResultState<Stream> {
   Request<void> drain_;
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// Overwrites a secret, in a way that the compiler does not leave out.
 inline void wipe(std::span<std::byte> secret) noexcept {
@@ -53,4 +53,4 @@ class WipedBytes {
   std::vector<std::byte> bytes_;
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -13,7 +13,7 @@
 #include "layer/failed_engine.hpp"
 #include "npa/pipe_codec.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -55,4 +55,4 @@ Request<Stream> accept(Stream below, const AcceptOptions& options, CallSite site
   return layer::layer_over(std::move(below), std::move(engine), "npa_accept", {}, site);
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -16,7 +16,7 @@
 #include "npa/pipe_codec.hpp"
 #include "npa/request.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -171,4 +171,4 @@ Request<Stream> connect(Stream below, const Identity& identity, const ConnectOpt
   return layer::layer_over(std::move(below), std::move(engine), operation_name, {}, site);
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

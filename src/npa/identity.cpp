@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <tsock/npa/identity.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -110,4 +110,4 @@ std::string Identity::to_string() const {
   return text;
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -5,7 +5,7 @@
 
 #include "npa/pipe_directory.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 Listener listen(Loop& loop, std::string_view directory, std::string_view pipe, const ListenOptions& options,
                 int& err, std::string& reason) {
@@ -28,4 +28,4 @@ Listener listen(Listener below, const AcceptOptions& each, layer::ListenOptions 
       std::move(handshakes));
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <string_view>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -66,4 +66,4 @@ void write_message_head(NdrWriter& writer, std::size_t body_size, std::uint32_t 
   writer.u32(level);
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

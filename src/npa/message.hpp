@@ -10,7 +10,7 @@
 
 // What requests and replies have in common: a length in network order that does not count itself, then the
 // body, which begins with a magic and the level, twice.
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 constexpr std::size_t message_length_size = 4;
 constexpr std::uint32_t shortest_message = 8;
@@ -32,4 +32,4 @@ int read_message_head(NdrReader& reader, std::uint32_t& level) noexcept;
 /// Writes length, magic and level.
 void write_message_head(NdrWriter& writer, std::size_t body_size, std::uint32_t level) noexcept;
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -209,4 +209,4 @@ bool is_ndr_text(std::string_view text) noexcept {
   return true;
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

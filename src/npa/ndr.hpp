@@ -14,7 +14,7 @@
 
 // NDR as NPA uses it: little endian, aligned from the first byte of the message, whatever is in front of it.
 // All functions name the field that they are about, for the reason of a failure.
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// Reads values one after another. The first one that cannot be read is remembered, and everything read
 /// behind it is zero or empty. Nothing is allocated for what the bytes at hand cannot hold.
@@ -104,4 +104,4 @@ class NdrWriter {
 /// Whether a text is UTF-8 (RFC 3629), and has no NUL.
 [[nodiscard]] bool is_ndr_text(std::string_view text) noexcept;
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

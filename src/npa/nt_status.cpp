@@ -3,7 +3,7 @@
 #include <string_view>
 #include <tsock/npa/nt_status.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 std::string NtStatus::to_string() const {
   struct Name {
@@ -29,4 +29,4 @@ std::string NtStatus::to_string() const {
   return number.data();
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -4,7 +4,7 @@
 #include "layer/authenticate.hpp"
 #include "npa/pipe_codec.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -31,4 +31,4 @@ Level level(const Stream& stream, int& err) noexcept {
   return codec != nullptr ? codec->level() : Level::level8;
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -9,7 +9,7 @@
 #include "npa/reply.hpp"
 #include "npa/request.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -98,4 +98,4 @@ std::unique_ptr<layer::Engine> make_engine(std::unique_ptr<ServerCodec> codec,
   return layer::make_record_engine(std::move(codec), format_of(shortest_message, EMSGSIZE), memory);
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -17,7 +17,7 @@
 
 #include "layer/codec.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// What both sides of NPA have in common: one request and one reply, then messages as they are, or no layer
 /// at all.
@@ -79,4 +79,4 @@ extern const std::string_view silent_server;
 [[nodiscard]] std::unique_ptr<layer::Engine> make_engine(std::unique_ptr<ServerCodec> codec,
                                                          std::pmr::memory_resource& memory);
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <tsock/unique_fd.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -64,4 +64,4 @@ int prepare_pipe_directory(const std::string& directory, std::string& reason) {
   return check(pipes.get(), path, false, reason);
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

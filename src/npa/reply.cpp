@@ -6,7 +6,7 @@
 #include "npa/message.hpp"
 #include "npa/ndr.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 std::array<std::byte, reply_size> encode_reply(const Reply& reply, Level level) noexcept {
   std::array<std::byte, reply_size> message{};
@@ -48,4 +48,4 @@ int decode_reply(std::span<const std::byte> body, Level level, Reply& reply, std
   return ENOMEM;
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -7,7 +7,7 @@
 #include <tsock/npa/level.hpp>
 #include <tsock/npa/reply.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 constexpr std::size_t reply_size = 36;
 
@@ -22,4 +22,4 @@ constexpr std::size_t reply_size = 36;
 ///  - ENOMEM
 int decode_reply(std::span<const std::byte> body, Level level, Reply& reply, std::string& reason) noexcept;
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

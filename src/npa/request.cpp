@@ -12,7 +12,7 @@
 #include "npa/message.hpp"
 #include "npa/ndr.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -360,4 +360,4 @@ int decode_request(std::span<const std::byte> body, std::optional<Level> only, I
   return ENOMEM;
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -8,7 +8,7 @@
 #include <tsock/npa/level.hpp>
 #include <tsock/npa/secret_bytes.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 constexpr std::uint32_t most_sids = 65536;
 constexpr std::uint32_t most_groups = 65536;
@@ -31,4 +31,4 @@ int encode_request(const Identity& identity, Level level, SecretBytes& message, 
 int decode_request(std::span<const std::byte> body, std::optional<Level> only, Identity& identity,
                    Level& level, std::string& reason) noexcept;
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -3,7 +3,7 @@
 
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 SecretBytes& SecretBytes::operator=(const SecretBytes& other) {
   if (this != &other) *this = SecretBytes(other);
@@ -38,4 +38,4 @@ bool SecretBytes::operator==(const SecretBytes& other) const noexcept {
   return difference == std::byte{0};
 }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -5,7 +5,7 @@
 #include <ostream>
 #include <tsock/npa/sid.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 namespace {
 
@@ -86,4 +86,4 @@ std::size_t Sid::hash() const noexcept {
 
 std::ostream& operator<<(std::ostream& out, const Sid& sid) { return out << sid.to_string(); }
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

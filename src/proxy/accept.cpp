@@ -14,7 +14,7 @@
 #include "proxy/accept_engine.hpp"
 #include "proxy/addressed_backend.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -75,4 +75,4 @@ Address proxy_address(const Stream& stream) noexcept {
   return holder != nullptr ? holder->proxy_address() : Address();
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -6,7 +6,7 @@
 
 #include "proxy/addressed_backend.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 layer::Step AcceptEngine::handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& /*out*/) noexcept
     try {
@@ -41,4 +41,4 @@ std::unique_ptr<StreamBackend> AcceptEngine::replace(std::unique_ptr<StreamBacke
   return std::make_unique<AddressedBackend<StreamBackend>>(std::move(below), *header_);
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

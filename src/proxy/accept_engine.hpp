@@ -8,7 +8,7 @@
 
 #include "layer/handshake_engine.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// Reads one header, and leaves a backend with its addresses.
 class AcceptEngine final : public layer::HandshakeEngine {
@@ -34,4 +34,4 @@ class AcceptEngine final : public layer::HandshakeEngine {
   std::string_view reason_;  // a literal
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// What a backend knows that came with a header.
 class HeaderHolder {
@@ -99,4 +99,4 @@ class AddressedSocket final : public AddressedBackend<SocketControl> {
   [[nodiscard]] SocketControl& socket() const noexcept { return *below().socket_control(); }
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

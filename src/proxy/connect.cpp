@@ -7,7 +7,7 @@
 #include "proxy/http_engine.hpp"
 #include "proxy/socks5_engine.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 Request<Stream> socks5_connect(Stream below, const Target& target, const Socks5Options& options,
                                CallSite site) {
@@ -20,4 +20,4 @@ Request<Stream> http_connect(Stream below, const Target& target, const HttpOptio
                            "proxy_http_connect", {}, site);
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -29,4 +29,4 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t before) noe
   return ~value;
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

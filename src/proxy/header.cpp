@@ -5,7 +5,7 @@
 
 #include "proxy/tlv_list.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -100,4 +100,4 @@ Header Header::of(const Stream& accepted) {
   return header;
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

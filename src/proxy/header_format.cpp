@@ -9,7 +9,7 @@
 #include "proxy/ip_bytes.hpp"
 #include "proxy/tlv_list.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -316,4 +316,4 @@ std::vector<std::byte> format_header(const Header& header, int& err, const Heade
   return format_v2(header, family, format.checksum, err);
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -7,7 +7,7 @@
 
 #include "proxy/target_host.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -192,4 +192,4 @@ layer::Step HttpEngine::refuse(int status, std::string_view head) noexcept try {
   return {.err = errno_of_status(status)};
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

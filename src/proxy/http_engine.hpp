@@ -9,7 +9,7 @@
 #include "layer/handshake_engine.hpp"
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// The client's side of CONNECT in HTTP/1.1.
 class HttpEngine final : public layer::HandshakeEngine {
@@ -35,4 +35,4 @@ class HttpEngine final : public layer::HandshakeEngine {
   bool is_interim_ = false;
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

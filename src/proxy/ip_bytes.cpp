@@ -15,7 +15,7 @@
 #include <cstddef>
 #include <cstring>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -86,4 +86,4 @@ Address unix_address_from_bytes(std::span<const std::byte> name) noexcept {
                                 offsetof(sockaddr_un, sun_path) + size, err);
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -7,7 +7,7 @@
 #include <span>
 #include <tsock/address.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 using Ipv6Bytes = std::array<std::uint8_t, 16>;
 
@@ -22,4 +22,4 @@ using Ipv6Bytes = std::array<std::uint8_t, 16>;
 /// the system has no such address.
 [[nodiscard]] Address unix_address_from_bytes(std::span<const std::byte> name) noexcept;
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

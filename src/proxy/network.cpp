@@ -5,7 +5,7 @@
 
 #include "proxy/ip_bytes.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -71,4 +71,4 @@ std::string Network::to_string() const {
   return address.ip_string(err) + '/' + std::to_string(is_ipv4 ? bits_ - bits_before_ipv4 : bits_);
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -7,7 +7,7 @@
 
 #include "core/stream/stream_access.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -37,4 +37,4 @@ Request<ssize_t> send_header(Stream& stream, const Header& header, const HeaderF
   return stream.write(std::move(bytes), site);
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -7,7 +7,7 @@
 #include "proxy/ip_bytes.hpp"
 #include "proxy/target_host.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -186,4 +186,4 @@ layer::Step Socks5Engine::take_reply(layer::ByteBlock& in) noexcept {
   return {};
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -10,7 +10,7 @@
 #include "layer/handshake_engine.hpp"
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// The client's side of SOCKS 5.
 class Socks5Engine final : public layer::HandshakeEngine {
@@ -40,4 +40,4 @@ class Socks5Engine final : public layer::HandshakeEngine {
   bool is_done_ = false;
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -4,7 +4,7 @@
 
 #include "proxy/target_host.hpp"
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 namespace {
 
@@ -42,4 +42,4 @@ std::string authority_of(const Target& target) {
   return (is_ipv6 ? '[' + target.host + ']' : target.host) + ':' + std::to_string(target.port);
 }
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

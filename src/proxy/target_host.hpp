@@ -4,7 +4,7 @@
 #include <tsock/address.hpp>
 #include <tsock/proxy/target.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// Why a proxy cannot be asked for the target; null when it can.
 [[nodiscard]] const char* fault_of(const Target& target) noexcept;
@@ -15,4 +15,4 @@ namespace tsock::proxy {
 /// "host:port", as HTTP has it.
 [[nodiscard]] std::string authority_of(const Target& target);
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -5,7 +5,7 @@
 #include <optional>
 #include <span>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// Goes through values of a type, a length of two bytes, and so many bytes.
 class TlvList {
@@ -40,4 +40,4 @@ class TlvList {
   bool is_cut_ = false;
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -2,7 +2,7 @@
 
 #include <sasl/sasl.h>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// An entry of a list of callbacks, all of which libsasl2 keeps as one type.
 template <class Function>
@@ -15,4 +15,4 @@ template <class Function>
 /// The end of a list.
 inline constexpr sasl_callback_t no_callback{.id = SASL_CB_LIST_END, .proc = nullptr, .context = nullptr};
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

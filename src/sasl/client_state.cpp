@@ -5,7 +5,7 @@
 #include <cstring>
 #include <new>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -181,4 +181,4 @@ int ClientState::give_realm(void* context, int /*id*/, const char** offered, con
   }
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -6,7 +6,7 @@
 
 #include "sasl/session_state.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// A client of libsasl2.
 class ClientState final : public SessionState {
@@ -38,4 +38,4 @@ class ClientState final : public SessionState {
   std::unique_ptr<sasl_secret_t, Free> password_;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

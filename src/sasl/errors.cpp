@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 int errno_of(int result) noexcept {
   switch (result) {
@@ -50,4 +50,4 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

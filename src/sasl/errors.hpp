@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// The errno value for a result of libsasl2, and 0 for SASL_OK and SASL_CONTINUE.
 [[nodiscard]] int errno_of(int result) noexcept;
@@ -11,4 +11,4 @@ namespace tsock::sasl {
 /// Words may come from the peer, and go to logs and terminals: what is not printable ASCII becomes \xNN.
 [[nodiscard]] std::string printable(std::string_view text);
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

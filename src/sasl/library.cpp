@@ -11,7 +11,7 @@
 #include "sasl/errors.hpp"
 #include "sasl/secret_lookup.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -63,4 +63,4 @@ int load_library(std::string& reason) {
   return err;
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 using layer::ByteBlock;
 using layer::Step;
@@ -46,4 +46,4 @@ Step NoLayer::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& o
   return {};
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -5,7 +5,7 @@
 
 #include "sasl/session_state.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// Passes bytes on as they are, and knows whom they come from.
 class NoLayer final : public layer::Engine {
@@ -25,4 +25,4 @@ class NoLayer final : public layer::Engine {
   std::shared_ptr<SessionState> session_;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 int SaslCodec::unwrap(std::span<std::byte> message, layer::ByteBlock& plain) noexcept {
   std::span<const std::byte> opened;
@@ -20,4 +20,4 @@ int SaslCodec::wrap(std::span<const std::byte> plain, layer::ByteBlock& out) noe
   return out.append(message) ? 0 : ENOMEM;
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

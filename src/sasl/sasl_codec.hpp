@@ -8,7 +8,7 @@
 #include "layer/record_engine.hpp"
 #include "sasl/session_state.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// The security layer of a finished session, whose messages libsasl2 makes with their length.
 class SaslCodec final : public layer::Codec {
@@ -29,4 +29,4 @@ class SaslCodec final : public layer::Codec {
   std::string_view reason_;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -8,7 +8,7 @@
 #include "sasl/no_layer.hpp"
 #include "sasl/sasl_codec.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -145,4 +145,4 @@ Reply SaslServerMechanism::start(std::span<const std::byte> choice, int& err) {
   return state_->start(text_in(choice.first(length)), initial, err);
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -9,7 +9,7 @@
 #include "sasl/client_state.hpp"
 #include "sasl/server_state.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// What a frame of a server begins with, behind the list of its mechanisms.
 enum class FrameKind : char {
@@ -74,4 +74,4 @@ class SaslServerMechanism final : public SaslMechanism {
   Turn turn_ = Turn::offer;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

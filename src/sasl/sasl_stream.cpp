@@ -14,7 +14,7 @@
 #include "sasl/sasl_codec.hpp"
 #include "sasl/sasl_mechanism.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -64,4 +64,4 @@ Peer peer(const Stream& stream, int& err) {
   return {};
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -7,7 +7,7 @@
 
 #include "layer/wiped_bytes.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 using layer::wipe;
 inline void wipe(std::string& text) noexcept {
@@ -31,4 +31,4 @@ class Secret {
   std::string text_;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -9,7 +9,7 @@
 #include "sasl/secret.hpp"
 #include "sasl/server_state.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -59,4 +59,4 @@ int describe_lookup(const sasl_utils_t* /*utils*/, int /*highest_version*/, int*
 
 int add_secret_lookup() noexcept { return sasl_auxprop_add_plugin(secret_lookup_name, &describe_lookup); }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

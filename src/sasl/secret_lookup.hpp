@@ -1,6 +1,6 @@
 #pragma once
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// Registers where the passwords of `ServerOptions::password_of` come from, as a lookup of the name
 /// `secret_lookup_name`. For connections of others it knows no user. \return a result of libsasl2
@@ -11,4 +11,4 @@ inline constexpr const char* secret_lookup_name = "tsock";
 /// no such callback.
 inline constexpr unsigned long server_state_id = 0x7473'6f63UL;
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

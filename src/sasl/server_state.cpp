@@ -7,7 +7,7 @@
 
 #include "sasl/secret_lookup.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -146,4 +146,4 @@ int ServerState::decide(sasl_conn_t* /*connection*/, void* context, const char* 
   }
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

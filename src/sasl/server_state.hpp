@@ -7,7 +7,7 @@
 
 struct propctx;
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// A server of libsasl2.
 class ServerState final : public SessionState {
@@ -38,4 +38,4 @@ class ServerState final : public SessionState {
   ServerOptions options_;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -8,7 +8,7 @@
 #include "sasl/client_state.hpp"
 #include "sasl/server_state.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -181,4 +181,4 @@ Request<Reply> ServerSession::step(detail::LoopHere here, ByteView response) {
   return run_on_worker(here, begin_step<ServerState>(state(), std::move(step)));
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -9,7 +9,7 @@
 #include "sasl/errors.hpp"
 #include "sasl/library.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 namespace {
 
@@ -225,4 +225,4 @@ int SessionState::decode(std::span<const std::byte> piece, std::span<const std::
   return 0;
 }
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

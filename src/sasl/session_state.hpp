@@ -18,7 +18,7 @@
 #include "sasl/callback.hpp"
 #include "sasl/secret.hpp"
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// A connection of libsasl2, and what its callbacks need. Used by one thread at a time.
 class SessionState {
@@ -109,4 +109,4 @@ inline constexpr std::string_view plus = "-PLUS";
 /// A text of libsasl2's connection, empty where it has none.
 [[nodiscard]] std::string text_property(sasl_conn_t* connection, int property);
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -61,4 +61,4 @@ OpenSslPointer<BIO> make_block_bio(BlockTransfer& transfer) noexcept {
   return bio;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

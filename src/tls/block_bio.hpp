@@ -4,7 +4,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What OpenSSL reads from and writes to during one call of the engine. Between calls both are null.
 struct BlockTransfer {
@@ -17,4 +17,4 @@ struct BlockTransfer {
 /// A BIO over the blocks of a transfer. \param transfer outlives it \return null without memory
 [[nodiscard]] OpenSslPointer<BIO> make_block_bio(BlockTransfer& transfer) noexcept;
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -14,7 +14,7 @@
 #include "tls/openssl_engine.hpp"
 #include "tls/printable.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -218,4 +218,4 @@ bool CertificateCheck::accepts_ocsp(SSL& ssl, std::string& refusal) const {
   return false;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

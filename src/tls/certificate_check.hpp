@@ -9,7 +9,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// Judges the certificate of a peer: OpenSSL's verification, pinned keys, the stapled OCSP response.
 class CertificateCheck {
@@ -45,4 +45,4 @@ class CertificateCheck {
 /// A certificate's subject for people, without characters that control a terminal.
 [[nodiscard]] std::string subject_of(const X509* certificate);
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

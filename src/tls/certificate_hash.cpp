@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <span>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 // The hash of the certificate's signature, and a better one in place of MD5 and SHA-1.
 int hash_certificate(X509* certificate, std::vector<std::byte>& hash) {
@@ -22,4 +22,4 @@ int hash_certificate(X509* certificate, std::vector<std::byte>& hash) {
   return 0;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -11,7 +11,7 @@
 #include "tls/openssl.hpp"
 #include "tls/printable.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -105,4 +105,4 @@ CertificateInfo describe_certificate(std::string_view pem, int& err) {
   return info;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

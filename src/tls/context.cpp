@@ -8,7 +8,7 @@
 
 #include "tls/context_state.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 Context::Context() noexcept = default;
 Context::Context(const Context&) noexcept = default;
@@ -40,4 +40,4 @@ Context Context::server(const ServerOptions& options, int& err, std::string& rea
   }
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

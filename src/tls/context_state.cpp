@@ -14,7 +14,7 @@
 
 #include "tls/openssl_engine.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -455,4 +455,4 @@ int ContextState::seal_or_open_ticket(const SSL* ssl, bool seals, unsigned char*
   return SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;  // those of TLS 1.3 are used once
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

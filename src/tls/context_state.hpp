@@ -15,7 +15,7 @@
 #include "tls/session_cache.hpp"
 #include "tls/ticket_key_ring.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What is behind a Context: OpenSSL's context, and what OpenSSL asks for by callbacks. Once it is made only
 /// the sessions and the ticket keys change, under locks of their own.
@@ -81,4 +81,4 @@ class ContextState {
   OpenSslPointer<SSL_CTX> context_;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

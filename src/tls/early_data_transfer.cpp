@@ -4,7 +4,7 @@
 #include <cstring>
 #include <new>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 void EarlyDataTransfer::wipe() noexcept {
   OPENSSL_cleanse(bytes_.data(), bytes_.size());
@@ -73,4 +73,4 @@ void EarlyDataTransfer::give(std::span<const iovec> to, std::size_t& given) noex
   if (ready() == 0) wipe();
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

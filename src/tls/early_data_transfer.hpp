@@ -9,7 +9,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// The early data of a connection (0-RTT, RFC 8446 section 2.3): of a client, what is sent with its first
 /// flight, and again when the server has refused it; of a server, what has come before the handshake is done.
@@ -60,4 +60,4 @@ class EarlyDataTransfer {
   bool is_over_ = false;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -12,7 +12,7 @@
 #include <tsock/error.hpp>
 #include <utility>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -223,4 +223,4 @@ int read_identity(const Identity& identity, KeyMaterial& material, std::string& 
   return err;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -6,7 +6,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// An Identity, read.
 struct KeyMaterial {
@@ -32,4 +32,4 @@ int read_file(const std::string& path, std::string& text, std::string& reason);
 /// The words for what OpenSSL has last complained of, behind what was done.
 int openssl_failure(int err, const std::string& what, std::string& reason);
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -1,7 +1,7 @@
 #include <tsock/tls/listen.hpp>
 #include <utility>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 Listener listen(Listener below, const Context& context, layer::ListenOptions options,
                 const AcceptOptions& each) {
@@ -19,4 +19,4 @@ Listener listen(Listener below, std::function<Context()> context, layer::ListenO
       std::move(options));
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <new>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -82,4 +82,4 @@ OpenSslError take_error(int err) noexcept {
   return result;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// Destroys objects of OpenSSL.
 struct OpenSslDelete {
@@ -40,4 +40,4 @@ struct OpenSslError {
 /// The first error in the queue of this thread, which is empty afterwards.
 [[nodiscard]] OpenSslError take_error(int err) noexcept;
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

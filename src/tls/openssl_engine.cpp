@@ -15,7 +15,7 @@
 #include "tls/peer_name.hpp"
 #include "tls/session_note.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 using layer::ByteBlock;
 using layer::Step;
@@ -527,4 +527,4 @@ int OpenSslEngine::send_close_notify() noexcept {
 
 bool OpenSslEngine::say_goodbye(ByteBlock& out) noexcept { return end_writing(out) == 0 && read_error_ == 0; }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

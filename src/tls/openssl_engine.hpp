@@ -15,7 +15,7 @@
 #include "tls/early_data_transfer.hpp"
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// TLS by OpenSSL. OpenSSL reads from and writes to the blocks that a call of the engine is given, through a
 /// BIO that knows them for the length of the call.
@@ -114,4 +114,4 @@ class OpenSslEngine final : public layer::Engine {
   std::unique_ptr<std::string> psk_identity_;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

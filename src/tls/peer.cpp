@@ -12,7 +12,7 @@
 #include "tls/certificate_hash.hpp"
 #include "tls/openssl_engine.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -147,4 +147,4 @@ std::vector<std::byte> export_keying_material(const Stream& stream, std::string_
   return material;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

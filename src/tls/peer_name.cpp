@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <tsock/address.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -50,4 +50,4 @@ PeerName PeerName::parse(const std::string& name) {
   return {.kind = Kind::dns, .text = std::move(text)};
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// The name of a peer as it stands in certificates: a DNS name without the dot at its end, or an IP address
 /// without zone.
@@ -14,4 +14,4 @@ struct PeerName {
   [[nodiscard]] static PeerName parse(const std::string& name);
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

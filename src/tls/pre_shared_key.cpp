@@ -2,7 +2,7 @@
 
 #include <tsock/tls/pre_shared_key.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 PreSharedKey& PreSharedKey::operator=(const PreSharedKey& other) {
   if (this != &other) *this = PreSharedKey(other);
@@ -17,4 +17,4 @@ PreSharedKey& PreSharedKey::operator=(PreSharedKey&& other) noexcept {
 
 PreSharedKey::~PreSharedKey() { OPENSSL_cleanse(key.data(), key.size()); }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -5,7 +5,7 @@
 #include <new>
 #include <string_view>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -81,4 +81,4 @@ bool hash_public_key(const X509& certificate, std::span<unsigned char, 32> hash)
   return is_hashed;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -7,7 +7,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// Names come from the peer, and go to logs and terminals: what is not printable ASCII becomes \xNN.
 void append_printable(std::string& text, std::span<const unsigned char> bytes);
@@ -29,4 +29,4 @@ using GeneralNamesPointer = std::unique_ptr<GENERAL_NAMES, GeneralNamesFree>;
 /// The hash of the SubjectPublicKeyInfo, which is what a pinned key is. \return whether it was computed
 [[nodiscard]] bool hash_public_key(const X509& certificate, std::span<unsigned char, 32> hash) noexcept;
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -63,4 +63,4 @@ OpenSslPointer<SSL_SESSION> SessionCache::take(const std::string& name) noexcept
   return session;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -9,7 +9,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// Sessions that a client may resume, by the name of the server; shared by threads. A session is given once,
 /// as a ticket that is used twice tells an observer who one is (RFC 8446 appendix C.4); those of TLS 1.2 come
@@ -37,4 +37,4 @@ class SessionCache {
   std::unordered_map<std::string, std::list<Server>::iterator> by_name_;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

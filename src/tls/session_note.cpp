@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 // The size of the binding in one byte, the binding, and the rest is the identity.
 std::optional<SessionNote> SessionNote::of(const SSL& ssl) noexcept {
@@ -29,4 +29,4 @@ bool SessionNote::put(SSL& ssl) const {
   return SSL_SESSION_set1_ticket_appdata(SSL_get_session(&ssl), bytes.data(), bytes.size()) == 1;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -7,7 +7,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What a server puts into its sessions, and so into tickets, and needs when one is resumed: OpenSSL keeps
 /// the certificate of the client, but not which one the server has shown, nor the name of a pre-shared key.
@@ -21,4 +21,4 @@ struct SessionNote {
   [[nodiscard]] bool put(SSL& ssl) const;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

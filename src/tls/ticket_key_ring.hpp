@@ -8,7 +8,7 @@
 
 #include "tls/openssl.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What is behind TicketKeys: the key that seals, and the ones before it, which still open.
 class TicketKeyRing {
@@ -42,4 +42,4 @@ class TicketKeyRing {
   std::size_t count_ = 1;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

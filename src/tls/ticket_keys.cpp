@@ -11,7 +11,7 @@
 
 #include "tls/ticket_key_ring.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -93,4 +93,4 @@ int TicketKeys::rotate(std::span<const std::byte> key) noexcept {
   return 0;
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -9,7 +9,7 @@
 #include "layer/failed_engine.hpp"
 #include "tls/openssl_engine.hpp"
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 namespace {
 
@@ -51,4 +51,4 @@ Request<Stream> accept(Stream below, const Context& context, const AcceptOptions
                            {.goodbye_time = options.goodbye_time}, site);
 }
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -4,7 +4,7 @@
 #include <tsock/unique_fd.hpp>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -90,4 +90,4 @@ int bind_unix(NativeSocket socket, os::SocketType type, const Address& address, 
   return 0;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -8,7 +8,7 @@
 #include "uv/os/socket.hpp"
 #include "uv/os/socket_file.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// How a unix socket gets its name.
 struct UnixBinding {
@@ -28,4 +28,4 @@ int find_access(const std::optional<unsigned>& mode, const std::optional<std::st
 int bind_unix(NativeSocket socket, os::SocketType type, const Address& address, const UnixBinding& binding,
               std::optional<os::SocketFile>& file);
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -13,7 +13,7 @@
 #include "uv/os/child.hpp"
 #include "uv/pipe_pair_stream.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -131,4 +131,4 @@ Request<ChildProcess> spawn(Loop& loop, SpawnOptions options, CallSite site) {
   return make_request<Spawn>(detail::LoopHere(loop, site), site, std::move(options));
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -4,7 +4,7 @@
 #include <ostream>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -125,4 +125,4 @@ void ChildWatch::loop_closed() noexcept {
   if (is_abandoned_) free();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

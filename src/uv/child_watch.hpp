@@ -8,7 +8,7 @@
 #include "uv/fd_watcher.hpp"
 #include "uv/os/child.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class ChildWatch;
 
@@ -69,4 +69,4 @@ class ChildWatch final : public LoopResource, private FdWatcher<ChildWatch> {
   bool is_abandoned_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

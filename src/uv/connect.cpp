@@ -14,7 +14,7 @@
 #include "uv/os/socket.hpp"
 #include "uv/socket_stream.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -243,4 +243,4 @@ Stream Stream::adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& opti
   return stream;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 
 #include "uv/uv_call.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 int FdWatch::start_watching(NativeSocket descriptor) noexcept {
   if (loop_->is_closed()) return ECANCELED;
@@ -93,4 +93,4 @@ void FdWatch::stop_watching() noexcept {
   });
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -8,7 +8,7 @@
 
 #include "uv/loop_impl.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// What the kernel reports about a descriptor.
 struct FdEvent {
@@ -105,4 +105,4 @@ class FdWatcher : public FdWatch {
   }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

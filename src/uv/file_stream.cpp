@@ -9,7 +9,7 @@
 #include "uv/loop_impl.hpp"
 #include "uv/os/descriptor.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -337,4 +337,4 @@ std::size_t FileStream::pending_bytes(int& err) noexcept {
 
 StreamTraits FileStream::traits() const noexcept { return {.read_ahead = true, .short_is_final = true}; }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

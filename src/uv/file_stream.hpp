@@ -9,7 +9,7 @@
 #include "core/loop/loop_core.hpp"
 #include "core/stream/bulk_backend.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopImpl;
 
@@ -81,4 +81,4 @@ class FileStream final : public StreamBackend, public BulkBackend, private Ready
   bool wants_write_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -5,7 +5,7 @@
 
 #include "uv/os/socket.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -58,4 +58,4 @@ int try_linger(NativeSocket socket, Linger& linger) noexcept {
   return EAGAIN;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -5,7 +5,7 @@
 #include "uv/os/process.hpp"
 #include "uv/signal_watch.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 void detail::LoopRelease::operator()(LoopImpl* impl) const noexcept { impl->release(); }
 
@@ -99,4 +99,4 @@ uv_loop_s* Loop::native_handle() const noexcept { return impl_->uv(); }
 
 detail::LoopCore& Loop::core() const noexcept { return *impl_; }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

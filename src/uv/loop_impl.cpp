@@ -16,7 +16,7 @@
 #include "uv/signal_watch.hpp"
 #include "uv/uv_call.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -472,4 +472,4 @@ void LoopImpl::release_descriptor(NativeSocket descriptor) noexcept {
     watched_[index] = false;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

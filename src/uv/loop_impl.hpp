@@ -14,7 +14,7 @@
 #include "core/loop/post_queue.hpp"
 #include "uv/worker_threads.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class SignalWatch;
 
@@ -139,4 +139,4 @@ class LoopImpl final : public LoopCore {
 
 [[nodiscard]] inline LoopImpl& impl_of(LoopCore& core) noexcept { return static_cast<LoopImpl&>(core); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -1,6 +1,6 @@
 #include "uv/pipe_pair_stream.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 int PipePairStream::open() {
   const int err = reading_.open();
@@ -22,4 +22,4 @@ void PipePairStream::abort() noexcept {
   writing_.abort();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

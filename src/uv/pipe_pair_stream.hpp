@@ -6,7 +6,7 @@
 
 #include "uv/pipe_stream.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Two pipes as one stream: it reads from one and writes to the other.
 class PipePairStream final : public StreamBackend {
@@ -40,4 +40,4 @@ class PipePairStream final : public StreamBackend {
   PipeStream writing_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 #include "uv/loop_impl.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -120,4 +120,4 @@ std::size_t PipeStream::pending_bytes(int& err) noexcept {
 
 StreamTraits PipeStream::traits() const noexcept { return {.read_ahead = true, .short_is_final = true}; }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 #include "uv/fd_watcher.hpp"
 #include "uv/os/descriptor.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A pipe, fifo, terminal or device, by read(2) and write(2). libuv's streams are not used, because their
 /// writes raise SIGPIPE.
@@ -56,4 +56,4 @@ class PipeStream final : public StreamBackend, private FdWatcher<PipeStream> {
   bool watches_breaks_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -4,7 +4,7 @@
 
 #include "uv/fd_watcher.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -56,4 +56,4 @@ Request<PollEvents> poll(Loop& loop, NativeSocket descriptor, PollEvents wanted,
   return request;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -15,7 +15,7 @@
 #include "uv/loop_impl.hpp"
 #include "uv/os/name_lookup.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -200,4 +200,4 @@ Request<std::vector<Address>> resolve(Loop& loop, OptionalText host, OptionalTex
   return request;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

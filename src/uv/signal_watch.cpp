@@ -6,7 +6,7 @@
 #include "uv/os/process.hpp"
 #include "uv/uv_call.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void SignalState::interrupt(int err) {
   on_delivery();
@@ -79,4 +79,4 @@ void SignalWatch::forget_waiters() noexcept {
   while (!waiting_.empty()) take_first(waiting_);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -4,7 +4,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopImpl;
 class SignalWatch;
@@ -57,4 +57,4 @@ class SignalWatch {
   NodeList waiting_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -12,7 +12,7 @@
 #include "uv/loop_impl.hpp"
 #include "uv/os/datagram_socket.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -301,4 +301,4 @@ Datagram Datagram::adopt(Loop& loop, UniqueSocket& socket, const DatagramOptions
 
 DatagramCapabilities Datagram::capabilities() noexcept { return os::datagram_capabilities(); }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -18,7 +18,7 @@
 #include "uv/os/socket.hpp"
 #include "uv/os/socket_file.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A UDP or unix datagram socket, allocated in the loop's pool.
 class SocketDatagram final : public DatagramBackend,
@@ -84,4 +84,4 @@ class SocketDatagram final : public DatagramBackend,
   std::vector<std::byte> spill_;  // for the part of a unix datagram that exceeds the common room
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -11,7 +11,7 @@
 #include "uv/loop_impl.hpp"
 #include "uv/socket_stream.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -140,4 +140,4 @@ Listener Listener::adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& 
   return {};
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -11,7 +11,7 @@
 #include "uv/os/socket.hpp"
 #include "uv/os/socket_file.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A listening TCP or unix stream socket.
 class SocketListener final : public ListenerBackend, private FdWatcher<SocketListener> {
@@ -51,4 +51,4 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
   std::optional<os::SocketFile> file_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

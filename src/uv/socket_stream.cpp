@@ -11,7 +11,7 @@
 #include "uv/loop_impl.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueSocket& socket,
                                                  const StreamOptions& options, int& err,
@@ -238,4 +238,4 @@ int SocketStream::take_received_fds(std::size_t unread, std::vector<UniqueFd>& t
   return 0;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -12,7 +12,7 @@
 
 #include "uv/fd_watcher.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A TCP or unix stream socket, allocated in the loop's pool.
 class SocketStream final : public SocketControl, private FdWatcher<SocketStream> {
@@ -88,4 +88,4 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   std::unique_ptr<FdReception> reception_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

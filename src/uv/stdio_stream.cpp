@@ -10,7 +10,7 @@
 #include "uv/os/descriptor.hpp"
 #include "uv/pipe_stream.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -84,4 +84,4 @@ Stream open_file(Loop& loop, const char* path, FileMode mode, int& err) {
   return stream_over(loop, fd, kind, false, -1, err);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -3,7 +3,7 @@
 #include <array>
 #include <cerrno>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -96,4 +96,4 @@ NativeSocket socket_of(const uv_handle_t* handle) noexcept {
 #endif
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

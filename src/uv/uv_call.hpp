@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <tsock/native_socket.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Converts the return value of a libuv function to an errno value: 0 for a success or a count. Codes without
 /// an errno value (UV_EOF, those of uv_getaddrinfo, those that this system has no errno for) become EIO. To
@@ -15,4 +15,4 @@ namespace tsock::detail {
 /// The socket (on POSIX, a descriptor of any kind) of a libuv handle; `invalid_socket` when it has none.
 [[nodiscard]] NativeSocket socket_of(const uv_handle_t* handle) noexcept;
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -16,7 +16,7 @@
 #include "uv/os/socket.hpp"
 #include "uv/uv_call.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -501,4 +501,4 @@ Stream wrap_uv_stream(Loop& loop, uv_stream_s* handle, UvStreamOwnership ownersh
   }
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

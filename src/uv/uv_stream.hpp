@@ -11,7 +11,7 @@
 
 #include "uv/fd_watcher.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A libuv stream that was opened by the application or by uv_spawn.
 ///
@@ -95,4 +95,4 @@ class UvStream final : public StreamBackend, private FdWatcher<UvStream> {
   bool lingers_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 
 #include "uv/loop_impl.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Carries a task to a worker thread and the answer to its receiver.
 class WorkerJob final : public WorkerThreads::Job {
@@ -50,4 +50,4 @@ std::unique_ptr<WorkerTask> WorkerReceiver::withdraw_task(LoopCore& core) noexce
   return taken != nullptr ? job->take_task() : nullptr;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

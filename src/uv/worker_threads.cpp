@@ -10,7 +10,7 @@
 
 #include "uv/os/thread_signals.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class WorkerThreads::Line {
  public:
@@ -204,4 +204,4 @@ void WorkerThreads::remove_out(Job& job) noexcept {
   job.before_ = job.behind_ = nullptr;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Threads for work that would block the loop. They are created on demand, up to a maximum, serve jobs in
 /// order, and end with the loop. They are never joined: a thread owns the job it works on, so a stuck thread
@@ -77,4 +77,4 @@ class WorkerThreads {
   Job* out_ = nullptr;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class AcceptState;
 class ListenerCore;
@@ -89,9 +89,9 @@ Accepting start_accepting(Listener& listener, const AcceptOptions& options, F fu
   return Accepting(std::move(loop));
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 template <class F, class E>
 requires std::is_invocable_v<E&, int> Accepting for_each_accept(Listener& listener, F function, E on_error,
@@ -119,4 +119,4 @@ Accepting for_each_accept(Listener& listener, const AcceptOptions& options, F fu
   return for_each_accept(listener, options, std::move(function), detail::LogAcceptError(listener), site);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <tsock/export.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Loop;
 
@@ -19,4 +19,4 @@ namespace detail {
 
 }  // namespace detail
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

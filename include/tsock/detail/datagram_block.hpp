@@ -5,7 +5,7 @@
 #include <tsock/datagram_info.hpp>
 #include <tsock/export.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -34,4 +34,4 @@ TSOCK_EXPORT void free_datagram_block(DatagramBlock& block) noexcept;
 
 inline const Address no_address;
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

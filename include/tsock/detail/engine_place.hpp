@@ -2,11 +2,11 @@
 
 #include <cstdint>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Loop;
 }
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -35,4 +35,4 @@ class EnginePlace {
   std::uintptr_t bits_ = no_engine;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

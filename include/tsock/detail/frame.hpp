@@ -9,7 +9,7 @@
 #include <tsock/export.hpp>
 #include <tsock/framing.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// What a framing writes around a body.
 struct Frame {
@@ -46,4 +46,4 @@ template <HeaderWriter F>
   return frame;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

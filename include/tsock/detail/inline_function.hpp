@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -201,4 +201,4 @@ class InlineFunction {
   const Operations* operations_ = nullptr;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

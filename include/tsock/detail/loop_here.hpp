@@ -2,11 +2,11 @@
 
 #include <tsock/call_site.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Loop;
 }
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A loop and the place in the caller's source from which it was named.
 class LoopHere {
@@ -21,4 +21,4 @@ class LoopHere {
   CallSite site_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,11 +6,11 @@
 #include <tsock/message_size.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Loop;
 }
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -33,4 +33,4 @@ InlineFunction measure_function(Loop& loop, F framing) {
   return function;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -5,11 +5,11 @@
 #include <tsock/vector_list.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Loop;
 }
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -32,4 +32,4 @@ InlineFunction next_vector_function(Loop& loop, F next) {
   return function;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

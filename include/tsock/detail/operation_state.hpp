@@ -10,7 +10,7 @@
 #include <tsock/outcome.hpp>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Makes an operation the parent of the requests that are made while this lives.
 class ParentScope {
@@ -106,4 +106,4 @@ class OperationState : public ResultState<typename Op::result_type> {
   std::unique_ptr<InlineFunction> progress_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

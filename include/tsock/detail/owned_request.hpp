@@ -7,7 +7,7 @@
 #include <tsock/request.hpp>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// An entry of a list that owns requests.
 class OwnedRequest {
@@ -107,4 +107,4 @@ class RequestList {
   OwnedRequest* first_ = nullptr;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <tsock/export.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -21,4 +21,4 @@ struct PduBlock {
 /// Returns the memory of a message, to its receive chunk or to the pool of its loop.
 TSOCK_EXPORT void free_pdu(std::byte* data, bool in_chunk) noexcept;
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

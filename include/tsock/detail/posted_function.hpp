@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A function on its way from another thread to the loop.
 class PostedFunction {
@@ -42,4 +42,4 @@ class PostedCallable final : public PostedFunction {
   F function_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

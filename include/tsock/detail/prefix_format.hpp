@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A valid length-prefix framing, in the shape in which it is passed and stored: two words. From small
 /// members a compiler makes narrow stores that are then loaded as one word, which stalls the processor for
@@ -84,4 +84,4 @@ class PrefixFormat {
   std::uint32_t max_body_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// The operation behind `Queue::submit()`: waits for the head of the queue, then for the request that the
 /// function makes.
@@ -78,9 +78,9 @@ class SubmitOperation final : public Operation<T> {
   bool* destroyed_ = nullptr;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 template <class F>
 std::invoke_result_t<F&> Queue::submit(F make, CallSite site) {
@@ -90,4 +90,4 @@ std::invoke_result_t<F&> Queue::submit(F make, CallSite site) {
                                                           std::move(make), site);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

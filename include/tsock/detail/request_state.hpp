@@ -12,11 +12,11 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Loop;
 }
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A place in one of the loop's doubly linked lists; unlinked when `next` is null.
 struct ListNode {
@@ -343,4 +343,4 @@ class ResultState<void, Base> : public Base {
   void finish_with() { this->finish(0); }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

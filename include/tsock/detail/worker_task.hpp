@@ -3,7 +3,7 @@
 #include <memory>
 #include <tsock/export.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 class WorkerJob;
@@ -50,4 +50,4 @@ class TSOCK_EXPORT WorkerReceiver {
   WorkerJob* job_ = nullptr;  // while its task is out
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

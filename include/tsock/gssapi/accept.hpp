@@ -10,7 +10,7 @@
 #include <tsock/stream.hpp>
 #include <vector>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 struct AcceptOptions {
   std::string mechanism = {};  ///< "kerberos", "spnego" or an OID; empty: any that there are keys for
@@ -28,4 +28,4 @@ struct AcceptOptions {
 [[nodiscard]] TSOCK_EXPORT Request<Stream> accept(Stream below, const AcceptOptions& options = {},
                                                   CallSite site = CallSite::current());
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

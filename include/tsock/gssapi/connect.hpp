@@ -10,7 +10,7 @@
 #include <tsock/stream.hpp>
 #include <vector>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 struct ConnectOptions {
   /// Whom to talk to: "service@host.name", or a principal, which has a slash: "service/host.name@REALM".
@@ -51,4 +51,4 @@ struct ConnectOptions {
 [[nodiscard]] TSOCK_EXPORT Request<Stream> connect(Stream below, const ConnectOptions& options,
                                                    CallSite site = CallSite::current());
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

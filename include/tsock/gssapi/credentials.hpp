@@ -5,7 +5,7 @@
 #include <string_view>
 #include <tsock/export.hpp>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 class CredentialsState;
 
@@ -52,4 +52,4 @@ class TSOCK_EXPORT Credentials {
   std::shared_ptr<CredentialsState> state_;
 };
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

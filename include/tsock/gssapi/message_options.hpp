@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// What is done to the bytes of a stream.
 enum class Protection : std::uint8_t {
@@ -31,4 +31,4 @@ struct MessageOptions {
   bool may_outlive_ticket = false;
 };
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -10,7 +10,7 @@
 #include <tsock/stream.hpp>
 #include <vector>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 /// What a handshake has agreed on.
 struct Peer {
@@ -36,4 +36,4 @@ struct Peer {
 [[nodiscard]] TSOCK_EXPORT std::vector<std::byte> channel_bindings(std::string_view kind,
                                                                    std::span<const std::byte> value);
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

@@ -11,7 +11,7 @@
 #include <tsock/gssapi/peer.hpp>
 #include <vector>
 
-namespace tsock::gssapi {
+namespace tsock::inline v0::gssapi {
 
 class Context;
 
@@ -64,4 +64,4 @@ class TSOCK_EXPORT SecurityContext {
   std::unique_ptr<Context> context_;
 };
 
-}  // namespace tsock::gssapi
+}  // namespace tsock::inline v0::gssapi

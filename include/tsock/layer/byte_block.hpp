@@ -6,7 +6,7 @@
 #include <tsock/export.hpp>
 #include <utility>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// Bytes in one piece: appended at the end, consumed from the front. An empty block owns no memory.
 class TSOCK_EXPORT ByteBlock {
@@ -65,4 +65,4 @@ class TSOCK_EXPORT ByteBlock {
   std::size_t end_ = 0;
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -9,7 +9,7 @@
 #include <tsock/layer/byte_block.hpp>
 #include <tsock/layer/step.hpp>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// A transformation of a stream without I/O, such as TLS: bytes in, bytes out. It knows no stream and no
 /// loop, calls nobody back, and keeps no pointer into what it is given. `LayerStream` drives it; a test needs
@@ -62,4 +62,4 @@ class TSOCK_EXPORT Engine {
   [[nodiscard]] virtual std::size_t message_size() const noexcept { return 0; }
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

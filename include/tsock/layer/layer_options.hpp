@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// What is the same for all layers.
 struct LayerOptions {
@@ -11,4 +11,4 @@ struct LayerOptions {
   std::chrono::milliseconds goodbye_time = std::chrono::seconds(2);
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

@@ -8,7 +8,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// Puts a layer on a stream: runs the engine's handshake over it and gives the stream of what is inside.
 ///
@@ -30,4 +30,4 @@ namespace tsock::layer {
 /// the stream is closed. Valid until the stream is closed or destroyed.
 [[nodiscard]] TSOCK_EXPORT const Engine* engine_of(const Stream& stream) noexcept;
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

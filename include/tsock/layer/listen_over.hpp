@@ -11,7 +11,7 @@
 #include <tsock/stream.hpp>
 #include <tsock/stream_options.hpp>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// How a listener runs the handshakes of its connections.
 struct ListenOptions {
@@ -41,4 +41,4 @@ struct ListenOptions {
                                                 std::function<Request<Stream>(Stream)> handshake,
                                                 ListenOptions options = {});
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

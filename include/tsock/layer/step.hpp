@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-namespace tsock::layer {
+namespace tsock::inline v0::layer {
 
 /// What one call of an Engine has come to.
 struct Step {
@@ -15,4 +15,4 @@ struct Step {
   bool output_may_wait = false;
 };
 
-}  // namespace tsock::layer
+}  // namespace tsock::inline v0::layer

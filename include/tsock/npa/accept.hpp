@@ -10,7 +10,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// Whether the process at the other end of a unix stream runs as root or as our own (effective) user. False
 /// for streams of other kinds.
@@ -45,4 +45,4 @@ struct AcceptOptions {
 [[nodiscard]] TSOCK_EXPORT Request<Stream> accept(Stream below, const AcceptOptions& options = {},
                                                   CallSite site = CallSite::current());
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

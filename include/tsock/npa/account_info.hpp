@@ -5,7 +5,7 @@
 #include <string>
 #include <tsock/npa/nt_time.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// What a domain knows of an account (auth_user_info). Texts are UTF-8 without NUL; one may be missing, which
 /// is not the same as empty.
@@ -40,4 +40,4 @@ struct AccountInfo {
   friend bool operator==(const AccountInfo&, const AccountInfo&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -11,11 +11,11 @@
 #include <tsock/stream.hpp>
 #include <tsock/stream_options.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Loop;
 }
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 struct ConnectOptions {
   /// The one level to speak. Without it level 8 is tried first and, where the connection can be made again,
@@ -59,4 +59,4 @@ struct ConnectOptions {
                                                    const ConnectOptions& options = {},
                                                    CallSite site = CallSite::current());
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// How bytes travel once the handshake is done.
 enum class FileType : std::uint16_t {
@@ -10,4 +10,4 @@ enum class FileType : std::uint16_t {
   message_mode = 2  ///< each write is one message, with its length in front
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -4,7 +4,7 @@
 #include <compare>
 #include <cstddef>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// A GUID, as the 16 bytes that travel. A default one is all zeros.
 struct Guid {
@@ -13,4 +13,4 @@ struct Guid {
   friend std::strong_ordering operator<=>(const Guid&, const Guid&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

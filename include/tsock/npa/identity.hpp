@@ -16,7 +16,7 @@
 #include <tsock/npa/unix_names.hpp>
 #include <tsock/npa/unix_token.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// Who a client is, in the words of the one who has authenticated it: what a request of NPA says. A server
 /// believes it because only a trusted process can connect to its socket.
@@ -64,4 +64,4 @@ struct TSOCK_EXPORT Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -8,11 +8,11 @@
 #include <tsock/listener_options.hpp>
 #include <tsock/npa/accept.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Loop;
 }
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 struct ListenOptions {
   AcceptOptions each = {};
@@ -40,4 +40,4 @@ struct ListenOptions {
 [[nodiscard]] TSOCK_EXPORT Listener listen(Listener below, const AcceptOptions& each = {},
                                            layer::ListenOptions handshakes = {});
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -4,7 +4,7 @@
 #include <string>
 #include <tsock/export.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// A status code of Windows (NTSTATUS). A default one is success.
 struct TSOCK_EXPORT NtStatus {
@@ -31,4 +31,4 @@ struct TSOCK_EXPORT NtStatus {
   friend bool operator==(const NtStatus&, const NtStatus&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// A time as Windows counts it (NTTIME): units of 100 ns since 1601-01-01 UTC. 0 is "not set".
 struct NtTime {
@@ -43,4 +43,4 @@ struct NtTime {
   static constexpr std::int64_t ticks_to_1970 = 116'444'736'000'000'000;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -6,7 +6,7 @@
 #include <tsock/npa/reply.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// Who the client is that a stream was accepted from (`npa::accept()`), in byte mode, too. Null for every
 /// other stream, and for one that is closed. Valid until the stream is closed or destroyed.
@@ -19,4 +19,4 @@ namespace tsock::npa {
 /// The level that is spoken; as `reply()`.
 [[nodiscard]] TSOCK_EXPORT Level level(const Stream& stream, int& err) noexcept;
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

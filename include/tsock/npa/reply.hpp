@@ -4,7 +4,7 @@
 #include <tsock/npa/file_type.hpp>
 #include <tsock/npa/nt_status.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// What a server answers to a request. The defaults are those of Samba's servers.
 struct Reply {
@@ -16,4 +16,4 @@ struct Reply {
   friend bool operator==(const Reply&, const Reply&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

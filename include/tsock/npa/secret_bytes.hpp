@@ -5,7 +5,7 @@
 #include <tsock/export.hpp>
 #include <vector>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// Bytes that nobody else is to see, such as a session key: they are wiped before their memory is given back,
 /// and print themselves nowhere.
@@ -35,4 +35,4 @@ class TSOCK_EXPORT SecretBytes {
   std::vector<std::byte> bytes_;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

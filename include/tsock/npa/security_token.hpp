@@ -5,7 +5,7 @@
 #include <tsock/npa/sid.hpp>
 #include <vector>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// What somebody is on Windows (security_token). It has one SID at least: a peer may not survive one without.
 struct TSOCK_EXPORT SecurityToken {
@@ -24,4 +24,4 @@ struct TSOCK_EXPORT SecurityToken {
   friend bool operator==(const SecurityToken&, const SecurityToken&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <tsock/export.hpp>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 class Sid;
 TSOCK_EXPORT std::ostream& operator<<(std::ostream& out, const Sid& sid);
@@ -90,7 +90,7 @@ class TSOCK_EXPORT Sid {
   std::array<std::uint32_t, most_sub_authorities> sub_authorities_{};
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa
 
 template <>
 struct std::hash<tsock::npa::Sid> {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// How the client has reached the one who asks (dcerpc_transport_t); a peer may send other values.
 enum class Transport : std::uint8_t {
@@ -11,4 +11,4 @@ enum class Transport : std::uint8_t {
   ncalrpc = 8        ///< a local socket: the only one on which samba-dcerpcd believes a SYSTEM token
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// Names of an account on a Unix system (auth_user_info_unix), as in AccountInfo.
 struct UnixNames {
@@ -13,4 +13,4 @@ struct UnixNames {
   friend bool operator==(const UnixNames&, const UnixNames&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsock::npa {
+namespace tsock::inline v0::npa {
 
 /// What somebody is on a Unix system (security_unix_token).
 struct UnixToken {
@@ -14,4 +14,4 @@ struct UnixToken {
   friend bool operator==(const UnixToken&, const UnixToken&) = default;
 };
 
-}  // namespace tsock::npa
+}  // namespace tsock::inline v0::npa

@@ -12,7 +12,7 @@
 #include <tsock/stream.hpp>
 #include <vector>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// From whom a PROXY header is accepted, and whether there has to be one.
 struct AcceptOptions {
@@ -63,4 +63,4 @@ struct AcceptOptions {
 /// Empty where `header()` is null.
 [[nodiscard]] TSOCK_EXPORT Address proxy_address(const Stream& stream) noexcept;
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -11,11 +11,11 @@
 #include <tsock/proxy/tlv.hpp>
 #include <vector>
 
-namespace tsock {
+namespace tsock::inline v0 {
 class Stream;
 }
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// The header of the PROXY protocol: what a proxy tells a server about the connection that it passes on
 /// (HAProxy's proxy-protocol.txt).
@@ -55,4 +55,4 @@ struct TSOCK_EXPORT Header {
   friend bool operator==(const Header&, const Header&) = default;
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -7,7 +7,7 @@
 #include <tsock/proxy/header.hpp>
 #include <vector>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// The most bytes of a line of version 1, its end included.
 inline constexpr std::size_t longest_v1_header = 107;
@@ -53,4 +53,4 @@ struct HeaderFormat {
 [[nodiscard]] TSOCK_EXPORT std::vector<std::byte> format_header(const Header& header, int& err,
                                                                 const HeaderFormat& format = {});
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

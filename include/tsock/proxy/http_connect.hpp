@@ -8,7 +8,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 struct HttpOptions {
   /// Sent when the user is not empty ("Basic", RFC 7617); a user has no colon. They cross the stream as they
@@ -39,4 +39,4 @@ struct HttpOptions {
                                                         const HttpOptions& options = {},
                                                         CallSite site = CallSite::current());
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

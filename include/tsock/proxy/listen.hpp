@@ -5,7 +5,7 @@
 #include <tsock/listener.hpp>
 #include <tsock/proxy/accept.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// A listener behind a proxy, as `layer::listen_over()`: many headers are awaited at a time, each with a
 /// deadline, and `accept()` gives streams with the addresses of the clients. TLS of the clients stands on it:
@@ -13,4 +13,4 @@ namespace tsock::proxy {
 [[nodiscard]] TSOCK_EXPORT Listener listen(Listener below, const AcceptOptions& each = {},
                                            layer::ListenOptions options = {});
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

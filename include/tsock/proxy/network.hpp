@@ -7,7 +7,7 @@
 #include <tsock/export.hpp>
 #include <tsock/optional_text.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// IP addresses that begin with the same bits (RFC 4632, RFC 4291): 10.0.0.0/8, 2001:db8::/32.
 class TSOCK_EXPORT Network {
@@ -35,4 +35,4 @@ class TSOCK_EXPORT Network {
   bool has_addresses_ = false;
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

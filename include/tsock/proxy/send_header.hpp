@@ -7,7 +7,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// Writes a PROXY header, which has to be the first that a connection sends. It is an ordinary write: others
 /// may be started once it has completed, and a handshake (`tls::connect()`) at once, as it waits for it. A
@@ -17,4 +17,4 @@ namespace tsock::proxy {
                                                         const HeaderFormat& format = {},
                                                         CallSite site = CallSite::current());
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

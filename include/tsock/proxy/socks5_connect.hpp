@@ -7,7 +7,7 @@
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 struct Socks5Options {
   /// Offered beside no authentication when the user is not empty (RFC 1929); up to 255 bytes each. They cross
@@ -36,4 +36,4 @@ struct Socks5Options {
                                                           const Socks5Options& options = {},
                                                           CallSite site = CallSite::current());
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

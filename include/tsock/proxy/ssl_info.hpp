@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// What the proxy says about the TLS connection of the client (PP2_TYPE_SSL). Text as it came, which may hold
 /// any byte; empty where the proxy says nothing.
@@ -21,4 +21,4 @@ struct SslInfo {
   std::string key_algorithm = {};        ///< of the proxy's certificate, "RSA2048"
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

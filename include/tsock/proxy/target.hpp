@@ -5,7 +5,7 @@
 #include <tsock/address.hpp>
 #include <tsock/export.hpp>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// Whom a proxy is to connect to.
 struct TSOCK_EXPORT Target {
@@ -17,4 +17,4 @@ struct TSOCK_EXPORT Target {
   [[nodiscard]] static Target of(const Address& address);
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tsock::proxy {
+namespace tsock::inline v0::proxy {
 
 /// What a sender adds to a header of version 2: a type, and a value of up to 65535 bytes.
 struct Tlv {
@@ -22,4 +22,4 @@ struct Tlv {
   friend bool operator==(const Tlv&, const Tlv&) = default;
 };
 
-}  // namespace tsock::proxy
+}  // namespace tsock::inline v0::proxy

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// What ties an authentication to the TLS stream that it runs in: `tls::channel_binding()` gives the bytes.
 /// Only mechanisms that can do it (SCRAM-*-PLUS, GS2-*) look at it.
@@ -15,4 +15,4 @@ struct ChannelBinding {
   bool is_required = false;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

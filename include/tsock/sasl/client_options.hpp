@@ -6,7 +6,7 @@
 #include <tsock/sasl/security_options.hpp>
 #include <vector>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// How a client authenticates. The functions are called from the thread that runs the step that needs them,
 /// which is a worker for requests; a mechanism that needs one that is missing is not chosen.
@@ -24,4 +24,4 @@ struct ClientOptions {
   SecurityOptions security = {};
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

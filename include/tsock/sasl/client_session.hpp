@@ -9,7 +9,7 @@
 #include <tsock/sasl/reply.hpp>
 #include <tsock/sasl/session.hpp>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// A client's side of an authentication whose protocol carries the messages itself, such as LDAP or IMAP:
 /// `start()` with the mechanisms that the server has named, send what it gives, `step()` with each answer.
@@ -55,4 +55,4 @@ class TSOCK_EXPORT ClientSession : public Session {
   using Session::Session;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -7,7 +7,7 @@
 #include <tsock/sasl/client_options.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// The longest frame of the handshake of `connect()` and `accept()`; a longer one is EMSGSIZE.
 inline constexpr std::size_t longest_frame = std::size_t{256} * 1024;
@@ -41,4 +41,4 @@ inline constexpr std::size_t longest_frame = std::size_t{256} * 1024;
 [[nodiscard]] TSOCK_EXPORT Request<Stream> connect(Stream below, const ClientOptions& options,
                                                    CallSite site = CallSite::current());
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

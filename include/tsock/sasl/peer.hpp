@@ -5,7 +5,7 @@
 #include <tsock/export.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// What an authentication has agreed on.
 struct Peer {
@@ -20,4 +20,4 @@ struct Peer {
 /// any other stream, and for one that is closed. Throws std::bad_alloc.
 [[nodiscard]] TSOCK_EXPORT Peer peer(const Stream& stream, int& err);
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

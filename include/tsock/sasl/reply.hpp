@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// What a step of a session has come to.
 struct Reply {
@@ -15,4 +15,4 @@ struct Reply {
   bool is_done = false;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

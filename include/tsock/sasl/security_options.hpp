@@ -6,7 +6,7 @@
 #include <tsock/sasl/channel_binding.hpp>
 #include <vector>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// What either side asks of a mechanism, and what it knows of the stream that the mechanism runs over.
 struct SecurityOptions {
@@ -46,4 +46,4 @@ struct SecurityOptions {
   bool success_carries_bytes = true;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

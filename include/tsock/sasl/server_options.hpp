@@ -7,7 +7,7 @@
 #include <tsock/sasl/security_options.hpp>
 #include <vector>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// How a server authenticates its clients. The functions are called from the thread that runs the step that
 /// needs them, which is a worker for requests. Without any of the three for passwords only mechanisms that
@@ -30,4 +30,4 @@ struct ServerOptions {
   SecurityOptions security = {};
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -12,7 +12,7 @@
 #include <tsock/sasl/session.hpp>
 #include <vector>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// A server's side of an authentication whose protocol carries the messages itself. What is said of
 /// ClientSession about steps and their errors applies here, too. Do not tell a client `reason()`.
@@ -39,4 +39,4 @@ class TSOCK_EXPORT ServerSession : public Session {
   using Session::Session;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

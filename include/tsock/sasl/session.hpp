@@ -6,7 +6,7 @@
 #include <tsock/sasl/peer.hpp>
 #include <utility>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 class SessionState;
 
@@ -41,4 +41,4 @@ class TSOCK_EXPORT Session {
   std::shared_ptr<SessionState> state_;
 };
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -6,7 +6,7 @@
 #include <tsock/sasl/session.hpp>
 #include <tsock/stream.hpp>
 
-namespace tsock::sasl {
+namespace tsock::inline v0::sasl {
 
 /// Puts the security layer of a finished session on a stream: each message is a 4-byte length and what the
 /// mechanism has made of the bytes (RFC 4422 section 3.7). A mechanism without a layer leaves the stream as
@@ -28,4 +28,4 @@ namespace tsock::sasl {
 [[nodiscard]] TSOCK_EXPORT Request<Stream> wrap(Stream below, Session session,
                                                 CallSite site = CallSite::current());
 
-}  // namespace tsock::sasl
+}  // namespace tsock::inline v0::sasl

@@ -7,7 +7,7 @@
 #include <tsock/stream.hpp>
 #include <tsock/tls/context.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 struct AcceptOptions {
   /// How long `Stream::disconnect()` waits for the peer's close_notify.
@@ -20,4 +20,4 @@ struct AcceptOptions {
                                                   const AcceptOptions& options = {},
                                                   CallSite site = CallSite::current());
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

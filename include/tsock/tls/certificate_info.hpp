@@ -6,7 +6,7 @@
 #include <tsock/export.hpp>
 #include <vector>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// A certificate for people. Its texts come from whoever made the certificate: what is not printable ASCII is
 /// escaped, so that they can go to a terminal or a log.
@@ -31,4 +31,4 @@ struct CertificateInfo {
 /// std::bad_alloc.
 [[nodiscard]] TSOCK_EXPORT CertificateInfo describe_certificate(std::string_view pem, int& err);
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

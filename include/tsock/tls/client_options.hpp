@@ -8,7 +8,7 @@
 #include <tsock/tls/trust.hpp>
 #include <tsock/tls/verify_level.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What a client does about the stapled OCSP response of a server.
 enum class OcspCheck : std::uint8_t {
@@ -31,4 +31,4 @@ struct ClientOptions {
   ProtocolOptions protocol = {};
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

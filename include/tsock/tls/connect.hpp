@@ -9,7 +9,7 @@
 #include <tsock/stream.hpp>
 #include <tsock/tls/context.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 struct ConnectOptions {
   /// Whom to expect: a DNS name, which is sent as SNI, too, or an IP address. The certificate has to have it
@@ -47,4 +47,4 @@ struct ConnectOptions {
                                                    const ConnectOptions& options = {},
                                                    CallSite site = CallSite::current());
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -6,7 +6,7 @@
 #include <tsock/tls/client_options.hpp>
 #include <tsock/tls/server_options.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 class ContextState;
 
@@ -46,4 +46,4 @@ class TSOCK_EXPORT Context {
   std::shared_ptr<const ContextState> state_;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

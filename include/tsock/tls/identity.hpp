@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// Who one is: a certificate with the chain that leads to a CA, and its key. Give each of the two in a file
 /// or in memory, as PEM, or both together as PKCS#12. What is in memory comes first.
@@ -21,4 +21,4 @@ struct Identity {
   std::string ocsp_response = {};
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

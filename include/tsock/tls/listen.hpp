@@ -7,7 +7,7 @@
 #include <tsock/tls/accept.hpp>
 #include <tsock/tls/context.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// A listener of TLS connections, as `layer::listen_over()`: many handshakes at a time, each with a deadline,
 /// and `accept()` gives streams whose handshake is done.
@@ -19,4 +19,4 @@ namespace tsock::tls {
 [[nodiscard]] TSOCK_EXPORT Listener listen(Listener below, std::function<Context()> context,
                                            layer::ListenOptions options = {}, const AcceptOptions& each = {});
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

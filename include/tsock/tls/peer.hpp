@@ -9,7 +9,7 @@
 #include <tsock/stream.hpp>
 #include <vector>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What became of `ConnectOptions::early_data`, or, for a server, of the client's.
 enum class EarlyData : std::uint8_t {
@@ -58,4 +58,4 @@ enum class ChannelBinding : std::uint8_t {
                                                                          ByteView context, std::size_t size,
                                                                          int& err);
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// A key that both sides have had before, for those who have no certificates: RFC 4279 with TLS 1.2, and the
 /// external keys of RFC 8446 with TLS 1.3 (SHA-256). It needs enough entropy to resist guessing: 16 random
@@ -26,4 +26,4 @@ struct TSOCK_EXPORT PreSharedKey {
   ~PreSharedKey();
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

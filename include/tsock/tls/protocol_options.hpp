@@ -6,7 +6,7 @@
 #include <tsock/tls/version.hpp>
 #include <vector>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What is the same on both sides.
 struct ProtocolOptions {
@@ -29,4 +29,4 @@ struct ProtocolOptions {
   std::function<void(std::string_view line)> key_log = {};
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

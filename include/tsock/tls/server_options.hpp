@@ -12,7 +12,7 @@
 #include <tsock/tls/trust.hpp>
 #include <vector>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What a server asks of a client.
 enum class ClientAuth : std::uint8_t {
@@ -43,4 +43,4 @@ struct ServerOptions {
   ProtocolOptions protocol = {};
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -5,7 +5,7 @@
 #include <span>
 #include <tsock/export.hpp>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 class TicketKeyRing;
 
@@ -37,4 +37,4 @@ class TSOCK_EXPORT TicketKeys {
   std::shared_ptr<TicketKeyRing> ring_;
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// Whom to trust. CAs come from the system, a file, a directory with hashed names (openssl-rehash(1)) and
 /// memory, all together.
@@ -22,4 +22,4 @@ struct Trust {
   std::vector<std::string> pinned_keys = {};
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

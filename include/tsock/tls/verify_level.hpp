@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tsock::tls {
+namespace tsock::inline v0::tls {
 
 /// What a client asks of the server's certificate. The levels are those of Samba's `tls verify peer`.
 enum class VerifyLevel : std::uint8_t {
@@ -13,4 +13,4 @@ enum class VerifyLevel : std::uint8_t {
   as_strict_as_possible  ///< and the strict form of RFC 5280, with a CRL for each certificate of the chain
 };
 
-}  // namespace tsock::tls
+}  // namespace tsock::inline v0::tls

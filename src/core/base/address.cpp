@@ -23,7 +23,7 @@
 
 #include "core/base/address_text.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 namespace {
 
 using detail::append_escaped;
@@ -461,4 +461,4 @@ std::ostream& operator<<(std::ostream& out, const Address& address) {
   return out << (address.is_empty() ? std::string("NULL") : address.to_string());
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

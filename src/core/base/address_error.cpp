@@ -6,7 +6,7 @@
 
 #include "core/base/address_text.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 namespace {
 
 using detail::is_all_numbers;
@@ -180,4 +180,4 @@ std::string Address::parse_error_text(OptionalText text) {
   return inet_error(whole);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

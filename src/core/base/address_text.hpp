@@ -5,7 +5,7 @@
 #include <string_view>
 
 /// Helpers shared by the parsers of addresses and host names.
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 [[nodiscard]] constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 // The functions of <cctype> depend on the locale.
@@ -57,4 +57,4 @@ inline void append_escaped(std::string& out, std::string_view bytes) {
   }
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// True if the process or the system has run out of descriptors, memory or watches (ENOSPC, epoll_ctl(2)), so
 /// that a later try may succeed.
@@ -39,4 +39,4 @@ namespace tsock::detail {
   }
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

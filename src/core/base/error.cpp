@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
-namespace tsock {
+namespace tsock::inline v0 {
 namespace {
 
 constexpr int error_limit = 4096;  // Linux keeps errno values below
@@ -206,4 +206,4 @@ std::string error_text(int err) {
   return meaning.empty() ? text : text + ": " + meaning;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -3,7 +3,7 @@
 #include <tsock/error.hpp>
 #include <tsock/error_code.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -30,4 +30,4 @@ int errno_of(const std::error_code& code) noexcept {
   return condition.category() == std::generic_category() && condition.value() > 0 ? condition.value() : EIO;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -95,4 +95,4 @@ void JsonWriter::separate() {
   if (needs_comma_) out_ += ',';
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Appends text as the inside of a JSON string (RFC 8259, section 7). A byte that is not UTF-8 becomes
 /// U+FFFD, because file names and names of peers may hold anything.
@@ -50,4 +50,4 @@ class JsonWriter {
   bool needs_comma_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -14,7 +14,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Whether the program is built with AddressSanitizer.
 #if defined(TSOCK_ADDRESS_SANITIZER)
@@ -47,4 +47,4 @@ inline void unpoison_memory([[maybe_unused]] const void* begin, [[maybe_unused]]
 #endif
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

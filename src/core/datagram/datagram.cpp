@@ -8,7 +8,7 @@
 #include "core/loop/engine_place.hpp"
 #include "core/loop/recyclable.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -262,4 +262,4 @@ int Datagram::leave_multicast(const Address& group, unsigned interface_index, co
   return control != nullptr ? control->leave(group, interface_index, source) : ENOTSUP;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

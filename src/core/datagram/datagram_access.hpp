@@ -7,7 +7,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Lets the receivers fill a ReceivedDatagram.
 class DatagramAccess {
@@ -33,4 +33,4 @@ class DatagramAccess {
   }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -442,4 +442,4 @@ void DatagramCore::describe(std::ostream& out) const {
   if (!local.is_empty()) out << ' ' << local.string();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

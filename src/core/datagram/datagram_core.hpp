@@ -12,7 +12,7 @@
 #include "core/loop/loop_core.hpp"
 #include "core/loop/receive_batch.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// The engine behind a Datagram: checks, the rule of one operation in flight, datagrams read ahead, gathering
 /// of sends. It runs no user code.
@@ -148,4 +148,4 @@ inline DatagramCore* DatagramOperation::socket() const noexcept {
 }
 inline void DatagramOperation::set_socket(DatagramCore* socket) noexcept { set_resource(socket); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -12,7 +12,7 @@
 #include "core/datagram/datagram_access.hpp"
 #include "core/datagram/datagram_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 std::size_t DatagramPiece::copy(std::span<std::byte> out) const noexcept {
   const std::size_t wanted = std::min(size, out.size());
@@ -237,4 +237,4 @@ void DatagramControlState::on_delivery() noexcept {
   set_socket(nullptr);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

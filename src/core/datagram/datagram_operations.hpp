@@ -12,7 +12,7 @@
 #include "core/loop/vector_cursor.hpp"
 #include "core/queue/queue_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class DatagramCore;
 
@@ -269,4 +269,4 @@ class DatagramControlState : public ResultState<void, DatagramOperation> {
   void on_abandon() noexcept override { on_delivery(); }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

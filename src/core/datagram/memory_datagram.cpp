@@ -10,7 +10,7 @@
 #include "core/datagram/datagram_access.hpp"
 #include "core/loop/loop_core.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -314,4 +314,4 @@ std::pair<Datagram, Datagram> memory_datagram_pair(Loop& loop, const MemoryDatag
   return {std::move(left), std::move(right)};
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -3,7 +3,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 // It is enough to free the memory.
 static_assert(std::is_trivially_destructible_v<DatagramBlock>);
@@ -14,4 +14,4 @@ void free_datagram_block(DatagramBlock& block) noexcept {
   core.deallocate(&block, block.block_size());
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

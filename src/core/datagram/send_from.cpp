@@ -3,7 +3,7 @@
 #include <string_view>
 #include <tsock/send_from.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 SendFrom::SendFrom(const Address& address, unsigned interface_index) noexcept
     : interface_index_(interface_index != 0 ? interface_index : address.scope_id()) {
@@ -35,4 +35,4 @@ std::size_t SendFrom::hash() const noexcept {
          static_cast<std::size_t>(kind_);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -19,7 +19,7 @@
 #include "core/datagram/datagram_core.hpp"
 #include "core/loop/recyclable.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 [[gnu::always_inline]] inline RecvfromState* DatagramCore::begin_leased_receive(CallSite site) noexcept {
   if (receiver_ != nullptr || pending_head_ != nullptr || batch_ == nullptr) return nullptr;
@@ -68,4 +68,4 @@ namespace tsock::detail {
   return send;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

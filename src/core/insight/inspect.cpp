@@ -11,7 +11,7 @@
 #include "core/insight/inspect_session.hpp"
 #include "core/loop/background.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 class Inspection::Impl {
  public:
@@ -98,4 +98,4 @@ Inspection inspect(Loop& loop, const Address& address, const InspectOptions& opt
   return Inspection(std::move(impl));
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstddef>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -60,4 +60,4 @@ InspectCommand read_inspect_command(std::string_view line) noexcept {
   return {};
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// What a client of `inspect()` asks for.
 struct InspectCommand {
@@ -27,4 +27,4 @@ struct InspectCommand {
 /// Reads one line, without its line feed; blanks around words do not matter.
 [[nodiscard]] InspectCommand read_inspect_command(std::string_view line) noexcept;
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

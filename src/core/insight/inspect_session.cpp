@@ -10,7 +10,7 @@
 #include <tsock/metrics_text.hpp>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -171,4 +171,4 @@ void InspectSession::end() {
   over();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

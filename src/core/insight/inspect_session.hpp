@@ -13,7 +13,7 @@
 #include "core/insight/inspect_command.hpp"
 #include "core/loop/background.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// One client of `inspect()`: reads a command, writes the answer, reads the next one.
 class InspectSession {
@@ -58,4 +58,4 @@ class InspectSession {
   Background<void> stopping_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 #include "core/base/json_writer.hpp"
 #include "core/loop/json_dump.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -69,4 +69,4 @@ std::string metrics_json(const Loop& loop) {
   return out;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -10,7 +10,7 @@
 #include "core/loop/json_dump.hpp"
 #include "core/loop/loop_resource.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -255,4 +255,4 @@ bool TraceSpans::write(std::string_view event) {
   return true;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

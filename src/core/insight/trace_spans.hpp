@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Makes trace events of the steps of requests: text for the array, in a buffer of bounded size.
 ///
@@ -82,4 +82,4 @@ class TraceSpans {
   std::uint64_t dropped_told_ = 0;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

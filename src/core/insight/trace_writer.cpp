@@ -12,7 +12,7 @@
 #include "core/loop/background.hpp"
 #include "core/loop/trace_observer.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -226,4 +226,4 @@ Request<void> TraceWriter::stop(CallSite site) {
   return impl_ != nullptr ? impl_->stop(site) : Request<void>();
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

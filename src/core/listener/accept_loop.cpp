@@ -5,7 +5,7 @@
 
 #include "core/listener/listener_core.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -111,4 +111,4 @@ bool Accepting::is_paused() const noexcept { return loop_ != nullptr && loop_->i
 
 std::size_t Accepting::connections() const noexcept { return loop_ != nullptr ? loop_->connections() : 0; }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -8,7 +8,7 @@
 #include "core/listener/listener_core.hpp"
 #include "core/loop/engine_place.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -69,4 +69,4 @@ void Listener::set_pause_callback(std::function<void(int err)> function) {
 
 bool Listener::is_paused() const noexcept { return core() != nullptr && core()->is_paused(); }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <tsock/listener.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The engine behind a Listener, for operations of the library that use it directly.
 class ListenerAccess {
@@ -12,4 +12,4 @@ class ListenerAccess {
   }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -14,7 +14,7 @@
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -226,4 +226,4 @@ void ListenerCore::describe(std::ostream& out) const {
   if (backend_ != nullptr) out << ' ' << backend_->local_address().string();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

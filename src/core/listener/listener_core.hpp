@@ -8,7 +8,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class ListenerCore;
 
@@ -81,4 +81,4 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
 
 inline ListenerCore* AcceptState::listener() const noexcept { return static_cast<ListenerCore*>(resource()); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

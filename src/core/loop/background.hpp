@@ -5,7 +5,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A request of the library's own that does not keep `Loop::run()` from returning. As a Request, it may be
 /// destroyed anywhere, also in its own callback, and the Loop may go first.
@@ -45,4 +45,4 @@ class Background {
   LoopCore* core_ = nullptr;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -8,7 +8,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void CallTimer::start(std::size_t most_slow) {
   CallbackTimes fresh;
@@ -69,4 +69,4 @@ TimedCall::~TimedCall() {
   if (timer.is_on()) timer.record({name_.data(), name_size_}, site_, CallTimer::Clock::now() - began_);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 #include <tsock/call_site.hpp>
 #include <tsock/callback_times.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -47,4 +47,4 @@ class TimedCall {
   CallTimer::Clock::time_point began_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

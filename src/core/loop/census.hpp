@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Counts the requests of a loop. As many are in progress as ids were given out, less those that have ended.
 class Census {
@@ -38,4 +38,4 @@ class Census {
   std::uint64_t current_parent_ = 0;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

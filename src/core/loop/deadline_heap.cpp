@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void DeadlineHeap::move(std::size_t index, Clock::time_point when) noexcept {
   const Entry entry{when, entries_[index].state};
@@ -69,4 +69,4 @@ void DeadlineHeap::sift_down(std::size_t index, Entry entry) noexcept {
   place(index, entry);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -5,7 +5,7 @@
 #include <tsock/detail/request_state.hpp>
 #include <vector>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// The deadlines of a loop's requests: a four-ary heap, followed in the same vector by the deadlines that
 /// were set since `earliest()` was last called. Most are cleared before the next call and never enter the
@@ -54,4 +54,4 @@ class DeadlineHeap {
   std::size_t sorted_ = 0;  // entries at the front that form the heap
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -1,6 +1,6 @@
 #include "core/loop/deadlines.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 RequestState* Deadlines::take_due(Clock::time_point now) noexcept {
   if (heap_.empty() || heap_.earliest() > now) return nullptr;
@@ -9,4 +9,4 @@ RequestState* Deadlines::take_due(Clock::time_point now) noexcept {
   return &state;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

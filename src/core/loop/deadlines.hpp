@@ -5,7 +5,7 @@
 
 #include "core/loop/deadline_heap.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// The deadlines of a loop's requests and the time for which its one timer is armed.
 class Deadlines {
@@ -29,4 +29,4 @@ class Deadlines {
   Clock::time_point armed_ = Clock::time_point::max();
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 template <class Engine>
 Loop* EnginePlace<Engine>::loop() const noexcept {
@@ -33,4 +33,4 @@ EnginePlace<Engine> EnginePlace<Engine>::take() noexcept {
   return taken;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 std::string_view trace_kind_name(TraceKind kind) noexcept {
   switch (kind) {
@@ -24,9 +24,9 @@ std::string_view trace_kind_name(TraceKind kind) noexcept {
   return "unknown";
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -149,4 +149,4 @@ void Inspector::print_times(std::ostream& out, const CallbackTimes& times) {
   }
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -11,7 +11,7 @@
 #include "core/loop/call_timer.hpp"
 #include "core/loop/trace_observer.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Shows the requests of a loop to the user: through the trace function and observers, in the lines of a
 /// dump, and by the times of callbacks.
@@ -52,4 +52,4 @@ class Inspector {
   bool sees_deliveries_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 #include "core/loop/inspector.hpp"
 #include "core/loop/loop_resource.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -109,4 +109,4 @@ void write_dump(std::string& out, const LoopMetrics& metrics, const CallbackTime
   json.end_object();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -10,7 +10,7 @@
 
 #include "core/base/json_writer.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Appends what `Loop::dump_json()` writes.
 void write_dump(std::string& out, const LoopMetrics& metrics, const CallbackTimes& times,
@@ -21,4 +21,4 @@ void write_times(JsonWriter& json, const CallbackTimes& times);
 /// What `describe()` adds to a line of the dump, without the comma in front.
 [[nodiscard]] std::string detail_of(const RequestState& state);
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

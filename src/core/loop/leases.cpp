@@ -4,7 +4,7 @@
 
 #include "core/loop/receive_batch.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 Leases::Leases(LoopCore* core) noexcept : receive_buffer_(core) {}
 
@@ -21,4 +21,4 @@ std::span<std::byte> Leases::send_buffer() noexcept {
   return {send_buffer_.get(), send_buffer_ != nullptr ? send_buffer_size : 0};
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

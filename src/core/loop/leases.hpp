@@ -9,7 +9,7 @@
 #include "core/loop/receive_buffer.hpp"
 #include "core/loop/unread_bytes.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 class ReceiveBatch;
@@ -111,4 +111,4 @@ class Leases {
   std::unique_ptr<std::byte[]> send_buffer_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

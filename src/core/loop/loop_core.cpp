@@ -8,7 +8,7 @@
 
 #include "core/loop/json_dump.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 LoopCore::LoopCore(Loop& loop) noexcept : loop_(&loop) {}
 
@@ -262,4 +262,4 @@ void LoopCore::dump_json(std::ostream& out) {
   out << text;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

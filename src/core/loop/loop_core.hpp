@@ -24,7 +24,7 @@
 #include "core/loop/reason_table.hpp"
 #include "core/loop/state_cache.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// The part of the loop that knows no event library. It runs ready nodes (`drain()`) and knows when to do so;
 /// its members do the rest: Pool, StateCache, Census, Leases, OutputBatch, Deadlines, Inspector. It lives
@@ -418,4 +418,4 @@ S* make_pooled(LoopCore& core, Args&&... args) {
   }
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

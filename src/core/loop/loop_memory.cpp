@@ -4,7 +4,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void* LoopMemory::do_allocate(std::size_t size, [[maybe_unused]] std::size_t alignment) {
   assert(alignment <= alignof(std::max_align_t));
@@ -15,4 +15,4 @@ void LoopMemory::do_deallocate(void* block, std::size_t size, std::size_t /*alig
   core_->deallocate(block, size);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

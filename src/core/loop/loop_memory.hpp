@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <memory_resource>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -22,4 +22,4 @@ class LoopMemory final : public std::pmr::memory_resource {
   LoopCore* core_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

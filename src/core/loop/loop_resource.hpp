@@ -3,7 +3,7 @@
 #include <iosfwd>
 #include <tsock/detail/request_state.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class QueueCore;
 
@@ -46,4 +46,4 @@ class LoopResource : public ListNode {
   RequestState* receiver_ = nullptr;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -2,7 +2,7 @@
 
 #include <tsock/detail/request_state.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A circular list of nodes.
 class NodeList {
@@ -44,4 +44,4 @@ class NodeList {
   ListNode head_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

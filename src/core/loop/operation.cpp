@@ -3,7 +3,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 ParentScope::ParentScope(RequestState& parent) noexcept
     : core_(&parent.core()), previous_(core_->census().exchange_current_parent(parent.id())) {}
@@ -16,4 +16,4 @@ bool is_beginning(const LoopCore& core, const RequestState* state) noexcept {
 
 LoopCore& core_of(Loop& loop) noexcept { return loop.core(); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

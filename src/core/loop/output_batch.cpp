@@ -1,6 +1,6 @@
 #include "core/loop/output_batch.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 bool OutputBatch::may_wait() noexcept {
   if (untried_ != 0) {
@@ -25,4 +25,4 @@ void OutputBatch::end(bool turn_ends) noexcept {
   bytes_ = 0;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <tsock/detail/request_state.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Decides whether the output of an event waits for the output of later events in the turn. The first reply
 /// wakes a peer that waits, at the sender's cost; replies of a few events that leave together find the peer
@@ -42,4 +42,4 @@ class OutputBatch {
   Clock::time_point begin_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -172,4 +172,4 @@ void Pool::deallocate_slowly(void* memory, std::size_t size) noexcept {
   ::operator delete(memory);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 
 #include "core/base/memory_poison.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Blocks for request states and buffers, kept in free lists by size so that steady state never reaches the
 /// heap. Free blocks are poisoned for AddressSanitizer. A build that defines TSOCK_POOL_PASSES_THROUGH
@@ -125,4 +125,4 @@ class Pool {
   std::size_t live_ = 0;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 PostQueue::~PostQueue() {
   while (PostedFunction* function = take()) {
@@ -75,4 +75,4 @@ void PostQueue::dispose(PostedFunction& function) noexcept {
   }
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

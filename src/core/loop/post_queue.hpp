@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <tsock/detail/posted_function.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Functions that other threads post to the loop, in the order of their arrival: a lock-free list. While the
 /// loop works on the list, posting does not wake the loop; it looks again before it sleeps. Blocks of
@@ -62,4 +62,4 @@ class PostQueue {
   std::size_t kept_count_ = 0;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

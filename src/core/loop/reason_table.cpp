@@ -2,7 +2,7 @@
 
 #include <new>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void ReasonTable::set(const RequestState& state, std::string_view reason) noexcept {
   try {
@@ -17,4 +17,4 @@ std::string_view ReasonTable::find(const RequestState& state) const noexcept {
   return place != reasons_.end() ? std::string_view(place->second) : std::string_view();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

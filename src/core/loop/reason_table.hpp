@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class RequestState;
 
@@ -21,4 +21,4 @@ class ReasonTable {
   std::map<const RequestState*, std::string> reasons_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

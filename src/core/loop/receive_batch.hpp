@@ -6,7 +6,7 @@
 #include <span>
 #include <tsock/datagram_backend.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Room for the datagrams of one system call. Most datagrams are small: the first 2 KiB of each slot lie
 /// close together, so that a batch stays in the cache; only large datagrams touch the rest of the room.
@@ -56,4 +56,4 @@ class ReceiveBatch {
   bool has_infos_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

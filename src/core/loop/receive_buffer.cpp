@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <new>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void ReceiveBuffer::Free::operator()(ReceiveChunk* chunk) const noexcept {
   ::operator delete (static_cast<void*>(chunk), std::align_val_t{ReceiveChunk::size});
@@ -39,4 +39,4 @@ void ReceiveBuffer::free_idle(const ReceiveChunk& chunk) noexcept {
   std::erase_if(chunks_, [&chunk](const auto& other) { return other.get() == &chunk; });
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -10,7 +10,7 @@
 
 #include "core/base/memory_poison.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class LoopCore;
 
@@ -100,4 +100,4 @@ class ReceiveBuffer {
   std::vector<std::unique_ptr<ReceiveChunk, Free>> chunks_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A state like `Pooled`, for the operations that run for every message: it is kept for the next one if
 /// `has_nothing_to_destroy()`, that is, if its destructor would find nothing to do.
@@ -47,4 +47,4 @@ S* make_recyclable(LoopCore& core, Args&&... args) {
   return state;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -6,7 +6,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 RequestState::RequestState(LoopCore& core, CallSite site) noexcept : RequestState(core, site, Here{}) {}
 
@@ -220,4 +220,4 @@ void* allocate_block(LoopCore& core, std::size_t size) { return core.allocate(si
 
 void free_block(LoopCore& core, void* block, std::size_t size) noexcept { core.deallocate(block, size); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

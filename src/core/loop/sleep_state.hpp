@@ -4,7 +4,7 @@
 #include <chrono>
 #include <tsock/detail/request_state.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A request that completes at a given time. An earlier deadline set by the caller ends it with ETIMEDOUT.
 class SleepState : public ResultState<void> {
@@ -23,4 +23,4 @@ class SleepState : public ResultState<void> {
   Clock::time_point due_ = Clock::time_point::max();
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -2,7 +2,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void StateCache::turn(bool on) noexcept {
   is_on_ = on && !Pool::passes_through;
@@ -29,4 +29,4 @@ std::size_t StateCache::size() const noexcept {
   return count;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

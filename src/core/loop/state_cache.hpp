@@ -9,7 +9,7 @@
 #include "core/base/memory_poison.hpp"
 #include "core/loop/pool.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// States of the operations that run for every message. A state that ends with nothing to destroy is kept
 /// alive and poisoned, and the next operation of its kind sets only what differs (`begin_again()`).
@@ -65,4 +65,4 @@ class StateCache {
   std::array<std::size_t, memory_is_watched ? kinds : 0> sizes_{};
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

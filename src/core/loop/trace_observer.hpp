@@ -3,7 +3,7 @@
 #include <tsock/detail/request_state.hpp>
 #include <tsock/trace.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// One who is told every step of every request, beside the user's trace function. It starts, cancels and
 /// destroys nothing of tsock in the call.
@@ -17,4 +17,4 @@ class TraceObserver {
   ~TraceObserver() = default;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <span>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Bytes that were received and not yet taken by a reader: in the loop's receive buffer or in an UnreadBlock.
 struct UnreadBytes {
@@ -22,4 +22,4 @@ struct UnreadBlock : UnreadBytes {
   [[nodiscard]] std::byte* room() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -10,7 +10,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Sums the sizes of all vectors. \return false if they are too many or the sum does not fit (EMSGSIZE)
 inline bool sum_vectors(std::span<const iovec> vectors, std::size_t& total) noexcept {
@@ -151,4 +151,4 @@ class VectorCursor {
   bool has_block_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -4,7 +4,7 @@
 
 #include "core/queue/queue_core.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -119,4 +119,4 @@ QueueHold Queue::block(CallSite site) {
   return hold;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

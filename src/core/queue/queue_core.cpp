@@ -4,7 +4,7 @@
 #include <cstring>
 #include <new>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 QueueCore::QueueCore(LoopCore& core, std::string_view name) noexcept
     : core_(&core), name_size_(static_cast<std::uint32_t>(name.size()) & longest_name) {
@@ -170,4 +170,4 @@ void QueueCore::delete_if_unused() noexcept {
   core.deallocate(static_cast<void*>(this), size);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

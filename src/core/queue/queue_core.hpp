@@ -8,7 +8,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class QueueCore;
 
@@ -207,4 +207,4 @@ inline int check_queue(const QueueCore* queue, const LoopCore& core) noexcept {
   return core.is_closed() ? ECANCELED : 0;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Marks a stream backend of which each call costs more than the copy of its bytes, as one that hands them to
 /// another thread: a pump gives it more of them at once.
@@ -14,4 +14,4 @@ class BulkBackend {
   virtual ~BulkBackend() = default;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -11,7 +11,7 @@
 #include <tsock/operation.hpp>
 #include <utility>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -258,4 +258,4 @@ Request<Stream> connect_to_host(Loop& loop, std::vector<Address> addresses, cons
       options);
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

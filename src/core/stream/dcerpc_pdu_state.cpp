@@ -9,7 +9,7 @@
 #include "core/stream/pdu_access.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -77,4 +77,4 @@ void DcerpcPduState::give_back(StreamReadSide& stream) {
 
 void DcerpcPduState::at_end(int /*err*/, StreamReadSide& stream) { give_back(stream); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

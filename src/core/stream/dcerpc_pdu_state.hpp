@@ -9,7 +9,7 @@
 #include "core/stream/pdu_access.hpp"
 #include "core/stream/stream_operation.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Reads one DCERPC fragment.
 class DcerpcPduState : public ResultState<Pdu, StreamRead> {
@@ -34,4 +34,4 @@ class DcerpcPduState : public ResultState<Pdu, StreamRead> {
   std::array<std::byte, Framing::dcerpc_header_size> header_{};
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -4,7 +4,7 @@
 #include <tsock/detail/frame.hpp>
 #include <tsock/detail/prefix_format.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -81,4 +81,4 @@ Frame frame_of(const Framing& framing, std::span<const std::byte> body) noexcept
   return frame;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

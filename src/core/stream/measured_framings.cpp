@@ -1,6 +1,6 @@
 #include <tsock/measured_framings.hpp>
 
-namespace tsock::framing {
+namespace tsock::inline v0::framing {
 
 namespace {
 
@@ -147,4 +147,4 @@ std::size_t ber::write_header(std::size_t body_size, std::span<std::byte, 16> he
   return 2 + std::size_t{width};
 }
 
-}  // namespace tsock::framing
+}  // namespace tsock::inline v0::framing

@@ -10,7 +10,7 @@
 #include "core/stream/pdu_room.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 int MeasuredPduState::set_function(InlineFunction measure) noexcept {
   measure_ = std::move(measure);
@@ -109,4 +109,4 @@ void MeasuredPduState::give_back(StreamReadSide& stream) {
 
 void MeasuredPduState::at_end(int /*err*/, StreamReadSide& stream) { give_back(stream); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -11,7 +11,7 @@
 #include "core/stream/pdu_access.hpp"
 #include "core/stream/stream_operation.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Reads one message whose size a function of the user tells.
 class MeasuredPduState : public ResultState<Pdu, StreamRead> {
@@ -46,4 +46,4 @@ class MeasuredPduState : public ResultState<Pdu, StreamRead> {
   std::array<std::byte, largest_measured_begin> begin_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -8,7 +8,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -230,4 +230,4 @@ std::pair<Stream, Stream> memory_stream_pair(Loop& loop, const MemoryStreamOptio
   return {std::move(left), std::move(right)};
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -8,7 +8,7 @@
 #include "core/stream/pdu_access.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 // The backend is asked for one message at a time, so unread bytes come from another read.
 std::size_t MessageState::feed(std::span<const std::byte> /*bytes*/) {
@@ -51,4 +51,4 @@ void MessageState::give_back(StreamReadSide& stream) {
 
 void MessageState::at_end(int /*err*/, StreamReadSide& stream) { give_back(stream); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

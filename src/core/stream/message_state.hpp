@@ -7,7 +7,7 @@
 #include "core/stream/pdu_access.hpp"
 #include "core/stream/stream_operation.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Reads one message of a backend that preserves message boundaries (StreamTraits::message_size).
 class MessageState : public ResultState<Pdu, StreamRead> {
@@ -23,4 +23,4 @@ class MessageState : public ResultState<Pdu, StreamRead> {
   [[nodiscard]] bool wants_read_ahead() const noexcept override { return false; }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

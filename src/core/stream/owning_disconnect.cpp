@@ -8,7 +8,7 @@
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -106,4 +106,4 @@ Request<void> Stream::disconnect(Queue&& queue, const DisconnectOptions& options
   return request;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void free_pdu(std::byte* data, bool in_chunk) noexcept {
   if (in_chunk) [[likely]] {
@@ -15,4 +15,4 @@ void free_pdu(std::byte* data, bool in_chunk) noexcept {
   block.core->deallocate(&block, sizeof(PduBlock) + block.capacity);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// Lets the readers fill a Pdu.
 class PduAccess {
@@ -56,4 +56,4 @@ class PduAccess {
   [[nodiscard]] static std::uint64_t note(const Pdu& pdu) noexcept { return pdu.extent_; }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

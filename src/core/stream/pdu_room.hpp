@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <tsock/detail/pdu_block.hpp>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// How many bytes of a message to have room for when `here` bytes of it have come. A peer that announces much
 /// gets memory only as it sends: up to 64 KiB at once, with the block's header; then eight times what came,
@@ -17,4 +17,4 @@ namespace tsock::detail {
   return std::min(size, std::max({at_once, ahead, 2 * here}));
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -15,7 +15,7 @@
 #include "core/stream/stream_core.hpp"
 #include "core/stream/write_state.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 
@@ -472,4 +472,4 @@ Request<PumpResult> pump(Stream& source, Stream& target, PumpOptions options, Ca
   return request;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

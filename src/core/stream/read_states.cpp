@@ -9,7 +9,7 @@
 #include "core/stream/pdu_room.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 // ---- readv ----
 
@@ -380,4 +380,4 @@ void NextVectorState::on_delivery() noexcept {
   unmark(in_delivery);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -22,7 +22,7 @@
 #include "core/stream/stream_base.hpp"
 #include "core/stream/stream_operation.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Fills all of the caller's vectors.
 class ReadvState : public ResultState<ssize_t, StreamRead> {
@@ -207,4 +207,4 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   return feed_part(bytes);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

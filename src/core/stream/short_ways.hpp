@@ -34,7 +34,7 @@
 #include "core/stream/stream_core.hpp"
 #include "core/stream/write_state.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 // Instantiated twice: for the usual prefix, four bytes in network order, the leaf function needs 2.6 % fewer
 // instructions for a message (64 connections with 32 messages each) than one that handles all prefixes.
@@ -111,4 +111,4 @@ template <bool u32be>
   return write;
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

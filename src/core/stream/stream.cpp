@@ -17,7 +17,7 @@
 #include "core/stream/watermark_watch.hpp"
 #include "core/stream/write_state.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace detail {
 namespace {
@@ -569,4 +569,4 @@ UniqueSocket Stream::release_socket(std::vector<std::byte>& unread, int& err) {
   return socket;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -2,7 +2,7 @@
 
 #include <tsock/stream.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 /// The engine behind a Stream, for operations of the library that use it directly.
 class StreamAccess {
@@ -19,4 +19,4 @@ class StreamAccess {
   [[nodiscard]] static Loop* loop(const Stream& stream) noexcept { return stream.loop_or_null(); }
 };
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Something that a stream keeps for whoever has made it, until the stream is destroyed.
 class StreamAttachment {
@@ -11,4 +11,4 @@ class StreamAttachment {
   virtual ~StreamAttachment() = default;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -2,7 +2,7 @@
 #include <tsock/stream_backend.hpp>
 #include <tsock/stream_options.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 // Accepts options that change nothing: without a socket there is no delay to switch off, and options that
 // count before connecting come too late for any stream.
@@ -15,4 +15,4 @@ int StreamBackend::apply(const StreamOptions& options) noexcept {
 
 int StreamBackend::tcp_info(TcpInfo& /*info*/) const noexcept { return ENOTSUP; }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -6,7 +6,7 @@
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_extras.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 StreamBase::StreamBase(LoopCore& core, std::unique_ptr<StreamBackend> backend) noexcept
     : core_(&core), backend_(std::move(backend)) {}
@@ -94,4 +94,4 @@ void StreamBase::ask_for_next_turn() noexcept {
   if (!flags_.flush_scheduled) core_->schedule_next_turn(*this);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

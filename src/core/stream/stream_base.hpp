@@ -10,7 +10,7 @@
 #include "core/stream/stream_flags.hpp"
 #include "core/stream/stream_operation.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class StreamControl;
 class StreamCore;
@@ -92,4 +92,4 @@ class StreamBase : public LoopResource, public StreamEvents {
 
 inline void StreamOperation::set_stream(StreamBase* stream) noexcept { set_resource(stream); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

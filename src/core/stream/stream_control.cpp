@@ -6,7 +6,7 @@
 #include "core/loop/sleep_state.hpp"
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 const char* StreamControl::name() const noexcept {
   switch (kind_) {
@@ -107,4 +107,4 @@ void StreamDisconnect::on_deadline() {
   stream()->resume_disconnect();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -8,7 +8,7 @@
 
 #include "core/stream/stream_operation.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 enum class StreamControlKind : std::uint8_t { disconnect, shutdown_write, monitor, drain };
 
@@ -69,4 +69,4 @@ class StreamDisconnect : public StreamControl {
   bool waits_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

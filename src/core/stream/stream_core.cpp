@@ -9,7 +9,7 @@
 #include "core/stream/stream_extras.hpp"
 #include "core/stream/write_state.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 // Small, because many streams are idle.
 static_assert(sizeof(StreamCore) <= 112);
@@ -410,4 +410,4 @@ void StreamCore::describe(std::ostream& out) const {
   if (!remote.is_empty()) out << " peer " << remote.string();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -7,7 +7,7 @@
 #include "core/stream/stream_follower.hpp"
 #include "core/stream/stream_write_side.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class StreamDisconnect;
 
@@ -91,4 +91,4 @@ inline StreamCore& StreamBase::whole() noexcept { return static_cast<StreamCore&
 // The resource of a StreamOperation is a stream.
 inline StreamCore* StreamOperation::stream() const noexcept { return static_cast<StreamCore*>(resource()); }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

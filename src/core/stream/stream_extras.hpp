@@ -8,7 +8,7 @@
 #include "core/stream/stream_attachment.hpp"
 #include "core/stream/watermark_watch.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A reader whose deadline has come, while it still gets what was there by then.
 struct LateRead {
@@ -28,4 +28,4 @@ struct StreamExtras {
   bool writing_claimed = false;      ///< by a pump, see StreamWriteSide::claim_writing()
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Everything that a write has to check, in one word, so that one test is enough. The members have types of
 /// one size, so that they share the word in every ABI.
@@ -31,4 +31,4 @@ struct StreamFlags {
   }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

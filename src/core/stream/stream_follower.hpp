@@ -2,7 +2,7 @@
 
 #include "core/loop/node_list.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// An object that uses a stream across several requests and must be told when the stream is destroyed.
 class StreamFollower : public ListNode {
@@ -22,4 +22,4 @@ class StreamFollower : public ListNode {
   }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

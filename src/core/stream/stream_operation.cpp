@@ -5,7 +5,7 @@
 
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 void StreamOperation::describe(std::ostream& out) const {
   if (queue() != nullptr) out << ", queue \"" << queue()->name() << '"' << (is_started() ? "" : " waiting");
@@ -82,4 +82,4 @@ void StreamRead::on_abandon() noexcept {
   leave_queue();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

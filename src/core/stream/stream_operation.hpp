@@ -7,7 +7,7 @@
 
 #include "core/queue/queue_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class StreamBase;
 class StreamCore;
@@ -103,4 +103,4 @@ class StreamRead : public StreamOperation {
   void set_fault(int err) noexcept { set_error(err); }
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

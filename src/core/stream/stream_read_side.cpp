@@ -11,7 +11,7 @@
 #include "core/stream/stream_core.hpp"
 #include "core/stream/stream_extras.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -314,4 +314,4 @@ void StreamReadSide::fail_waiting_reader(int err) {
   reader()->finish(err);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

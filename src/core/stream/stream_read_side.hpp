@@ -7,7 +7,7 @@
 #include "core/loop/unread_bytes.hpp"
 #include "core/stream/stream_base.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class PrefixFormat;
 class PrefixedPduState;
@@ -135,4 +135,4 @@ template <class Read>
   }
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

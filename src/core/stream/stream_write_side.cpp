@@ -10,7 +10,7 @@
 #include "core/stream/write_gather.hpp"
 #include "core/stream/write_state.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 namespace {
 
@@ -400,4 +400,4 @@ void StreamWriteSide::writes_are_out() {
   finish_control(StreamControlKind::drain, 0);
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

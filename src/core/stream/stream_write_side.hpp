@@ -8,7 +8,7 @@
 #include "core/stream/stream_read_side.hpp"
 #include "core/stream/write_state.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 class StreamControl;
 class WatermarkWatch;
@@ -154,4 +154,4 @@ class StreamWriteSide : public StreamReadSide {
   [[nodiscard]] std::size_t sum_queued_bytes() noexcept;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -1,6 +1,6 @@
 #include <tsock/tcp_info.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 std::string_view tcp_state_name(TcpState state) noexcept {
   switch (state) {
@@ -30,4 +30,4 @@ std::string_view tcp_state_name(TcpState state) noexcept {
   return "unknown";
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

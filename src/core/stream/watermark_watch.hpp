@@ -7,7 +7,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// Watches a stream's queued bytes and reports to the user from the loop. A mark that was crossed both ways
 /// before the loop runs this is not reported.
@@ -45,4 +45,4 @@ class WatermarkWatch final : public ReadyTask {
   bool told_above_ = false;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

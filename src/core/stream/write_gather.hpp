@@ -8,7 +8,7 @@
 
 #include "core/loop/loop_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// The vectors of one call of a backend. Adjacent vectors go as one. Small pieces are copied together into
 /// the loop's send buffer, which costs less than a vector each; larger ones, and a single one, go out in
@@ -86,4 +86,4 @@ class WriteGather {
   std::array<iovec, 256> vectors_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -5,7 +5,7 @@
 
 #include "core/stream/stream_core.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 StreamWrite::~StreamWrite() {
   if (has(with_block)) core().deallocate(list_.block, list_.block->size);
@@ -87,4 +87,4 @@ void StreamWrite::on_abandon() noexcept {
   leave_queue();
 }
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

@@ -11,7 +11,7 @@
 
 #include "core/stream/stream_base.hpp"
 
-namespace tsock::detail {
+namespace tsock::inline v0::detail {
 
 /// A gathered write, alone or in a queue. The next vector is at hand, as nearly all writes have only one; a
 /// second one is stored behind it, more in a block of the pool. The result is `transferred()`, as its signed
@@ -130,4 +130,4 @@ class StreamWrite : public StreamOperation {
   std::unique_ptr<std::vector<int>> fds_;
 };
 
-}  // namespace tsock::detail
+}  // namespace tsock::inline v0::detail

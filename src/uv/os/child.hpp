@@ -10,7 +10,7 @@
 #include <utility>
 
 /// Child processes. Functions return 0 or an errno value unless they say otherwise.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// A process that this one has started and not waited for yet. What is not waited for by the end of this
 /// object is waited for by a thread.
@@ -72,4 +72,4 @@ UniqueFd watch_exit_by_thread(int pid, int& err) noexcept;
 /// Waits until the descriptor of `watch_exit()` is readable, but not longer than `longest`.
 void wait_for_exit(const UniqueFd& exit, std::chrono::milliseconds longest) noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

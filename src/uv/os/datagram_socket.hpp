@@ -10,7 +10,7 @@
 #include <tsock/native_socket.hpp>
 
 /// The system's datagram calls; the rules are those of uv/os/socket.hpp.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Applies the options. EINVAL for broadcast on anything but ipv4. Leaves out what a `bound` socket cannot
 /// change.
@@ -44,4 +44,4 @@ int join_multicast(NativeSocket socket, const Address& group, unsigned interface
                    bool join) noexcept;
 DatagramCapabilities datagram_capabilities() noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

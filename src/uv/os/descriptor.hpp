@@ -8,7 +8,7 @@
 
 /// Descriptors that are not sockets. Every descriptor made here is close-on-exec and above 2. Functions
 /// return 0 or an errno value unless they say otherwise; EINTR is never returned.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 enum class DescriptorKind : std::uint8_t { socket, pipe, terminal, file, device };
 
@@ -61,4 +61,4 @@ class SigpipeGuard {
   bool was_pending_ = false;
 };
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -10,7 +10,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/posix_datagram_control.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -76,4 +76,4 @@ int apply_receive_options(NativeSocket socket, bool v4, bool v6, const DatagramO
   return err;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -10,7 +10,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -56,4 +56,4 @@ DatagramCapabilities datagram_capabilities() noexcept {
   return result;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

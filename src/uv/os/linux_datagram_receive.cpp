@@ -9,7 +9,7 @@
 #include "uv/os/datagram_socket.hpp"
 #include "uv/os/posix_datagram_slot.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -78,4 +78,4 @@ std::size_t next_datagram_size(NativeSocket socket, int& err) noexcept {
   return size >= 0 ? static_cast<std::size_t>(size) : 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

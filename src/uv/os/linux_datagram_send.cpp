@@ -12,7 +12,7 @@
 #include "uv/os/datagram_socket.hpp"
 #include "uv/os/posix_datagram_control.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -198,4 +198,4 @@ std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage>
   return sent_alone;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

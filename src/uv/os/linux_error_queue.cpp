@@ -13,7 +13,7 @@
 #include "uv/os/datagram_socket.hpp"
 #include "uv/os/posix_call.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 int drain_error_queue(NativeSocket socket) noexcept {
   int last = 0;
@@ -40,4 +40,4 @@ int drain_error_queue(NativeSocket socket) noexcept {
   }
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -14,7 +14,7 @@
 
 #include "uv/os/posix_file_calls.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -83,4 +83,4 @@ std::uint64_t random_number() noexcept {
   return (static_cast<std::uint64_t>(::getpid()) << 32U) ^ static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -8,7 +8,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -80,4 +80,4 @@ ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,
   return -1;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

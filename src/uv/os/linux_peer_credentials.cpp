@@ -5,7 +5,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 int peer_credentials(NativeSocket socket, PeerCredentials& credentials) noexcept {
   int domain = 0;
@@ -20,4 +20,4 @@ int peer_credentials(NativeSocket socket, PeerCredentials& credentials) noexcept
   return 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -9,7 +9,7 @@
 #include "uv/os/descriptor.hpp"
 #include "uv/os/posix_call.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -38,4 +38,4 @@ UniqueFd reopen(int fd, int& err) noexcept {
   return opened && opened.get() <= 2 ? duplicate(opened.get(), err) : std::move(opened);
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

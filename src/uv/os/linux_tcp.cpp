@@ -10,7 +10,7 @@
 #include "uv/os/posix_tcp.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 UnsentBytes unsent_bytes(NativeSocket socket) noexcept {
   UnsentBytes bytes;
@@ -30,4 +30,4 @@ int set_user_timeout(NativeSocket socket, int milliseconds) noexcept {
 
 bool accepted_inherit_options(int family) noexcept { return family == AF_INET || family == AF_INET6; }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -9,7 +9,7 @@
 
 #include "uv/os/socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -80,4 +80,4 @@ int tcp_info(NativeSocket socket, TcpInfo& info) noexcept {
   return 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -5,7 +5,7 @@
 #include <vector>
 
 /// Names of hosts and services by the system's resolver.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Asks the system, which may take any time. \return addresses, each once, in the system's order; empty with
 /// `err`: ENXIO when the name has no address of that family, EAGAIN, EIO, EINVAL, EAFNOSUPPORT, ENAMETOOLONG,
@@ -13,4 +13,4 @@ namespace tsock::os {
 std::vector<Address> look_up(const std::string& host, const std::string& service,
                              const ResolveOptions& options, int& err) noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

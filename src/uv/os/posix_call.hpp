@@ -9,7 +9,7 @@
 #include <span>
 #include <tsock/buffer.hpp>
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 inline constexpr int scm_pidfd = 4;  // SCM_PIDFD of newer headers
 
@@ -92,4 +92,4 @@ T control_value(const cmsghdr& header) noexcept {
   return value;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -23,7 +23,7 @@
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): not every system declares it
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -305,4 +305,4 @@ void wait_for_exit(const UniqueFd& exit, std::chrono::milliseconds longest) noex
   retry([&]() noexcept { return ::poll(&watched, 1, static_cast<int>(longest.count())); });
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -10,7 +10,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/posix_datagram_control.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 int apply_datagram(NativeSocket socket, int family, const DatagramOptions& options, bool bound) noexcept {
   int err = 0;
@@ -69,4 +69,4 @@ bool grow_send_buffer(NativeSocket socket, std::size_t size) noexcept {
   return set_int(socket, SOL_SOCKET, SO_SNDBUF, static_cast<int>(wanted)) == 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

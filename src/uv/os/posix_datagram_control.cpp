@@ -8,7 +8,7 @@
 
 #include "uv/os/posix_call.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -59,4 +59,4 @@ int apply_receive_options(NativeSocket socket, bool v4, bool v6, const DatagramO
   return inet ? ask_for_packet_info(socket, v4, v6) : 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

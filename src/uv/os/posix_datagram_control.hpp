@@ -9,7 +9,7 @@
 #include <tsock/datagram_options.hpp>
 #include <tsock/native_socket.hpp>
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Stores in the slot what the kernel reported about a received datagram: the size of each part where the
 /// kernel joined several, and DatagramSlot::info. Closes descriptors that came along.
@@ -46,4 +46,4 @@ inline constexpr std::size_t from_space = CMSG_SPACE(sizeof(in6_pktinfo));
 void put_from(NativeSocket socket, msghdr& message, std::byte* control,
               const DatagramMessage& datagram) noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -2,7 +2,7 @@
 
 #include "uv/os/datagram_socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 DatagramCalls datagram_calls(NativeSocket /*socket*/, int family, const DatagramOptions& options,
                              bool /*adopted*/) noexcept {
@@ -14,4 +14,4 @@ std::uint64_t dropped_datagrams(NativeSocket /*socket*/) noexcept { return 0; }
 
 DatagramCapabilities datagram_capabilities() noexcept { return {}; }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -12,7 +12,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/posix_datagram_slot.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -75,4 +75,4 @@ std::size_t next_datagram_size(NativeSocket socket, int& err) noexcept {
   return 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

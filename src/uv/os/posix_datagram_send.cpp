@@ -7,7 +7,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/posix_datagram_control.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage> messages,
                            DatagramCalls& /*calls*/, std::span<std::byte> /*scratch*/, int& err) noexcept {
@@ -28,4 +28,4 @@ std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage>
   return sent;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -9,7 +9,7 @@
 #include "uv/os/datagram_socket.hpp"
 #include "uv/os/posix_datagram_control.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 // Both are part of the loop over a batch, for which calls would cost 110 instructions a datagram.
 
@@ -45,4 +45,4 @@ namespace tsock::os {
   return 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

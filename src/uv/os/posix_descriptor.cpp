@@ -11,7 +11,7 @@
 #include "uv/os/descriptor.hpp"
 #include "uv/os/posix_call.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 void UniqueFd::reset(int fd) noexcept {
   // EINTR is not retried: on Linux the descriptor is gone all the same (close(2)).
@@ -19,9 +19,9 @@ void UniqueFd::reset(int fd) noexcept {
   fd_ = fd;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -192,4 +192,4 @@ void SigpipeGuard::take_signal() noexcept {
   ::sigwait(&set, &taken);
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -1,7 +1,7 @@
 #include "uv/os/datagram_socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 int drain_error_queue(NativeSocket /*socket*/) noexcept { return 0; }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -8,7 +8,7 @@
 
 /// What SocketFile asks of the system for one name in a directory that a descriptor holds. Nothing follows a
 /// symbolic link. Functions return 0 or an errno value unless they say otherwise.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Opens a directory that the process may use and not read. \return none with errno
 UniqueFd open_unreadable_directory(const char* path) noexcept;
@@ -32,4 +32,4 @@ void put_back(int directory, const char* aside, const char* name) noexcept;
 /// A number that no other process uses.
 std::uint64_t random_number() noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -6,7 +6,7 @@
 
 #include "uv/os/datagram_socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 int join_multicast(NativeSocket socket, const Address& group, unsigned interface_index, const Address& source,
                    bool join) noexcept {
@@ -30,4 +30,4 @@ int join_multicast(NativeSocket socket, const Address& group, unsigned interface
   return ::setsockopt(socket, level, name, &request, sizeof(request)) == 0 ? 0 : errno;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

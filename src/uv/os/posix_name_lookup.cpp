@@ -8,7 +8,7 @@
 
 #include "uv/os/name_lookup.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -89,4 +89,4 @@ std::vector<Address> look_up(const std::string& host, const std::string& service
   }
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

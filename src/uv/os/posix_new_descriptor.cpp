@@ -12,7 +12,7 @@
 
 // POSIX.1-2017 makes a descriptor and changes its flags in two calls: a program that another thread starts in
 // between inherits it.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -88,4 +88,4 @@ ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,
   return -1;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

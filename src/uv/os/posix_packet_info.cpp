@@ -12,7 +12,7 @@
 #include "uv/os/socket.hpp"
 
 // RFC 3542 for ipv6. For ipv4, IP_PKTINFO where the system has it, else the options of the BSDs.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -169,4 +169,4 @@ void put_from(NativeSocket socket, msghdr& message, std::byte* control,
   }
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -9,7 +9,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -41,4 +41,4 @@ int peer_credentials(NativeSocket socket, PeerCredentials& credentials) noexcept
   return 0;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

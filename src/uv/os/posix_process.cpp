@@ -13,7 +13,7 @@
 #include "uv/os/process.hpp"
 #include "uv/os/thread_signals.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 // Opens the root directory, which every process has, even after chroot(2).
 StandardDescriptorsTaken::StandardDescriptorsTaken() noexcept {
@@ -113,4 +113,4 @@ void watch_forks_further() noexcept {
   static_cast<void>(registered);
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

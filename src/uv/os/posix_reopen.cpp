@@ -2,7 +2,7 @@
 
 #include "uv/os/descriptor.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 // Opening /dev/fd/N gives the same file description in the BSDs, and macOS.
 UniqueFd reopen(int /*fd*/, int& err) noexcept {
@@ -10,4 +10,4 @@ UniqueFd reopen(int /*fd*/, int& err) noexcept {
   return {};
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -13,7 +13,7 @@
 #include <tsock/service_manager.hpp>
 #include <tsock/unique_fd.hpp>
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 namespace {
 
@@ -85,4 +85,4 @@ int notify_service_manager(std::string_view state) noexcept {
   return ::sendto(socket.get(), state.data(), state.size(), MSG_DONTWAIT, to, length) < 0 ? errno : 0;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0

@@ -16,7 +16,7 @@
 #include "uv/os/posix_tcp.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock {
+namespace tsock::inline v0 {
 
 void UniqueSocket::reset(NativeSocket socket) noexcept {
   // EINTR is not retried: on Linux the descriptor is gone all the same (close(2)).
@@ -24,9 +24,9 @@ void UniqueSocket::reset(NativeSocket socket) noexcept {
   socket_ = socket;
 }
 
-}  // namespace tsock
+}  // namespace tsock::inline v0
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -238,4 +238,4 @@ int apply_listener(NativeSocket socket, int family, const ListenerOptions& optio
   return err == 0 ? apply_connected(socket, family, options.stream) : err;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -19,7 +19,7 @@
 #include "uv/os/posix_file_calls.hpp"
 #include "uv/os/socket_file.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -181,4 +181,4 @@ int SocketFile::remove() noexcept {
   return EADDRINUSE;
 }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -9,7 +9,7 @@
 #include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 namespace {
 
@@ -39,4 +39,4 @@ int tcp_info(NativeSocket /*socket*/, TcpInfo& /*info*/) noexcept { return ENOTS
 
 bool accepted_inherit_options(int /*family*/) noexcept { return false; }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -2,10 +2,10 @@
 
 #include <tsock/native_socket.hpp>
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Unacknowledged bytes end the connection after that time. \return 0 or an errno value; ENOTSUP where TCP
 /// has no such option
 int set_user_timeout(NativeSocket socket, int milliseconds) noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

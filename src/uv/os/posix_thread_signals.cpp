@@ -3,7 +3,7 @@
 
 #include "uv/os/thread_signals.hpp"
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 SignalsHeldBack::SignalsHeldBack() noexcept {
   sigset_t held_back;
@@ -15,4 +15,4 @@ SignalsHeldBack::SignalsHeldBack() noexcept {
 
 SignalsHeldBack::~SignalsHeldBack() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

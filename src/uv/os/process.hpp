@@ -4,7 +4,7 @@
 #include <atomic>
 
 /// State of the process as a whole: its standard descriptors, the dispositions of its signals, forks.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Occupies the descriptors 0, 1 and 2 where they are closed, for as long as it lives: descriptors that are
 /// opened meanwhile are above 2.
@@ -34,4 +34,4 @@ void release_free_memory() noexcept;
 void watch_forks() noexcept;
 void watch_forks_further() noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -16,7 +16,7 @@
 /// The system's sockets, one function for each call; the only place that knows how a platform spells them.
 /// Every descriptor is close-on-exec and non-blocking from birth, and no call raises SIGPIPE. Functions
 /// return 0 or an errno value unless they say otherwise; EINTR is never returned.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 enum class SocketType : std::uint8_t { stream, datagram };
 
@@ -88,4 +88,4 @@ int apply_listener(NativeSocket socket, int family, const ListenerOptions& optio
 /// Whether accepted sockets inherit the options of the listening one.
 [[nodiscard]] bool accepted_inherit_options(int family) noexcept;
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

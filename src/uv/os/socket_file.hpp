@@ -11,7 +11,7 @@
 /// The files of unix sockets. The directory is held by a descriptor and nothing follows a symbolic link in
 /// the last component, so that no process with write access to the directory can redirect a call to another
 /// file.
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Who may connect.
 struct FileAccess {
@@ -72,4 +72,4 @@ class SocketFile {
   bool locked_ = false;
 };
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os

@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-namespace tsock::os {
+namespace tsock::inline v0::os {
 
 /// Blocks, in this thread and in threads that it starts meanwhile, every signal that the thread does not
 /// cause itself.
@@ -17,4 +17,4 @@ class SignalsHeldBack {
   sigset_t before_{};
 };
 
-}  // namespace tsock::os
+}  // namespace tsock::inline v0::os
