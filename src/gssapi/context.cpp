@@ -20,7 +20,10 @@ std::string text_of_name(gss_name_t name) {
   OM_uint32 minor = 0;
   GssBuffer text;
   if (GSS_ERROR(gss_display_name(&minor, name, text.place(), nullptr))) return {};
-  return {reinterpret_cast<const char*>(text.bytes().data()), text.bytes().size()};
+  std::span<const std::byte> bytes = text.bytes();
+  // gss-ntlmssp counts the NUL behind it.
+  if (!bytes.empty() && bytes.back() == std::byte{0}) bytes = bytes.first(bytes.size() - 1);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 gss_iov_buffer_desc iov_of(OM_uint32 type, std::span<std::byte> bytes) noexcept {
@@ -59,7 +62,7 @@ int Context::refuse(int err, std::string_view reason) {
 
 int Context::prepare() {
   if ((initiates_ || !mechanism_text_.empty()) && !mechanism_.parse(mechanism_text_))
-    return refuse(EINVAL, "'" + mechanism_text_ + "' is no mechanism: kerberos, spnego or an OID is");
+    return refuse(EINVAL, "'" + mechanism_text_ + "' is no mechanism: kerberos, spnego, ntlm or an OID is");
   if (initiates_) {
     if (const int err = import_target(target_text_, target_, reason_); err != 0) return err;
   }
@@ -115,6 +118,7 @@ int Context::step(std::span<const std::byte> token, std::vector<std::byte>& answ
 int Context::establish(OM_uint32 lifetime) {
   // MIT loses the names of an expired context when it is asked for them.
   if (lifetime == 0) return refuse(ETIME, "the ticket has expired");
+  if (const int err = inquire_mechanism(); err != 0) return err;
   if (const int err = check_flags(); err != 0) return err;
   if (const int err = inquire_names(); err != 0) return err;
   if (lifetime != GSS_C_INDEFINITE) expiry_ = Clock::now() + std::chrono::seconds(lifetime);
@@ -128,7 +132,8 @@ int Context::check_flags() {
     return refuse(EACCES, "the mechanism does not seal messages");
   if ((wanted_flags_ & GSS_C_MUTUAL_FLAG) != 0 && (flags_ & GSS_C_MUTUAL_FLAG) == 0)
     return refuse(EACCES, "the server has not proved who it is");
-  if (demands_sequence_ && (flags_ & order_flags) != order_flags)
+  // NTLM has no flags for it on the server's side, and numbers its messages always.
+  if (demands_sequence_ && (flags_ & order_flags) != order_flags && !is_ntlm())
     return refuse(EACCES, initiates_ ? "the mechanism does not detect messages that are repeated or missing"
                                      : "the client does not detect messages that are repeated or missing");
   if (!initiates_ && !bindings_.empty() && (flags_ & GSS_C_CHANNEL_BOUND_FLAG) == 0)
@@ -136,16 +141,29 @@ int Context::check_flags() {
   return 0;
 }
 
+bool Context::is_ntlm() const { return MechanismOid::text_of(chosen_) == "ntlm"; }
+
+// What SPNEGO has chosen.
+int Context::inquire_mechanism() {
+  OM_uint32 minor = 0;
+  gss_OID mechanism = GSS_C_NO_OID;
+  const OM_uint32 major = gss_inquire_context(&minor, context_.get(), nullptr, nullptr, nullptr, &mechanism,
+                                              nullptr, nullptr, nullptr);
+  if (GSS_ERROR(major)) return refuse(handshake_errno(major, minor), status_text(major, minor, chosen_));
+  if (mechanism != GSS_C_NO_OID) chosen_ = mechanism;
+  return 0;
+}
+
 int Context::inquire_names() {
   OM_uint32 minor = 0;
   GssName source;
   GssName target;
-  gss_OID mechanism = GSS_C_NO_OID;
-  OM_uint32 flags = 0;
-  const OM_uint32 major = gss_inquire_context(&minor, context_.get(), source.place(), target.place(), nullptr,
-                                              &mechanism, &flags, nullptr, nullptr);
+  // gss-ntlmssp falls over a server that has given itself no name.
+  const bool has_target = initiates_ || !is_ntlm();
+  const OM_uint32 major =
+      gss_inquire_context(&minor, context_.get(), source.place(), has_target ? target.place() : nullptr,
+                          nullptr, nullptr, nullptr, nullptr, nullptr);
   if (GSS_ERROR(major)) return refuse(handshake_errno(major, minor), status_text(major, minor, chosen_));
-  if (mechanism != GSS_C_NO_OID) chosen_ = mechanism;
   peer_name_ = text_of_name(initiates_ ? target.get() : source.get());
   own_name_ = text_of_name(initiates_ ? source.get() : target.get());
   return 0;

@@ -58,7 +58,9 @@ class Context {
   int prepare();
   int establish(OM_uint32 lifetime);
   int check_flags();
+  int inquire_mechanism();
   int inquire_names();
+  [[nodiscard]] bool is_ntlm() const;
   int fail_message(OM_uint32 major, OM_uint32 minor, std::string_view what);
   int check_order(OM_uint32 major);
 

@@ -20,6 +20,7 @@ struct KnownMechanism {
 constexpr std::array known_mechanisms{
     KnownMechanism{"kerberos", "1.2.840.113554.1.2.2"},
     KnownMechanism{"spnego", "1.3.6.1.5.5.2"},
+    KnownMechanism{"ntlm", "1.3.6.1.4.1.311.2.2.10"},
 };
 
 constexpr unsigned bits_a_byte = 7;

@@ -12,7 +12,8 @@ namespace tsock::inline v0::gssapi {
 class MechanismOid {
  public:
   MechanismOid() noexcept = default;
-  /// "kerberos", "spnego" or numbers with dots. \return false for anything else. Throws std::bad_alloc.
+  /// "kerberos", "spnego", "ntlm" or numbers with dots. \return false for anything else. Throws
+  /// std::bad_alloc.
   bool parse(std::string_view text);
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
   /// None of an empty one. Valid while this lives and does not change.

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "gssapi/credentials_state.hpp"
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
 
@@ -518,6 +519,41 @@ BOOST_AUTO_TEST_CASE(a_server_without_the_key_says_so_to_both) {
     BOOST_TEST(!failure.server_reason.empty());
     BOOST_TEST(failure.client != 0);
     BOOST_TEST(!failure.client_reason.empty());
+  }
+}
+
+// No client of ours would do that.
+BOOST_AUTO_TEST_CASE(a_client_that_asks_for_less_than_the_server_wants_is_refused) {
+  if (kdc == nullptr) return;
+  constexpr OM_uint32 least = GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG;
+  struct Case {
+    OM_uint32 flags;
+    int err;
+    const char* words;
+  };
+  const Case cases[]{
+      {least, EACCES, "the client does not detect messages that are repeated or missing"},
+      {least | GSS_C_REPLAY_FLAG, EACCES, "the client does not detect messages that are repeated or missing"},
+      {least | GSS_C_SEQUENCE_FLAG, EACCES,
+       "the client does not detect messages that are repeated or missing"},
+      {least | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG, 0, ""},
+  };
+  for (const Case& each : cases) {
+    gssapi::GssName target;
+    std::string reason;
+    BOOST_TEST_REQUIRE(gssapi::import_target("gsstest@localhost", target, reason) == 0);
+    gssapi::GssContext context;
+    gssapi::GssBuffer token;
+    OM_uint32 minor = 0;
+    const OM_uint32 major = gss_init_sec_context(&minor, GSS_C_NO_CREDENTIAL, context.place(), target.get(),
+                                                 GSS_C_NO_OID, each.flags, 0, GSS_C_NO_CHANNEL_BINDINGS,
+                                                 GSS_C_NO_BUFFER, nullptr, token.place(), nullptr, nullptr);
+    BOOST_TEST_REQUIRE(!GSS_ERROR(major));
+    auto pair = tcp_pair();
+    Request<Stream> accepting = gssapi::accept(std::move(pair.second));
+    BOOST_TEST(error_of(pair.first.write(framed({token.bytes().begin(), token.bytes().end()}))) == 0);
+    BOOST_TEST(error_of(accepting) == each.err, accepting.reason());
+    BOOST_TEST(accepting.reason() == each.words);
   }
 }
 

@@ -13,7 +13,7 @@ void add_gssapi_options(CLI::App& app, Options& options) {
       ->type_name("TARGET");
   app.add_flag("--gssapi-accept", gssapi.accepts, "The ADDRESS that listens: ask that of each client");
   app.add_option("--gssapi-mech", gssapi.mechanism,
-                 "kerberos (a client's default), spnego, or an OID; a server takes any by default")
+                 "kerberos (a client's default), spnego, ntlm, or an OID; a server takes any by default")
       ->type_name("MECH");
   app.add_option("--gssapi-keytab", gssapi.keytab, "Keys of the server, or of the client (KRB5_KTNAME)")
       ->type_name("FILE");

@@ -15,7 +15,7 @@ namespace tsock::inline v0::gssapi {
 struct ConnectOptions {
   /// Whom to talk to: "service@host.name", or a principal, which has a slash: "service/host.name@REALM".
   std::string target = {};
-  std::string mechanism = "kerberos";  ///< or "spnego", or an OID: "1.3.6.1.5.5.2"
+  std::string mechanism = "kerberos";  ///< or "spnego", "ntlm", or an OID: "1.3.6.1.5.5.2"
   Credentials credentials = {};
   bool mutual = true;     ///< the server proves who it is, too
   bool delegate = false;  ///< gives it tickets to act for the user, where the KDC allows it
