@@ -31,7 +31,8 @@ constexpr std::uint32_t most_quiet_input = 64U * 1024U;
 constexpr std::uint32_t most_answers = 16U * 1024U;
 constexpr std::string_view http_answer = "HTTP/";
 
-// OpenSSL 3.0 goes through all 16 places of the queue to clear it.
+// To be called before OpenSSL is: it would take what others have left there for the reason why it fails, or
+// gives nothing. OpenSSL 3.0 goes through all 16 places of the queue to clear it.
 void clear_errors() noexcept {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
@@ -388,7 +389,7 @@ bool OpenSslEngine::read_into(const iovec& vector, std::size_t skip, std::size_t
 Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
                            ByteBlock& out) noexcept {
   const CallScope scope(*this, &in, at_end, &out);
-  clear_errors();  // OpenSSL would take what others have left there for the reason why it gives nothing
+  clear_errors();
   const std::size_t before = given;
   const std::size_t input = in.size();
   const std::size_t output = out.size();
@@ -470,6 +471,7 @@ bool OpenSslEngine::write(std::span<const std::byte> bytes, std::size_t& taken,
 Step OpenSslEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
   const CallScope scope(*this, nullptr, false, &out);
   if (write_error_ != 0) return {.err = write_error_};
+  clear_errors();
   const std::size_t before = taken;
   std::size_t left = 0;
   for (const iovec& vector : from) left += vector.iov_len;
@@ -514,6 +516,7 @@ int OpenSslEngine::end_writing(ByteBlock& out) noexcept {
   if (has_said_goodbye_) return 0;
   if (write_error_ != 0) return write_error_;
   const CallScope scope(*this, nullptr, false, &out);
+  clear_errors();
   has_said_goodbye_ = true;
   // Between the messages of the client's last flight OpenSSL does not say it; then it follows them.
   owes_goodbye_ = SSL_in_init(ssl_.get()) != 0;

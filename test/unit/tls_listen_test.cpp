@@ -170,6 +170,22 @@ BOOST_AUTO_TEST_CASE(the_function_for_failures_may_destroy_the_listener) {
   BOOST_TEST(seen == "the peer speaks HTTP, not TLS");
 }
 
+BOOST_AUTO_TEST_CASE(options_are_those_of_each_connection) {
+  for (const bool has_function : {false, true}) {
+    const tls::AcceptOptions each{.goodbye_time = 1ms};
+    Listener listener = has_function ? tls::listen(
+                                           below(), [this] { return context; }, noting(), each)
+                                     : tls::listen(below(), context, noting(), each);
+    Request<Stream> accepting = listener.accept();
+    Request<Stream> connecting = client(listener);
+    Stream server = finished(accepting);
+    const Stream ours = finished(connecting);
+    const auto begin = Clock::now();
+    BOOST_TEST(error_of(server.disconnect()) == 0);  // the client says nothing
+    BOOST_TEST((Clock::now() - begin < tls::AcceptOptions().goodbye_time));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_listener_that_goes_ends_its_handshakes) {
   auto listener = std::make_unique<Listener>(tls::listen(below(), context, noting()));
   const Request<Stream> accepting = listener->accept();

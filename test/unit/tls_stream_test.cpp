@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/tls_fixture.hpp"
+#include "tls/context_state.hpp"
 
 namespace tsock::test {
 
@@ -278,6 +279,22 @@ BOOST_DATA_TEST_CASE_F(IdentitiesFixture, the_kind_of_key_is_chosen_by_what_the_
                    {.highest = Version::tls1_2,
                     .ciphers = takes_ec ? "ECDHE-ECDSA-AES128-GCM-SHA256" : "ECDHE-RSA-AES128-GCM-SHA256"}) ==
              (takes_ec ? ec : rsa).pem());
+}
+
+// TLS 1.3 has no ciphers for it: the client says which signatures it can verify.
+BOOST_FIXTURE_TEST_CASE(the_kind_of_key_is_chosen_by_the_signatures_that_a_client_of_tls_1_3_takes,
+                        IdentitiesFixture) {
+  const auto shown_for = [this](const char* signatures) {
+    tls::ClientOptions options = authority.client_options();
+    options.protocol = at_version(Version::tls1_3);
+    const tls::Context context = context_for(options);
+    BOOST_TEST_REQUIRE(SSL_CTX_set1_sigalgs_list(context.state()->context(), signatures) == 1);
+    const TlsPair pair = connected(context, many, {.peer_name = "both.example.com"});
+    BOOST_TEST(pair.client.peer().version == "TLSv1.3");
+    return pair.client.peer().chain.at(0);
+  };
+  BOOST_TEST(shown_for("rsa_pss_rsae_sha256") == rsa.pem());
+  BOOST_TEST(shown_for("ecdsa_secp256r1_sha256") == ec.pem());
 }
 
 BOOST_AUTO_TEST_CASE(another_name_may_be_asked_for_than_is_expected) {
