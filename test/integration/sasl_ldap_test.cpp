@@ -16,6 +16,7 @@
 #include "support/ldap.hpp"
 #include "support/process.hpp"
 #include "support/sasl_fixture.hpp"
+#include "support/unpacked_peers.hpp"
 #ifdef TSOCK_WITH_TLS
 #include "support/tls_fixture.hpp"
 #endif
@@ -409,6 +410,32 @@ BOOST_AUTO_TEST_CASE(both_sides_of_ours_use_kerberos) {
   BOOST_TEST(sasl::peer(right, err).user == "alice");
   BOOST_TEST((send_through(left, right, pattern(300000)) == pattern(300000)));
   BOOST_TEST((send_through(right, left, pattern(300000, 1)) == pattern(300000, 1)));
+}
+
+// libsasl2 tells no lifetime, and MIT's messages are good behind it.
+BOOST_AUTO_TEST_CASE(a_layer_of_kerberos_goes_on_behind_the_end_of_the_ticket) {
+  if (Kdc::get() == nullptr) return;
+  const ScopedEnvironment environment("KRB5CCNAME",
+                                      Kdc::get()->ticket("alice", Kdc::alices_password, {"-l", "3s"}));
+  auto [left, right] = tcp_pair();
+  sasl::ClientOptions client{.service = "ldap", .host = "localhost", .mechanisms = {"GSSAPI"}};
+  Request<Stream> connecting = sasl::connect(std::move(left), client);
+  Request<Stream> accepting = sasl::accept(std::move(right), {.service = "ldap", .host = "localhost"});
+  int err = -1;
+  left = fetch(connecting, err);
+  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+  right = fetch(accepting, err);
+  BOOST_TEST_REQUIRE(err == 0, accepting.reason());
+  // Its end is seen where another connection is not made any more.
+  const auto end = Clock::now() + guard_time;
+  for (err = 0; err != EACCES;) {
+    BOOST_TEST_REQUIRE((Clock::now() < end));
+    BOOST_TEST(error_of(loop.sleep(std::chrono::milliseconds(100))) == 0);
+    sasl::ClientSession late = sasl_client(client);
+    static_cast<void>(late.start("GSSAPI", err));
+  }
+  BOOST_TEST((send_through(left, right, pattern(100000)) == pattern(100000)));
+  BOOST_TEST((send_through(right, left, pattern(100000, 1)) == pattern(100000, 1)));
 }
 
 BOOST_AUTO_TEST_CASE(a_service_without_a_ticket_is_refused_in_words) {
