@@ -15,6 +15,7 @@
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/process.hpp"
+#include "support/scoped_environment.hpp"
 #include "support/unpacked_peers.hpp"
 
 namespace tsock::test {

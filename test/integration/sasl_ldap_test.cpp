@@ -16,7 +16,7 @@
 #include "support/ldap.hpp"
 #include "support/process.hpp"
 #include "support/sasl_fixture.hpp"
-#include "support/unpacked_peers.hpp"
+#include "support/scoped_environment.hpp"
 #ifdef TSOCK_WITH_TLS
 #include "support/tls_fixture.hpp"
 #endif

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <tsock/gssapi/gssapi.hpp>
@@ -18,7 +19,7 @@
 #include "gssapi/credentials_state.hpp"
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
-#include "support/unpacked_peers.hpp"
+#include "support/scoped_environment.hpp"
 
 namespace tsock::test {
 
@@ -192,6 +193,32 @@ BOOST_AUTO_TEST_CASE(a_ticket_that_is_about_to_end_is_asked_for_anew) {
   }
   BOOST_TEST(error_of(loop.sleep(2500ms)) == 0);
   BOOST_TEST((lifetime() > 30s));
+}
+
+BOOST_AUTO_TEST_CASE(a_password_is_told_nowhere) {
+  if (kdc == nullptr) return;
+  constexpr std::string_view secret = "the-secret-of-alice";
+  std::string told;
+  loop.set_trace([&told](const TraceEvent& event) { told += std::string(event.reason) + event.name; });
+  {
+    const auto stuck = Credentials::with_password("alice@SILENT.TEST", secret);
+    auto pair = tcp_pair();
+    Request<Stream> connecting =
+        gssapi::connect(std::move(pair.first), {.target = "gsstest@localhost", .credentials = stuck});
+    loop.run_until_idle();
+    std::ostringstream json;
+    loop.dump_json(json);
+    told += dump() + json.str();
+    BOOST_TEST(told.find("gssapi_connect") != std::string::npos);
+  }
+  const Ends ends = shake(Credentials::with_password("alice", secret));
+  BOOST_TEST(ends.client == EACCES);
+  told += ends.client_reason;
+  std::string reason;
+  BOOST_TEST(Credentials::with_password("alice", secret).store("FILE:" + kdc->file("none"), reason) != 0);
+  told += reason;
+  loop.set_trace({});
+  BOOST_TEST(told.find(secret) == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_stored_says_where_it_cannot_be) {

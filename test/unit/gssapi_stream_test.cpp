@@ -416,6 +416,18 @@ BOOST_AUTO_TEST_CASE(delegated_credentials_act_for_the_client) {
   BOOST_TEST(gssapi::peer(fourth, err).name == "alice@TSOCK.TEST");
 }
 
+BOOST_AUTO_TEST_CASE(a_server_need_not_prove_who_it_is) {
+  if (kdc == nullptr) return;
+  gssapi::ConnectOptions options = to_gsstest();
+  options.mutual = false;
+  auto [client, server] = both(tcp_pair(), options);
+  int err = -1;
+  BOOST_TEST(!gssapi::peer(client, err).is_mutual);
+  BOOST_TEST(!gssapi::peer(server, err).is_mutual);
+  BOOST_TEST((send_through(client, server, pattern(1000)) == pattern(1000)));
+  BOOST_TEST((send_through(server, client, pattern(1000, 1)) == pattern(1000, 1)));
+}
+
 BOOST_AUTO_TEST_CASE(channel_bindings_have_to_be_the_same) {
   if (kdc == nullptr) return;
   const auto binding = gssapi::channel_bindings("tls-server-end-point", bytes_of("hash"));
@@ -637,6 +649,45 @@ BOOST_AUTO_TEST_CASE(a_silent_kdc_holds_up_no_end_of_the_request) {
     connecting.reset();
     std::vector<std::byte> buffer(1);
     BOOST_TEST(error_of(pair.second.read(buffer)) == EPIPE);
+  }
+}
+
+BOOST_DATA_TEST_CASE_F(GssapiFixture, a_peer_that_stops_at_any_byte_meets_the_deadline_or_the_end,
+                       data::make(mechanism_names) * data::make({"client", "server"}), mechanism, stopping) {
+  if (kdc == nullptr) return;
+  gssapi::ConnectOptions options = to_gsstest();
+  options.mechanism = mechanism;
+  const bool is_client = stopping == std::string_view("client");
+  std::size_t size = 0;
+  for (const double part : {0.0, 0.001, 0.01, 0.5, 0.999}) {
+    for (const bool ends : {false, true}) {
+      auto pair = tcp_pair();
+      Request<Stream> request = is_client ? gssapi::accept(std::move(pair.second))
+                                          : gssapi::connect(std::move(pair.second), options);
+      SecurityContext context = is_client ? SecurityContext::client(options) : SecurityContext::server();
+      std::vector<std::byte> token;
+      if (!is_client) token = read_token(pair.first);
+      std::vector<std::byte> answer;
+      bool answers = false;
+      context.step(token, answer, answers);
+      BOOST_TEST_REQUIRE(answers);
+      std::vector<std::byte> bytes = framed(answer);
+      size = bytes.size();
+      bytes.resize(static_cast<std::size_t>(static_cast<double>(size) * part));
+      if (!bytes.empty()) BOOST_TEST(error_of(pair.first.write(bytes)) == 0);
+      if (ends) {
+        pair.first = Stream();
+        BOOST_TEST(error_of(request) == EPROTO);
+        BOOST_TEST(request.reason() == "the peer ended the stream during the handshake");
+      } else {
+        loop.run_until_idle();
+        BOOST_TEST(request.is_in_progress());
+        request.set_timeout(1ms);
+        BOOST_TEST(error_of(request) == ETIMEDOUT);
+        std::vector<std::byte> buffer(1);
+        BOOST_TEST(error_of(pair.first.read(buffer)) != 0);
+      }
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/process.hpp"
+#include "support/scoped_environment.hpp"
 #include "support/tls_fixture.hpp"
 
 namespace tsock::test {
@@ -330,6 +331,17 @@ BOOST_AUTO_TEST_CASE(a_server_looks_into_lists_for_its_clients) {
 }
 
 // ---- where CAs come from ----
+
+BOOST_AUTO_TEST_CASE(cas_are_those_of_the_system_unless_others_are_named) {
+  const TemporaryFolder folder;
+  // OpenSSL's own variable for the system's file.
+  const ScopedEnvironment environment("SSL_CERT_FILE", folder.write("ca.pem", authority.root.pem()));
+  const TlsSide side = client_of({}, server);
+  BOOST_TEST(side.err == 0, side.reason);
+  const Certificate other = Certificate::self_signed(authority_profile("Other"));
+  BOOST_TEST(client_of({.trust = {.ca_pem = other.pem()}}, server).err == EACCES);
+  BOOST_TEST(client_of({.trust = {.system_cas = true, .ca_pem = other.pem()}}, server).err == 0);
+}
 
 BOOST_AUTO_TEST_CASE(cas_come_from_a_file_and_a_directory_with_hashed_names) {
   const TemporaryFolder folder;
