@@ -35,6 +35,8 @@ class FdWatch {
   /// Begins to watch. \return 0, ECANCELED when the loop is closed, EEXIST when the loop watches the
   /// descriptor already, EPERM for a descriptor that cannot be polled, EBADF, ENOMEM
   int start_watching(NativeSocket descriptor) noexcept;
+  /// The same for what is no socket.
+  int start_watching_fd(int fd) noexcept { return start_watching(static_cast<NativeSocket>(fd)); }
   /// Takes over the poll handle of `other`. No interest is armed afterwards.
   void take_over(FdWatch& other) noexcept;
   /// Stops watching at once; to be called before the descriptor is closed.

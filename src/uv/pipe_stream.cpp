@@ -22,7 +22,7 @@ PipeStream::~PipeStream() { close(); }
 
 int PipeStream::open() {
   const bool was_blocking = !os::is_nonblocking(source_.fd.get());
-  const int err = start_watching(source_.fd.get());
+  const int err = start_watching_fd(source_.fd.get());
   if (err == EPERM) {
     always_ready_ = true;
     return 0;
@@ -113,7 +113,7 @@ std::size_t PipeStream::pending_bytes(int& err) noexcept {
   // Checked first: bytes that were written before the other side hung up are counted below.
   const bool hung_up = os::is_hung_up(source_.fd.get());
   int ignored = 0;  // a device has no count
-  const std::size_t bytes = os::readable_bytes(source_.fd.get(), ignored);
+  const std::size_t bytes = os::readable_bytes(static_cast<NativeSocket>(source_.fd.get()), ignored);
   if (bytes == 0 && hung_up) err = EPIPE;
   return bytes;
 }

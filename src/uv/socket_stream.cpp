@@ -96,7 +96,7 @@ ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& er
   const ssize_t got = os::readv_with_fds(socket_.get(), vectors, fds, count, err);
   if (count > room) {
     for (const int fd : std::span(fds).first(count)) UniqueFd(fd).reset();
-    err = ETOOMANYREFS;
+    err = os::too_many_fds;
     return -1;
   }
   for (const int fd : std::span(fds).first(count)) received.push_back({reception_->position, UniqueFd(fd)});

@@ -20,8 +20,12 @@ Stream make_stream_over(Loop& loop, UniqueFd& fd, os::DescriptorKind kind, bool 
   detail::LoopImpl& impl = detail::impl_of(loop.core());
   switch (kind) {
     case os::DescriptorKind::socket: {
+#if defined(_WIN32)
+      break;  // no descriptor is a socket there
+#else
       UniqueSocket socket(std::move(fd));
       return Stream::adopt(loop, socket, {}, err);
+#endif
     }
     case os::DescriptorKind::file:
       return Stream(loop, std::make_unique<detail::FileStream>(impl, std::move(fd)));

@@ -412,8 +412,8 @@ void UvStream::abort() noexcept {
 bool UvStream::watch() {
   if (is_watching()) return true;
   int err = 0;
-  watched_ = os::duplicate(descriptor(), err);
-  if (err == 0) err = start_watching(watched_.get());
+  watched_ = os::duplicate_to_watch(descriptor(), err);
+  if (err == 0) err = start_watching_fd(watched_.get());
   if (err != 0) watched_.reset();
   return err == 0;
 }

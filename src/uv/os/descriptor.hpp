@@ -4,6 +4,7 @@
 #include <span>
 #include <tsock/buffer.hpp>
 #include <tsock/file_mode.hpp>
+#include <tsock/native_socket.hpp>
 #include <tsock/unique_fd.hpp>
 
 /// Descriptors that are not sockets. Every descriptor made here is close-on-exec and above 2. Functions
@@ -14,7 +15,7 @@ enum class DescriptorKind : std::uint8_t { socket, pipe, terminal, file, device 
 
 /// The kind of file that the descriptor refers to. EISDIR for a directory.
 DescriptorKind descriptor_kind(int fd, int& err) noexcept;
-[[nodiscard]] bool is_stream_socket(int fd) noexcept;
+[[nodiscard]] bool is_stream_socket(NativeSocket socket) noexcept;
 
 struct AccessMode {
   bool readable = false;
@@ -25,6 +26,9 @@ struct AccessMode {
 /// Closes the descriptor and reports the error of close(2), which is of use for files.
 int close(UniqueFd& fd) noexcept;
 UniqueFd duplicate(int fd, int& err) noexcept;
+/// A descriptor of the same, whatever it is, that a watcher of our own can have. ENOTSUP where it cannot be
+/// polled.
+UniqueFd duplicate_to_watch(NativeSocket descriptor, int& err) noexcept;
 /// Opens the file behind the descriptor once more, non-blocking: a file description of its own, whose flags
 /// no other process shares. Fails where that is impossible or would open something else.
 UniqueFd reopen(int fd, int& err) noexcept;

@@ -51,10 +51,10 @@ DescriptorKind descriptor_kind(int fd, int& err) noexcept {
   return ::isatty(fd) == 1 ? DescriptorKind::terminal : DescriptorKind::device;
 }
 
-bool is_stream_socket(int fd) noexcept {
+bool is_stream_socket(NativeSocket socket) noexcept {
   int type = 0;
   socklen_t size = sizeof(type);
-  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+  return ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
 AccessMode access_mode(int fd) noexcept {
@@ -72,6 +72,8 @@ UniqueFd duplicate(int fd, int& err) noexcept {
   err = copy ? 0 : errno;
   return copy;
 }
+
+UniqueFd duplicate_to_watch(NativeSocket descriptor, int& err) noexcept { return duplicate(descriptor, err); }
 
 UniqueFd open_file(const char* path, FileMode mode, int& err) noexcept {
   int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;

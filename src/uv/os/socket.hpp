@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -49,6 +50,12 @@ ssize_t writev_with_fds(NativeSocket socket, std::span<const iovec> vectors, std
                         int& err) noexcept;
 /// The most descriptors that one call passes; the kernel's limit.
 inline constexpr std::size_t max_passed_fds = 253;
+/// More descriptors came along than the stream may keep.
+#if defined(ETOOMANYREFS)
+inline constexpr int too_many_fds = ETOOMANYREFS;
+#else
+inline constexpr int too_many_fds = ENOBUFS;  // of systems where none come along
+#endif
 /// As `readv()`; the first `count` of `fds` are descriptors that came along and belong to the caller now.
 /// EMFILE when the system dropped some of them; the others are closed then, and the bytes are gone.
 ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,

@@ -14,7 +14,9 @@ class SignalsHeldBack {
   ~SignalsHeldBack();
 
  private:
+#if !defined(_WIN32)
   sigset_t before_{};
+#endif
 };
 
 }  // namespace tsock::inline v0::os
