@@ -174,6 +174,13 @@ BOOST_AUTO_TEST_CASE(plain_text_is_allowed_in_a_protected_stream) {
   client.security.external_strength = 256;
   server.security.external_strength = 256;
   BOOST_TEST(authenticated(client, server).server.peer().user == "alice");
+  // One that is not changed on its way may still be read.
+  client.security.external_strength = 1;
+  server.security.external_strength = 1;
+  BOOST_TEST(!offers(sasl_server(server), "PLAIN"));
+  int err = 0;
+  static_cast<void>(sasl_client(client).start("PLAIN", err));
+  BOOST_TEST(err == ENOTSUP);
 }
 
 BOOST_AUTO_TEST_CASE(a_function_of_the_server_checks_plain_passwords) {
