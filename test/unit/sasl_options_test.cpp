@@ -196,6 +196,19 @@ BOOST_AUTO_TEST_CASE(a_binding_that_is_required_needs_a_peer_that_can_do_it) {
   BOOST_TEST(authenticated(client, sasl_server_options()).are_done());
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_requires_a_binding_refuses_clients_without_one) {
+  sasl::ServerOptions server = sasl_server_options();
+  server.security.channel_binding = {.type = "tls-exporter", .bytes = bytes_of("bytes"), .is_required = true};
+  BOOST_TEST_INFO_SCOPE("offered: " << joined(sasl_server(server).mechanisms()));
+  for (const char* const mechanism : {"SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5"}) {
+    const SaslPair pair = shaken(sasl_client_options(mechanism), server);
+    BOOST_TEST(!pair.are_done(), mechanism);
+    BOOST_TEST((pair.client_error != 0 || pair.server_error != 0), mechanism);
+  }
+  server.security.channel_binding.is_required = false;
+  BOOST_TEST(authenticated(sasl_client_options("SCRAM-SHA-256"), server).are_done());
+}
+
 // ---- others in the process ----
 
 BOOST_AUTO_TEST_CASE(another_user_of_the_library_comes_and_goes) {
