@@ -7,6 +7,10 @@
 
 #include "support/kdc.hpp"
 
+#ifdef TSOCK_WITH_TLS
+#include "contract/tls_backends.hpp"
+#endif
+
 namespace tsock::test {
 
 namespace {
@@ -58,7 +62,7 @@ constexpr bool gssapi_repeats = true;
 std::vector<Backend> gssapi_backends() {
   // Made when it is first needed: the list is asked for before the program begins.
   if (!Kdc::is_installed()) return {};
-  return {
+  std::vector<Backend> backends{
       {"GSSAPI, sealed, over tcp",
        [](LoopFixture& fixture) {
          return gssapi_on(fixture, fixture.tcp_pair(), gssapi::Protection::confidentiality);
@@ -74,6 +78,18 @@ std::vector<Backend> gssapi_backends() {
       {"GSSAPI over GSSAPI over memory, 3 bytes at once", gssapi_on_memory(3, 2), gssapi_over_memory(3, 2),
        gssapi_repeats},
   };
+#ifdef TSOCK_WITH_TLS
+  const Backend tls = tls_backends().front();
+  BackendTraits traits = tls.traits;
+  traits.half_close = false;
+  ++traits.floors;
+  backends.push_back({"GSSAPI over TLS 1.3 over tcp",
+                      [make = tls.make](LoopFixture& fixture) {
+                        return gssapi_on(fixture, make(fixture), gssapi::Protection::confidentiality);
+                      },
+                      traits, gssapi_repeats});
+#endif
+  return backends;
 }
 
 }  // namespace tsock::test
