@@ -416,7 +416,7 @@ BOOST_AUTO_TEST_CASE(both_sides_of_ours_use_kerberos) {
 BOOST_AUTO_TEST_CASE(a_layer_of_kerberos_goes_on_behind_the_end_of_the_ticket) {
   if (Kdc::get() == nullptr) return;
   const ScopedEnvironment environment("KRB5CCNAME",
-                                      Kdc::get()->ticket("alice", Kdc::alices_password, {"-l", "3s"}));
+                                      Kdc::get()->ticket("alice", Kdc::alices_password, {"-l", "6s"}));
   auto [left, right] = tcp_pair();
   sasl::ClientOptions client{.service = "ldap", .host = "localhost", .mechanisms = {"GSSAPI"}};
   Request<Stream> connecting = sasl::connect(std::move(left), client);

@@ -176,13 +176,18 @@ BOOST_AUTO_TEST_CASE(options_are_those_of_each_connection) {
     Listener listener = has_function ? tls::listen(
                                            below(), [this] { return context; }, noting(), each)
                                      : tls::listen(below(), context, noting(), each);
-    Request<Stream> accepting = listener.accept();
-    Request<Stream> connecting = client(listener);
-    Stream server = finished(accepting);
-    const Stream ours = finished(connecting);
-    const auto begin = Clock::now();
-    BOOST_TEST(error_of(server.disconnect()) == 0);  // the client says nothing
-    BOOST_TEST((Clock::now() - begin < tls::AcceptOptions().goodbye_time));
+    bool is_quick = false;
+    // A busy machine may take as long as the default once.
+    for (int attempt = 0; attempt < 5 && !is_quick; ++attempt) {
+      Request<Stream> accepting = listener.accept();
+      Request<Stream> connecting = client(listener);
+      Stream server = finished(accepting);
+      const Stream ours = finished(connecting);
+      const auto begin = Clock::now();
+      BOOST_TEST(error_of(server.disconnect()) == 0);  // the client says nothing
+      is_quick = Clock::now() - begin < tls::AcceptOptions().goodbye_time;
+    }
+    BOOST_TEST(is_quick);
   }
 }
 
