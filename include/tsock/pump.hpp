@@ -32,7 +32,7 @@ struct PumpOptions {
   /// complete. Whoever sets this or `half_close` to false is responsible for that.
   bool reset_on_failure = true;
   /// Called from the loop with the bytes of each read, before they are written. The bytes are valid during
-  /// the call. May destroy anything.
+  /// the call. May destroy anything. Without it the bytes of sockets need not pass through this process.
   std::function<void(std::span<const std::byte>)> on_data = {};
 };
 
@@ -40,10 +40,12 @@ struct PumpOptions {
 /// a relay: each passes an end on as an end and a reset as a reset.
 ///
 /// Reading and writing overlap; at most two buffers of 64 KiB (of 256 KiB when the target is a regular file)
-/// are read ahead of the target. While there is nothing to write, no buffer is held. Until its completion is
-/// delivered, the pump is the source's reader and the target's writer: other reads of the source, writes and
-/// `shutdown_write()` of the target, and `disconnect()` and `release_socket()` of either give EBUSY. The
-/// streams may be moved meanwhile.
+/// are read ahead of the target. While there is nothing to write, no buffer is held. Between two sockets,
+/// while much comes at once, the system moves the bytes by itself (splice(2) of Linux, in pieces of up to 256
+/// KiB, by way of one of the few pipes that a loop has); not with `on_data`, which has to see them. Until its
+/// completion is delivered, the pump is the source's reader and the target's writer: other reads of the
+/// source, writes and `shutdown_write()` of the target, and `disconnect()` and `release_socket()` of either
+/// give EBUSY. The streams may be moved meanwhile.
 ///
 /// \return a request for the PumpResult; `transferred()` grows while it runs. Success means that the source
 /// ended in order (EPIPE from its read), and that the target has taken every byte and been told the end.

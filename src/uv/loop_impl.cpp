@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "uv/os/process.hpp"
+#include "uv/pipe_store.hpp"
 #include "uv/signal_watch.hpp"
 #include "uv/uv_call.hpp"
 
@@ -392,6 +393,11 @@ void LoopImpl::end_workers() noexcept {
 }
 
 // A step under way still uses the loop, which then ends later.
+PipeStore* LoopImpl::pipes() noexcept {
+  if (pipes_ == nullptr) pipes_.reset(new (std::nothrow) PipeStore(*this));
+  return pipes_.get();
+}
+
 void LoopImpl::release() noexcept {
   begin_closing(stand_in_.emplace(*this));
   if (is_in_step()) {
@@ -409,6 +415,7 @@ void LoopImpl::end() noexcept {
   // begin others, which end at once now.
   destroy_posted();
   end_workers();
+  if (pipes_ != nullptr) pipes_->close_idle();
   const uv_close_cb closed = [](uv_handle_t* handle) {
     static_cast<LoopImpl*>(handle->data)->handle_closed();
   };

@@ -16,6 +16,7 @@
 
 namespace tsock::inline v0::detail {
 
+class PipeStore;
 class SignalWatch;
 
 /// The loop on libuv.
@@ -64,6 +65,9 @@ class LoopImpl final : public LoopCore {
   std::unique_ptr<WorkerThreads::Job> take_back(Work work, WorkerThreads::Job& job) noexcept;
   /// Whether jobs of that kind are under way.
   [[nodiscard]] bool is_busy(Work work) const noexcept;
+
+  /// Null when out of memory.
+  [[nodiscard]] PipeStore* pipes() noexcept;
 
  private:
   static constexpr unsigned posted_rounds = 16;
@@ -130,6 +134,7 @@ class LoopImpl final : public LoopCore {
   std::vector<bool> watched_;  // by descriptor
   PostQueue posted_;
   std::unique_ptr<Workers> workers_;  // made on demand
+  std::unique_ptr<PipeStore> pipes_;  // made on demand
   std::vector<std::unique_ptr<SignalWatch>> signals_;
   LateRelease late_release_{*this};
   std::optional<StandIn> stand_in_;

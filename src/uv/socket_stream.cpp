@@ -9,6 +9,7 @@
 #include "core/base/errno_class.hpp"
 #include "uv/linger.hpp"
 #include "uv/loop_impl.hpp"
+#include "uv/os/kernel_pipe.hpp"
 #include "uv/os/socket.hpp"
 
 namespace tsock::inline v0::detail {
@@ -70,12 +71,24 @@ ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
 ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
   const ssize_t got =
       reception_ == nullptr ? os::readv(socket_.get(), vectors, err) : try_readv_with_fds(vectors, err);
-  if (got > 0) return got;
-  if (got == 0 && connection_error_ != 0) {
+  return got > 0 ? got : read_nothing(got, err);
+}
+
+ssize_t SocketStream::read_nothing(ssize_t result, int& err) noexcept {
+  if (result == 0 && connection_error_ != 0) {
     err = connection_error_;
     return -1;
   }
-  return remember_failure(got, err);
+  return remember_failure(result, err);
+}
+
+ssize_t SocketStream::try_move_into(const os::PipeEnds& pipe, std::size_t most, int& err) noexcept {
+  const ssize_t got = os::move_into_pipe(socket_.get(), pipe, most, err);
+  return got > 0 ? got : read_nothing(got, err);
+}
+
+ssize_t SocketStream::try_move_out_of(const os::PipeEnds& pipe, std::size_t bytes, int& err) noexcept {
+  return remember_failure(os::move_out_of_pipe(pipe, socket_.get(), bytes, err), err);
 }
 
 // Makes room for descriptors first: those that cannot be kept would be lost.

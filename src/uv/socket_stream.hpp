@@ -12,6 +12,10 @@
 
 #include "uv/fd_watcher.hpp"
 
+namespace tsock::inline v0::os {
+struct PipeEnds;
+}
+
 namespace tsock::inline v0::detail {
 
 /// A TCP or unix stream socket, allocated in the loop's pool.
@@ -44,6 +48,11 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   [[nodiscard]] Address remote_address() const noexcept override;
   int tcp_info(TcpInfo& info) const noexcept override;
 
+  /// As `try_readv()` and `try_writev()`, through a pipe.
+  ssize_t try_move_into(const os::PipeEnds& pipe, std::size_t most, int& err) noexcept;
+  ssize_t try_move_out_of(const os::PipeEnds& pipe, std::size_t bytes, int& err) noexcept;
+  [[nodiscard]] bool receives_fds() const noexcept { return reception_ != nullptr; }
+
   [[nodiscard]] NativeSocket native_handle() const noexcept override { return socket_.get(); }
   UniqueSocket release_socket() noexcept override;
   int apply(const StreamOptions& options) noexcept override;
@@ -71,6 +80,7 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   void report_break(FdEvent event);
   int receive_fds(const StreamOptions& options) noexcept;
   ssize_t try_readv_with_fds(std::span<const iovec> vectors, int& err);
+  ssize_t read_nothing(ssize_t result, int& err) noexcept;
   ssize_t remember_failure(ssize_t result, int& err) noexcept;
   void note_connection_error(int err) noexcept {
     if (connection_error_ == 0) connection_error_ = static_cast<std::int16_t>(err);

@@ -10,6 +10,7 @@
 
 #include "core/loop/recyclable.hpp"
 #include "core/stream/bulk_backend.hpp"
+#include "core/stream/pump_pipe.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
@@ -131,8 +132,8 @@ class PumpState;
 /// middle. It asks for memory only when there is something to read.
 class PumpRead : public ResultState<void, StreamRead> {
  public:
-  PumpRead(LoopCore& core, PumpState& pump, PumpChunks& chunks, CallSite site)
-      : ResultState(core, site), pump_(&pump), chunks_(&chunks) {
+  PumpRead(LoopCore& core, PumpState& pump, PumpChunks& chunks, PumpPipe& pipe, CallSite site)
+      : ResultState(core, site), pump_(&pump), chunks_(&chunks), pipe_(&pipe) {
     unmark(plain_delivery);
   }
   [[nodiscard]] const char* name() const noexcept override { return "pump_read"; }
@@ -159,6 +160,7 @@ class PumpRead : public ResultState<void, StreamRead> {
     return taken;
   }
   std::size_t space(std::span<iovec> out) override {
+    if (pipe_->is_wanted() && pipe_->open(core())) return 0;
     const std::span<std::byte> space = chunks_->space(core());
     if (space.empty()) {
       set_fault(ENOMEM);
@@ -167,8 +169,15 @@ class PumpRead : public ResultState<void, StreamRead> {
     out[0] = make_vector(space);
     return 1;
   }
+  [[nodiscard]] bool reads_itself() const noexcept override { return pipe_->is_open(); }
+  ssize_t read_itself(StreamBackend& backend, int& err) noexcept override {
+    return pipe_->fill(backend, err);
+  }
   void advance(std::size_t bytes) override {
-    chunks_->fill_next(bytes);
+    if (pipe_->empty()) {
+      chunks_->fill_next(bytes);
+      pipe_->saw_copied(bytes);
+    }
     add_transferred(bytes);
     mark(asking);
     schedule_begin();
@@ -189,6 +198,7 @@ class PumpRead : public ResultState<void, StreamRead> {
 
   PumpState* pump_;
   PumpChunks* chunks_;
+  PumpPipe* pipe_;
   bool has_failed_ = false;
 };
 
@@ -218,6 +228,8 @@ class PumpState : public ResultState<PumpResult> {
       }
       has_claimed_ = true;
       if (dynamic_cast<const BulkBackend*>(target->backend()) != nullptr) chunks_.set_size(bulk_chunk_size);
+      // Who looks at the bytes needs them here.
+      if (!options_.on_data) pipe_.allow_between(source->backend(), target->backend());
       start_reading();
     } catch (const std::bad_alloc&) {
       fail(ENOMEM, PumpSide::none);
@@ -295,17 +307,23 @@ class PumpState : public ResultState<PumpResult> {
 
   void advance() {
     if (!is_unfinished()) return;
-    if (!ended_ && chunks_.has_room() && !chunks_.has_unseen()) read_->resume();
+    if (!ended_ && has_room() && !chunks_.has_unseen()) read_->resume();
     try {
-      if (!writing_ && chunks_.may_write()) write();
-      if (ended_ && chunks_.empty() && !shutting_down_) end();
+      if (!writing_ && (!pipe_.empty() || chunks_.may_write())) write();
+      if (ended_ && is_empty() && !shutting_down_) end();
     } catch (const std::bad_alloc&) {
       fail(ENOMEM, PumpSide::none);
     }
   }
 
+  // Bytes are in the chunks or in the pipe, never in both, so that their order is plain.
+  [[nodiscard]] bool has_room() noexcept {
+    return pipe_.empty() && (pipe_.is_wanted() ? chunks_.empty() : chunks_.has_room());
+  }
+  [[nodiscard]] bool is_empty() const noexcept { return chunks_.empty() && pipe_.empty(); }
+
   void start_reading() {
-    read_ = make_state<PumpRead>(core(), *this, chunks_, site());
+    read_ = make_state<PumpRead>(core(), *this, chunks_, pipe_, site());
     reading_ = Request<void>(read_);
     reading_.set_callback([this](Request<void>& request) {
       int err = 0;
@@ -352,12 +370,16 @@ class PumpState : public ResultState<PumpResult> {
   }
 
   void write() {
-    auto* const state = make_recyclable<StreamWrite>(core(), site());
+    StreamWrite* state = nullptr;
+    if (pipe_.empty()) {
+      state = make_recyclable<StreamWrite>(core(), site());
+      state->set_vector(make_vector(chunks_.oldest().bytes()));
+    } else {
+      state = make_state<PipeWrite>(core(), pipe_, site());
+    }
     writing_ = Request<ssize_t>(state);
     writing_.set_callback([this](Request<ssize_t>&) { was_written(); });
-    const std::array<iovec, 1> vector{make_vector(chunks_.oldest().bytes())};
-    const std::size_t size = vector[0].iov_len;
-    state->set_vectors(vector, size);
+    const std::size_t size = state->remaining();
     state->set_of_pump();
     target_.stream()->add_queued_bytes(size);
     target_.stream()->start_write(*state);
@@ -374,12 +396,16 @@ class PumpState : public ResultState<PumpResult> {
       fail(err, PumpSide::target);
       return;
     }
-    chunks_.drop_oldest();
+    if (pipe_.is_open()) {
+      pipe_.close();
+    } else {
+      chunks_.drop_oldest();
+    }
     advance();
   }
 
   void count(std::size_t bytes) noexcept {
-    chunks_.oldest().drop_front(bytes);
+    if (!chunks_.empty()) chunks_.oldest().drop_front(bytes);
     add_transferred(bytes);
     value_.bytes += bytes;
   }
@@ -423,8 +449,12 @@ class PumpState : public ResultState<PumpResult> {
       writing_ = Request<ssize_t>();
     }
     shutting_down_ = Request<void>();
-    if (StreamCore* const source = source_.stream(); source != nullptr) chunks_.give_back(*source);
+    if (StreamCore* const source = source_.stream(); source != nullptr) {
+      chunks_.give_back(*source);
+      pipe_.give_back(core(), *source);
+    }
     chunks_.clear();
+    pipe_.close();
     if (std::exchange(has_claimed_, false) && target_.stream() != nullptr)
       target_.stream()->release_writing();
     source_.leave();
@@ -436,6 +466,7 @@ class PumpState : public ResultState<PumpResult> {
 
   PumpOptions options_;
   PumpChunks chunks_;
+  PumpPipe pipe_;
   Follower source_;
   Follower target_;
   PumpRead* read_ = nullptr;  // the state of reading_

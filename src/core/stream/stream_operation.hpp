@@ -1,11 +1,16 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <ostream>
 #include <span>
 #include <tsock/buffer.hpp>
 
 #include "core/queue/queue_core.hpp"
+
+namespace tsock::inline v0 {
+class StreamBackend;
+}
 
 namespace tsock::inline v0::detail {
 
@@ -77,6 +82,13 @@ class StreamRead : public StreamOperation {
   /// Where the next bytes can go directly. \return vectors used, at most `out.size()`; 0 when waiting for
   /// user code, or with a fault
   virtual std::size_t space(std::span<iovec> out) = 0;
+  /// Whether a reader that gave no space, and has no fault, reads from the backend itself.
+  [[nodiscard]] virtual bool reads_itself() const noexcept { return false; }
+  /// As `StreamBackend::try_readv()`; the stream then calls `advance()`. \pre reads_itself()
+  virtual ssize_t read_itself(StreamBackend& /*backend*/, int& err) noexcept {
+    err = ENOTSUP;
+    return -1;
+  }
   /// Takes `bytes` bytes that were put into the space; finishes when it has enough.
   virtual void advance(std::size_t bytes) = 0;
   /// Gives the bytes taken so far back to the stream, for the next reader.

@@ -162,6 +162,7 @@ bool StreamReadSide::read_in_place() {
     offered += buffer.size();
   }
   if (count == 0) {
+    if (reader()->reads_itself()) return read_by_reader();
     // Out of memory for the reader's space.
     check_fault();
     return false;
@@ -179,6 +180,19 @@ bool StreamReadSide::read_in_place() {
   check_fault();
   // After a long read, more is usually on its way: a try costs less than an event.
   return bytes == offered || !short_is_final_ || (direct >= lone_read && bytes >= lone_read);
+}
+
+// As above, for a reader without space.
+bool StreamReadSide::read_by_reader() {
+  int err = 0;
+  const ssize_t got = reader()->read_itself(*backend_, err);
+  if (got <= 0) {
+    read_failed(got, err);
+  } else {
+    reader()->advance(static_cast<std::size_t>(got));
+    check_fault();
+  }
+  return false;
 }
 
 // Makes bytes in the receive buffer the unread ones.

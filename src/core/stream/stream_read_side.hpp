@@ -94,6 +94,7 @@ class StreamReadSide : public StreamBase {
   }
   bool read_from_backend();
   bool read_in_place();
+  bool read_by_reader();
   void take_received(std::byte* begin, std::size_t bytes) noexcept;
   void read_failed(ssize_t result, int err) noexcept;
   void consume_unread(std::size_t bytes) noexcept {

@@ -90,8 +90,9 @@ void StreamWriteSide::flush_writes() {
   }
 }
 
-// Gathers as many writes as fit into one call of the backend. Returns the write with descriptors, which go
-// with its first byte; null if there is none.
+// Gathers as many writes as fit into one call of the backend. Returns the write that needs a call of its
+// kind: one with descriptors, which go with its first byte, or one that gives its bytes itself; null if there
+// is none.
 StreamWrite* StreamWriteSide::gather_writes(WriteGather& gather) {
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
@@ -100,6 +101,7 @@ StreamWrite* StreamWriteSide::gather_writes(WriteGather& gather) {
       if (!gather.add(write.front())) return nullptr;
       continue;
     }
+    if (write.writes_itself()) return gather.empty() ? &write : nullptr;
     StreamWrite* const with_fds = write.fds().empty() ? nullptr : &write;
     if (with_fds != nullptr && !gather.empty()) return nullptr;
     bool has_room = gather.add(write.front());
@@ -128,12 +130,16 @@ bool StreamWriteSide::write_batch() {
 
 ssize_t StreamWriteSide::write_gathered(std::size_t& offered, int& err) {
   WriteGather gather(*core_);
-  const StreamWrite* const with_fds = gather_writes(gather);
+  StreamWrite* const special = gather_writes(gather);
   gather.finish();
+  if (special != nullptr && gather.empty()) {
+    offered = special->remaining();
+    return special->write_itself(*backend_, err);
+  }
   offered = gather.bytes();
   if (gather.empty()) return 0;
-  SocketControl* const control = with_fds != nullptr ? backend_->socket_control() : nullptr;
-  return control != nullptr ? control->try_writev_with_fds(gather.vectors(), with_fds->fds(), err)
+  SocketControl* const control = special != nullptr ? backend_->socket_control() : nullptr;
+  return control != nullptr ? control->try_writev_with_fds(gather.vectors(), special->fds(), err)
                             : backend_->try_writev(gather.vectors(), err);
 }
 

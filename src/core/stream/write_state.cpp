@@ -45,6 +45,7 @@ void StreamWrite::advance(std::size_t bytes) noexcept {
   add_transferred(bytes);
   fds_.reset();
   if (is_compound()) {
+    if (front_size_ == 0) return;  // it has no vectors
     for (; bytes >= front_size_ && behind_count() != 0; --behind_count()) {
       bytes -= front_size_;
       place_ = rest()->iov_base;

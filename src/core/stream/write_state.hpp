@@ -36,6 +36,12 @@ class StreamWrite : public StreamOperation {
     place_ = vector.iov_base;
     remaining_ = vector.iov_len;
   }
+  /// For a write that has no vectors and gives the backend `total` bytes itself. \pre total is not 0
+  void set_size(std::size_t total) noexcept {
+    remaining_ = total;
+    front_size_ = 0;
+    mark(compound);
+  }
   void set_fds(std::span<const int> fds) {
     fds_ = std::make_unique<std::vector<int>>(fds.begin(), fds.end());
     mark(compound);
@@ -48,6 +54,13 @@ class StreamWrite : public StreamOperation {
   /// Whether there is more than `front()`: other vectors or descriptors.
   [[nodiscard]] bool is_compound() const noexcept { return has(compound); }
   [[nodiscard]] std::size_t remaining() const noexcept { return remaining_; }
+  /// Whether it gives the backend its bytes itself. \pre is_compound()
+  [[nodiscard]] bool writes_itself() const noexcept { return front_size_ == 0 && remaining_ != 0; }
+  /// As `StreamBackend::try_writev()`. \pre writes_itself()
+  virtual ssize_t write_itself(StreamBackend& /*backend*/, int& err) noexcept {
+    err = ENOTSUP;
+    return -1;
+  }
   /// From here to the end of a later write. \pre the writes are adjacent
   [[nodiscard]] iovec up_to_end_of(const StreamWrite& last) const noexcept {
     const auto* const end = static_cast<const std::byte*>(last.place_) + last.remaining_;

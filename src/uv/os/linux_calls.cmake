@@ -1,6 +1,6 @@
 # Which linux_* files the system can have; see CMakeLists.txt. Files that rely on each other are one group.
 include(CheckCXXSourceCompiles)
-set(linux_groups SOCKETS DATAGRAMS FILES)
+set(linux_groups SOCKETS DATAGRAMS FILES PIPES)
 
 set(linux_SOCKETS new_descriptor peer_credentials tcp tcp_info)
 check_cxx_source_compiles(
@@ -45,3 +45,14 @@ int main() {
          O_PATH + AT_EMPTY_PATH + static_cast<int>(TIOCGPTN);
 }"
   TSOCK_HAS_LINUX_FILES)
+
+set(linux_PIPES kernel_pipe)
+check_cxx_source_compiles(
+  "#include <fcntl.h>
+#include <unistd.h>
+int main() {
+  int ends[2];
+  return pipe2(ends, O_NONBLOCK | O_CLOEXEC) + fcntl(0, F_SETPIPE_SZ, 1) + F_GETPIPE_SZ +
+         static_cast<int>(splice(0, nullptr, 1, nullptr, 1, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}"
+  TSOCK_HAS_LINUX_PIPES)
