@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/process.hpp"
 #include "support/sanitizer.hpp"
@@ -101,6 +102,27 @@ BOOST_AUTO_TEST_CASE(a_password_is_the_clients_credential) {
     Request<Stream> accepting = gssapi::accept(std::move(pair.second), {.mechanism = "ntlm"});
     BOOST_TEST(error_of(accepting) == (is_right ? 0 : EACCES), accepting.reason());
     if (!is_right) BOOST_TEST(!accepting.reason().empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(one_password_serves_each_mechanism_by_itself) {
+  if (!is_there || Kdc::get() == nullptr) return;
+  // A mechanism that misses its own would take the system's.
+  const ScopedEnvironment no_cache("KRB5CCNAME", "FILE:" + folder.file("none"));
+  const auto credentials = Credentials::with_password("alice", Kdc::alices_password);
+  for (const char* const mechanism : {"ntlm", "kerberos", "ntlm"}) {
+    auto pair = tcp_pair();
+    Request<Stream> connecting =
+        gssapi::connect(std::move(pair.first),
+                        {.target = "gsstest@localhost", .mechanism = mechanism, .credentials = credentials});
+    Request<Stream> accepting = gssapi::accept(std::move(pair.second), {.mechanism = mechanism});
+    int err = 0;
+    const Stream client = fetch(connecting, err);
+    BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+    BOOST_TEST(gssapi::peer(client, err).mechanism == mechanism);
+    const Stream server = fetch(accepting, err);
+    BOOST_TEST_REQUIRE(err == 0, accepting.reason());
+    BOOST_TEST(gssapi::peer(server, err).name.find("alice") != std::string::npos);
   }
 }
 
