@@ -18,6 +18,9 @@ struct ConnectOptions {
   /// Whether to wait for a unix listener whose backlog is full: connecting is repeated every few milliseconds
   /// until there is room, or the timeout or a cancel ends it. If false, it fails with EAGAIN at once.
   bool retry_full_backlog = true;
+  /// For a unix address: connects a socket whose writes are messages with borders (SOCK_SEQPACKET), see
+  /// `Stream::read_message()`. EINVAL with an inet address.
+  bool message_borders = false;
 };
 
 }  // namespace tsock::inline v0

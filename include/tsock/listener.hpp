@@ -60,6 +60,7 @@ class TSOCK_EXPORT Listener {
   /// Listens on an ipv4, ipv6 or unix address. Port 0 takes a free port; `local_address()` has its number. On
   /// failure the Listener is empty and `err` is:
   ///  - EINVAL: an address or option that does not fit
+  ///  - ENOTSUP: an option that the system does not have
   ///  - EADDRINUSE, EACCES, ENOMEM
   ///  - what else socket(2), bind(2), listen(2), chmod(2) and chown(2) give
   static Listener listen(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
@@ -67,8 +68,8 @@ class TSOCK_EXPORT Listener {
   static Listener tcp(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
   /// `listen()` for unix addresses only (EINVAL otherwise): a path or an abstract name.
   static Listener unix_stream(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
-  /// Takes over a listening stream socket, as from socket activation: `UniqueSocket socket(3)`. On failure
-  /// the socket stays in `socket`. Errors:
+  /// Takes over a listening stream socket, or one of unix SOCK_SEQPACKET, as from socket activation:
+  /// `UniqueSocket socket(3)`. On failure the socket stays in `socket`. Errors:
   ///  - EBADF, ENOTSOCK, EPROTOTYPE
   ///  - EINVAL: it does not listen
   ///  - EEXIST: the loop already watches it

@@ -20,6 +20,9 @@ struct ListenerOptions {
   std::optional<std::string> group = std::nullopt;  ///< owner group of the socket file, a name or a number
   /// Remove the socket file at the end, if it is still ours. A forked child leaves it to its parent.
   bool unlink_on_close = true;
+  /// For a unix address: sockets whose writes are messages with borders (SOCK_SEQPACKET), see
+  /// `Stream::read_message()`. EINVAL with an inet address.
+  bool message_borders = false;
   StreamOptions stream = {};  ///< for every accepted stream
 };
 

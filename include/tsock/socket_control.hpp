@@ -19,6 +19,8 @@ class TSOCK_EXPORT SocketControl : public StreamBackend {
   [[nodiscard]] SocketControl* socket_control() noexcept final { return this; }
   /// The socket, still owned by the backend; `invalid_socket` once closed.
   [[nodiscard]] virtual NativeSocket native_handle() const noexcept = 0;
+  /// Bytes that were taken from the socket and that `try_readv()` has not given yet.
+  [[nodiscard]] virtual std::span<const std::byte> kept_bytes() const noexcept { return {}; }
   /// Gives the socket away; the backend is closed afterwards.
   virtual UniqueSocket release_socket() noexcept = 0;
   /// \return 0 or an errno value: ENOTSUP if the socket is not a unix socket.

@@ -80,7 +80,9 @@ class TSOCK_EXPORT Stream {
   /// Connects to an ipv4, ipv6 or unix stream address. Resolves no names: see `connect_to_host()`. Waits
   /// while a unix backlog is full. Cancelling and destroying close the socket.
   /// \return a request for the Stream. Errors:
-  ///  - EINVAL: an address that cannot be connected to, or a local address of another family
+  ///  - EINVAL: an address that cannot be connected to, a local address of another family, or an option that
+  ///    does not fit
+  ///  - ENOTSUP: an option that the system does not have
   ///  - ECONNREFUSED: no socket listens; also a TCP socket that was connected to itself
   ///  - ETIMEDOUT, ECANCELED
   ///  - what socket(2), bind(2) and connect(2) give
@@ -94,11 +96,14 @@ class TSOCK_EXPORT Stream {
                                       CallSite site = CallSite::current());
   /// Two connected unix streams (socketpair(2)). On failure both are empty and `err` is the reason.
   static std::pair<Stream, Stream> socketpair(Loop& loop, int& err);
-  /// Takes over a connected stream socket: makes it non-blocking and close-on-exec, and moves it to
-  /// descriptor 3 or above. A socket that was blocking is made blocking again when the stream ends or gives
-  /// it away, because others may share it. On failure the socket stays in `socket`. Errors:
+  /// As above, for streams whose writes are messages with borders (SOCK_SEQPACKET), see `read_message()`.
+  static std::pair<Stream, Stream> message_socketpair(Loop& loop, int& err);
+  /// Takes over a connected stream socket, or one of unix SOCK_SEQPACKET: makes it non-blocking and
+  /// close-on-exec, and moves it to descriptor 3 or above. A socket that was blocking is made blocking again
+  /// when the stream ends or gives it away, because others may share it. On failure the socket stays in
+  /// `socket`. Errors:
   ///  - EBADF, ENOTSOCK
-  ///  - EPROTOTYPE: not a stream socket
+  ///  - EPROTOTYPE: a socket of another type
   ///  - EAFNOSUPPORT: a family other than ipv4, ipv6 and unix
   ///  - EINVAL: a socket that listens
   ///  - EEXIST: the loop already watches it
@@ -207,9 +212,10 @@ class TSOCK_EXPORT Stream {
     return readv_next_vector(&queue, detail::next_vector_function(*on, std::move(next)), site);
   }
 
-  /// Reads one message of a stream whose writes are messages with borders, such as NPA in message mode; the
-  /// message is the body of the Pdu. Behind other reads it is what they have left of the message. Cancelling
-  /// loses no byte. \return a request for the Pdu. Errors as `readv()`, and:
+  /// Reads one message of a stream whose writes are messages with borders: a unix socket with
+  /// `message_borders`, NPA in message mode. The message is the body of the Pdu. Behind other reads it is
+  /// what they have left of the message. Cancelling loses no byte. \return a request for the Pdu. Errors as
+  /// `readv()`, and:
   ///  - ENOTSUP: a stream of bytes without borders
   ///  - EPROTO: an interrupted read has returned bytes, whose borders are lost; other reads get them
   ///  - ENOMEM

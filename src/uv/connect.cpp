@@ -106,13 +106,17 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     }
   }
 
+  [[nodiscard]] os::SocketType type() const noexcept {
+    return options_.message_borders ? os::SocketType::messages : os::SocketType::stream;
+  }
   // Makes a socket that is ready to connect.
   int prepare() {
     if (!remote_.is_inet() && (!remote_.is_unix() || remote_.is_unnamed())) return EINVAL;
+    if (options_.message_borders && !remote_.is_unix()) return EINVAL;
     Address local = options_.local;
     if (const int err = fit_local(local, remote_); err != 0) return err;
     int err = 0;
-    UniqueSocket socket = os::open_socket(remote_.family(), os::SocketType::stream, err);
+    UniqueSocket socket = os::open_socket(remote_.family(), type(), err);
     if (err != 0) return err;
     const bool with_port = local.is_inet() && local.port() != 0;
     err = os::apply_before_connect(socket.get(), remote_.family(), options_.stream, with_port);
@@ -142,7 +146,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
       return;
     }
     int err = 0;
-    auto stream = SocketStream::make(loop_impl(), socket_, options_.stream, err, this);
+    auto stream = SocketStream::make(loop_impl(), socket_, type(), options_.stream, err, this);
     try {
       if (err == 0) finish_with(Stream(loop(), std::move(stream), options_.stream));
     } catch (const std::bad_alloc&) {
@@ -202,9 +206,9 @@ Request<Stream> Stream::unix_connect(Loop& loop, const Address& local, const Add
 namespace {
 
 // On failure the socket stays in `socket`.
-Stream wrap_socket(Loop& loop, UniqueSocket& socket, const StreamOptions& options, bool was_blocking,
-                   int& err) {
-  auto stream = detail::SocketStream::make(detail::impl_of(loop.core()), socket, options, err);
+Stream wrap_socket(Loop& loop, UniqueSocket& socket, os::SocketType type, const StreamOptions& options,
+                   bool was_blocking, int& err) {
+  auto stream = detail::SocketStream::make(detail::impl_of(loop.core()), socket, type, options, err);
   if (err != 0) return {};
   detail::SocketStream& made = *stream;
   made.set_was_blocking(was_blocking);
@@ -218,27 +222,36 @@ Stream wrap_socket(Loop& loop, UniqueSocket& socket, const StreamOptions& option
   }
 }
 
-}  // namespace
-
-std::pair<Stream, Stream> Stream::socketpair(Loop& loop, int& err) {
+std::pair<Stream, Stream> make_pair_of(os::SocketType type, Loop& loop, int& err) {
   UniqueSocket first;
   UniqueSocket second;
-  err = os::open_pair(os::SocketType::stream, first, second);
+  err = os::open_pair(type, first, second);
   if (err != 0) return {};
-  Stream left = wrap_socket(loop, first, {}, false, err);
+  Stream left = wrap_socket(loop, first, type, {}, false, err);
   if (err != 0) return {};
-  Stream right = wrap_socket(loop, second, {}, false, err);
+  Stream right = wrap_socket(loop, second, type, {}, false, err);
   if (err != 0) return {};
   return {std::move(left), std::move(right)};
 }
 
+}  // namespace
+
+std::pair<Stream, Stream> Stream::socketpair(Loop& loop, int& err) {
+  return make_pair_of(os::SocketType::stream, loop, err);
+}
+
+std::pair<Stream, Stream> Stream::message_socketpair(Loop& loop, int& err) {
+  return make_pair_of(os::SocketType::messages, loop, err);
+}
+
 Stream Stream::adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& options, int& err) {
-  err = socket ? os::check_socket(socket.get(), os::SocketType::stream, false) : EBADF;
+  os::SocketType type = os::SocketType::stream;
+  err = socket ? os::check_socket(socket.get(), type, false) : EBADF;
   bool was_blocking = false;
   if (err == 0) err = os::prepare_adopted(socket, was_blocking);
   if (err == 0) err = os::apply_connected(socket.get(), os::local_address(socket.get()).family(), options);
   Stream stream;
-  if (err == 0) stream = wrap_socket(loop, socket, options, was_blocking, err);
+  if (err == 0) stream = wrap_socket(loop, socket, type, options, was_blocking, err);
   if (err != 0 && was_blocking && socket) os::make_blocking(socket.get());
   return stream;
 }

@@ -85,7 +85,8 @@ void PipeStore::take_back(std::unique_ptr<Pipe> pipe) noexcept {
 
 bool can_use_pipe(const StreamBackend& source, const StreamBackend& target) noexcept {
   const auto* const from = dynamic_cast<const SocketStream*>(&source);
-  return from != nullptr && !from->receives_fds() && dynamic_cast<const SocketStream*>(&target) != nullptr;
+  const auto* const to = dynamic_cast<const SocketStream*>(&target);
+  return from != nullptr && from->is_plain() && to != nullptr && !to->has_borders();
 }
 
 BorrowedPipe borrow_pipe(LoopCore& core) noexcept {

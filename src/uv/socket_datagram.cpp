@@ -285,7 +285,8 @@ std::pair<Datagram, Datagram> Datagram::socketpair(Loop& loop, const DatagramOpt
 }
 
 Datagram Datagram::adopt(Loop& loop, UniqueSocket& socket, const DatagramOptions& options, int& err) {
-  err = socket ? os::check_socket(socket.get(), os::SocketType::datagram, false) : EBADF;
+  os::SocketType type = os::SocketType::datagram;
+  err = socket ? os::check_socket(socket.get(), type, false) : EBADF;
   bool was_blocking = false;
   if (err == 0) err = os::prepare_adopted(socket, was_blocking);
   if (err == 0)

@@ -15,10 +15,11 @@ namespace tsock::inline v0 {
 
 namespace detail {
 
-SocketListener::SocketListener(LoopImpl& loop, UniqueSocket socket, const StreamOptions& accepted,
-                               bool options_set)
+SocketListener::SocketListener(LoopImpl& loop, UniqueSocket socket, os::SocketType type,
+                               const StreamOptions& accepted, bool options_set)
     : FdWatcher(loop),
       socket_(std::move(socket)),
+      type_(type),
       accepted_(accepted),
       family_(os::local_address(socket_.get()).family()),
       inherited_(options_set && os::accepted_inherit_options(family_)) {}
@@ -55,14 +56,14 @@ int SocketListener::make_stream(UniqueSocket& socket, std::unique_ptr<StreamBack
   int err = os::lift_above_stdio(socket);
   if (err == 0 && !inherited_) err = os::apply_connected(socket.get(), family_, accepted_);
   if (err != 0) return err;
-  stream = SocketStream::make(loop_impl(), socket, accepted_, err);
+  stream = SocketStream::make(loop_impl(), socket, type_, accepted_, err);
   return err;
 }
 
 namespace {
 
-int bind_and_listen(NativeSocket socket, const Address& address, const ListenerOptions& options,
-                    std::optional<os::SocketFile>& file) {
+int bind_and_listen(NativeSocket socket, os::SocketType type, const Address& address,
+                    const ListenerOptions& options, std::optional<os::SocketFile>& file) {
   int err = os::apply_listener(socket, address.family(), options);
   if (err != 0) return err;
   if (!address.is_unix()) {
@@ -72,7 +73,7 @@ int bind_and_listen(NativeSocket socket, const Address& address, const ListenerO
   UnixBinding binding{.stale = options.stale_socket, .backlog = options.backlog};
   if (!address.is_abstract()) err = find_access(options.mode, options.group, binding.access);
   if (err != 0) return err;
-  return bind_unix(socket, os::SocketType::stream, address, binding, file);
+  return bind_unix(socket, type, address, binding, file);
 }
 
 }  // namespace
@@ -81,17 +82,18 @@ int bind_and_listen(NativeSocket socket, const Address& address, const ListenerO
 
 Listener Listener::listen(Loop& loop, const Address& address, const ListenerOptions& options, int& err) {
   err = address.is_inet() || (address.is_unix() && !address.is_unnamed()) ? 0 : EINVAL;
-  if (err == 0 && options.backlog < 0) err = EINVAL;
+  if (err == 0 && (options.backlog < 0 || (options.message_borders && !address.is_unix()))) err = EINVAL;
   if (err != 0) return {};
-  UniqueSocket socket = os::open_socket(address.family(), os::SocketType::stream, err);
+  const auto type = options.message_borders ? os::SocketType::messages : os::SocketType::stream;
+  UniqueSocket socket = os::open_socket(address.family(), type, err);
   if (err != 0) return {};
   try {
     auto owner = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(socket),
-                                                          options.stream, true);
+                                                          type, options.stream, true);
     detail::SocketListener& made = *owner;
     // From here on, a failure also removes the file.
     std::optional<os::SocketFile> file;
-    err = detail::bind_and_listen(made.native_handle(), address, options, file);
+    err = detail::bind_and_listen(made.native_handle(), type, address, options, file);
     if (file) made.own_file(*std::move(file));
     if (err == 0) err = made.open();
     if (err != 0) return {};
@@ -114,13 +116,14 @@ Listener Listener::unix_stream(Loop& loop, const Address& address, const Listene
 }
 
 Listener Listener::adopt(Loop& loop, UniqueSocket& socket, const StreamOptions& accepted, int& err) {
-  err = socket ? os::check_socket(socket.get(), os::SocketType::stream, true) : EBADF;
+  os::SocketType type = os::SocketType::stream;
+  err = socket ? os::check_socket(socket.get(), type, true) : EBADF;
   bool was_blocking = false;
   if (err == 0) err = os::prepare_adopted(socket, was_blocking);
   if (err != 0) return {};
   try {
     auto owner = std::make_unique<detail::SocketListener>(detail::impl_of(loop.core()), std::move(socket),
-                                                          accepted, false);
+                                                          type, accepted, false);
     detail::SocketListener& made = *owner;
     made.set_was_blocking(was_blocking);
     std::unique_ptr<ListenerBackend> backend = std::move(owner);

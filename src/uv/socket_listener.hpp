@@ -13,11 +13,12 @@
 
 namespace tsock::inline v0::detail {
 
-/// A listening TCP or unix stream socket.
+/// A listening TCP or unix stream socket, or one of unix sockets with message borders.
 class SocketListener final : public ListenerBackend, private FdWatcher<SocketListener> {
  public:
   /// \param options_set whether the listening socket itself has the options of `accepted`
-  SocketListener(LoopImpl& loop, UniqueSocket socket, const StreamOptions& accepted, bool options_set);
+  SocketListener(LoopImpl& loop, UniqueSocket socket, os::SocketType type, const StreamOptions& accepted,
+                 bool options_set);
   ~SocketListener() override;
 
   int open() { return start_watching(socket_.get()); }
@@ -42,6 +43,7 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
   int make_stream(UniqueSocket& socket, std::unique_ptr<StreamBackend>& stream);
 
   UniqueSocket socket_;
+  os::SocketType type_;
   StreamOptions accepted_;
   int family_;
   bool was_blocking_ = false;

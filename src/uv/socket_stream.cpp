@@ -14,7 +14,7 @@
 
 namespace tsock::inline v0::detail {
 
-std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueSocket& socket,
+std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueSocket& socket, os::SocketType type,
                                                  const StreamOptions& options, int& err,
                                                  FdWatch* watch) noexcept {
   std::unique_ptr<SocketStream> stream;
@@ -24,7 +24,7 @@ std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueSocket& s
     err = ENOMEM;
     return nullptr;
   }
-  err = stream->receive_fds(options);
+  err = stream->make_reception(type, options);
   if (err != 0) return nullptr;
   if (watch != nullptr) {
     stream->take_over(*watch);
@@ -33,6 +33,8 @@ std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueSocket& s
   }
   if (err != 0) return nullptr;
   stream->socket_ = std::move(socket);
+  if (MessageReception* const messages = stream->messages(); messages != nullptr) [[unlikely]]
+    messages->longest = os::longest_message(stream->socket_.get());
   return stream;
 }
 
@@ -69,8 +71,7 @@ ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
 }
 
 ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
-  const ssize_t got =
-      reception_ == nullptr ? os::readv(socket_.get(), vectors, err) : try_readv_with_fds(vectors, err);
+  const ssize_t got = reception_ == nullptr ? os::readv(socket_.get(), vectors, err) : receive(vectors, err);
   return got > 0 ? got : read_nothing(got, err);
 }
 
@@ -91,10 +92,31 @@ ssize_t SocketStream::try_move_out_of(const os::PipeEnds& pipe, std::size_t byte
   return remember_failure(os::move_out_of_pipe(pipe, socket_.get(), bytes, err), err);
 }
 
+ssize_t SocketStream::receive(std::span<const iovec> vectors, int& err) {
+  if (reception_->messages) return receive_message(vectors, err);
+  return receive_with_fds(vectors, err);
+}
+
+// The kernel reports what broke the connection ahead of the messages that came before it, and once.
+ssize_t SocketStream::receive_message(std::span<const iovec> vectors, int& err) {
+  const auto take = [this](std::span<const iovec> room, int& error) noexcept {
+    return reception_->fds ? receive_with_fds(room, error) : os::readv(socket_.get(), room, error);
+  };
+  MessageReader& reader = reception_->messages->reader;
+  ssize_t got = reader.readv(socket_.get(), vectors, err, take);
+  if (got < 0 && connection_error_ == 0 && breaks_connection(err)) {
+    note_connection_error(err);
+    got = reader.readv(socket_.get(), vectors, err, take);
+  }
+  note_kept();
+  return got;
+}
+
 // Makes room for descriptors first: those that cannot be kept would be lost.
-ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& err) {
-  auto& received = reception_->received;
-  const std::size_t room = reception_->most - std::min(reception_->most, received.size());
+ssize_t SocketStream::receive_with_fds(std::span<const iovec> vectors, int& err) {
+  FdReception& reception = *reception_->fds;
+  auto& received = reception.received;
+  const std::size_t room = reception.most - std::min(reception.most, received.size());
   const std::size_t more = std::min(room, os::max_passed_fds);
   if (received.capacity() - received.size() < more) {
     try {
@@ -112,8 +134,8 @@ ssize_t SocketStream::try_readv_with_fds(std::span<const iovec> vectors, int& er
     err = os::too_many_fds;
     return -1;
   }
-  for (const int fd : std::span(fds).first(count)) received.push_back({reception_->position, UniqueFd(fd)});
-  if (got > 0) reception_->position += static_cast<std::uint64_t>(got);
+  for (const int fd : std::span(fds).first(count)) received.push_back({reception.position, UniqueFd(fd)});
+  if (got > 0) reception.position += static_cast<std::uint64_t>(got);
   return got;
 }
 
@@ -137,6 +159,10 @@ int SocketStream::try_shutdown_write() noexcept {
 // Does not report what broke the connection before the disconnect; there is nothing to wait for then.
 int SocketStream::try_disconnect(Linger& linger) noexcept {
   int err = 0;
+  if (has_kept_ && !linger.has_begun) [[unlikely]] {
+    linger.discard(kept_bytes().size());
+    has_kept_ = false;
+  }
   if (connection_error_ != 0) {
     err = linger.has_begun ? connection_error_ : 0;
   } else {
@@ -153,8 +179,10 @@ void SocketStream::abort() noexcept {
 }
 
 Readiness SocketStream::want_readable() noexcept {
-  if (watches_breaks_) [[unlikely]]
-    await_hang_up();
+  if (watches_breaks_ || has_kept_) [[unlikely]] {
+    if (watches_breaks_) await_hang_up();
+    if (has_kept_) return Readiness::now;
+  }
   return await_readable();
 }
 
@@ -187,7 +215,29 @@ void SocketStream::report_break(FdEvent event) {
   events_->on_broken(event.failed && connection_error_ != 0 ? connection_error_ : EPIPE);
 }
 
+// As above: what came before a break is there all the same.
+std::size_t SocketStream::pending_message(int& err) noexcept {
+  MessageReader& reader = reception_->messages->reader;
+  ssize_t left = reader.left_of_message(socket_.get(), err);
+  if (left < 0 && connection_error_ == 0 && breaks_connection(err)) {
+    note_connection_error(err);
+    left = reader.left_of_message(socket_.get(), err);
+  }
+  if (left > 0) {
+    err = 0;
+    return static_cast<std::size_t>(left);
+  }
+  if (left == 0) {
+    err = connection_error_ != 0 ? connection_error_ : EPIPE;
+  } else if (err == EAGAIN) {
+    err = 0;
+  }
+  return 0;
+}
+
 std::size_t SocketStream::pending_bytes(int& err) noexcept {
+  if (messages() != nullptr) [[unlikely]]
+    return pending_message(err);
   const std::size_t bytes = os::readable_bytes(socket_.get(), err);
   if (bytes != 0 || err != 0) return bytes;
   const int waiting = os::peek_error(socket_.get());
@@ -199,7 +249,15 @@ std::size_t SocketStream::pending_bytes(int& err) noexcept {
 // The kernel tells which read descriptors came with, not which byte of it: with bytes read ahead, it would
 // not be known whose they are.
 StreamTraits SocketStream::traits() const noexcept {
-  return {.read_ahead = reception_ == nullptr, .short_is_final = true};
+  const MessageReception* const messages = this->messages();
+  return {.read_ahead = reception_ == nullptr,
+          .short_is_final = messages == nullptr,
+          .message_size = messages != nullptr ? messages->longest : 0};
+}
+
+std::string_view SocketStream::reason() const noexcept {
+  const MessageReception* const messages = this->messages();
+  return messages != nullptr && messages->reader.is_empty() ? "a message without a byte" : std::string_view();
 }
 
 Address SocketStream::local_address() const noexcept {
@@ -212,23 +270,34 @@ Address SocketStream::remote_address() const noexcept {
 
 int SocketStream::tcp_info(TcpInfo& info) const noexcept { return os::tcp_info(socket_.get(), info); }
 
+std::span<const std::byte> SocketStream::kept_bytes() const noexcept {
+  const MessageReception* const messages = this->messages();
+  return messages != nullptr ? messages->reader.kept() : std::span<const std::byte>();
+}
+
 UniqueSocket SocketStream::release_socket() noexcept {
   stop_watching();
   if (was_blocking_) os::make_blocking(socket_.get());
   return std::move(socket_);
 }
 
-int SocketStream::receive_fds(const StreamOptions& options) noexcept {
-  if (!options.receive_fds) return 0;
-  if (reception_ == nullptr) reception_.reset(::new (std::nothrow) FdReception{});
+int SocketStream::make_reception(os::SocketType type, const StreamOptions& options) noexcept {
+  if (!options.receive_fds && type != os::SocketType::messages) return 0;
+  if (reception_ == nullptr) reception_.reset(::new (std::nothrow) SocketReception{});
   if (reception_ == nullptr) return ENOMEM;
-  reception_->most = options.max_received_fds;
+  if (type == os::SocketType::messages) reception_->messages.emplace();
+  if (!options.receive_fds) return 0;
+  if (!reception_->fds) reception_->fds.emplace();
+  reception_->fds->most = options.max_received_fds;
   return 0;
 }
 
 int SocketStream::apply(const StreamOptions& options) noexcept {
-  if (const int err = receive_fds(options); err != 0) return err;
-  return os::apply_connected(socket_.get(), os::local_address(socket_.get()).family(), options);
+  if (const int err = make_reception(os::SocketType::stream, options); err != 0) return err;
+  const int err = os::apply_connected(socket_.get(), os::local_address(socket_.get()).family(), options);
+  if (MessageReception* const messages = this->messages(); messages != nullptr)
+    messages->longest = os::longest_message(socket_.get());
+  return err;
 }
 
 int SocketStream::peer_credentials(PeerCredentials& credentials) const noexcept {
@@ -236,9 +305,11 @@ int SocketStream::peer_credentials(PeerCredentials& credentials) const noexcept 
 }
 
 int SocketStream::take_received_fds(std::size_t unread, std::vector<UniqueFd>& taken) noexcept {
-  if (reception_ == nullptr) return 0;
-  auto& received = reception_->received;
-  const std::uint64_t position = reception_->position - std::min<std::uint64_t>(unread, reception_->position);
+  if (reception_ == nullptr || !reception_->fds) return 0;
+  FdReception& reception = *reception_->fds;
+  auto& received = reception.received;
+  unread += kept_bytes().size();
+  const std::uint64_t position = reception.position - std::min<std::uint64_t>(unread, reception.position);
   const auto end = std::find_if(received.begin(), received.end(),
                                 [position](const ReceivedFd& one) { return one.position >= position; });
   try {

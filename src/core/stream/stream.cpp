@@ -563,7 +563,9 @@ UniqueSocket Stream::release_socket(std::vector<std::byte>& unread, int& err) {
   if (is_open() && control == nullptr) err = ENOTSUP;
   if (err != 0 || control == nullptr) return {};
   const auto bytes = core()->unread_bytes();
+  const auto behind = control->kept_bytes();
   unread.assign(bytes.begin(), bytes.end());
+  unread.insert(unread.end(), behind.begin(), behind.end());
   UniqueSocket socket = control->release_socket();
   core()->detach_backend();
   return socket;

@@ -7,7 +7,6 @@
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
 #include "core/stream/stream_extras.hpp"
-#include "core/stream/write_gather.hpp"
 #include "core/stream/write_state.hpp"
 
 namespace tsock::inline v0::detail {
@@ -96,7 +95,6 @@ void StreamWriteSide::flush_writes() {
 StreamWrite* StreamWriteSide::gather_writes(WriteGather& gather) {
   for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
     StreamWrite& write = write_at(*node);
-    if (flags_.separate_writes && !gather.empty()) return nullptr;
     if (!write.is_compound()) [[likely]] {
       if (!gather.add(write.front())) return nullptr;
       continue;
@@ -138,9 +136,25 @@ ssize_t StreamWriteSide::write_gathered(std::size_t& offered, int& err) {
   }
   offered = gather.bytes();
   if (gather.empty()) return 0;
-  SocketControl* const control = special != nullptr ? backend_->socket_control() : nullptr;
-  return control != nullptr ? control->try_writev_with_fds(gather.vectors(), special->fds(), err)
-                            : backend_->try_writev(gather.vectors(), err);
+  return write_vectors(gather.vectors(), special, err);
+}
+
+ssize_t StreamWriteSide::write_vectors(std::span<const iovec> vectors, const StreamWrite* with_fds,
+                                       int& err) {
+  SocketControl* const control = with_fds != nullptr ? backend_->socket_control() : nullptr;
+  return control != nullptr ? control->try_writev_with_fds(vectors, with_fds->fds(), err)
+                            : backend_->try_writev(vectors, err);
+}
+
+// Apart, because of the room that it needs on the stack.
+[[gnu::noinline]] ssize_t StreamWriteSide::write_compound_message(const StreamWrite& write,
+                                                                  std::size_t& offered, int& err) {
+  MessageGather gather(*core_);
+  gather.add(write.front());
+  for (const iovec& vector : write.behind()) gather.add(vector);
+  gather.finish();
+  offered = gather.bytes();
+  return write_vectors(gather.vectors(), write.fds().empty() ? nullptr : &write, err);
 }
 
 // Each message is a write and a call of its own; a backend that collects them passes them on in one piece
@@ -153,7 +167,7 @@ ssize_t StreamWriteSide::write_messages(std::size_t& offered, int& err) {
     const StreamWrite& write = write_at(*node);
     if (write.remaining() == 0) continue;
     if (write.is_compound()) {
-      if (count == 0) return write_gathered(offered, err);
+      if (count == 0) return write_compound_message(write, offered, err);
       break;
     }
     const iovec message = write.front();

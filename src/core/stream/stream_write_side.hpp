@@ -4,15 +4,16 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 
 #include "core/stream/stream_read_side.hpp"
+#include "core/stream/write_gather.hpp"
 #include "core/stream/write_state.hpp"
 
 namespace tsock::inline v0::detail {
 
 class StreamControl;
 class WatermarkWatch;
-class WriteGather;
 
 /// The sending side of a stream: the writes that were started, how they leave, how many bytes wait, and the
 /// end of sending. Its error latch is in StreamFlags, which a write checks anyway.
@@ -142,6 +143,8 @@ class StreamWriteSide : public StreamReadSide {
   StreamWrite* gather_writes(WriteGather& gather);
   bool write_batch();
   ssize_t write_gathered(std::size_t& offered, int& err);
+  ssize_t write_vectors(std::span<const iovec> vectors, const StreamWrite* with_fds, int& err);
+  ssize_t write_compound_message(const StreamWrite& write, std::size_t& offered, int& err);
   ssize_t write_messages(std::size_t& offered, int& err);
   bool after_write(ssize_t result, std::size_t offered, int err);
   void write_failed(int err);

@@ -13,9 +13,10 @@ namespace tsock::inline v0::detail {
 /// The vectors of one call of a backend. Adjacent vectors go as one. Small pieces are copied together into
 /// the loop's send buffer, which costs less than a vector each; larger ones, and a single one, go out in
 /// place.
-class WriteGather {
+template <std::size_t most_vectors>
+class BasicWriteGather {
  public:
-  explicit WriteGather(LoopCore& core) noexcept : core_(&core) {}
+  explicit BasicWriteGather(LoopCore& core) noexcept : core_(&core) {}
 
   /// Puts the vector behind the others. \return false when there is no room for the vectors before it
   bool add(const iovec& vector) noexcept {
@@ -83,7 +84,11 @@ class WriteGather {
   std::byte* place_ = nullptr;  // where the next copy goes
   std::size_t room_ = 0;        // bytes of room there
   bool may_borrow_ = true;
-  std::array<iovec, 256> vectors_;
+  std::array<iovec, most_vectors> vectors_;
 };
+
+using WriteGather = BasicWriteGather<256>;
+/// Has room for every message, which must not be cut.
+using MessageGather = BasicWriteGather<max_vectors + 1>;
 
 }  // namespace tsock::inline v0::detail

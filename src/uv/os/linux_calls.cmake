@@ -2,16 +2,18 @@
 include(CheckCXXSourceCompiles)
 set(linux_groups SOCKETS DATAGRAMS FILES PIPES)
 
-set(linux_SOCKETS new_descriptor peer_credentials tcp tcp_info)
+set(linux_SOCKETS new_descriptor peer_credentials message_socket tcp tcp_info)
 check_cxx_source_compiles(
   "#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 int main() {
   ucred sender{};
   int flags = SOCK_NONBLOCK | SOCK_CLOEXEC | MSG_CMSG_CLOEXEC;
-  return accept4(0, nullptr, nullptr, flags) + SO_PEERCRED + SO_DOMAIN + SIOCOUTQ + SIOCOUTQNSD + TCP_USER_TIMEOUT + sender.pid;
+  return accept4(0, nullptr, nullptr, flags) + SO_PEERCRED + SO_DOMAIN + SIOCOUTQ + SIOCOUTQNSD + TCP_USER_TIMEOUT +
+         MSG_TRUNC + POLLRDHUP + sender.pid;
 }"
   TSOCK_HAS_LINUX_SOCKETS)
 

@@ -6,6 +6,7 @@
 #include <tsock/unique_fd.hpp>
 
 #include "uv/os/posix_call.hpp"
+#include "uv/os/posix_socket_type.hpp"
 #include "uv/os/socket.hpp"
 
 namespace tsock::inline v0::os {
@@ -23,9 +24,7 @@ int first_fd(const cmsghdr& header) noexcept {
   return fd;
 }
 
-int flagged(SocketType type) noexcept {
-  return (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
-}
+int flagged(SocketType type) noexcept { return type_of(type) | SOCK_NONBLOCK | SOCK_CLOEXEC; }
 
 }  // namespace
 

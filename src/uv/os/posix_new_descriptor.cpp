@@ -8,6 +8,7 @@
 #include <tsock/unique_fd.hpp>
 
 #include "uv/os/posix_call.hpp"
+#include "uv/os/posix_socket_type.hpp"
 #include "uv/os/socket.hpp"
 
 // POSIX.1-2017 makes a descriptor and changes its flags in two calls: a program that another thread starts in
@@ -15,8 +16,6 @@
 namespace tsock::inline v0::os {
 
 namespace {
-
-int kind_of(SocketType type) noexcept { return type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM; }
 
 // What `socket()` has made, or closed with an error.
 int finish(UniqueSocket& socket) noexcept {
@@ -32,7 +31,7 @@ int finish(UniqueSocket& socket) noexcept {
 }  // namespace
 
 UniqueSocket open_socket(int family, SocketType type, int& err) noexcept {
-  UniqueSocket socket(::socket(family, kind_of(type), 0));
+  UniqueSocket socket(::socket(family, type_of(type), 0));
   err = socket ? finish(socket) : errno;
   if (err == 0) err = lift_above_stdio(socket);
   if (err != 0) socket.reset();
@@ -41,7 +40,7 @@ UniqueSocket open_socket(int family, SocketType type, int& err) noexcept {
 
 int open_pair(SocketType type, UniqueSocket& first, UniqueSocket& second) noexcept {
   std::array<int, 2> fds{-1, -1};
-  if (::socketpair(AF_UNIX, kind_of(type), 0, fds.data()) != 0) return errno;
+  if (::socketpair(AF_UNIX, type_of(type), 0, fds.data()) != 0) return errno;
   first.reset(fds[0]);
   second.reset(fds[1]);
   for (UniqueSocket* socket : {&first, &second}) {

@@ -13,6 +13,7 @@
 #include <tsock/unique_fd.hpp>
 
 #include "uv/os/posix_call.hpp"
+#include "uv/os/posix_socket_type.hpp"
 #include "uv/os/posix_tcp.hpp"
 #include "uv/os/socket.hpp"
 
@@ -79,13 +80,14 @@ void make_blocking(NativeSocket socket) noexcept {
   if (flags >= 0) ::fcntl(socket, F_SETFL, flags & ~O_NONBLOCK);
 }
 
-int check_socket(NativeSocket socket, SocketType type, bool listening) noexcept {
+int check_socket(NativeSocket socket, SocketType& type, bool listening) noexcept {
   int value = 0;
   if (const int err = get_int(socket, SOL_SOCKET, SO_TYPE, value); err != 0) return err;
-  if (value != (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM)) return EPROTOTYPE;
   const int family = local_address(socket).family();
+  if (type == SocketType::stream && value == SOCK_SEQPACKET && family == AF_UNIX) type = SocketType::messages;
+  if (value != type_of(type)) return EPROTOTYPE;
   if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return EAFNOSUPPORT;
-  if (type == SocketType::stream) {
+  if (type != SocketType::datagram) {
     if (const int err = get_int(socket, SOL_SOCKET, SO_ACCEPTCONN, value); err != 0) return err;
     if ((value != 0) != listening) return EINVAL;
   }

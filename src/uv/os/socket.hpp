@@ -19,7 +19,8 @@
 /// return 0 or an errno value unless they say otherwise; EINTR is never returned.
 namespace tsock::inline v0::os {
 
-enum class SocketType : std::uint8_t { stream, datagram };
+/// `messages` is a unix stream of messages with borders (SOCK_SEQPACKET).
+enum class SocketType : std::uint8_t { stream, datagram, messages };
 
 UniqueSocket open_socket(int family, SocketType type, int& err) noexcept;
 int open_pair(SocketType type, UniqueSocket& first, UniqueSocket& second) noexcept;
@@ -28,8 +29,8 @@ int open_pair(SocketType type, UniqueSocket& first, UniqueSocket& second) noexce
 int prepare_adopted(UniqueSocket& socket, bool& was_blocking) noexcept;
 void make_blocking(NativeSocket socket) noexcept;
 /// Checks that it is a socket of that type, of a family that tsock knows, and listening if and only if
-/// `listening`.
-int check_socket(NativeSocket socket, SocketType type, bool listening) noexcept;
+/// `listening`. For `stream` it may be `messages`, too, which then becomes the type.
+int check_socket(NativeSocket socket, SocketType& type, bool listening) noexcept;
 
 int bind(NativeSocket socket, const Address& address) noexcept;
 int listen(NativeSocket socket, int backlog) noexcept;
@@ -60,6 +61,10 @@ inline constexpr int too_many_fds = ENOBUFS;  // of systems where none come alon
 /// EMFILE when the system dropped some of them; the others are closed then, and the bytes are gone.
 ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,
                        std::span<int, max_passed_fds> fds, std::size_t& count, int& err) noexcept;
+/// The size of the next message, which stays; 0 at the end, -1 with `err`: EIO for an empty one.
+ssize_t next_message(NativeSocket socket, int& err) noexcept;
+/// The longest message that can be sent.
+[[nodiscard]] std::size_t longest_message(NativeSocket socket) noexcept;
 /// Reads up to `most` bytes and throws them away. \return bytes, 0 at the end, -1 with `err`.
 ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept;
 /// Bytes that were written and are still here. Those of a unix socket are in the peer's queue, where closing

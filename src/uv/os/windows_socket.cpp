@@ -25,7 +25,11 @@ int saturated(std::size_t value) noexcept {
       std::min<std::size_t>(value, static_cast<std::size_t>(std::numeric_limits<int>::max())));
 }
 
-int type_of(SocketType type) noexcept { return type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM; }
+// Unix sockets with message borders are refused by the system.
+int type_of(SocketType type) noexcept {
+  if (type == SocketType::messages) return SOCK_SEQPACKET;
+  return type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM;
+}
 
 // The result of a call on a stream socket that failed. On ENOBUFS the system took nothing, and it will have
 // buffers again: no reason to give up a connection.
@@ -77,7 +81,7 @@ int prepare_adopted(UniqueSocket& socket, bool& was_blocking) noexcept {
 
 void make_blocking(NativeSocket socket) noexcept { set_nonblocking(socket, false); }
 
-int check_socket(NativeSocket socket, SocketType type, bool listening) noexcept {
+int check_socket(NativeSocket socket, SocketType& type, bool listening) noexcept {
   int value = 0;
   if (const int err = get_int(socket, SOL_SOCKET, SO_TYPE, value); err != 0) return err;
   if (value != type_of(type)) return EPROTOTYPE;
@@ -196,6 +200,13 @@ Address local_address(NativeSocket socket) { return ask_address(socket, ::getsoc
 Address remote_address(NativeSocket socket) { return ask_address(socket, ::getpeername); }
 
 int peer_credentials(NativeSocket /*socket*/, PeerCredentials& /*credentials*/) noexcept { return ENOTSUP; }
+
+ssize_t next_message(NativeSocket /*socket*/, int& err) noexcept {
+  err = ENOTSUP;
+  return -1;
+}
+
+std::size_t longest_message(NativeSocket /*socket*/) noexcept { return 1; }
 
 int tcp_info(NativeSocket /*socket*/, TcpInfo& /*info*/) noexcept { return ENOTSUP; }
 
