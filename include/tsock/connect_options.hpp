@@ -21,6 +21,13 @@ struct ConnectOptions {
   /// For a unix address: connects a socket whose writes are messages with borders (SOCK_SEQPACKET), see
   /// `Stream::read_message()`. EINVAL with an inet address.
   bool message_borders = false;
+  /// TCP fast open (RFC 7413): once the host has had a cookie of the server, the connect completes at once,
+  /// and the first write goes with the first packet. That saves a round trip; nothing is sent before the
+  /// write, a refusal ends the write, and `remote_address()` is empty until the answer comes. Only for a
+  /// protocol in which the client writes first, and whose server may get the first bytes twice. An ordinary
+  /// connect where the system has it switched off; ENOTSUP where it has no such option; ignored by unix
+  /// sockets.
+  bool fast_open = false;
 };
 
 }  // namespace tsock::inline v0

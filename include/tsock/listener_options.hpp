@@ -23,6 +23,10 @@ struct ListenerOptions {
   /// For a unix address: sockets whose writes are messages with borders (SOCK_SEQPACKET), see
   /// `Stream::read_message()`. EINVAL with an inet address.
   bool message_borders = false;
+  /// TCP fast open (RFC 7413): how many connections may wait that have sent data and not finished their
+  /// handshake; 0 takes none. Their first bytes may come twice. Has no effect where the system has it
+  /// switched off; ENOTSUP where it has no such option; EINVAL below 0; ignored by unix sockets.
+  int fast_open = 0;
   StreamOptions stream = {};  ///< for every accepted stream
 };
 

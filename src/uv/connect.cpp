@@ -121,6 +121,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     const bool with_port = local.is_inet() && local.port() != 0;
     err = os::apply_before_connect(socket.get(), remote_.family(), options_.stream, with_port);
     if (err == 0) err = os::apply_connected(socket.get(), remote_.family(), options_.stream);
+    if (err == 0 && options_.fast_open && remote_.is_inet()) err = os::connect_with_first_write(socket.get());
     if (err == 0 && is_specific(local)) err = os::bind(socket.get(), local);
     if (err != 0) return err;
     socket_ = std::move(socket);

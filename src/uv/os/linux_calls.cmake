@@ -13,7 +13,7 @@ int main() {
   ucred sender{};
   int flags = SOCK_NONBLOCK | SOCK_CLOEXEC | MSG_CMSG_CLOEXEC;
   return accept4(0, nullptr, nullptr, flags) + SO_PEERCRED + SO_DOMAIN + SIOCOUTQ + SIOCOUTQNSD + TCP_USER_TIMEOUT +
-         MSG_TRUNC + POLLRDHUP + sender.pid;
+         TCP_FASTOPEN + TCP_FASTOPEN_CONNECT + MSG_TRUNC + POLLRDHUP + sender.pid;
 }"
   TSOCK_HAS_LINUX_SOCKETS)
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "uv/os/posix_call.hpp"
 #include "uv/os/posix_tcp.hpp"
@@ -26,6 +27,19 @@ UnsentBytes unsent_bytes(NativeSocket socket) noexcept {
 
 int set_user_timeout(NativeSocket socket, int milliseconds) noexcept {
   return set_int(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, milliseconds);
+}
+
+// Where the administrator has switched it off, the kernel says so to one who connects, and nothing to one
+// who listens.
+int connect_with_first_write(NativeSocket socket) noexcept {
+  const int err = set_int(socket, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+  if (err == EOPNOTSUPP) return 0;
+  return err == ENOPROTOOPT ? ENOTSUP : err;
+}
+
+int accept_with_first_write(NativeSocket socket, int backlog) noexcept {
+  const int err = set_int(socket, IPPROTO_TCP, TCP_FASTOPEN, backlog);
+  return err == ENOPROTOOPT ? ENOTSUP : err;
 }
 
 bool accepted_inherit_options(int family) noexcept { return family == AF_INET || family == AF_INET6; }

@@ -129,7 +129,10 @@ ssize_t writev(NativeSocket socket, std::span<const iovec> vectors, int& err) no
     const msghdr message = make_message(vectors);
     return ::sendmsg(socket, &message, no_sigpipe);
   });
-  return sent >= 0 ? sent : socket_failure(err);
+  if (sent >= 0) return sent;
+  // The first write of a fast open that the connect could not take along.
+  if (errno == EINPROGRESS) errno = EAGAIN;
+  return socket_failure(err);
 }
 
 ssize_t writev_with_fds(NativeSocket socket, std::span<const iovec> vectors, std::span<const int> fds,
@@ -224,6 +227,7 @@ int apply_connected(NativeSocket socket, int family, const StreamOptions& option
 }
 
 int apply_listener(NativeSocket socket, int family, const ListenerOptions& options) noexcept {
+  if (options.fast_open < 0) return EINVAL;
   if (family == AF_UNIX) return options.reuse_port ? EINVAL : 0;
   int err = options.reuse_address ? set_int(socket, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
   if (err == 0 && options.reuse_port) {
@@ -235,6 +239,7 @@ int apply_listener(NativeSocket socket, int family, const ListenerOptions& optio
   }
   if (err == 0 && family == AF_INET6)
     err = set_int(socket, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
+  if (err == 0 && options.fast_open != 0) err = accept_with_first_write(socket, options.fast_open);
   // Set before it listens: the receive buffer decides on the window that connections can scale to, see
   // tcp(7).
   return err == 0 ? apply_connected(socket, family, options.stream) : err;

@@ -37,6 +37,10 @@ int set_user_timeout(NativeSocket /*socket*/, int /*milliseconds*/) noexcept { r
 
 int tcp_info(NativeSocket /*socket*/, TcpInfo& /*info*/) noexcept { return ENOTSUP; }
 
+int connect_with_first_write(NativeSocket /*socket*/) noexcept { return ENOTSUP; }
+
+int accept_with_first_write(NativeSocket /*socket*/, int /*backlog*/) noexcept { return ENOTSUP; }
+
 bool accepted_inherit_options(int /*family*/) noexcept { return false; }
 
 }  // namespace tsock::inline v0::os

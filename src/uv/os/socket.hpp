@@ -97,6 +97,9 @@ int apply_before_connect(NativeSocket socket, int family, const StreamOptions& o
 int apply_connected(NativeSocket socket, int family, const StreamOptions& options) noexcept;
 /// Options of a listening socket, before it listens.
 int apply_listener(NativeSocket socket, int family, const ListenerOptions& options) noexcept;
+/// Makes the connect leave with the first write, if the system allows it. ENOTSUP where TCP has no such
+/// option.
+int connect_with_first_write(NativeSocket socket) noexcept;
 /// Whether accepted sockets inherit the options of the listening one.
 [[nodiscard]] bool accepted_inherit_options(int family) noexcept;
 

@@ -246,14 +246,18 @@ int apply_connected(NativeSocket socket, int family, const StreamOptions& option
 }
 
 int apply_listener(NativeSocket socket, int family, const ListenerOptions& options) noexcept {
+  if (options.fast_open < 0) return EINVAL;
   if (family == AF_UNIX) return options.reuse_port ? EINVAL : 0;
   if (options.reuse_port) return ENOTSUP;
+  if (options.fast_open != 0) return ENOTSUP;
   // Without it, a program that sets SO_REUSEADDR can take the port away.
   int err = options.reuse_address ? 0 : set_int(socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
   if (err == 0 && family == AF_INET6)
     err = set_int(socket, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only ? 1 : 0);
   return err == 0 ? apply_connected(socket, family, options.stream) : err;
 }
+
+int connect_with_first_write(NativeSocket /*socket*/) noexcept { return ENOTSUP; }
 
 bool accepted_inherit_options(int /*family*/) noexcept { return false; }
 
