@@ -10,6 +10,7 @@
 #include <tsock/detail/posted_function.hpp>
 #include <tsock/export.hpp>
 #include <tsock/loop_metrics.hpp>
+#include <tsock/loop_options.hpp>
 #include <tsock/request.hpp>
 #include <tsock/trace.hpp>
 #include <type_traits>
@@ -45,10 +46,12 @@ class TSOCK_EXPORT Loop {
  public:
   /// A Loop with a libuv loop of its own. \throws std::system_error when the system gives none.
   Loop();
+  /// As above, with options.
+  explicit Loop(const LoopOptions& options);
   /// Works on a libuv loop that the application owns. tsock never closes it, and runs it only when the
   /// application calls `run()`, `run_once()` or `run_until_idle()`. The application keeps it running (or runs
   /// it once more) after this object is destroyed, so that libuv can close handles. \throws std::system_error
-  explicit Loop(uv_loop_s* borrowed);
+  explicit Loop(uv_loop_s* borrowed, const LoopOptions& options = {});
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
   Loop(Loop&&) = delete;

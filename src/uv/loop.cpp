@@ -9,9 +9,12 @@ namespace tsock::inline v0 {
 
 void detail::LoopRelease::operator()(LoopImpl* impl) const noexcept { impl->release(); }
 
-Loop::Loop() : impl_(new detail::LoopImpl(*this, nullptr)) {}
+Loop::Loop() : Loop(nullptr) {}
 
-Loop::Loop(uv_loop_s* borrowed) : impl_(new detail::LoopImpl(*this, borrowed)) {}
+Loop::Loop(const LoopOptions& options) : Loop(nullptr, options) {}
+
+Loop::Loop(uv_loop_s* borrowed, const LoopOptions& options)
+    : impl_(new detail::LoopImpl(*this, borrowed, options)) {}
 
 Loop::~Loop() = default;
 

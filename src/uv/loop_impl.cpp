@@ -72,8 +72,10 @@ class LoopImpl::RunScope {
   LoopImpl& loop_;
 };
 
-LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed)
-    : LoopCore(loop), uv_(borrowed != nullptr ? borrowed : &own_), owned_(borrowed == nullptr) {
+LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed, const LoopOptions& options)
+    : LoopCore(loop, options.memory),
+      uv_(borrowed != nullptr ? borrowed : &own_),
+      owned_(borrowed == nullptr) {
   // libuv asserts that it is given no standard descriptor.
   const os::StandardDescriptorsTaken taken;
   os::watch_forks();

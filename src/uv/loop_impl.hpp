@@ -22,7 +22,7 @@ class SignalWatch;
 /// The loop on libuv.
 class LoopImpl final : public LoopCore {
  public:
-  LoopImpl(Loop& loop, uv_loop_t* borrowed);
+  LoopImpl(Loop& loop, uv_loop_t* borrowed, const LoopOptions& options);
 
   [[nodiscard]] uv_loop_t* uv() const noexcept { return uv_; }
   void run();

@@ -10,7 +10,7 @@
 
 namespace tsock::inline v0::detail {
 
-LoopCore::LoopCore(Loop& loop) noexcept : loop_(&loop) {}
+LoopCore::LoopCore(Loop& loop, std::pmr::memory_resource* memory) noexcept : loop_(&loop), pool_(memory) {}
 
 LoopCore::~LoopCore() = default;
 

@@ -33,7 +33,8 @@ class LoopCore {
  public:
   static constexpr unsigned completions_per_turn = 1024;
 
-  explicit LoopCore(Loop& loop) noexcept;
+  /// \param memory as LoopOptions::memory
+  LoopCore(Loop& loop, std::pmr::memory_resource* memory) noexcept;
   LoopCore(const LoopCore&) = delete;
   LoopCore& operator=(const LoopCore&) = delete;
 

@@ -11,6 +11,7 @@ namespace tsock::inline v0::detail {
 
 namespace {
 
+constexpr std::align_val_t usual_alignment{__STDCPP_DEFAULT_NEW_ALIGNMENT__};
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
 // A large block of malloc() begins 16 bytes behind a page, which makes copies from the pages of packets slow
 // on some processors (docs/performance.md, "Where a buffer begins").
@@ -18,6 +19,32 @@ constexpr std::align_val_t large_alignment{64};
 #endif
 
 }  // namespace
+
+void* Pool::Source::take(std::size_t size, std::align_val_t alignment) const {
+  if (resource == nullptr)
+    return alignment == usual_alignment ? ::operator new(size) : ::operator new(size, alignment);
+  try {
+    return resource->allocate(size, static_cast<std::size_t>(alignment));
+  } catch (...) {
+    throw std::bad_alloc();
+  }
+}
+
+void Pool::Source::give_back(void* memory, std::size_t size, std::align_val_t alignment) const noexcept {
+  if (resource != nullptr) {
+    resource->deallocate(memory, size, static_cast<std::size_t>(alignment));
+  } else if (alignment == usual_alignment) {
+    ::operator delete(memory);
+  } else {
+    ::operator delete(memory, alignment);
+  }
+}
+
+#if !defined(TSOCK_POOL_PASSES_THROUGH)
+void Pool::Slab::Return::operator()(std::byte* block) const noexcept {
+  source.give_back(block, slab_size, usual_alignment);
+}
+#endif
 
 Pool::~Pool() {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
@@ -49,7 +76,7 @@ std::size_t Pool::trim_large() noexcept {
       FreeBlock* const block = large_[i];
       unpoison_memory(block, sizeof(FreeBlock));
       large_[i] = block->next;
-      ::operator delete(static_cast<void*>(block), large_alignment);
+      source_.give_back(block, smallest_large << i, large_alignment);
     }
   }
   return freed;
@@ -122,7 +149,8 @@ void* Pool::allocate_slowly(std::size_t size) {
     if (size <= largest_small) {
       const std::size_t block = block_size(size);
       slabs_.push_back(
-          {.memory = std::make_unique_for_overwrite<std::byte[]>(slab_size), .blocks = slab_size / block});
+          {.memory = {static_cast<std::byte*>(source_.take(slab_size, usual_alignment)), {source_}},
+           .blocks = slab_size / block});
       std::byte* const slab = slabs_.back().memory.get();
       FreeBlock*& head = small_[small_class(size)];
       for (std::size_t offset = slab_size / block * block; offset > block;) {
@@ -141,12 +169,12 @@ void* Pool::allocate_slowly(std::size_t size) {
         --large_count_[index];
         return block;
       }
-      void* const block = ::operator new(smallest_large << index, large_alignment);
+      void* const block = source_.take(smallest_large << index, large_alignment);
       poison_memory(static_cast<std::byte*>(block) + size, (smallest_large << index) - size);
       return block;
     }
 #endif
-    return ::operator new(size);
+    return source_.take(size, usual_alignment);
   } catch (...) {
     --live_;
     throw;
@@ -158,7 +186,7 @@ void Pool::deallocate_slowly(void* memory, std::size_t size) noexcept {
   const std::size_t index = large_class(size);
   if (index < large_classes) {
     if ((large_count_[index] + 1) * (smallest_large << index) > cached_bytes) {
-      ::operator delete(memory, large_alignment);
+      source_.give_back(memory, smallest_large << index, large_alignment);
       return;
     }
     large_[index] = ::new (memory) FreeBlock{large_[index]};
@@ -166,10 +194,8 @@ void Pool::deallocate_slowly(void* memory, std::size_t size) noexcept {
     poison_memory(memory, smallest_large << index);
     return;
   }
-#else
-  static_cast<void>(size);
 #endif
-  ::operator delete(memory);
+  source_.give_back(memory, size, usual_alignment);
 }
 
 }  // namespace tsock::inline v0::detail

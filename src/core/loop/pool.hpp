@@ -3,6 +3,8 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <memory_resource>
+#include <new>
 #include <vector>
 
 #include "core/base/memory_poison.hpp"
@@ -24,7 +26,8 @@ class Pool {
   static constexpr bool passes_through = false;
 #endif
 
-  Pool() = default;
+  /// Takes its memory from `source`, or from the heap when that is null.
+  explicit Pool(std::pmr::memory_resource* source = nullptr) noexcept : source_{source} {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool();
@@ -77,6 +80,13 @@ class Pool {
   [[nodiscard]] std::size_t live() const noexcept { return live_; }
 
  private:
+  /// Where the pool's memory comes from.
+  struct Source {
+    std::pmr::memory_resource* resource;
+
+    [[nodiscard]] void* take(std::size_t size, std::align_val_t alignment) const;
+    void give_back(void* memory, std::size_t size, std::align_val_t alignment) const noexcept;
+  };
   struct FreeBlock {
     FreeBlock* next;
   };
@@ -100,7 +110,11 @@ class Pool {
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
   /// A piece of memory that is divided into blocks of one size.
   struct Slab {
-    std::unique_ptr<std::byte[]> memory;
+    struct Return {
+      Source source;
+      void operator()(std::byte* block) const noexcept;
+    };
+    std::unique_ptr<std::byte, Return> memory;
     std::size_t blocks;
     std::size_t free = 0;  // blocks of it; used in trim() alone
 
@@ -116,6 +130,7 @@ class Pool {
   void* allocate_slowly(std::size_t size);
   void deallocate_slowly(void* memory, std::size_t size) noexcept;
 
+  Source source_;
 #if !defined(TSOCK_POOL_PASSES_THROUGH)
   std::array<FreeBlock*, largest_small / granule + 1> small_{};
   std::array<FreeBlock*, large_classes> large_{};

@@ -1,0 +1,140 @@
+// LoopOptions::memory
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <cstddef>
+#include <map>
+#include <memory_resource>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <tsock/tsock.hpp>
+#include <vector>
+
+#include "support/loop_fixture.hpp"
+
+using namespace tsock;
+using namespace tsock::test;
+
+namespace {
+
+/// Notes what is out, and can have none.
+class CountingMemory final : public std::pmr::memory_resource {
+ public:
+  std::map<void*, std::pair<std::size_t, std::size_t>> out;
+  std::size_t taken = 0;
+  bool is_exhausted = false;
+  bool throws_another = false;
+
+ private:
+  void* do_allocate(std::size_t size, std::size_t alignment) override {
+    if (throws_another) throw std::runtime_error("no memory, in other words");
+    if (is_exhausted) throw std::bad_alloc();
+    void* const block = std::pmr::new_delete_resource()->allocate(size, alignment);
+    out[block] = {size, alignment};
+    ++taken;
+    return block;
+  }
+  void do_deallocate(void* block, std::size_t size, std::size_t alignment) override {
+    const auto place = out.find(block);
+    BOOST_TEST_REQUIRE((place != out.end()));
+    BOOST_TEST(place->second.first == size);
+    BOOST_TEST(place->second.second == alignment);
+    out.erase(place);
+    std::pmr::new_delete_resource()->deallocate(block, size, alignment);
+  }
+  [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+    return this == &other;
+  }
+};
+
+struct MemoryFixture {
+  CountingMemory memory;
+  std::optional<Loop> loop;
+  int err = 0;
+
+  MemoryFixture() { loop.emplace(LoopOptions{.memory = &memory}); }
+  ~MemoryFixture() {
+    memory.is_exhausted = memory.throws_another = false;
+    loop.reset();
+    BOOST_TEST(memory.out.empty());
+  }
+  template <class T>
+  int error_of(Request<T> request) const {
+    int how = 0;
+    request.wait(how);
+    return how;
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(loop_memory_resource, MemoryFixture)
+
+BOOST_AUTO_TEST_CASE(requests_streams_and_messages_are_in_it) {
+  auto [left, right] = Stream::socketpair(*loop, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  BOOST_TEST(memory.taken > 0U);
+  for (const std::size_t size : {10U, 3000U, 100'000U, 300'000U}) {
+    const std::string text(size, 'x');
+    Request<ssize_t> writing = left.write_pdu(framing::u32be{}, text);
+    Request<Pdu> reading = right.readv_pdu(framing::u32be{});
+    loop->run();
+    const std::size_t taken = memory.taken;
+    const Pdu pdu = reading.recv(err);
+    BOOST_TEST((pdu.text() == text));
+    BOOST_TEST(memory.taken == taken);
+    BOOST_TEST(memory.out.size() > 0U);
+  }
+  // What is freed stays in the pool, and is given back on demand.
+  const std::size_t out = memory.out.size();
+  BOOST_TEST(loop->trim() > 0U);
+  BOOST_TEST(memory.out.size() < out);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_may_be_the_last_to_need_it) {
+  Pdu pdu;
+  {
+    auto [left, right] = Stream::socketpair(*loop, err);
+    const std::string text(5000, 'x');
+    Request<ssize_t> writing = left.write_pdu(framing::u32be{}, text);
+    Request<Pdu> reading = right.readv_pdu(framing::u32be{});
+    loop->run();
+    pdu = reading.recv(err);
+  }
+  loop.reset();
+  BOOST_TEST(!memory.out.empty());
+  BOOST_TEST(pdu.size() == 5004U);
+  pdu = {};
+  BOOST_TEST(memory.out.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_has_no_memory_is_enomem_whatever_was_thrown) {
+  const std::string text(300'000, 'x');  // more than stays where it was received
+  for (const bool in_other_words : {false, true}) {
+    auto [left, right] = Stream::socketpair(*loop, err);
+    Request<ssize_t> writing = left.write_pdu(framing::u32be{}, text);
+    Request<Pdu> reading = right.readv_pdu(framing::u32be{});
+    loop->trim();
+    memory.is_exhausted = true;
+    memory.throws_another = in_other_words;
+    while (reading.is_in_progress() && loop->run_once()) continue;
+    static_cast<void>(reading.recv(err));
+    BOOST_TEST(err == ENOMEM);
+    memory.is_exhausted = memory.throws_another = false;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_borrowed_loop_takes_it_too) {
+  Loop& ours = *loop;
+  CountingMemory other;
+  {
+    Loop borrowing(ours.native_handle(), {.memory = &other});
+    BOOST_TEST(error_of(borrowing.sleep({})) == 0);
+    BOOST_TEST(other.taken > 0U);
+  }
+  ours.run();
+  BOOST_TEST(other.out.empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
