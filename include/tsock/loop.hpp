@@ -9,6 +9,7 @@
 #include <tsock/callback_times.hpp>
 #include <tsock/detail/posted_function.hpp>
 #include <tsock/export.hpp>
+#include <tsock/lifecycle.hpp>
 #include <tsock/loop_metrics.hpp>
 #include <tsock/loop_options.hpp>
 #include <tsock/request.hpp>
@@ -128,6 +129,10 @@ class TSOCK_EXPORT Loop {
   void set_logger(std::shared_ptr<spdlog::logger> logger);
   /// Sets a function that is called for every step of every request; an empty function ends tracing.
   void set_trace(TraceFunction function);
+  /// Sets a function that is called when a connect, an accept or the handshake of a layer ends, and when a
+  /// stream that came of one is closed; an empty function ends that. It sees the streams that are made from
+  /// then on, and costs reads and writes nothing.
+  void set_lifecycle_observer(LifecycleFunction function);
 
   /// To be called in the child after fork(), before anything else of the loop: gives the loop its own copy of
   /// what it shares with the parent; see uv_loop_fork. A loop that is destroyed, run or used without this

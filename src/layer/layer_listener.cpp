@@ -39,6 +39,7 @@ int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
     finished_.pop_front();
     attachment_ = StreamAccess::core(finished)->take_attachment();
     stream = StreamAccess::core(finished)->take_backend(unread_, err);
+    life_ = err == 0 ? StreamAccess::core(finished)->take_life() : nullptr;
   }
   if (err == EAGAIN && error_ != 0) return std::exchange(error_, 0);
   take_more();
@@ -49,6 +50,7 @@ void LayerListener::on_accepted(Stream& stream) noexcept {
   detail::StreamCore& core = *StreamAccess::core(stream);
   core.unread(unread_);
   unread_.clear();
+  if (life_ != nullptr) core.keep_life(std::move(life_));
   if (attachment_ == nullptr) return;
   try {
     core.keep(attachment_);

@@ -9,6 +9,7 @@
 
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
+#include "core/stream/stream_life.hpp"
 #include "layer/kept_engine.hpp"
 #include "layer/layer_stream.hpp"
 #include "layer/replacing_engine.hpp"
@@ -46,7 +47,10 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
     std::unique_ptr<StreamBackend> backend;
     if (err == 0) {
       stream_options_ = source->behaviour();
+      if (core().watches_lifecycle() && source->backend() != nullptr)
+        remote_ = source->backend()->remote_address();
       backend = source->take_backend(unread, err);
+      if (err == 0) life_ = source->take_life();
     }
     if (err == 0) {
       layer_.reset(new (std::nothrow)
@@ -87,6 +91,7 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
 
   // The peer hears why the handshake has failed, also when it takes that later.
   void before_release() noexcept override {
+    tell_made(LifecycleKind::shaken, *this, value_, remote_, std::move(life_));
     if (layer_ == nullptr || !layer_->has_last_words() || core().is_closed()) return;
     try {
       Stream stream(loop(), std::move(layer_), stream_options_);
@@ -96,12 +101,17 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
       // It goes without a word.
     }
   }
-  void release_all() noexcept override { layer_.reset(); }
+  void release_all() noexcept override {
+    layer_.reset();
+    if (const auto life = std::move(life_); life != nullptr) life->end(core(), name(), ECANCELED, {});
+  }
 
   LayerOptions layer_options_;
   StreamOptions stream_options_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<LayerStream> layer_;
+  std::unique_ptr<detail::StreamLife> life_;
+  Address remote_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <tsock/stream.hpp>
 #include <utility>
 
+#include "core/stream/stream_life.hpp"
 #include "uv/fd_watcher.hpp"
 #include "uv/loop_impl.hpp"
 #include "uv/os/socket.hpp"
@@ -166,7 +167,10 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
   }
 
   void on_abandon() noexcept override { close(); }
-  void on_delivery() noexcept override { close(); }
+  void on_delivery() noexcept override {
+    close();
+    tell_made(LifecycleKind::connected, *this, value_, remote_, nullptr);
+  }
 
   Address remote_;
   ConnectOptions options_;

@@ -96,6 +96,10 @@ void Loop::set_logger(std::shared_ptr<spdlog::logger> logger) { impl_->set_logge
 
 void Loop::set_trace(TraceFunction function) { impl_->set_trace(std::move(function)); }
 
+void Loop::set_lifecycle_observer(LifecycleFunction function) {
+  impl_->inspector().set_lifecycle_observer(std::move(function));
+}
+
 int Loop::after_fork_in_child() noexcept { return impl_->after_fork_in_child(); }
 
 uv_loop_s* Loop::native_handle() const noexcept { return impl_->uv(); }

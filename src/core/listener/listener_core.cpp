@@ -13,6 +13,7 @@
 #include "core/loop/sleep_state.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
+#include "core/stream/stream_life.hpp"
 
 namespace tsock::inline v0::detail {
 
@@ -53,6 +54,17 @@ void AcceptState::on_abandon() noexcept {
   ListenerCore* const from = listener();
   leave_resource();
   if (from != nullptr && value_.is_open()) from->give_back(std::move(value_));
+}
+
+// A stream of `listen_over()` has been told when the listener below accepted it.
+void AcceptState::on_delivery() noexcept {
+  leave_resource();
+  if (value_.is_open() && StreamAccess::core(value_)->has_life()) return;
+  try {
+    tell_made(LifecycleKind::accepted, *this, value_, value_.remote_address(), nullptr);
+  } catch (const std::bad_alloc&) {
+    // It goes without a word.
+  }
 }
 
 ListenerCore::ListenerCore(LoopCore& core, std::unique_ptr<ListenerBackend> backend,

@@ -15,7 +15,9 @@ class ListenerCore;
 /// Waits for one connection.
 class AcceptState : public ResultState<Stream> {
  public:
-  AcceptState(LoopCore& core, CallSite site) : ResultState(core, site) { mark(plain_delivery); }
+  AcceptState(LoopCore& core, CallSite site) : ResultState(core, site) {
+    if (!core.watches_lifecycle()) mark(plain_delivery);
+  }
   [[nodiscard]] const char* name() const noexcept override { return "accept"; }
   [[nodiscard]] inline ListenerCore* listener() const noexcept;
   void interrupt(int err) override;
@@ -24,6 +26,7 @@ class AcceptState : public ResultState<Stream> {
 
  private:
   void on_abandon() noexcept override;
+  void on_delivery() noexcept override;
 };
 
 /// The engine behind a Listener.

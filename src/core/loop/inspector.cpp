@@ -24,6 +24,20 @@ std::string_view trace_kind_name(TraceKind kind) noexcept {
   return "unknown";
 }
 
+std::string_view lifecycle_kind_name(LifecycleKind kind) noexcept {
+  switch (kind) {
+    case LifecycleKind::connected:
+      return "connected";
+    case LifecycleKind::accepted:
+      return "accepted";
+    case LifecycleKind::shaken:
+      return "shaken";
+    case LifecycleKind::ended:
+      return "ended";
+  }
+  return "unknown";
+}
+
 }  // namespace tsock::inline v0
 
 namespace tsock::inline v0::detail {
@@ -56,6 +70,16 @@ void Inspector::set_trace(TraceFunction function) {
   look_again();
 }
 
+void Inspector::set_lifecycle_observer(LifecycleFunction function) {
+  lifecycle_ = function ? std::make_shared<LifecycleFunction>(std::move(function)) : nullptr;
+}
+
+void Inspector::tell(const LifecycleEvent& event) const {
+  if (lifecycle_ == nullptr) return;
+  const std::shared_ptr<LifecycleFunction> function = lifecycle_;  // the function may replace itself
+  (*function)(event);
+}
+
 void Inspector::add(TraceObserver& observer) {
   observers_.push_back(&observer);
   look_again();
@@ -68,6 +92,7 @@ void Inspector::remove(TraceObserver& observer) noexcept {
 
 void Inspector::close() noexcept {
   trace_ = nullptr;
+  lifecycle_ = nullptr;
   const std::vector<TraceObserver*> told = std::move(observers_);
   observers_.clear();
   look_again();

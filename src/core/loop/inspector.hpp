@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <memory>
 #include <tsock/detail/request_state.hpp>
+#include <tsock/lifecycle.hpp>
 #include <tsock/trace.hpp>
 #include <vector>
 
@@ -28,6 +29,11 @@ class Inspector {
   /// Calls the observers and the trace function, which may throw or set another one. \pre is_traced()
   void trace(TraceKind kind, const RequestState& state) const;
 
+  [[nodiscard]] bool watches_lifecycle() const noexcept { return lifecycle_ != nullptr; }
+  void set_lifecycle_observer(LifecycleFunction function);
+  /// Calls the observer, which may throw or set another one.
+  void tell(const LifecycleEvent& event) const;
+
   /// Whether somebody wants to know of deliveries: a trace, or the timer of callbacks.
   [[nodiscard]] bool sees_deliveries() const noexcept { return sees_deliveries_; }
   void start_timer(std::size_t most_slow);
@@ -46,6 +52,7 @@ class Inspector {
   void look_again() noexcept;
 
   std::shared_ptr<TraceFunction> trace_;
+  std::shared_ptr<LifecycleFunction> lifecycle_;
   std::vector<TraceObserver*> observers_;
   CallTimer timer_;
   bool is_traced_ = false;

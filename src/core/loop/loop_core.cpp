@@ -24,6 +24,15 @@ void LoopCore::trace(TraceKind kind, const RequestState& state) noexcept {
   }
 }
 
+void LoopCore::tell(const LifecycleEvent& event) noexcept {
+  const StepScope scope(*this);
+  try {
+    inspector_.tell(event);
+  } catch (...) {
+    keep_exception(std::current_exception());
+  }
+}
+
 void LoopCore::set_trace(TraceFunction function) {
   inspector_.set_trace(std::move(function));
   state_cache_.turn(!is_traced() && !is_closed());

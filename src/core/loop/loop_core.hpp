@@ -83,6 +83,8 @@ class LoopCore {
   void add(TraceObserver& observer);
   void remove(TraceObserver& observer) noexcept;
   [[nodiscard]] Inspector& inspector() noexcept { return inspector_; }
+  [[nodiscard]] bool watches_lifecycle() const noexcept { return inspector_.watches_lifecycle(); }
+  void tell(const LifecycleEvent& event) noexcept;
   [[nodiscard]] CallTimer& call_timer() noexcept { return inspector_.timer(); }
   [[nodiscard]] ReasonTable& reasons() noexcept { return reasons_; }
 

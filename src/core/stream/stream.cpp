@@ -568,6 +568,7 @@ UniqueSocket Stream::release_socket(std::vector<std::byte>& unread, int& err) {
   unread.insert(unread.end(), behind.begin(), behind.end());
   UniqueSocket socket = control->release_socket();
   core()->detach_backend();
+  core()->tell_release();
   return socket;
 }
 

@@ -1,6 +1,7 @@
 #include "core/stream/stream_base.hpp"
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "core/stream/stream_control.hpp"
@@ -40,6 +41,18 @@ const StreamAttachment* StreamBase::attachment() const noexcept {
 
 std::unique_ptr<StreamAttachment> StreamBase::take_attachment() noexcept {
   return extras_ != nullptr ? std::move(extras_->attachment) : nullptr;
+}
+
+// As above.
+void StreamBase::keep_life(std::unique_ptr<StreamLife> life) noexcept {
+  if (extras_ == nullptr) extras_.reset(new (std::nothrow) StreamExtras());
+  if (extras_ != nullptr) extras_->life = std::move(life);
+}
+
+bool StreamBase::has_life() const noexcept { return extras_ != nullptr && extras_->life != nullptr; }
+
+std::unique_ptr<StreamLife> StreamBase::take_life() noexcept {
+  return extras_ != nullptr ? std::move(extras_->life) : nullptr;
 }
 
 // Puts controls at the front, where they are found without a look at the waiting requests.

@@ -16,6 +16,7 @@ class StreamControl;
 class StreamCore;
 enum class StreamControlKind : std::uint8_t;
 struct StreamExtras;
+struct StreamLife;
 
 /// What both directions of a stream share: the loop, the backend, the state, and the list of requests that
 /// are neither the reader nor a started write.
@@ -40,6 +41,11 @@ class StreamBase : public LoopResource, public StreamEvents {
   void keep(std::unique_ptr<StreamAttachment>& attachment);
   [[nodiscard]] const StreamAttachment* attachment() const noexcept;
   [[nodiscard]] std::unique_ptr<StreamAttachment> take_attachment() noexcept;
+  /// Has the end of the stream told; without memory it is not.
+  void keep_life(std::unique_ptr<StreamLife> life) noexcept;
+  [[nodiscard]] bool has_life() const noexcept;
+  /// For one who takes the stream's place; null when its end is not told.
+  [[nodiscard]] std::unique_ptr<StreamLife> take_life() noexcept;
   /// Adds the operation, which knows this stream, to those that wait in a queue.
   void add_waiting(StreamOperation& operation) noexcept { others_.push_back(operation); }
 

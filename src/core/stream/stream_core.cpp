@@ -41,6 +41,11 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
 }
 
 void StreamCore::release_stream() noexcept {
+  if (extras_ != nullptr && extras_->life != nullptr) [[unlikely]] {
+    const int read = read_error() != EPIPE ? read_error() : 0;
+    const int err = read != 0 || flags_.write_error == EPIPE ? read : static_cast<int>(flags_.write_error);
+    tell_end("destroyed", err, err != 0 && backend_ != nullptr ? backend_->reason() : std::string_view());
+  }
   if (flags_.state != State::disconnected) flags_.state = State::closed;
   detach_operations(ECANCELED);
   if (extras_ != nullptr) [[unlikely]]
@@ -62,6 +67,11 @@ void StreamCore::release_stream() noexcept {
     follower.stream_gone();
   }
   extras_.reset();
+}
+
+void StreamCore::tell_end(const char* how, int err, std::string_view reason) noexcept {
+  if (const std::unique_ptr<StreamLife> life = take_life(); life != nullptr)
+    life->end(*core_, how, err, reason);
 }
 
 void StreamCore::destroy() noexcept {
@@ -160,6 +170,7 @@ void StreamCore::abort() noexcept {
   free_unread();
   forget_queued_bytes();
   backend_->abort();
+  tell_end("abort", 0);
 }
 
 // ---- disconnect and monitor ----
@@ -222,6 +233,7 @@ void StreamCore::finish_disconnect(StreamDisconnect& control, int err) noexcept 
   control.set_stream(this);
   flags_.state = State::disconnected;
   control.finish(err);
+  tell_end("disconnect", err, control.reason());
 }
 
 void StreamCore::start_monitor(StreamControl& control) {
@@ -276,6 +288,7 @@ void StreamCore::end_control(StreamControl& control) noexcept {
   if (control.kind() != StreamControlKind::disconnect) return;
   flags_.state = State::closed;
   backend_.reset();
+  tell_end("disconnect", ECANCELED);
 }
 
 void StreamCore::cancel_all_but_writes(const QueueCore* kept) {

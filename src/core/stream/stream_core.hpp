@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <tsock/stream_options.hpp>
 #include <vector>
 
@@ -29,6 +30,8 @@ class StreamCore final : public StreamWriteSide {
   void set_behaviour(const StreamOptions& options);
   /// Closes the stream, whose descriptor or backend is given away.
   void detach_backend() noexcept;
+  /// Tells the observer of lifecycles that the descriptor was given away.
+  void tell_release() noexcept { tell_end("release_socket", 0); }
   /// Whether the stream can be given away: 0, ENOTCONN, ECONNABORTED while it disconnects, EBUSY.
   [[nodiscard]] int check_idle() const noexcept;
   /// Takes the backend out, with the bytes that were read ahead, so that a layer can stand on it: the caller
@@ -77,6 +80,7 @@ class StreamCore final : public StreamWriteSide {
  private:
   ~StreamCore() = default;
   void release_extras() noexcept;
+  void tell_end(const char* how, int err, std::string_view reason = {}) noexcept;
   void destroy() noexcept;
   void detach_operations(int err) noexcept;
   void flush();

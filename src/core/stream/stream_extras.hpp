@@ -6,6 +6,7 @@
 
 #include "core/loop/node_list.hpp"
 #include "core/stream/stream_attachment.hpp"
+#include "core/stream/stream_life.hpp"
 #include "core/stream/watermark_watch.hpp"
 
 namespace tsock::inline v0::detail {
@@ -23,6 +24,7 @@ struct StreamExtras {
   NodeList followers;
   LateRead late_read;
   std::unique_ptr<StreamAttachment> attachment;
+  std::unique_ptr<StreamLife> life;
   std::size_t queued_bytes = 0;
   bool counts_queued_bytes = false;  ///< from the first call of count_from_now() on
   bool writing_claimed = false;      ///< by a pump, see StreamWriteSide::claim_writing()
