@@ -16,6 +16,7 @@
 #include <tsock/operation.hpp>
 #include <tsock/pump.hpp>
 #include <tsock/queue.hpp>
+#include <tsock/rate_limit.hpp>
 #include <tsock/request.hpp>
 #include <tsock/resolver.hpp>
 #include <tsock/stdio_stream.hpp>

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/stream/forwarding_backend.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
 #include "core/stream/stream_life.hpp"
@@ -134,7 +135,7 @@ const Engine* engine_of(const Stream& stream) noexcept {
   // One that has stepped aside stood on what is there.
   if (const auto* const kept = dynamic_cast<const KeptEngine*>(source->attachment()); kept != nullptr)
     return &kept->engine();
-  const auto* const layer = dynamic_cast<const LayerStream*>(source->backend());
+  const auto* const layer = dynamic_cast<const LayerStream*>(detail::rearmost(source->backend()));
   return layer != nullptr ? &layer->engine() : nullptr;
 }
 

@@ -37,8 +37,9 @@ class PlainEngine final : public layer::HandshakeEngine {
 const HeaderHolder* holder_below(const Stream& stream) noexcept {
   detail::StreamCore* const source = StreamAccess::core(stream);
   if (source == nullptr || !source->is_open()) return nullptr;
-  const StreamBackend* backend = source->backend();
-  while (const auto* const layer = dynamic_cast<const layer::LayerStream*>(backend)) backend = layer->below();
+  const StreamBackend* backend = detail::rearmost(source->backend());
+  while (const auto* const layer = dynamic_cast<const layer::LayerStream*>(backend))
+    backend = detail::rearmost(layer->below());
   return dynamic_cast<const HeaderHolder*>(backend);
 }
 

@@ -38,7 +38,7 @@ std::unique_ptr<StreamBackend> AcceptEngine::replace(std::unique_ptr<StreamBacke
   if (!header_) return below;
   if (below->socket_control() != nullptr)
     return std::make_unique<AddressedSocket>(std::move(below), *header_);
-  return std::make_unique<AddressedBackend<StreamBackend>>(std::move(below), *header_);
+  return std::make_unique<AddressedStream>(std::move(below), *header_);
 }
 
 }  // namespace tsock::inline v0::proxy

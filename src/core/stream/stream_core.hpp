@@ -3,6 +3,7 @@
 #include <memory>
 #include <string_view>
 #include <tsock/stream_options.hpp>
+#include <utility>
 #include <vector>
 
 #include "core/stream/stream_follower.hpp"
@@ -23,6 +24,8 @@ class StreamCore final : public StreamWriteSide {
   /// and destroys this object; a disconnect that has ended keeps it until it is delivered.
   void release_stream() noexcept;
   void add_follower(StreamFollower& follower);
+  /// Whether a pump uses the stream.
+  [[nodiscard]] bool has_followers() const noexcept;
   /// Called when the stream is passed to its disconnect: tells the followers to stop using it.
   void dismiss_followers() noexcept;
   /// The options that apply whatever the backend is.
@@ -39,6 +42,14 @@ class StreamCore final : public StreamWriteSide {
   /// \return null with `err`, nothing having happened: as `check_idle()`, a latched error of reads or writes,
   /// ENOMEM
   std::unique_ptr<StreamBackend> take_backend(std::vector<std::byte>& unread, int& err) noexcept;
+
+  /// Puts a backend in front of this stream's, which `wrap(below)` is given. Requests go on.
+  template <class Wrap>
+  void replace_backend(Wrap wrap) {
+    backend_ = wrap(std::move(backend_));
+    backend_->attach(*this);
+    set_behaviour(behaviour());
+  }
 
   void start_disconnect(StreamDisconnect& control);
   /// Tries again after EAGAIN.
