@@ -18,6 +18,8 @@ SCENARIOS = {
     "connect": (50, 250), "datagram": (20, 120), "udp-1x32": (10, 60), "deadline": (10, 60), "post": (10, 60),
     "tls-echo-64x1": (10, 40), "tls-echo-64x32": (6, 18), "tls-echo-16k": (6, 18),
 }
+# What a coroutine may cost beside the same with callbacks.
+DEAREST_COROUTINE = 1.10
 # Whose instructions do not count: a change of ours has to show beside them, and their versions differ.
 OTHERS = re.compile(r"/lib(ssl|crypto)\.so")
 
@@ -84,6 +86,12 @@ def count_instructions(programs, scenario):
     return (round((all_after - all_before) / (after - before), 1), round((own_after - own_before) / (after - before), 1))
 
 
+def dear_coroutines(counts):
+    """The scenarios in which coroutines cost more beside callbacks than they may."""
+    beside = {scenario: scenario.replace("-coroutine", "") for scenario in counts if "-coroutine" in scenario}
+    return [one for one, other in beside.items() if counts[one] > DEAREST_COROUTINE * counts[other]]
+
+
 def callgrind(terminal, programs, options):
     if not shutil.which("valgrind"):
         terminal.line("bench: valgrind is not installed")
@@ -124,6 +132,10 @@ def callgrind(terminal, programs, options):
             file.write("\n")
         terminal.line(f"written: {os.path.relpath(BUDGET, ROOT)}")
         return 0
+    slow = dear_coroutines(counts)
+    if options.check and slow:
+        terminal.line(f"more than {DEAREST_COROUTINE} times what callbacks cost: {', '.join(slow)}")
+        return 1
     if options.check and failed:
         terminal.line(f"over the budget by more than {tolerance:.0%}: {', '.join(failed)}")
         terminal.line("If it is worth that: tools/bench --callgrind --update, and say why in the commit.")
