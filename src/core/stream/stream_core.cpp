@@ -16,9 +16,7 @@ static_assert(sizeof(StreamCore) <= 112);
 
 void StreamCore::add_follower(StreamFollower& follower) { extras().followers.push_back(follower); }
 
-bool StreamCore::has_followers() const noexcept {
-  return extras_ != nullptr && !extras_->followers.empty();
-}
+bool StreamCore::has_followers() const noexcept { return extras_ != nullptr && !extras_->followers.empty(); }
 
 void StreamCore::dismiss_followers() noexcept {
   while (extras_ != nullptr && !extras_->followers.empty())
