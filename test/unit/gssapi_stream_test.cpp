@@ -611,6 +611,23 @@ BOOST_AUTO_TEST_CASE(an_expired_ticket_is_told_in_words) {
   BOOST_TEST(contains(reason, "xpired"), reason);
 }
 
+BOOST_AUTO_TEST_CASE(a_ticket_that_ends_within_the_handshake_is_told_in_words) {
+  if (kdc == nullptr) return;
+  gssapi::ConnectOptions options = to_gsstest();
+  options.credentials = Credentials::from_ccache(kdc->ticket("alice", Kdc::alices_password, {"-l", "4s"}));
+  SecurityContext client = SecurityContext::client(options);
+  SecurityContext server = SecurityContext::server();
+  std::vector<std::byte> token;
+  std::vector<std::byte> answer;
+  bool answers = false;
+  BOOST_TEST_REQUIRE(client.step({}, token, answers) == EAGAIN, client.reason());
+  BOOST_TEST_REQUIRE(server.step(token, answer, answers) == 0, server.reason());
+  BOOST_TEST(error_of(loop.sleep(4100ms)) == 0);
+  BOOST_TEST(client.step(answer, token, answers) == ETIME);
+  BOOST_TEST(client.reason() == "the ticket has expired");
+  BOOST_TEST(!client.is_established());
+}
+
 BOOST_AUTO_TEST_CASE(a_context_whose_lifetime_is_over_ends_with_etime) {
   if (kdc == nullptr) return;
   gssapi::ConnectOptions options = to_gsstest();
