@@ -1,4 +1,4 @@
-"""Transfers through tsock-cat and its peers: files over TCP, a relay, a burst of datagrams.
+"""Transfers through tsock-cat and its peers: files over TCP, a relay, a burst of datagrams, many connections.
 
 Every tool does the same in turn, round by round, so that a change of the machine meets all of them. A row is the
 median of the rounds. Wall-clock time is that of the whole transfer, CPU time (user and system) that of the tool's
@@ -7,6 +7,7 @@ processes; on a loaded machine only the ratios of CPU time say something.
 
 import argparse
 import os
+import resource
 import shutil
 import socket
 import statistics
@@ -19,6 +20,37 @@ import time
 MIB = 1 << 20
 DATAGRAM = 1400
 PATIENCE = 300
+ECHOES = 20000
+MESSAGE = 64
+
+# A server in a process of its own, which prints its port: what a relay is in front of.
+ECHO_SERVER = """
+import select, socket
+listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+listener.setblocking(False)
+print(listener.getsockname()[1], flush=True)
+poll, clients = select.epoll(), {}
+poll.register(listener, select.EPOLLIN)
+while True:
+    for number, _ in poll.poll():
+        if number == listener.fileno():
+            try:
+                client, _ = listener.accept()
+            except BlockingIOError:
+                continue
+            client.setblocking(False)
+            clients[client.fileno()] = client
+            poll.register(client, select.EPOLLIN)
+            continue
+        try:
+            data = clients[number].recv(65536)
+        except ConnectionError:
+            data = b""
+        if data:
+            clients[number].send(data)
+        else:
+            clients.pop(number).close()
+"""
 
 
 class Child:
@@ -108,6 +140,12 @@ class Tools:
                 "socat": ["socat", "-b65536", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr",
                           f"TCP:127.0.0.1:{to}"]}.get(tool)
 
+    def relay_many(self, tool, port, to):
+        return {"tsock-cat": [self.tsock_cat, "-k", "--backlog", "4096", f"tcp-listen://127.0.0.1:{port}",
+                              f"tcp://127.0.0.1:{to}"],
+                "socat": ["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,backlog=4096",
+                          f"TCP:127.0.0.1:{to}"]}.get(tool)
+
     def receive_datagrams(self, tool, port):
         return {"tsock-cat": [self.tsock_cat, "--recv-only", "--stats", f"udp-listen://127.0.0.1:{port}"],
                 "socat": ["socat", "-u", "-b65536", f"UDP-RECV:{port},bind=127.0.0.1", "STDOUT"],
@@ -163,6 +201,115 @@ def measure_relay(tools, tool, size):
         return {"seconds": seconds, "cpu": relay.cpu, "arrived": 100.0 * got[0] / size}
 
 
+def family_of(pid):
+    """A process and its children."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [pid] + [int(word) for word in file.read().split()]
+
+
+def private_bytes(pids):
+    """What would be free if these processes were not there."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
+    return total * 1024
+
+
+def cpu_seconds(pids):
+    nanoseconds = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+            nanoseconds += int(file.read().split()[0])
+    return nanoseconds / 1e9
+
+
+def echo_once(clients, message):
+    """All of them ask, then all of them get their answers."""
+    for client in clients:
+        client.sendall(message)
+    arrived = 0
+    for client in clients:
+        answer = b""
+        while len(answer) < len(message):
+            part = client.recv(len(message) - len(answer))
+            if not part:
+                break
+            answer += part
+        arrived += answer == message
+    return arrived
+
+
+def measure_connections(tools, tool, count):
+    """Connections through a relay to an echo server, all of them open at once."""
+    server = subprocess.Popen([sys.executable, "-c", ECHO_SERVER], stdout=subprocess.PIPE, text=True)
+    port = free_port()
+    clients = []
+    relay = Child(tools.relay_many(tool, port, int(server.stdout.readline())))
+    try:
+        wait_until_bound(port, "tcp")
+        message = os.urandom(MESSAGE)
+        empty = private_bytes(family_of(relay.process.pid))
+        arrived = 0
+        for _ in range(count):
+            clients.append(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+            arrived += echo_once(clients[-1:], message)
+        relays = family_of(relay.process.pid)
+        memory = private_bytes(relays)
+        cpu, began = cpu_seconds(relays), time.monotonic()
+        rounds = max(1, ECHOES // count)
+        for _ in range(rounds):
+            arrived += echo_once(clients, message)
+        return {"seconds": time.monotonic() - began, "cpu": cpu_seconds(relays) - cpu,
+                "arrived": 100.0 * arrived / (count * (rounds + 1)), "megabytes": memory / 1e6,
+                "each": (memory - empty) / count}
+    finally:
+        for client in clients:
+            client.close()
+        relay.stop()
+        server.kill()
+        server.wait()
+
+
+def show_connections(count, rows):
+    print(f"\n{count} connections through a relay; {MESSAGE} bytes there and back, {max(ECHOES, count)} times")
+    print(f"{'tool':<12}{'seconds':>10}{'CPU s':>10}{'arrived %':>12}{'MB':>10}{'bytes each':>12}")
+    for tool, runs in rows.items():
+        row = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        print(f"{tool:<12}{row['seconds']:>10.2f}{row['cpu']:>10.2f}{row['arrived']:>12.1f}{row['megabytes']:>10.1f}"
+              f"{row['each']:>12.0f}")
+    sys.stdout.flush()
+
+
+def raise_descriptor_limit(wanted):
+    """For this process and the servers that it starts. Returns how many there may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))  # beyond the hard limit for root alone
+    except (OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def measure_many(tools, counts, rounds):
+    spare = 50
+    for wanted in counts:
+        # The relay has two for each of them.
+        count = min(wanted, (raise_descriptor_limit(2 * wanted + spare) - spare) // 2)
+        if count < wanted:
+            print(f"\n{wanted} connections are more than ulimit -n lets a relay have")
+        # A process for each connection is too much at some point.
+        names = [tool for tool in tools.there if tools.relay_many(tool, 0, 0) is not None]
+        names = [tool for tool in names if tool == "tsock-cat" or count <= 1000]
+        rows = {tool: [] for tool in names}
+        for _ in range(rounds):
+            for tool in names:
+                rows[tool].append(measure_connections(tools, tool, count))
+        show_connections(count, rows)
+
+
 def measure_burst(tools, tool, size, directory):
     """Datagrams as fast as one process sends them, into a file."""
     port = free_port(socket.SOCK_DGRAM)
@@ -205,7 +352,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=1024, help="MiB of a file and through a relay (%(default)s)")
     parser.add_argument("--burst", type=int, default=20, help="MB of datagrams (%(default)s)")
-    parser.add_argument("--only", choices=["file", "relay", "burst"], help="one of the transfers")
+    parser.add_argument("--connections", type=int, nargs="*", default=[500, 2000, 10000],
+                        help="how many at once (%(default)s)")
+    parser.add_argument("--only", choices=["file", "relay", "burst", "connections"], help="one of the transfers")
     arguments = parser.parse_args()
     tools = Tools(arguments.tsock_cat)
     size = arguments.size * MIB
@@ -229,5 +378,8 @@ def main():
                 for tool in names:
                     rows[tool].append(measure(tool))
             show(title, rows)
-    print("\nspeed and CPU are those of tsock-cat in proportion to the tool of the row.")
+    if arguments.only != "connections":
+        print("\nspeed and CPU are those of tsock-cat in proportion to the tool of the row.")
+    if arguments.only in (None, "connections"):
+        measure_many(tools, arguments.connections, arguments.rounds)
     return 0
