@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/tsock_cat.hpp"
@@ -75,6 +77,64 @@ BOOST_AUTO_TEST_CASE(every_example_of_the_manual_is_a_command_line_that_is_under
   }
 }
 
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+// With hosts, ports and files of this test. What wants TLS, a KDC or passwords has tests of its own.
+BOOST_AUTO_TEST_CASE(the_examples_of_the_manual_run) {
+  const tsock::test::TemporaryFolder folder;
+  Cat echo({"-k", "--announce", "tcp-listen://127.0.0.1:0", "echo:"});
+  Cat discard({"-k", "--announce", "tcp-listen://127.0.0.1:0", "discard:"});
+  const std::string echo_address = echo.listening();
+  const std::string discard_address = discard.listening();
+  const std::vector<std::pair<std::string, std::string>> changes{
+      {"example.org 80", "127.0.0.1 " + port_of(echo_address)},
+      {"example.org 22,80,443,8000-8010", "127.0.0.1 1," + port_of(echo_address)},
+      {"--ping 1000", "--ping 10"},
+      {"--bench 5s", "--bench 50ms"},
+      {"tcp://127.0.0.1:7000", "tcp://" + echo_address},
+      {"tcp://127.0.0.1:7", "tcp://" + echo_address},
+      {"tcp://127.0.0.1:9", "tcp://" + discard_address},
+      {"tcp://host:9000", "tcp://" + discard_address},
+      {"-l 8080", "-l 127.0.0.1 0"},
+      {"session.pcapng", folder.file("session.pcapng")},
+      {"%eth0", "%lo"},
+      {"/run/pipes", folder.file("pipes")},
+      {"-listen://:", "-listen://127.0.0.1:"},
+      {"127.0.0.1:8080", "127.0.0.1:0"},
+      {"-listen://127.0.0.1:7", "-listen://127.0.0.1:0"},
+      {"-listen://127.0.0.1:5140", "-listen://127.0.0.1:0"},
+      {"-listen://127.0.0.1:5000", "-listen://:0"},  // a group
+      {"-listen://127.0.0.1:53", "-listen://127.0.0.1:0"}};
+  std::filesystem::create_directory(folder.file("pipes"));
+  unsigned ran = 0;
+  for (const std::string& example : examples_of_the_manual()) {
+    if (contains(example, "tls") || contains(example, "gssapi") || contains(example, "sasl")) continue;
+#if !defined(TSOCK_WITH_NPA)
+    if (contains(example, "npa")) continue;
+#endif
+    std::string line = example;
+    for (const auto& [from, to] : changes) replace_all(line, from, to);
+    std::vector<std::string> words = words_of(line);
+    words.erase(words.begin());
+    ++ran;
+    if (!contains(line, "listen") && !contains(line, " -l ")) {
+      const CatOutcome outcome =
+          run(words, contains(line, "--ping") || contains(line, "-z") ? "" : "hello\n");
+      BOOST_TEST(outcome.status == 0, line << ": " << outcome.error);
+      continue;
+    }
+    words.insert(words.begin(), "--announce");
+    Cat server(words);
+    static_cast<void>(server.listening());
+    server.kill(SIGTERM);
+    BOOST_TEST(server.wait() == 130, line << ": " << server.error());
+  }
+  BOOST_TEST(ran >= 12U);
+}
+
 BOOST_AUTO_TEST_CASE(the_manual_has_every_option_of_the_help) {
   std::string manual = content_of(source_folder + "/tools/tsock-cat/tsock-cat.1");
   manual.erase(std::remove(manual.begin(), manual.end(), '\\'), manual.end());
@@ -93,11 +153,6 @@ std::vector<std::string> blocks_of_the_readme() {
     if (!contains(block, ":8080")) found.push_back(std::move(block));
   }
   return found;
-}
-
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
 }
 
 // A port that was free just now.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/loop_fixture.hpp"
+#include "support/tmux.hpp"
 #include "support/tsock_cat.hpp"
 #include "tsock-cat/inspect_view.hpp"
 
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;
 using tsock::test::has_program;
 using tsock::test::Process;
 using tsock::test::TempDirectory;
+using tsock::test::Tmux;
 
 namespace {
 
@@ -135,6 +137,28 @@ BOOST_AUTO_TEST_CASE(terminal_shows_a_screen_that_is_refreshed_until_q) {
   cat.write("q");
   BOOST_TEST(cat.finish() == 0);
   BOOST_TEST(contains(cat.output(), "\x1b[?1049l"));
+}
+
+// What a person sees.
+BOOST_AUTO_TEST_CASE(screen_of_a_session_is_refreshed_in_place_and_gone_after_q) {
+  if (!has_program("tmux")) return;
+  const InspectedDaemon daemon;
+  Tmux terminal("echo; echo before; exec " + executable() + " --stats=50ms --inspect " + daemon.address());
+  const std::string shown = terminal.wait_for("read_some  daemon.cpp:17");
+  BOOST_TEST(contains(shown, daemon.path()), shown);
+  BOOST_TEST(!contains(shown, "before"), shown);
+  terminal.wait_for("/s   events ");  // the second one has rates
+  terminal.type("c");
+  const std::string measured = terminal.wait_for("   median < ");
+  BOOST_TEST(measured.find("daemon.cpp:17") == measured.rfind("daemon.cpp:17"), measured);
+  terminal.resize(50, 6);
+  terminal.wait_for(" more");  // than there is room for
+  terminal.resize(Tmux::columns, Tmux::rows);
+  terminal.wait_for("read_some  daemon.cpp:17");
+  terminal.type("q");
+  const std::string after = terminal.wait_for("before");
+  BOOST_TEST(!contains(after, "daemon.cpp:17"), after);
+  terminal.wait_until([&terminal](const std::string&) { return terminal.status() == "0\n"; }, "the end");
 }
 
 BOOST_AUTO_TEST_CASE(daemon_that_ends_ends_the_screen) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "support/tmux.hpp"
 #include "support/tsock_cat.hpp"
 
 using namespace tsock::test::cat;
@@ -15,6 +16,7 @@ using tsock::UniqueSocket;
 using tsock::test::has_program;
 using tsock::test::Process;
 using tsock::test::TemporaryFolder;
+using tsock::test::Tmux;
 
 BOOST_AUTO_TEST_SUITE(tsock_cat_terminal)
 
@@ -35,6 +37,34 @@ BOOST_AUTO_TEST_CASE(stats_are_one_line_that_each_next_one_replaces) {
   cat.write("\x04");
   cat.wait_for_output("out 0 bytes, 0 B/s; in 0 bytes");  // the last one is a line of its own
   cat.wait();
+}
+
+// What a person sees: one line, also after the window has become smaller.
+BOOST_AUTO_TEST_CASE(live_line_of_a_session_is_one_line_of_the_screen) {
+  if (!has_program("tmux")) return;
+  const RawListener listener;
+  Tmux terminal(executable() + " --stats=20ms " + listener.address() + " > /dev/null");
+  const UniqueSocket peer = listener.accept();
+  terminal.wait_for("total 0 out, 0 in; queued 0; connections 1");
+  const std::string thousand(1000, 'x');
+  BOOST_TEST(::send(peer.get(), thousand.data(), thousand.size(), MSG_NOSIGNAL) == 1000);
+  const std::string shown = terminal.wait_for("total 0 out, 1000 in");
+  BOOST_TEST(shown.find("queued") == shown.rfind("queued"), shown);
+  BOOST_TEST(shown.starts_with("out "), shown);
+  terminal.resize(40, 10);
+  const std::string small = terminal.wait_until(
+      [](const std::string& text) {
+        return text.starts_with("out ") && text.find("queued") == std::string::npos;
+      },
+      "a line that fits");
+  terminal.type("Enter");  // one byte for the peer
+  char byte = 0;
+  BOOST_TEST(::recv(peer.get(), &byte, 1, 0) == 1);
+  ::shutdown(peer.get(), SHUT_WR);
+  terminal.wait_for("the peer has ended");
+  terminal.type("C-d");
+  terminal.wait_for("out 1 byte");  // the last one is a line of its own
+  terminal.wait_until([&terminal](const std::string&) { return terminal.status() == "0\n"; }, "the end");
 }
 
 BOOST_AUTO_TEST_CASE(elsewhere_stats_are_lines) {
