@@ -8,9 +8,11 @@
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
@@ -524,6 +526,53 @@ BOOST_AUTO_TEST_CASE(each_sender_is_answered_from_the_address_that_it_sent_to) {
   const std::set<std::string> expected{"127.0.0.1:" + port, "127.0.0.2:" + port, "127.4.4.4:" + port};
   BOOST_TEST(sources == expected, boost::test_tools::per_element());
   BOOST_TEST(terminate(server) == 130);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_connected_to_its_first_sender_hears_nobody_else_and_notices_that_it_is_gone) {
+  Cat server({"--connected", "--announce", "--stats", "udp-listen://:0"});
+  const Address to = RawDatagram::parse("127.0.0.1:" + port_of(server.listening()));
+  auto first = std::make_unique<RawDatagram>();
+  first->send("first", to);
+  server.wait_for_output("first");
+  server.write("answer");
+  const auto answer = first->receive();
+  BOOST_TEST(answer.text == "answer");
+  BOOST_TEST(answer.source.to_string() == to.to_string());
+  // Its host refuses in the name of the server, which is no longer there for others.
+  const RawDatagram other;
+  BOOST_TEST(::connect(other.fd(), to.sockaddr_pointer(), static_cast<socklen_t>(to.sockaddr_length())) == 0);
+  BOOST_TEST(::send(other.fd(), "x", 1, 0) == 1);
+  char byte = 0;
+  BOOST_TEST(::recv(other.fd(), &byte, 1, 0) == -1);
+  BOOST_TEST(errno == ECONNREFUSED);
+  first.reset();
+  server.write("anybody?");
+  BOOST_TEST(server.wait() == 5, server.error());
+  BOOST_TEST(contains(server.error(), "ECONNREFUSED"), server.error());
+  BOOST_TEST(server.output() == "first");
+}
+
+// The kernel would connect 127.0.0.1 to it.
+BOOST_AUTO_TEST_CASE(
+    a_sender_that_talks_to_another_address_is_heard_and_answered_without_being_connected_to) {
+  Cat server({"--connected", "--announce", "-q", "0", "udp-listen://:0"});
+  const Address to = RawDatagram::parse("127.0.0.2:" + port_of(server.listening()));
+  const RawDatagram peer;
+  peer.send("one", to);
+  server.wait_for_output("one");
+  peer.send("two", to);
+  server.wait_for_output("onetwo");
+  server.write("answer");
+  BOOST_TEST(peer.receive().source.to_string() == to.to_string());
+  BOOST_TEST(server.finish() == 0);
+  BOOST_TEST(contains(server.error(), "--connected has no effect: the sender talks to another address"),
+             server.error());
+}
+
+BOOST_AUTO_TEST_CASE(only_one_sender_can_be_connected_to) {
+  expect_wrong_command_line({"--connected", "-k", "udp-listen://127.0.0.1:0"});
+  expect_wrong_command_line({"--connected", "tcp://127.0.0.1:9"});
+  expect_wrong_command_line({"--connected", "-b", "udp-listen://127.0.0.1:0"});
 }
 
 // Also without -k, where nobody else is accepted any more.

@@ -161,6 +161,7 @@ BOOST_AUTO_TEST_CASE(fewer_bytes_than_read_exact_are_5_and_counted) {
 
 BOOST_AUTO_TEST_CASE(version_with_v_tells_the_parts) {
   const CatOutcome outcome = run({"--version", "-v"});
+  BOOST_TEST(contains(outcome.output, "\nbuilt with: "), outcome.output);
   BOOST_TEST(outcome.status == 0);
   BOOST_TEST(contains(outcome.output, "\nparts: tcp udp unix"), outcome.output);
 }

@@ -53,6 +53,77 @@ BOOST_AUTO_TEST_CASE(dump_writes_the_transcript_to_a_file) {
   BOOST_TEST(content_of(folder.file("log")) == "> a\\tb\\n\n> \\x01\n");
 }
 
+BOOST_AUTO_TEST_CASE(the_time_line_has_the_first_byte_and_the_end_of_each_side) {
+  Cat server({"--announce", "-v", "tcp-listen://127.0.0.1:0"});
+  Cat client({"-v", server.listening()});
+  client.write("question");
+  server.wait_for_output("question");
+  server.write("answer");
+  client.wait_for_output("answer");
+  BOOST_TEST(finish_all(client, server) == 0);
+  for (const Cat* cat : {&client, &server}) {
+    for (const std::string side : {"local", "remote"}) {
+      const auto first = cat->error().find("tsock-cat: first byte from the " + side + " side, after ");
+      const auto end = cat->error().find("tsock-cat: " + side + " side ended, after ");
+      BOOST_TEST(first < end, cat->error());
+      BOOST_TEST(end != std::string::npos, cat->error());
+    }
+  }
+  // Nothing came: no first byte.
+  Cat silent({"--announce", "--json", "tcp-listen://127.0.0.1:0"});
+  silent.wait_for_error("\n");
+  silent.close_input();
+  BOOST_TEST(run({event_named(silent.error(), "listening").at("address")}, "x").status == 0);
+  BOOST_TEST(silent.wait() == 0);
+  std::vector<std::string> sides;
+  for (const auto& event : events_of(silent.error())) {
+    if (event.at("event") == "first_byte" && event.at("seconds") >= 0.0) sides.push_back(event.at("side"));
+  }
+  BOOST_TEST(sides == std::vector<std::string>{"remote"}, boost::test_tools::per_element());
+}
+
+// Of two sockets the system may move the bytes: nobody here has seen them.
+BOOST_DATA_TEST_CASE(a_relay_of_much_counts_and_keeps_every_byte,
+                     boost::unit_test::data::make({"--stats", "-v", "--hex"}), option) {
+  const std::size_t size = std::size_t{std::string(option) == "--hex" ? 1U : 20U} << 20;
+  const std::string there = many_bytes(size);
+  const std::string back = many_bytes(size + 1);
+  Cat server({"--announce", "tcp-listen://127.0.0.1:0"});
+  std::vector<std::string> words{"--announce", option, "tcp-listen://127.0.0.1:0", server.listening()};
+  if (words[1] == "--hex") words.insert(words.begin(), {"--dump", "/dev/null"});
+  Cat relay(words);
+  Cat client({relay.listening()});
+  client.write(there);
+  server.write(back);
+  BOOST_TEST(finish_all(client, server) == 0);
+  BOOST_TEST(relay.wait() == 0);
+  BOOST_TEST((server.output() == there));
+  BOOST_TEST((client.output() == back));
+  const std::string in = std::to_string(there.size());
+  const std::string out = std::to_string(back.size());
+  if (words[0] == "--announce") {
+    BOOST_TEST(contains(relay.error(), in + " bytes"), relay.error());
+    BOOST_TEST(contains(relay.error(), out + " bytes"), relay.error());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_cannot_be_reached_is_reported_with_its_addresses) {
+  std::string port;
+  {
+    const RawListener listener;
+    port = port_of(listener.address());
+  }
+  const CatOutcome outcome = run({"-4", "tcp://localhost:" + port});
+  BOOST_TEST(outcome.status == 2);
+  BOOST_TEST(contains(outcome.error,
+                      "connect to tcp://localhost:" + port + " at 127.0.0.1:" + port + ": ECONNREFUSED"),
+             outcome.error);
+  const auto error = event_named(run({"--json", "-4", "tcp://localhost:" + port}).error, "error");
+  BOOST_TEST(error.at("address") == "127.0.0.1:" + port);
+  // Of an address that the user has written it would be said twice.
+  BOOST_TEST(!contains(run({"tcp://127.0.0.1:" + port}).error, " at "));
+}
+
 BOOST_AUTO_TEST_CASE(timestamps_precede_the_lines) {
   const CatOutcome outcome = run({"--timestamps", "unix:///nonexistent/socket"});
   BOOST_TEST(outcome.error.substr(0, 2) == "20");

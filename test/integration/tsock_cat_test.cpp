@@ -5,6 +5,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <boost/test/data/monomorphic.hpp>
@@ -462,6 +463,40 @@ BOOST_AUTO_TEST_CASE(what_announce_prints_is_an_address_whatever_bytes_the_name_
       BOOST_TEST(server.output() == "hello");
     }
   }
+}
+
+// A relay has two descriptors for each client; the soft limit is raised.
+BOOST_AUTO_TEST_CASE(hundreds_of_clients_are_relayed_at_once_in_one_process) {
+  if (!has_program("bash")) return;
+  constexpr std::size_t count = 300;
+  Cat server({"-k", "--announce", "--backlog", "1000", "tcp-listen://127.0.0.1:0", "echo:"});
+  const std::string target = server.listening();
+  Process relay({"bash", "-c", "ulimit -Sn 64 && exec \"$@\"", "bash", executable(), "-k", "--announce",
+                 "--backlog", "1000", "tcp-listen://127.0.0.1:0", target});
+  int err = 0;
+  const Address address = Address::parse(relay.error_line("listening "), err);
+  BOOST_TEST_REQUIRE(err == 0);
+  std::vector<UniqueSocket> clients;
+  const auto echo = [](const UniqueSocket& client, std::size_t i) {
+    const std::string text = std::to_string(i);
+    BOOST_TEST(::send(client.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
+               static_cast<ssize_t>(text.size()));
+    std::string answer(text.size(), '\0');
+    BOOST_TEST(::recv(client.get(), answer.data(), answer.size(), MSG_WAITALL) ==
+               static_cast<ssize_t>(text.size()));
+    BOOST_TEST(answer == text);
+  };
+  const timeval patience{Process::patience, 0};
+  for (std::size_t i = 0; i < count; ++i) {
+    clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ::setsockopt(clients.back().get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    BOOST_TEST_REQUIRE(::connect(clients.back().get(), address.sockaddr_pointer(),
+                                 static_cast<socklen_t>(address.sockaddr_length())) == 0);
+    echo(clients.back(), i);
+  }
+  for (std::size_t i = 0; i < count; ++i) echo(clients[i], count - i);
+  relay.kill(SIGTERM);
+  BOOST_TEST(relay.wait() == 130, relay.error());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -97,6 +97,29 @@ BOOST_AUTO_TEST_CASE(bytes_go_both_ways_and_both_ends_are_clean) {
   BOOST_TEST(client.error() == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_proxy_is_asked_inside_of_tls_and_what_it_connects_to_speaks_inside) {
+  const Certificates files;
+  Cat proxy(files.listen());
+  const std::string address = proxy.listening();
+  const std::string url = "https" + address.substr(address.find(':'));
+  proxy.write("HTTP/1.1 200 OK\r\n\r\n220 hello\r\n");
+  proxy.close_input();
+  const CatOutcome outcome = run(files.trust() + Words{"-v", "--proxy", url, "tcp://example.org:25"}, "QUIT");
+  BOOST_TEST(outcome.status == 0, outcome.error);
+  BOOST_TEST(outcome.output == "220 hello\r\n");
+  BOOST_TEST(contains(outcome.error, "through " + url), outcome.error);
+  BOOST_TEST(proxy.wait() == 0);
+  BOOST_TEST(proxy.output() == "CONNECT example.org:25 HTTP/1.1\r\nHost: example.org:25\r\n\r\nQUIT");
+
+  Cat untrusted(files.listen());
+  const std::string other = untrusted.listening();
+  const CatOutcome refused =
+      run({"--proxy", "https" + other.substr(other.find(':')), "tcp://example.org:25"});
+  BOOST_TEST(refused.status == 6, refused.error);
+  BOOST_TEST(untrusted.wait() == 6);
+  BOOST_TEST(untrusted.output() == "");
+}
+
 BOOST_AUTO_TEST_CASE(after_the_end_of_its_input_it_still_waits_for_the_answer) {
   const Certificates files;
   Cat server(files.listen() + Words{"-v"});

@@ -60,6 +60,8 @@ void add_datagram_options(CLI::App& app, Options& options) {
   auto& datagram = options.datagram;
   app.add_flag("-b,--broadcast", datagram.broadcast, "Allow sending to broadcast addresses; IPv4");
   add_multicast_options(app, options);
+  app.add_flag("--connected", options.connected,
+               "Of udp-listen: once the first sender is there, receive from it alone, in the kernel");
   app.add_flag("--icmp-errors", datagram.icmp_errors,
                "Report undelivered datagrams also where many peers share a socket");
   app.add_option("--max-datagram", options.max_datagram,
@@ -103,7 +105,11 @@ bool check_datagrams(const Options& options, std::string& error) {
       return group.address.is_ipv4() != address.is_ipv4();
     });
   };
-  if (!has_udp && (options.datagram.broadcast || !groups.empty())) {
+  if (options.connected && (!has_udp || options.datagram.broadcast || !groups.empty())) {
+    error = "--connected is for UDP with one peer";
+  } else if (options.connected && options.keep_listening) {
+    error = "--connected is for one sender, -k for many";
+  } else if (!has_udp && (options.datagram.broadcast || !groups.empty())) {
     error = std::string(options.datagram.broadcast ? "-b" : "--mcast") + " is for UDP";
   } else if (groups.empty() && !options.multicast_source.is_empty()) {
     error = "--mcast-source needs --mcast";

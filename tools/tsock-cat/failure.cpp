@@ -29,6 +29,7 @@ std::string hint(const Failure& failure) {
 
 std::string sentence(const Failure& failure) {
   std::string out = failure.what;
+  if (!failure.where.empty()) out += " at " + failure.where;
   if (!failure.text.empty()) out += (out.empty() ? "" : ": ") + failure.text;
   if (failure.err != 0 && failure.text.empty())
     out += (out.empty() ? "" : ": ") + tsock::error_text(failure.err);

@@ -9,8 +9,9 @@ namespace tsock_cat {
 /// Why something ended other than asked; default constructed, that it did not.
 struct Failure {
   ExitCode code = ExitCode::ok;
-  std::string what;   ///< "connect to tcp://127.0.0.1:7"
-  int err = 0;        ///< errno value, 0 when there is none
+  std::string what;        ///< "connect to tcp://127.0.0.1:7"
+  std::string where = {};  ///< what that was for the system: the addresses that were tried
+  int err = 0;             ///< errno value, 0 when there is none
   std::string limit;  ///< for ExitCode::timeout which one: "connect", "handshake", "idle", "total", "system"
   std::string text;   ///< the rest of the sentence when it is not the errno value's
   bool comes_back = false;  ///< of a client: one that tries something else next, on another connection

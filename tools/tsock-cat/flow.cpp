@@ -16,35 +16,53 @@ class PumpFlow final : public Flow {
       : direction_(settings.direction),
         source_(settings.source->source()),
         sink_(settings.sink->sink()),
-        owner_(owner) {}
+        owner_(owner),
+        is_watched_(settings.is_watched),
+        tells_of_first_(settings.tells_of_first) {}
 
   void start() override {
     tsock::PumpOptions options;
     options.half_close = false;  // the owner decides
-    options.on_data = [this](std::span<const std::byte> bytes) {
-      read_ += bytes.size();
-      owner_.on_bytes(direction_, bytes, {});
-    };
+    if (is_watched_ || tells_of_first_) {
+      options.on_data = [this](std::span<const std::byte> bytes) { show(bytes); };
+    }
     request_ = tsock::pump(source_, sink_, std::move(options));
-    request_.set_callback([this](tsock::Request<tsock::PumpResult>& request) {
-      int err = 0;
-      const tsock::PumpResult result = request.recv(err);
-      if (err == 0) return owner_.on_done(direction_);
-      const Place place = result.side == tsock::PumpSide::target ? Place::writing : Place::reading;
-      owner_.on_error(direction_, {.place = place, .err = err, .reason = std::string(request.reason())});
-    });
+    request_.set_callback([this](tsock::Request<tsock::PumpResult>&) { ended(); });
   }
-  [[nodiscard]] std::uint64_t bytes_read() const override { return read_; }
+  [[nodiscard]] std::uint64_t bytes_read() const override {
+    return is_watched_ ? read_ : bytes_written() + sink_.queued_bytes();
+  }
   [[nodiscard]] std::uint64_t bytes_written() const override { return request_.transferred(); }
   [[nodiscard]] std::size_t queued_bytes() const override {
-    return static_cast<std::size_t>(bytes_read() - bytes_written());
+    return is_watched_ ? static_cast<std::size_t>(read_ - bytes_written()) : sink_.queued_bytes();
   }
 
  private:
+  void show(std::span<const std::byte> bytes) {
+    read_ += bytes.size();
+    owner_.on_bytes(direction_, bytes, {});
+    if (is_watched_) return;
+    // The bytes go back to the source; the next pump may leave them to the system.
+    tells_of_first_ = false;
+    is_over_to_next_ = request_.cancel();
+  }
+
+  void ended() {
+    int err = 0;
+    const tsock::PumpResult result = request_.recv(err);
+    if (std::exchange(is_over_to_next_, false) && err == ECANCELED) return start();
+    if (err == 0) return owner_.on_done(direction_);
+    const Place place = result.side == tsock::PumpSide::target ? Place::writing : Place::reading;
+    owner_.on_error(direction_, {.place = place, .err = err, .reason = std::string(request_.reason())});
+  }
+
   Direction direction_;
   tsock::Stream& source_;
   tsock::Stream& sink_;
   FlowOwner& owner_;
+  bool is_watched_;  // if not, the system may move the bytes by itself
+  bool tells_of_first_;
+  bool is_over_to_next_ = false;
   std::uint64_t read_ = 0;
   tsock::Request<tsock::PumpResult> request_;
 };

@@ -78,6 +78,8 @@ class Flow {
     std::optional<std::uint64_t> most_bytes = {};     ///< ends after so many bytes of a stream
     std::optional<std::uint64_t> rate = {};           ///< most bytes a second
     tsock::Loop* loop = nullptr;                      ///< for the rate
+    bool is_watched = true;                           ///< the owner is told of all bytes
+    bool tells_of_first = true;                       ///< and if not, still of the first ones
   };
 
   /// Everything that the settings point to, and the owner, must outlive the flow. Bytes that need no change

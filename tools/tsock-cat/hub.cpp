@@ -112,6 +112,8 @@ class Hub::Client final : private FlowOwner {
   }
 
   void on_bytes(Direction direction, std::span<const std::byte> bytes, const tsock::Address& from) override {
+    if (offset_[1] == 0 && !bytes.empty())
+      hub_.services_.report.first_byte(connection_, "remote", age_.passed());
     hub_.services_.transcript.record(connection_, direction, offset_[1], bytes, from);
     offset_[1] += bytes.size();
     active_ = true;
@@ -124,7 +126,7 @@ class Hub::Client final : private FlowOwner {
     hub_.services_.report.note(connection_, channel_.name + ": " + what + tsock::error_text(err));
   }
   void on_done(Direction) override {
-    hub_.services_.report.eof(connection_, "remote");
+    hub_.services_.report.eof(connection_, "remote", age_.passed());
     receiving_over_ = true;
     leave_if_over();
   }
@@ -162,6 +164,7 @@ class Hub::Client final : private FlowOwner {
   }
 
   Hub& hub_;
+  Stopwatch age_;
   std::uint64_t connection_;
   Channel channel_;
   tsock::Address peer_;  // also when it is gone
@@ -230,7 +233,7 @@ void Hub::on_input(tsock::Request<tsock::ssize_t>& request) {
   const tsock::ssize_t size = request.recv(err);
   if (err == EPIPE) {
     input_ended_ = true;
-    services_.report.eof(0, "local");
+    services_.report.eof(0, "local", age_.passed());
     for (const auto& client : clients_) client->end_sending(half_close());
     return;
   }

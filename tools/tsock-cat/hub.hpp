@@ -13,6 +13,7 @@
 #include "channel.hpp"
 #include "flow.hpp"
 #include "services.hpp"
+#include "stopwatch.hpp"
 
 namespace tsock_cat {
 
@@ -52,6 +53,7 @@ class Hub {
   void fail(Place place, int err);
 
   Services services_;
+  Stopwatch age_;
   Channel standard_;
   tsock::Queue output_;
   std::function<void(const Failure&)> on_failure_;

@@ -1,4 +1,7 @@
 #include <fcntl.h>
+#ifndef _WIN32
+#include <sys/resource.h>
+#endif
 
 #include <cerrno>
 #include <csignal>
@@ -19,6 +22,16 @@
 namespace {
 
 using tsock_cat::ExitCode;
+
+// Each client of a relay takes two. The soft limit protects programs that use select(2).
+void raise_descriptor_limit() {
+#ifdef RLIMIT_NOFILE
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+#endif
+}
 
 ExitCode run(int argc, const char* const* argv) {
   const tsock_cat::ParsedCommandLine parsed = tsock_cat::parse_command_line(argc, argv);
@@ -51,6 +64,7 @@ ExitCode run(int argc, const char* const* argv) {
   }
   const tsock_cat::Services services{loop,      parsed.options, report,     transcript,   tls.get(),
                                      npa.get(), gssapi.get(),   sasl.get(), proxies.get()};
+  if (parsed.options.keep_listening) raise_descriptor_limit();
   if (parsed.options.scan) return tsock_cat::Scan(services).run();
   tsock_cat::Application application(services);
   return application.run();

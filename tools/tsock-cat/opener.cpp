@@ -249,6 +249,7 @@ Failure Opener::connect_failure(int err) const {
   Failure failure;
   failure.code = ExitCode::connect;
   failure.what = "connect to " + reached().text;
+  failure.where = tried_addresses();
   failure.err = err;
   if (err == ETIMEDOUT) {
     failure.code = ExitCode::timeout;
@@ -267,6 +268,15 @@ Failure Opener::connect_failure(int err) const {
     failure.what += " from " + source_address().to_string();
   }
   return failure;
+}
+
+// Of a name: the user has not seen them.
+std::string Opener::tried_addresses() const {
+  std::string all;
+  if (endpoint_.is_unix() || !is_name(reached().host)) return all;
+  for (const tsock::ConnectAttempt& attempt : connect_report_.attempts)
+    all += (all.empty() ? "" : ", ") + attempt.address.to_string();
+  return all;
 }
 
 Failure Opener::security_failure(std::string_view protocol, int err, std::string_view reason) const {

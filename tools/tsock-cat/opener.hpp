@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tsock/address.hpp>
 #include <tsock/child_process.hpp>
@@ -53,6 +54,7 @@ class Opener {
   void open_echo(Channel& channel) const;
   void start_program();
   [[nodiscard]] Failure connect_failure(int err) const;
+  [[nodiscard]] std::string tried_addresses() const;
   [[nodiscard]] Failure security_failure(std::string_view protocol, int err, std::string_view reason) const;
   [[nodiscard]] const Endpoint& reached() const noexcept;
   [[nodiscard]] tsock::Address source_address() const;

@@ -63,9 +63,9 @@ bool apply(const CLI::App& app, Options& options, std::string& error) {
 std::string capabilities_text() {
   const tsock::DatagramCapabilities datagrams = tsock::Datagram::capabilities();
   const auto has = [](bool it) { return it ? "yes" : "no"; };
-  return std::string("parts: ") + TSOCK_CAT_PARTS + "\ndatagrams: several in one system call " +
-         has(datagrams.batches) + ", UDP_SEGMENT " + has(datagrams.send_offload) + ", UDP_GRO " +
-         has(datagrams.receive_offload) + "\n";
+  return std::string("parts: ") + TSOCK_CAT_PARTS + "\nbuilt with: " + TSOCK_CAT_LIBRARIES +
+         "\ndatagrams: several in one system call " + has(datagrams.batches) + ", UDP_SEGMENT " +
+         has(datagrams.send_offload) + ", UDP_GRO " + has(datagrams.receive_offload) + "\n";
 }
 
 // "--stats 1s" is what fingers type: no host has such a name.

@@ -69,6 +69,7 @@ struct Options {
 
   // datagrams
   tsock::DatagramOptions datagram;
+  bool connected = false;  ///< a listening socket connects to its first sender
   std::vector<MulticastGroup> groups;
   tsock::Address multicast_source;  ///< with `groups`: the only sender, or empty for any
   std::size_t max_datagram =

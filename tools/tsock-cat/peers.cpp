@@ -1,6 +1,9 @@
 #include "peers.hpp"
 
+#include <sys/socket.h>
+
 #include <cerrno>
+#include <string>
 #include <tsock/error.hpp>
 #include <tsock/operation.hpp>
 #include <utility>
@@ -15,6 +18,13 @@ constexpr std::size_t most_datagrams = 256;
 constexpr std::size_t most_bytes = std::size_t{1} << 20;
 // Above it, while all of them together have no more than this.
 constexpr std::size_t most_bytes_of_all = std::size_t{8} << 20;
+
+// An IPv4 address is written as one, whatever family the socket has.
+std::string ip_of(const tsock::Address& address) {
+  int err = 0;
+  const std::string text = address.ip_string(err);
+  return address.is_v4_mapped() ? text.substr(text.rfind(':') + 1) : text;
+}
 
 }  // namespace
 
@@ -83,6 +93,7 @@ class Peers::End final : public DatagramEnd {
     return tsock::make_request<Receive>(peers_->socket_.loop(), *peers_, peer_);
   }
   [[nodiscard]] tsock::Request<tsock::ssize_t> send(std::span<const std::byte> bytes) override {
+    if (peers_->connected_) return peers_->socket_.sendto(peers_->sending_, bytes);
     return peers_->socket_.sendto(peers_->sending_, bytes, peer_.path.sender, peer_.path.local);
   }
   [[nodiscard]] bool can_go_on_after(int err) const override {
@@ -141,7 +152,7 @@ void Peers::on_received(tsock::Request<tsock::ReceivedDatagram>& request) {
   tsock::ReceivedDatagram datagram = request.recv(err);
   if (err == 0) {
     sort(std::move(datagram));
-  } else if (is_icmp_error(err)) {
+  } else if (is_icmp_error(err) && !connected_) {
     services_.report.note(0, endpoint_.text + ": a datagram was not delivered: " + tsock::error_text(err));
   } else {
     return fail(err);
@@ -208,6 +219,7 @@ void Peers::offer() {
   waiting_.pop_front();
   told_full_ = false;
   peer.accepted = true;
+  if (services_.options.connected && !is_lossless()) connect_to(peer.path);
   if (is_lossless() && peer.is_full()) ++full_;
   Channel channel;
   channel.name = endpoint_.text;
@@ -215,6 +227,25 @@ void Peers::offer() {
   channel.datagrams = std::make_unique<End>(shared_from_this(), peer);
   const Acceptor::OnAccept on_accept = std::exchange(on_accept_, nullptr);
   on_accept(0, std::move(channel));
+}
+
+// The kernel drops what others send from now on, and says that the sender is gone. It also chooses the
+// address that we have from then on: if the sender talks to another one, it would not be heard any more.
+void Peers::connect_to(const Path& path) {
+  const tsock::Address asked = path.local.address();
+  int err = 0;
+  const auto peer =
+      tsock::Address::inet_from_strings("ip", ip_of(path.sender), path.sender.port().value_or(0), err);
+  const tsock::Datagram probe = tsock::Datagram::udp(services_.loop, {}, peer, {}, err);
+  std::string why;
+  if (err == 0 && !asked.is_empty() && ip_of(asked) != ip_of(probe.local_address())) {
+    why = "the sender talks to another address than the one that leads to it";
+  } else if (::connect(socket_.native_handle(), path.sender.sockaddr_pointer(),
+                       static_cast<socklen_t>(path.sender.sockaddr_length())) != 0) {
+    why = tsock::error_text(errno);
+  }
+  connected_ = why.empty();
+  if (!connected_) services_.report.note(0, endpoint_.text + ": --connected has no effect: " + why);
 }
 
 void Peers::fail(int err) {

@@ -60,6 +60,7 @@ class Peers final : public std::enable_shared_from_this<Peers> {
   void offer_soon();
   void offer();
   void fail(int err);
+  void connect_to(const Path& path);
   void remove(const Path& path);
   [[nodiscard]] bool is_lossless() const noexcept { return endpoint_.is_unix(); }
 
@@ -68,6 +69,7 @@ class Peers final : public std::enable_shared_from_this<Peers> {
   tsock::Datagram socket_;
   tsock::Queue sending_;
   bool accepting_ = true;
+  bool connected_ = false;  // to the one sender
   bool told_full_ = false;  // said once that senders are lost
   int error_ = 0;           // the socket's end
   std::uint64_t dropped_ = 0;

@@ -122,6 +122,8 @@ Flow::Settings Relay::flow_settings(Direction direction) {
   if (!sent && options.traffic == Traffic::send_only) settings.sink = nullptr;
   settings.rate = options.rate;
   settings.loop = &services_.loop;
+  settings.is_watched = looks_at_bytes();
+  settings.tells_of_first = services_.report.is_verbose();
   if (!sent) {
     settings.most_messages = options.most_messages;
     settings.most_bytes = options.read_exact;
@@ -139,6 +141,15 @@ Flow::Settings Relay::flow_settings(Direction direction) {
     set_message_forms(settings, *options.pdu, sent ? local : remote, sent ? remote : local);
   }
   return settings;
+}
+
+// Whether anything here depends on each of the bytes, or on when they come.
+bool Relay::looks_at_bytes() const {
+  const auto is_plain = [](const Channel& channel) {
+    return channel.is_network && !channel.is_datagram() && !channel.is_secured();
+  };
+  return services_.transcript.is_on() || services_.options.idle_timeout || !is_plain(local_) ||
+         !is_plain(remote_);
 }
 
 void Relay::make_flow(Direction direction) {
@@ -188,6 +199,7 @@ void Relay::on_bytes(Direction direction, std::span<const std::byte> bytes, cons
   Way& w = way(direction);
   last_activity_ = Clock::now();
   quiet_.touch();
+  if (w.offset == 0 && !bytes.empty()) services_.report.first_byte(connection_, w.from.side, age_.passed());
   // Of a peer that is the only one it was said at the start.
   if (!from.is_empty() && from != w.sender && from != w.from.channel->remote_address()) {
     services_.report.sender(connection_, from);
@@ -214,7 +226,7 @@ void Relay::on_lost(Direction direction, Place place, int err, std::size_t size)
 void Relay::on_done(Direction direction) {
   Way& w = way(direction);
   w.done = true;
-  services_.report.eof(connection_, w.from.side);
+  services_.report.eof(connection_, w.from.side, age_.passed());
   const Options& options = services_.options;
   if (direction == Direction::received && options.read_exact) {
     const std::uint64_t size = counters().received;

@@ -14,6 +14,7 @@
 #include "flow.hpp"
 #include "quiet_timer.hpp"
 #include "services.hpp"
+#include "stopwatch.hpp"
 
 namespace tsock_cat {
 
@@ -64,6 +65,7 @@ class Relay final : private FlowOwner {
 
   void make_flow(Direction direction);
   Flow::Settings flow_settings(Direction direction);
+  [[nodiscard]] bool looks_at_bytes() const;
   void end_sending(Direction direction);
   void on_shutdown(Direction direction, const FlowError& error);
   void after_local_end();
@@ -101,6 +103,7 @@ class Relay final : private FlowOwner {
   bool has_enough_ = false;  // of what --read-exact and -W ask for
   Counters final_counters_;
   std::optional<tsock::TcpInfo> final_tcp_;
+  Stopwatch age_;
   Clock::time_point last_activity_;
   std::uint64_t written_at_last_check_ = 0;
   tsock::Request<void> idle_;

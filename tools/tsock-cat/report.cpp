@@ -156,6 +156,7 @@ void add_failure(Json& object, const Failure& failure) {
   object["code"] = static_cast<int>(failure.code);
   object["text"] = sentence(failure);
   if (failure.err != 0) object["errno"] = tsock::error_name(failure.err);
+  if (!failure.where.empty()) object["address"] = failure.where;
   if (!failure.limit.empty()) object["limit"] = failure.limit;
   if (const std::string text = hint(failure); !text.empty()) object["hint"] = text;
 }
@@ -302,12 +303,26 @@ void Report::sender(std::uint64_t connection, const tsock::Address& address) {
   });
 }
 
-void Report::eof(std::uint64_t connection, std::string_view side) {
-  emit(verbose, "eof", "tsock-cat: " + prefix(connection) + std::string(side) + " side ended",
+void Report::first_byte(std::uint64_t connection, std::string_view side, Duration after) {
+  emit(verbose, "first_byte",
+       "tsock-cat: " + prefix(connection) + "first byte from the " + std::string(side) + " side, after " +
+           format_duration(after),
        [&](Json& object) {
          object["connection"] = connection;
          object["side"] = side;
+         object["seconds"] = seconds(after);
        });
+}
+
+void Report::eof(std::uint64_t connection, std::string_view side, Duration after) {
+  emit(
+      verbose, "eof",
+      "tsock-cat: " + prefix(connection) + std::string(side) + " side ended, after " + format_duration(after),
+      [&](Json& object) {
+        object["connection"] = connection;
+        object["side"] = side;
+        object["seconds"] = seconds(after);
+      });
 }
 
 void Report::shutdown(std::uint64_t connection, std::string_view side) {

@@ -84,8 +84,10 @@ class Report {
   void peer(std::uint64_t connection, const PeerReport& peer);
   /// Datagrams come from this address now, at an ADDRESS that hears many.
   void sender(std::uint64_t connection, const tsock::Address& address);
-  /// The side sends no more. `side` is "local" or "remote".
-  void eof(std::uint64_t connection, std::string_view side);
+  /// The first byte from that side, so long after the connection was there. `side` is "local" or "remote".
+  void first_byte(std::uint64_t connection, std::string_view side, Duration after);
+  /// The side sends no more.
+  void eof(std::uint64_t connection, std::string_view side, Duration after);
   /// We send no more to the side.
   void shutdown(std::uint64_t connection, std::string_view side);
   /// The program of exec: has ended.
@@ -109,6 +111,8 @@ class Report {
             std::span<const std::byte> bytes, const tsock::Address& from, std::string_view lines);
 
   [[nodiscard]] bool is_json() const noexcept { return json_; }
+  /// Whether anybody is told of what goes well.
+  [[nodiscard]] bool is_verbose() const noexcept { return json_ || verbosity_ > 0; }
   /// Whether sentences are read by somebody at a terminal, who also types the input.
   [[nodiscard]] bool is_for_terminal() const noexcept { return is_terminal_ && !json_; }
   /// The time of day and a space, or nothing without --timestamps.
