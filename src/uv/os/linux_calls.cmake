@@ -1,19 +1,23 @@
 # Which linux_* files the system can have; see CMakeLists.txt. Files that rely on each other are one group.
 include(CheckCXXSourceCompiles)
-set(linux_groups SOCKETS DATAGRAMS FILES PIPES)
+set(linux_groups SOCKETS DATAGRAMS FILES PIPES READS PROCESSES)
 
 set(linux_SOCKETS new_descriptor peer_credentials message_socket tcp tcp_info)
 check_cxx_source_compiles(
-  "#include <linux/sockios.h>
+  "#include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 int main() {
+  int ends[2];
   ucred sender{};
   int flags = SOCK_NONBLOCK | SOCK_CLOEXEC | MSG_CMSG_CLOEXEC;
   return accept4(0, nullptr, nullptr, flags) + SO_PEERCRED + SO_DOMAIN + SIOCOUTQ + SIOCOUTQNSD + TCP_USER_TIMEOUT +
-         TCP_FASTOPEN + TCP_FASTOPEN_CONNECT + MSG_TRUNC + POLLRDHUP + sender.pid;
+         TCP_FASTOPEN + TCP_FASTOPEN_CONNECT + MSG_TRUNC + POLLRDHUP + sender.pid +
+         pipe2(ends, O_CLOEXEC);
 }"
   TSOCK_HAS_LINUX_SOCKETS)
 
@@ -58,3 +62,17 @@ int main() {
          static_cast<int>(splice(0, nullptr, 1, nullptr, 1, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
 }"
   TSOCK_HAS_LINUX_PIPES)
+
+set(linux_READS read_without_waiting)
+check_cxx_source_compiles(
+  "#include <sys/uio.h>
+int main() {
+  return static_cast<int>(preadv2(0, nullptr, 0, -1, RWF_NOWAIT));
+}"
+  TSOCK_HAS_LINUX_READS)
+
+set(linux_PROCESSES exit_watch)
+check_cxx_source_compiles(
+  "#include <sys/syscall.h>
+int main() { return SYS_pidfd_open; }"
+  TSOCK_HAS_LINUX_PROCESSES)

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -42,6 +44,14 @@ int open_pair(SocketType type, UniqueSocket& first, UniqueSocket& second) noexce
   second.reset(fds[1]);
   if (const int err = lift_above_stdio(first); err != 0) return err;
   return lift_above_stdio(second);
+}
+
+int make_pipe(UniqueFd& reading, UniqueFd& writing) noexcept {
+  std::array<int, 2> fds{-1, -1};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return errno;
+  reading.reset(fds[0]);
+  writing.reset(fds[1]);
+  return 0;
 }
 
 UniqueSocket accept(NativeSocket socket, int& err) noexcept {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <tsock/buffer.hpp>
+#include <tsock/unique_fd.hpp>
 
 namespace tsock::inline v0::os {
 
@@ -69,6 +70,9 @@ inline int set_close_on_exec(int fd) noexcept {
   if (flags < 0) return errno;
   return (flags & FD_CLOEXEC) != 0 || ::fcntl(fd, F_SETFD, flags | FD_CLOEXEC) == 0 ? 0 : errno;
 }
+
+/// Makes a pipe whose ends are close-on-exec. \return 0 or an errno value.
+int make_pipe(UniqueFd& reading, UniqueFd& writing) noexcept;
 
 /// The result of a call on a stream socket that failed. On ENOBUFS the kernel took nothing, and it will have
 /// buffers again: no reason to give up a connection.

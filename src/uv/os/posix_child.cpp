@@ -1,11 +1,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <new>
@@ -99,11 +97,7 @@ class SpawnPlan {
 };
 
 int open_pipe(UniqueFd& reading, UniqueFd& writing) noexcept {
-  std::array<int, 2> fds{-1, -1};
-  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return errno;
-  reading.reset(fds[0]);
-  writing.reset(fds[1]);
-  int err = 0;
+  int err = make_pipe(reading, writing);
   for (UniqueFd* const fd : {&reading, &writing}) {
     if (fd->get() <= 2 && err == 0) *fd = duplicate(fd->get(), err);
   }
@@ -265,18 +259,6 @@ StartedChild start_child(const SpawnOptions& options) {
   started.exit = watch_exit(pid, started.err);
   if (started.err != 0) started.reason = "watch " + options.program + ": " + error_text(started.err);
   return started;
-}
-
-UniqueFd watch_exit(int pid, int& err) noexcept {
-  err = 0;
-#if defined(SYS_pidfd_open)
-  UniqueFd exit(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (exit && exit.get() <= 2) exit = duplicate(exit.get(), err);
-  if (exit || err != 0) return exit;
-  err = errno;
-  if (err != ENOSYS && err != EPERM) return {};  // EPERM: filters of system calls know it not yet
-#endif
-  return watch_exit_by_thread(pid, err);
 }
 
 // The end of the pipe is the event.

@@ -128,22 +128,6 @@ ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexce
   return got >= 0 ? got : descriptor_failure(err);
 }
 
-// -1 is the descriptor's own position.
-ssize_t read_without_waiting(int fd, std::span<const iovec> vectors, int& err) noexcept {
-#if defined(RWF_NOWAIT)
-  const ssize_t got = retry([&]() noexcept -> ssize_t {
-    return ::preadv2(fd, vectors.data(), static_cast<int>(vectors.size()), -1, RWF_NOWAIT);
-  });
-  if (got >= 0) return got;
-  err = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM ? ENOTSUP : errno;
-#else
-  static_cast<void>(fd);
-  static_cast<void>(vectors);
-  err = ENOTSUP;
-#endif
-  return -1;
-}
-
 ssize_t write_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept {
   SigpipeGuard guard;
   const ssize_t written = retry(

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -49,6 +50,15 @@ int open_pair(SocketType type, UniqueSocket& first, UniqueSocket& second) noexce
     if (err != 0) return err;
   }
   return 0;
+}
+
+int make_pipe(UniqueFd& reading, UniqueFd& writing) noexcept {
+  std::array<int, 2> fds{-1, -1};
+  if (::pipe(fds.data()) != 0) return errno;
+  reading.reset(fds[0]);
+  writing.reset(fds[1]);
+  const int err = set_close_on_exec(fds[0]);
+  return err != 0 ? err : set_close_on_exec(fds[1]);
 }
 
 UniqueSocket accept(NativeSocket socket, int& err) noexcept {
