@@ -436,6 +436,64 @@ BOOST_AUTO_TEST_CASE(netcat_carries_its_input_to_the_host_and_the_answer_back) {
   BOOST_TEST(netcat.exit_status() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(proxied_echo_names_the_client_that_its_proxy_names_and_takes_no_other_proxy) {
+  Program server(*this, "proxied_echo", {"127.0.0.1:0", "127.0.0.0/8"});
+  Stream client = connect(server.address());
+  send(client, "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\none\n");
+  BOOST_TEST(line(client) == "one");
+  const std::string said = server.line();
+  BOOST_TEST(said.starts_with("192.0.2.1:56324 through 127.0.0.1:"), said);
+  BOOST_TEST(said.ends_with(", for no name"), said);
+  server.signal(SIGTERM);
+  BOOST_TEST(server.exit_status() == 0);
+
+  Program strict(*this, "proxied_echo", {"127.0.0.1:0", "192.0.2.0/24"});
+  Stream other = connect(strict.address());
+  send(other, "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\none\n");
+  BOOST_TEST(line(other) != "one");
+  Program wrong(*this, "proxied_echo", {"127.0.0.1:0", "10.0.0.1/8"});
+  BOOST_TEST(wrong.rest() == "10.0.0.1/8: no network, such as 10.0.0.0/8\n");
+  BOOST_TEST(wrong.exit_status() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(through_proxy_prints_the_first_line_that_comes_from_behind_the_proxy) {
+  int err = 0;
+  auto listener = Listener::listen(loop, test::loopback_v4(), {}, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  const std::string proxy = listener.local_address().to_string();
+  for (const bool accepts : {true, false}) {
+    Program asking(*this, "through_proxy", {"http", proxy, "mail.example.org", "25"});
+    auto accepting = listener.accept();
+    Stream peer = fetch(accepting, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    BOOST_TEST(line(peer) == "CONNECT mail.example.org:25 HTTP/1.1");
+    send(peer, accepts ? "HTTP/1.1 200 OK\r\n\r\n220 hello\r\n" : "HTTP/1.1 403 Forbidden\r\n\r\n");
+    const std::string said = asking.rest();
+    if (accepts) {
+      BOOST_TEST(said == "220 hello\n");
+    } else {
+      BOOST_TEST(said.starts_with("mail.example.org: "), said);
+      BOOST_TEST(said.find("403 Forbidden") != std::string::npos, said);
+    }
+    BOOST_TEST(asking.exit_status() == (accepts ? 0 : 1));
+  }
+  Program asking(*this, "through_proxy", {"socks5", proxy, "mail.example.org", "25"});
+  auto accepting = listener.accept();
+  Stream peer = fetch(accepting, err);
+  std::vector<std::byte> greeting(3);
+  auto reading = peer.read(greeting);
+  BOOST_TEST(error_of(reading) == 0);
+  send(peer, std::string_view("\x05\x00", 2));
+  std::vector<std::byte> question(4 + 1 + 16 + 2);  // a name of 16 bytes
+  reading = peer.read(question);
+  BOOST_TEST(error_of(reading) == 0);
+  BOOST_TEST(text_of(question).substr(5, 16) == "mail.example.org");
+  send(peer, std::string_view("\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00", 10));
+  send(peer, "220 hello\r\n");
+  BOOST_TEST(asking.rest() == "220 hello\n");
+  BOOST_TEST(asking.exit_status() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(ported_server_refuses_an_empty_message) {
   Program server(*this, "ported_server", {"127.0.0.1:0"});
   Stream stream = connect(server.address());
