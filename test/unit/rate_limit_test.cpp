@@ -19,15 +19,15 @@ namespace {
 
 constexpr std::uint64_t rate = 200'000;
 constexpr std::size_t burst = 10'000;
-constexpr std::size_t size = 50'000;
-// No less than this for `size` bytes.
-constexpr std::chrono::milliseconds least_time{(size - burst) * 1000 / rate};
+constexpr std::size_t limited_bytes = 50'000;
+// No less than this for `limited_bytes` bytes.
+constexpr std::chrono::milliseconds least_time{(limited_bytes - burst) * 1000 / rate};
 
 struct RateFixture : LoopFixture {
   Stream left;
   Stream right;
   int err = 0;
-  const std::vector<std::byte> sent = pattern(size);
+  const std::vector<std::byte> sent = pattern(limited_bytes);
 
   void open(std::pair<Stream, Stream> pair) {
     left = std::move(pair.first);
@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(streams_in_memory_have_limits_too) {
 
 BOOST_AUTO_TEST_CASE(what_is_within_the_burst_passes_at_once) {
   open(unix_pair());
-  const RateLimit slow(loop, 1, size);
+  const RateLimit slow(loop, 1, limited_bytes);
   BOOST_TEST(limit_rate(left, {.writing = slow}) == 0);
   BOOST_TEST((send_through(left, right, sent) == sent));
   Request<ssize_t> writing = left.write("x");
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(what_is_within_the_burst_passes_at_once) {
 BOOST_AUTO_TEST_CASE(a_group_shares_one_limit_in_turns) {
   const RateLimit shared(loop, rate, burst);
   std::vector<std::pair<Stream, Stream>> pairs;
-  std::vector<std::vector<std::byte>> got(4, std::vector<std::byte>(size));
+  std::vector<std::vector<std::byte>> got(4, std::vector<std::byte>(limited_bytes));
   std::vector<Request<ssize_t>> reading;
   std::vector<Request<ssize_t>> writing;
   for (auto& bytes : got) {
@@ -97,12 +97,12 @@ BOOST_AUTO_TEST_CASE(a_group_shares_one_limit_in_turns) {
     for (const auto& request : reading) all += request.transferred();
     return all;
   };
-  BOOST_TEST(run_until([&] { return read() >= 2 * size; }));
-  BOOST_TEST((Clock::now() - begin >= (2 * size - burst) * 1'000'000us / rate - 1ms));
+  BOOST_TEST(run_until([&] { return read() >= 2 * limited_bytes; }));
+  BOOST_TEST((Clock::now() - begin >= (2 * limited_bytes - burst) * 1'000'000us / rate - 1ms));
   // None has been left out, and none has had all.
   for (const auto& request : reading) {
-    BOOST_TEST(request.transferred() > size / 8);
-    BOOST_TEST(request.transferred() < size);
+    BOOST_TEST(request.transferred() > limited_bytes / 8);
+    BOOST_TEST(request.transferred() < limited_bytes);
   }
   for (auto& request : writing) request.cancel();
 }
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(one_limit_may_be_of_both_directions) {
   const RateLimit both(loop, rate, burst);
   BOOST_TEST(limit_rate(left, {.reading = both, .writing = both}) == 0);
   const auto begin = Clock::now();
-  std::vector<std::byte> here(size);
+  std::vector<std::byte> here(limited_bytes);
   Request<ssize_t> reading = left.read(here);
   Request<ssize_t> writing = right.write(sent);
   BOOST_TEST((send_through(left, right, sent) == sent));
