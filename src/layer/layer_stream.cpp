@@ -135,6 +135,11 @@ ssize_t LayerStream::try_writev(std::span<const iovec> from, int& err) noexcept 
     err = EPIPE;
     return -1;
   }
+  // A message behind one that waits stays with the front, which can hold it back.
+  if (is_blocked_ && !out_.empty() && engine_->message_size() != 0) {
+    err = EAGAIN;
+    return -1;
+  }
   const std::size_t total = std::min(size_of(from), written_per_call);
   std::size_t taken = 0;
   while (write_error_ == 0 && taken < total && out_.size() < Engine::most_output) {
@@ -165,6 +170,7 @@ int LayerStream::push() noexcept {
       err = 0;
       // A handshake may send what is a secret.
       if (phase_ == Phase::handshake) wipe(out_.bytes().first(static_cast<std::size_t>(sent)));
+      note_sent(static_cast<std::size_t>(sent));
       out_.take(static_cast<std::size_t>(sent));
       if (!out_.empty() && below_is_final_) err = EAGAIN;
     }
@@ -173,7 +179,7 @@ int LayerStream::push() noexcept {
   while (err == 0) {
     err = below_->try_flush();
     if (err == 0) {
-      unsent_ = 0;
+      unsent_ = passed_ = 0;
       return 0;
     }
     if (err == EAGAIN && below_->want_writable() != Readiness::later) err = 0;
@@ -183,6 +189,28 @@ int LayerStream::push() noexcept {
   write_error_ = err;
   if (phase_ == Phase::open) hear_last_words(err);
   return err;
+}
+
+// What has borders is done message by message. Where all of it has left, nobody asks for them.
+void LayerStream::note_sent(std::size_t bytes) noexcept {
+  std::span<const std::byte> out = out_.bytes();
+  if (bytes == out.size()) {
+    partly_ = {};
+    return;
+  }
+  if (phase_ != Phase::open || engine_->message_size() == 0) return;
+  while (bytes != 0) {
+    if (partly_.size == 0) partly_ = engine_->first_message(out);
+    const std::size_t step = std::min(bytes, partly_.size);
+    partly_.size -= step;
+    if (partly_.size == 0) passed_ += partly_.plain;
+    out = out.subspan(step);
+    bytes -= step;
+  }
+}
+
+std::size_t LayerStream::unsent_bytes() const noexcept {
+  return passed_ != 0 && below_->unsent_bytes() == 0 ? unsent_ - passed_ : unsent_;
 }
 
 // The stream below takes nothing more. The engine's reason may lie unread: an alert of a peer that has closed
@@ -242,6 +270,9 @@ int LayerStream::try_disconnect(Linger& linger) noexcept {
   if (!linger.is_over && awaits_more(linger, is_stuck)) return EAGAIN;
   phase_ = Phase::closing;
   linger.try_again = {};
+  // The peer may be in the middle of a record.
+  if (linger.discarded <= linger.most_discarded) linger.discard(in_.size());
+  in_.clear();
   const bool is_cut = is_stuck && unsent_ != 0 && !linger.gives_up_unsent;
   linger.gives_up_unsent = !is_cut;
   const int err = below_->try_disconnect(linger);
@@ -295,7 +326,8 @@ void LayerStream::on_readable() noexcept {
 
 void LayerStream::on_writable() noexcept {
   is_blocked_ = false;
-  if (phase_ != Phase::closing && push() == EAGAIN) return;
+  const std::size_t unsent = unsent_bytes();
+  if (phase_ != Phase::closing && push() == EAGAIN && unsent_bytes() == unsent) return;
   if (phase_ == Phase::handshake) {
     if (!is_pulling_) advance_handshake();
   } else if (events_ != nullptr) {

@@ -61,7 +61,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   ssize_t try_readv(std::span<const iovec> to, int& err) noexcept override;
   ssize_t try_writev(std::span<const iovec> from, int& err) noexcept override;
   int try_flush() noexcept override { return push(); }
-  [[nodiscard]] std::size_t unsent_bytes() const noexcept override { return unsent_; }
+  [[nodiscard]] std::size_t unsent_bytes() const noexcept override;
   int try_shutdown_write() noexcept override;
   int try_disconnect(Linger& linger) noexcept override;
   void abort() noexcept override { below_->abort(); }
@@ -103,6 +103,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   void end_handshake(int err) noexcept;
   Pulled pull(std::size_t wanted, std::size_t room_for_user, int& err) noexcept;
   int push() noexcept;
+  void note_sent(std::size_t bytes) noexcept;
   [[nodiscard]] Readiness discard_input(Linger& linger) noexcept;
   [[nodiscard]] bool awaits_more(Linger& linger, bool is_stuck) const noexcept;
 
@@ -116,6 +117,8 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   ByteBlock out_;           // for the peer, not taken by the backend below
   std::size_t wanted_ = 0;  // input that the engine is short of; 0: it may have more
   std::size_t unsent_ = 0;  // bytes of the user in `out_`, or in front of what is there
+  std::size_t passed_ = 0;  // of these, in messages that the backend below has taken whole
+  WrappedMessage partly_;   // what the backend below has not taken of the message that it has begun
   std::chrono::milliseconds goodbye_time_;
   std::chrono::steady_clock::time_point goodbye_end_ = std::chrono::steady_clock::time_point::max();
   int write_error_ = 0;

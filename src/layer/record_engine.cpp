@@ -234,6 +234,12 @@ Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlo
   return {.err = taken == before ? wrap_error_ : 0};
 }
 
+WrappedMessage RecordEngine::first_message(std::span<const std::byte> out) const noexcept {
+  if (!format_.is_plain) return Engine::first_message(out);
+  const std::size_t plain = format_.data.read(out);
+  return {.size = format_.data.header_size() + plain, .plain = plain};
+}
+
 std::unique_ptr<Engine> make_record_engine(std::unique_ptr<Codec> codec, const RecordEngine::Format& format,
                                            std::pmr::memory_resource& memory) {
   return std::make_unique<RecordEngine>(std::move(codec), format, memory);

@@ -51,6 +51,7 @@ class RecordEngine final : public Engine {
   [[nodiscard]] std::size_t message_size() const noexcept override {
     return format_.keeps_borders ? codec_->most_plain() : 0;
   }
+  [[nodiscard]] WrappedMessage first_message(std::span<const std::byte> out) const noexcept override;
 
  private:
   /// The message at the front of the input.

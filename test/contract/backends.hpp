@@ -30,10 +30,20 @@ struct BackendTraits {
   unsigned floors = 0;      ///< layers, each of which takes records in one piece, and up to 64 KiB to be sent
   std::size_t goodbye = 0;  ///< bytes of a layer's goodbye, as the floor counts them
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
+  /// Not the largest number: each write is a message, of at most that many bytes, which is taken whole.
+  std::size_t longest_write = std::numeric_limits<std::size_t>::max();
 
   /// `shutdown_write()` completes though the peer reads nothing.
   [[nodiscard]] constexpr bool half_closes_alone() const noexcept {
     return half_close && !half_close_needs_reader;
+  }
+  /// What is blocked has left in part: it is neither all there nor all out.
+  [[nodiscard]] constexpr bool takes_parts() const noexcept {
+    return longest_write == std::numeric_limits<std::size_t>::max();
+  }
+  /// A size of a write that the backend allows.
+  [[nodiscard]] constexpr std::size_t at_most(std::size_t size) const noexcept {
+    return size < longest_write ? size : longest_write;
   }
 };
 

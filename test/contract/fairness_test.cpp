@@ -111,7 +111,7 @@ class Flow {
   Stream& from_;
   Stream& to_;
   Bytes in_ = Bytes(std::size_t{64} * 1024);
-  Bytes out_ = Bytes(std::size_t{64} * 1024);
+  Bytes out_ = Bytes(std::size_t{32} * 1024);
   Request<ssize_t> reading_;
   Request<ssize_t> writing_;
   std::size_t count_ = 0;

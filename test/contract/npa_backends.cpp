@@ -1,5 +1,7 @@
 #include "contract/npa_backends.hpp"
 
+#include <limits>
+#include <tsock/memory_stream.hpp>
 #include <tsock/npa/accept.hpp>
 #include <tsock/npa/connect.hpp>
 
@@ -20,7 +22,39 @@ std::pair<Stream, Stream> npa_on(LoopFixture& fixture, std::pair<Stream, Stream>
   return pair;
 }
 
+// Its buffers hold half of the longest message, so that one write can be more than they hold.
+std::pair<Stream, Stream> small_pair(LoopFixture& fixture) {
+  auto pair = fixture.unix_pair();
+  for (Stream* const stream : {&pair.first, &pair.second})
+    BOOST_TEST_REQUIRE(stream->set_options({.send_buffer = 16384}) == 0);
+  return pair;
+}
+
 constexpr BackendTraits byte_mode_on_unix{.reset = false};
+
+constexpr BackendTraits messages{.half_close = false,
+                                 .sees_half_close = false,
+                                 .reset = false,
+                                 .socket = false,
+                                 .descriptor = false,
+                                 .read_ahead = false,
+                                 .floors = 1,
+                                 .longest_write = 65535};
+
+constexpr BackendTraits messages_in_memory(std::size_t max_transfer) {
+  BackendTraits traits = messages;
+  traits.buffers = false;
+  traits.reset = true;
+  traits.max_transfer = max_transfer;
+  return traits;
+}
+
+auto messages_on_memory(std::size_t max_transfer) {
+  return [max_transfer](LoopFixture& fixture) {
+    return npa_on(fixture, memory_stream_pair(fixture.loop, {.max_transfer = max_transfer}),
+                  npa::FileType::message_mode);
+  };
+}
 
 }  // namespace
 
@@ -29,6 +63,12 @@ std::vector<Backend> npa_backends() {
       {"NPA byte mode over socketpair",
        [](LoopFixture& fixture) { return npa_on(fixture, fixture.unix_pair(), npa::FileType::byte_mode); },
        byte_mode_on_unix},
+      {"NPA message mode over socketpair",
+       [](LoopFixture& fixture) { return npa_on(fixture, small_pair(fixture), npa::FileType::message_mode); },
+       messages},
+      {"NPA message mode over memory", messages_on_memory(std::numeric_limits<std::size_t>::max()),
+       messages_in_memory(std::numeric_limits<std::size_t>::max())},
+      {"NPA message mode over memory, 3 bytes at once", messages_on_memory(3), messages_in_memory(3)},
   };
 }
 

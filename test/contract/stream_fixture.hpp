@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -35,6 +36,7 @@ struct StreamFixture : LoopFixture {
     auto pair = backend.make(*this);
     buffers_ = backend.traits.buffers;
     floors_ = backend.traits.floors;
+    longest_write_ = backend.traits.longest_write;
     ours = std::move(pair.first);
     peer = std::move(pair.second);
   }
@@ -98,8 +100,8 @@ struct StreamFixture : LoopFixture {
   [[nodiscard]] Bytes blocking_bytes() const {
     constexpr std::size_t all_of_a_layer = layer::Engine::most_output + std::size_t{8} * 1024;
     static const Bytes many = pattern(std::size_t{16} << 20, 7);
-    if (buffers_) return many;
-    return Bytes(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(100 + floors_ * all_of_a_layer));
+    const std::size_t size = buffers_ ? many.size() : 100 + floors_ * all_of_a_layer;
+    return Bytes(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(std::min(size, longest_write_)));
   }
   /// Starts a write that cannot complete before somebody reads.
   Request<ssize_t> block_writing(Stream& from) {
@@ -129,6 +131,7 @@ struct StreamFixture : LoopFixture {
   Bytes blocked_;
   bool buffers_ = true;
   unsigned floors_ = 0;
+  std::size_t longest_write_ = 0;
 };
 
 /// Vectors over strings, for gathered writes.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/npa_fixture.hpp"
+#include "support/rpc.hpp"
 #include "support/system.hpp"
 
 namespace tsock::test {
@@ -97,6 +98,28 @@ BOOST_AUTO_TEST_CASE(reads_are_exact_inside_of_messages_and_across) {
   BOOST_TEST(message_of(stream) == "ijkl");
 }
 
+// Cut anywhere, also in its header; what follows in the same message is the next one.
+BOOST_AUTO_TEST_CASE(a_pdu_of_dcerpc_may_be_split_over_messages) {
+  const std::string first = rpc_bind(srvsvc_interface);
+  const std::string second = rpc_time_request();
+  const auto message = [](std::string_view bytes) {
+    return little_endian(static_cast<std::uint32_t>(bytes.size()), 2) + std::string(bytes);
+  };
+  auto [stream, peer] = raw_pair();
+  for (std::size_t at = 1; at + 1 < first.size(); ++at) {
+    BOOST_TEST(error_of(peer.write(message(first.substr(0, at)) + message(first.substr(at, 1)) +
+                                   message(first.substr(at + 1) + second))) == 0);
+    for (const std::string& pdu : {first, second}) {
+      Request<Pdu> reading = stream.readv_pdu(framing::dcerpc{});
+      int err = -1;
+      const Pdu whole = fetch(reading, err);
+      BOOST_TEST_REQUIRE(err == 0);
+      BOOST_TEST(text_of(whole.bytes()) == pdu);
+      BOOST_TEST(whole.header().size() == 16U);
+    }
+  }
+}
+
 BOOST_DATA_TEST_CASE_F(NpaMessageFixture, messages_keep_their_borders,
                        data::make({StreamKind::tcp, StreamKind::unix_socket, StreamKind::memory}), kind) {
   NpaPair pair = connected(stream_pair(kind));
@@ -106,6 +129,21 @@ BOOST_DATA_TEST_CASE_F(NpaMessageFixture, messages_keep_their_borders,
   for (const std::size_t size : sizes) writing.push_back(pair.client.stream.write(queue, pattern(size)));
   for (const std::size_t size : sizes) BOOST_TEST((message_of(pair.server.stream) == text_of(pattern(size))));
   for (Request<ssize_t>& each : writing) BOOST_TEST(error_of(each) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_write_is_done_when_its_message_has_left_and_not_with_the_last_one) {
+  NpaPair pair = connected(memory_pair());
+  Queue queue(loop);
+  const std::array<std::string_view, 4> texts{"one", "three", "x", "last"};
+  std::vector<Request<ssize_t>> writing;
+  for (const std::string_view text : texts) writing.push_back(pair.client.stream.write(queue, text));
+  loop.run_until_idle();
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    BOOST_TEST(writing[i].is_in_progress());
+    BOOST_TEST(message_of(pair.server.stream) == texts[i]);
+    loop.run_until_idle();
+    for (std::size_t k = 0; k < texts.size(); ++k) BOOST_TEST(writing[k].is_in_progress() == (k > i));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_long_message_byte_by_byte_is_whole) {

@@ -8,6 +8,7 @@
 #include <tsock/export.hpp>
 #include <tsock/layer/byte_block.hpp>
 #include <tsock/layer/step.hpp>
+#include <tsock/layer/wrapped_message.hpp>
 
 namespace tsock::inline v0::layer {
 
@@ -60,6 +61,12 @@ class TSOCK_EXPORT Engine {
   /// Not 0: each write of the user is one message of the protocol, of at most that many bytes; see
   /// `StreamTraits::message_size`.
   [[nodiscard]] virtual std::size_t message_size() const noexcept { return 0; }
+  /// The message at the front of what `wrap()` has appended to `out`, for an engine with a `message_size()`:
+  /// so a write is done once its message has left, and not with the last one that waits. The default knows
+  /// no messages in there, and they are done together.
+  [[nodiscard]] virtual WrappedMessage first_message(std::span<const std::byte> out) const noexcept {
+    return {.size = out.size(), .plain = 0};
+  }
 };
 
 }  // namespace tsock::inline v0::layer

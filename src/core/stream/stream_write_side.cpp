@@ -17,6 +17,8 @@ namespace {
 constexpr unsigned calls_per_flush = 4;
 // As above, for messages, each of which is a call.
 constexpr unsigned messages_per_flush = 64;
+// What is collected before the backend passes it on, and may find that no more has room.
+constexpr std::size_t bytes_of_messages_per_call = std::size_t{32} * 1024;
 
 }  // namespace
 
@@ -162,7 +164,8 @@ ssize_t StreamWriteSide::write_vectors(std::span<const iovec> vectors, const Str
 ssize_t StreamWriteSide::write_messages(std::size_t& offered, int& err) {
   ssize_t sent = 0;
   unsigned count = 0;
-  for (ListNode* node = writes_.first(); node != writes_.end() && count != messages_per_flush;
+  for (ListNode* node = writes_.first();
+       node != writes_.end() && count != messages_per_flush && offered < bytes_of_messages_per_call;
        node = node->next) {
     const StreamWrite& write = write_at(*node);
     if (write.remaining() == 0) continue;
@@ -202,6 +205,7 @@ bool StreamWriteSide::after_write(ssize_t result, std::size_t offered, int err) 
       write_failed(err);
       return false;
     }
+    if (flags_.separate_writes) finish_left();
   }
   if (sent < offered && short_is_final_) {
     await_writable();
@@ -295,6 +299,25 @@ void StreamWriteSide::finish_written(std::size_t bytes) {
   if (queue != nullptr) queue->leave(count);
 }
 
+// Completes those of the taken messages that have left, although others wait behind them.
+void StreamWriteSide::finish_left() {
+  std::size_t taken = 0;
+  for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next)
+    taken += write_at(*node).transferred();
+  const std::size_t unsent = backend_->unsent_bytes();
+  for (std::size_t left = taken - std::min(taken, unsent); !writes_.empty();) {
+    StreamWrite& write = write_at(writes_.front());
+    if (write.remaining() != 0 || write.transferred() > left) return;
+    left -= write.transferred();
+    QueueCore* const queue = write.queue();
+    write.complete();
+    if (core_->is_traced()) [[unlikely]]
+      core_->trace(TraceKind::finished, write);
+    core_->make_ready_until(writes_, write);
+    if (queue != nullptr) queue->leave(1);
+  }
+}
+
 void StreamWriteSide::latch_write(int err) noexcept {
   keep_write_error(err);
   if (strict_) whole().share_write_error(err);
@@ -365,7 +388,9 @@ bool StreamWriteSide::finish_taken() {
   const int err = backend_->try_flush();
   if (err == 0) {
     finish_written(0);
-  } else if (err != EAGAIN) {
+  } else if (err == EAGAIN) {
+    if (flags_.separate_writes) finish_left();
+  } else {
     write_failed(err);
     return false;
   }

@@ -151,6 +151,7 @@ class StreamWriteSide : public StreamReadSide {
   void discount_unsent(std::size_t bytes) noexcept;
   void account_written(std::size_t bytes);
   void finish_written(std::size_t bytes);
+  void finish_left();
   void writes_are_out();
   StreamExtras& count_from_now();
   void count_queued_bytes(std::size_t more, std::size_t less) noexcept;
