@@ -45,7 +45,8 @@ std::span<std::byte> ByteBlock::room(std::size_t least) noexcept {
       if (!empty()) std::memmove(data_, data_ + begin_, size());
       end_ -= std::exchange(begin_, 0);
     } else {
-      std::size_t capacity = size() + least;
+      // Small messages that are collected double the room, too.
+      std::size_t capacity = std::max(size() + least, empty() ? 0 : 2 * std::min(capacity_, largest_exact));
       std::byte* const data = allocate(capacity);
       if (data == nullptr) return {};
       move_to(data, capacity);
