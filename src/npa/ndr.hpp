@@ -43,6 +43,14 @@ class NdrReader {
   /// Length and bytes. Throws std::bad_alloc.
   [[nodiscard]] SecretBytes blob(std::string_view field);
   void align(std::size_t to, std::string_view field) noexcept;
+  /// The next bytes as they are; empty when it fails.
+  std::span<const std::byte> take(std::size_t size, std::string_view field) noexcept;
+  /// Where the next byte is in the message.
+  [[nodiscard]] std::size_t offset() const noexcept { return base_ + position_; }
+  /// What was read from `offset` on.
+  [[nodiscard]] std::span<const std::byte> since(std::size_t offset) const noexcept {
+    return bytes_.first(position_).subspan(offset - base_);
+  }
   /// Nothing may be left.
   void end() noexcept;
 
@@ -56,8 +64,6 @@ class NdrReader {
 
  private:
   [[nodiscard]] std::size_t left() const noexcept { return bytes_.size() - position_; }
-  /// The next bytes; empty when it fails.
-  std::span<const std::byte> take(std::size_t size, std::string_view field) noexcept;
   template <class Number>
   Number number(std::string_view field) noexcept;
 
@@ -91,6 +97,12 @@ class NdrWriter {
   void align(std::size_t to) noexcept { position_ = (position_ + to - 1) / to * to; }
 
   [[nodiscard]] std::size_t size() const noexcept { return position_; }
+  /// One that goes on from here, and only counts.
+  [[nodiscard]] NdrWriter counter() const noexcept {
+    NdrWriter counter;
+    counter.position_ = position_;
+    return counter;
+  }
 
  private:
   template <class Number>

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "npa/claims.hpp"
 #include "npa/message.hpp"
 #include "npa/ndr.hpp"
 
@@ -36,9 +37,6 @@ constexpr std::array<AccountText, 10> account_texts{
      {&AccountInfo::home_drive, "home_drive"},
      {&AccountInfo::logon_server, "logon_server"}}};
 constexpr std::size_t texts_before_flag = 2;
-
-// Their length cannot be known without understanding them.
-constexpr std::string_view unsupported_claims = "claims are not supported";
 
 /// The text of an address, as the wire has it: without the port.
 struct AddressText {
@@ -70,11 +68,18 @@ void write_token(NdrWriter& writer, const SecurityToken& token, Level level) noe
   writer.u64(token.privileges);
   writer.u32(token.rights);
   if (level != Level::level8) return;
-  for (int i = 0; i < 3; ++i) writer.u32(0);  // claims: none
+  for (const Claims::Kind kind : claim_kinds) writer.u32(token.claims.count(kind));
   writer.u32(static_cast<std::uint32_t>(token.device_sids.size()));
-  for (int i = 0; i < 3; ++i) writer.u32(0);
-  write_sids(writer, token.device_sids);
-  writer.u16(token.evaluate_claims);
+  // Claims point at what lies behind the token.
+  const auto write_rest = [&token](NdrWriter& to, std::size_t end) {
+    ClaimsCodec::write_entries(to, token.claims, end);
+    write_sids(to, token.device_sids);
+    to.u16(token.evaluate_claims);
+  };
+  NdrWriter counter = writer.counter();
+  write_rest(counter, 0);
+  write_rest(writer, counter.size());
+  ClaimsCodec::write_data(writer, token.claims);
 }
 
 void write_unix_token(NdrWriter& writer, const UnixToken& token) noexcept {
@@ -208,16 +213,13 @@ void read_token(NdrReader& reader, SecurityToken& token, Level level) {
   token.privileges = reader.u64("privilege_mask");
   token.rights = reader.u32("rights_mask");
   if (level != Level::level8) return;
-  constexpr std::array<std::string_view, 3> claims{"local_claims", "user_claims", "device_claims"};
-  std::array<std::uint32_t, 3> counts{};
-  for (std::size_t i = 0; i < claims.size(); ++i) counts[i] = reader.u32(claims[i]);
+  const std::array counts{reader.u32("num_local_claims"), reader.u32("num_user_claims"),
+                          reader.u32("num_device_claims")};
   const std::uint32_t device_sids = reader.u32("num_device_sids");
-  for (std::size_t i = 0; i < claims.size(); ++i) {
-    if (counts[i] != 0) reader.fail(claims[i], unsupported_claims);
-    if (reader.u32(claims[i]) != 0) reader.fail(claims[i], "the counts differ");
-  }
+  ClaimsCodec::read_entries(reader, token.claims, counts);
   read_sids(reader, token.device_sids, device_sids, "device_sids");
   token.evaluate_claims = reader.u16("evaluate_claims");
+  ClaimsCodec::read_data(reader, token.claims);
 }
 
 UnixToken read_unix_token(NdrReader& reader) {
@@ -350,7 +352,7 @@ int decode_request(std::span<const std::byte> body, std::optional<Level> only, I
   read_request(reader, read, found);
   if (reader.failed()) {
     reason = reader.reason();
-    if (err == 0) err = reader.what() == unsupported_claims ? ENOTSUP : EPROTO;
+    if (err == 0) err = ClaimsCodec::is_unsupported(reader.what()) ? ENOTSUP : EPROTO;
     return err;
   }
   identity = std::move(read);

@@ -25,7 +25,7 @@ int encode_request(const Identity& identity, Level level, SecretBytes& message, 
 /// Reads the body of a request, which is what follows the length. \param only the one level to accept; none:
 /// both \return 0, or an errno value, with the reason, which names the field, and the identity as it was:
 ///  - EPROTONOSUPPORT: another magic or level
-///  - ENOTSUP: level 8 with claims
+///  - ENOTSUP: claims of an unknown type, or in another order than Samba's
 ///  - EPROTO: anything else that is wrong with it
 ///  - ENOMEM
 int decode_request(std::span<const std::byte> body, std::optional<Level> only, Identity& identity,

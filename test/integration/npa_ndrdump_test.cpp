@@ -156,6 +156,32 @@ BOOST_AUTO_TEST_CASE(samba_reads_texts_and_secrets_of_any_length) {
     }
 }
 
+// Its decoder looks for what follows a token with claims where their names are, so nothing follows here.
+BOOST_AUTO_TEST_CASE(samba_reads_claims_that_were_kept) {
+  for (const Level level : levels_of_ndrdump()) {
+    if (level != Level::level8) continue;
+    const std::vector<std::byte> message = from_hex(claims_request);
+    Identity identity;
+    Level found = level;
+    std::string reason;
+    BOOST_TEST_REQUIRE(npa::decode_request(std::span(message).subspan(4), {}, identity, found, reason) == 0);
+    identity.remote_name = "somebody else";
+    identity.token.sids.push_back(Sid::network());
+    identity.token.device_sids.push_back(Sid::network());
+    const Dump dump = dump_of(request_of(identity, level));
+    BOOST_TEST_CONTEXT(dump.text) {
+      BOOST_TEST(dump.is_read);
+      for (const std::string_view name : {"'n'", "'n1'", "'Title'", "'o'", "'b'"})
+        BOOST_TEST(dump.says("name", name));
+      BOOST_TEST(dump.says("int_value", "0xfffffffffffffffb (-5)"));
+      BOOST_TEST(dump.says("uint_value", "0x0000000000000006 (6)"));
+      BOOST_TEST(dump.says("string_value", "'cde'"));
+      BOOST_TEST(dump.says("octet_value", "DATA_BLOB length=2"));
+      BOOST_TEST(dump.says("evaluate_claims", "CLAIMS_EVALUATION_ALWAYS (2)"));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(samba_does_not_read_a_request_with_bytes_behind) {
   for (const Level level : levels_of_ndrdump())
     BOOST_TEST(!dump_of(request_of(alice(), level) + std::string(4, '\0')).is_read);

@@ -56,7 +56,8 @@ npa::Identity user() {
   other = identity.session_key;
   other.clear();
   require(identity.is_authenticated() && !identity.is_anonymous() && !identity.to_string().empty() &&
-              identity.token.has(sid) && !identity.token.identities().empty(),
+              identity.token.has(sid) && !identity.token.identities().empty() &&
+              identity.token.claims.empty(),
           "Identity");
   return identity;
 }

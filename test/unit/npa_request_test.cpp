@@ -16,12 +16,14 @@ namespace {
 
 using tsock::Address;
 using tsock::npa::AccountInfo;
+using tsock::npa::Claims;
 using tsock::npa::decode_request;
 using tsock::npa::encode_request;
 using tsock::npa::Identity;
 using tsock::npa::Level;
 using tsock::npa::NtTime;
 using tsock::npa::SecretBytes;
+using tsock::npa::SecurityToken;
 using tsock::npa::Sid;
 using tsock::npa::TicketType;
 using tsock::npa::Transport;
@@ -56,9 +58,13 @@ Bytes encode(const Identity& identity, Level level) {
 
 std::string text(const Sid& sid) { return sid.to_string(); }
 
-constexpr std::array<std::string_view, 5> all_requests{
-    tsock::test::minimal_request, tsock::test::anonymous_request, tsock::test::anonymous_request_level8,
-    tsock::test::smbd_anonymous_request, tsock::test::smbd_user_request};
+constexpr std::array<std::string_view, 7> all_requests{tsock::test::minimal_request,
+                                                       tsock::test::anonymous_request,
+                                                       tsock::test::anonymous_request_level8,
+                                                       tsock::test::smbd_anonymous_request,
+                                                       tsock::test::smbd_user_request,
+                                                       tsock::test::claims_request,
+                                                       tsock::test::claims_and_unix_token_request};
 
 Identity small_identity() {
   Identity identity;
@@ -377,20 +383,84 @@ BOOST_AUTO_TEST_CASE(a_port_without_an_address_is_refused) {
   BOOST_TEST(decode(message).reason == "remote_client_addr: a port without an address");
 }
 
-BOOST_AUTO_TEST_CASE(claims_are_refused_as_not_supported) {
-  const std::size_t counts = 0x104;
-  constexpr std::array<std::string_view, 3> names{"local_claims", "user_claims", "device_claims"};
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    Bytes message = from_hex(tsock::test::anonymous_request_level8);
-    replace(message, counts + 4 * i, "01000000");
-    const Decoded decoded = decode(message);
-    BOOST_TEST(decoded.err == ENOTSUP);
-    BOOST_TEST(decoded.reason == std::string(names[i]) + ": claims are not supported");
-    replace(message, counts + 4 * i, "00000000");
-    replace(message, counts + 16 + 4 * i, "01000000");
-    BOOST_TEST(decode(message).err == EPROTO);
-    BOOST_TEST(decode(message).reason == std::string(names[i]) + ": the counts differ");
+BOOST_AUTO_TEST_CASE(claims_are_kept_as_they_came) {
+  for (const std::string_view hex :
+       {tsock::test::claims_request, tsock::test::claims_and_unix_token_request}) {
+    const Decoded decoded = decode(from_hex(hex));
+    BOOST_TEST_CONTEXT(decoded.reason) BOOST_TEST_REQUIRE(decoded.err == 0);
+    const SecurityToken& token = decoded.identity.token;
+    BOOST_TEST(token.claims.count(Claims::Kind::local) == 1U);
+    BOOST_TEST(token.claims.count(Claims::Kind::user) == 2U);
+    BOOST_TEST(token.claims.count(Claims::Kind::device) == 2U);
+    BOOST_TEST(!token.claims.empty());
+    BOOST_TEST((token.device_sids == std::vector<Sid>{Sid::everyone()}));
+    BOOST_TEST(token.evaluate_claims == 2U);
+    BOOST_TEST(decoded.identity.unix_token.has_value() == decoded.identity.unix_names.has_value());
+    BOOST_TEST((encode(decoded.identity, Level::level8) == from_hex(hex)));
   }
+  BOOST_TEST(Claims().empty());
+}
+
+// What is in front of them and behind may change, and so do all offsets.
+BOOST_AUTO_TEST_CASE(claims_move_with_the_rest_of_an_identity) {
+  const Decoded claims = decode(from_hex(tsock::test::claims_request));
+  BOOST_TEST_REQUIRE(claims.err == 0);
+  for (std::size_t more = 0; more < 5; ++more) {
+    Identity identity = full_identity(Level::level8);
+    identity.token.claims = claims.identity.token.claims;
+    identity.token.sids.resize(identity.token.sids.size() + more, Sid::network());
+    identity.token.device_sids.resize(more);
+    identity.remote_name = std::string(more, 'x');
+    const Decoded decoded = decode(encode(identity, Level::level8));
+    BOOST_TEST_CONTEXT(decoded.reason) BOOST_TEST_REQUIRE(decoded.err == 0);
+    BOOST_TEST((decoded.identity == identity));
+    BOOST_TEST(decode(encode(identity, Level::level7)).identity.token.claims.empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(claims_that_cannot_be_kept_are_refused) {
+  constexpr std::string_view hex = tsock::test::claims_request;
+  constexpr std::size_t counts = 0xa4;
+  constexpr std::size_t local = counts + 16;
+  constexpr std::size_t octets = 0xf4;
+  constexpr std::size_t data = 0x142;
+  const auto refused = [hex](std::size_t at, std::string_view bytes, int expected) {
+    Bytes message = from_hex(hex);
+    replace(message, at, bytes);
+    const Decoded decoded = decode(message);
+    BOOST_TEST(decoded.err == expected);
+    return decoded.reason;
+  };
+  BOOST_TEST(refused(counts, "02000000", EPROTO) == "local_claims: the counts differ");
+  BOOST_TEST(refused(local, "00000000", EPROTO) == "local_claims: the counts differ");
+  BOOST_TEST(refused(local, "ffffffff", EPROTO) == "local_claims: more than the message holds");
+  BOOST_TEST(refused(local + 16, "ffffffff", EPROTO) == "local_claims: more than the message holds");
+  BOOST_TEST(refused(local + 8, "0400", ENOTSUP) == "local_claims: a claim of an unknown type");
+  // A name or value elsewhere: in front, between others, or that of another claim.
+  for (const std::string_view offset : {"04000000", "41010000", "46010000", "ffffffff"})
+    BOOST_TEST(refused(local + 4, offset, ENOTSUP) == "local_claims: claims in another order than Samba's");
+  BOOST_TEST(refused(octets + 16, "84010000", ENOTSUP) ==
+             "device_claims: claims in another order than Samba's");
+  BOOST_TEST(refused(data + 0x40, "ffffffff", EPROTO) == "device_claims: the message ends here");
+  Bytes endless = from_hex(hex);
+  std::fill(endless.begin() + data, endless.end(), std::byte{'x'});
+  BOOST_TEST(decode(endless).reason == "local_claims: the message ends here");
+}
+
+BOOST_AUTO_TEST_CASE(claims_without_names_and_values_are_kept) {
+  Bytes message = from_hex(tsock::test::anonymous_request_level8);
+  constexpr std::size_t counts = 0x104;
+  replace(message, counts, "01000000");
+  replace(message, counts + 16, "01000000");
+  const Bytes entry = from_hex(
+      "00000000ffffffffffffffff02000000"
+      "0000000000000000");
+  message.insert(message.begin() + counts + 20, entry.begin(), entry.end());
+  set_length(message);
+  const Decoded decoded = decode(message);
+  BOOST_TEST_CONTEXT(decoded.reason) BOOST_TEST_REQUIRE(decoded.err == 0);
+  BOOST_TEST(decoded.identity.token.claims.count(Claims::Kind::local) == 1U);
+  BOOST_TEST((encode(decoded.identity, Level::level8) == message));
 }
 
 BOOST_AUTO_TEST_CASE(a_request_cut_anywhere_is_refused) {

@@ -39,7 +39,7 @@ struct AcceptOptions {
 ///  - EPROTONOSUPPORT: another magic or level
 ///  - EMSGSIZE: a request of less than 8 or more than 16777215 bytes; no memory is taken for these
 ///  - EPROTO: a request that cannot be read, or the peer has ended in the middle
-///  - ENOTSUP: a request of level 8 with claims
+///  - ENOTSUP: a request with claims of an unknown type, or in another order than Samba writes them
 ///  - EINVAL: a reply without a mode
 ///  - ENOTCONN, ECONNABORTED, EBUSY, ENOMEM as `layer::layer_over()`, and the errors of the stream below
 [[nodiscard]] TSOCK_EXPORT Request<Stream> accept(Stream below, const AcceptOptions& options = {},

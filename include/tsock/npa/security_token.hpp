@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <tsock/export.hpp>
+#include <tsock/npa/claims.hpp>
 #include <tsock/npa/sid.hpp>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct TSOCK_EXPORT SecurityToken {
   std::uint32_t rights = 0;      ///< a bit for each way to log on (lsa_SystemAccessModeFlags)
 
   // Level 8 only.
+  Claims claims{};                    ///< as they came from a peer
   std::vector<Sid> device_sids{};     ///< the computer and its groups; at most 65536
   std::uint16_t evaluate_claims = 0;  ///< whether, and against what, claims are evaluated
 
