@@ -7,7 +7,7 @@
 
 #include "core/loop/engine_place.hpp"
 #include "core/loop/recyclable.hpp"
-#include "core/stream/dcerpc_pdu_state.hpp"
+#include "core/stream/dcerpc_fragment.hpp"
 #include "core/stream/measured_pdu_state.hpp"
 #include "core/stream/message_state.hpp"
 #include "core/stream/read_states.hpp"
@@ -198,7 +198,8 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
   using detail::PrefixFormat;
   if (framing.kind == Framing::Kind::dcerpc) {
     const bool is_good = framing.valid && framing.max_body <= Framing::largest_dcerpc_body;
-    return begin_pdu<detail::DcerpcPduState>(place_, queue, framing, is_good ? 0 : EINVAL, site);
+    const std::size_t longest = is_good ? framing.max_body + Framing::dcerpc_header_size : 0;
+    return readv_measured(queue, detail::DcerpcFragment{longest}, site);
   }
   const bool is_prefix = framing.kind == Framing::Kind::length_prefix;
   const bool fits = is_prefix ? PrefixFormat::fits(framing.length_bytes, framing.min_body, framing.max_body)
