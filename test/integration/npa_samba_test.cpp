@@ -100,44 +100,7 @@ class PipeEcho {
   std::vector<std::size_t> sizes_;
 };
 
-constexpr const char* libsmb_client = R"(
-import sys
-from samba import credentials
-from samba.samba3 import libsmb_samba_internal as libsmb, param
-lp = param.get_context()
-lp.load(sys.argv[1])
-who = credentials.Credentials()
-who.guess(lp)
-if len(sys.argv) > 2:
-    who.set_username(sys.argv[2])
-    who.set_password(sys.argv[3])
-    who.set_domain('SCOUT')
-else:
-    who.set_anonymous()
-connection = libsmb.Conn('127.0.0.1', 'IPC$', lp, who)
-pipe = connection.create('OurPipe', DesiredAccess=0x12019f)
-for size in (5, 3000, 60000):
-    data = bytes((i * 7 + size) % 251 for i in range(size))
-    connection.write(pipe, data, 0)
-    got = b''
-    while len(got) < size:
-        got += connection.read(pipe, 0, 65536)
-    print(size, got == data, flush=True)
-connection.close(pipe)
-print('done', flush=True)
-)";
-
 struct SambaFixture : NpaFixture {
-  /// Waits for something outside of the loop.
-  template <class Done>
-  bool wait_until(Done done) {
-    const auto end = Clock::now() + guard_time;
-    while (!done()) {
-      if (Clock::now() > end) return false;
-      static_cast<void>(error_of(loop.sleep(20ms)));
-    }
-    return true;
-  }
   std::string talk(Stream& stream, const std::string& pdu) {
     BOOST_TEST(error_of(stream.write(pdu)) == 0);
     return message_of(stream);
@@ -169,12 +132,8 @@ struct SambaFixture : NpaFixture {
     std::optional<PipeEcho> echo;
     for_each_accept(listener, [&](Stream stream) { echo.emplace(std::move(stream), mode); });
 
-    const SambaDaemon daemon({"/usr/sbin/smbd", "-F", "--no-process-group", "-s", place.config()});
-    BOOST_TEST_REQUIRE(wait_until([&] {
-      Request<Stream> connecting = Stream::connect(loop, loopback_v4(445));
-      return error_of(connecting) == 0;
-    }));
-    std::vector<std::string> words{"/usr/bin/python3", "-c", libsmb_client, place.config()};
+    const Smbd daemon(place);
+    std::vector<std::string> words = libsmb_client(place);
     if (is_user) {
       words.emplace_back(user);
       words.emplace_back("secret");
@@ -204,7 +163,7 @@ struct SambaFixture : NpaFixture {
     BOOST_TEST(run_until([&] { return echo->has_ended(); }));
     BOOST_TEST((echo->end() == EPIPE || echo->end() == ECONNRESET));
     BOOST_TEST(client.finish() == 0, client.error());
-    BOOST_TEST(client.output() == "5 True\n3000 True\n60000 True\ndone\n");
+    BOOST_TEST(client.output() == echoed_to_libsmb);
     if (mode == npa::FileType::message_mode) {
       const std::vector<std::size_t> expected{5, 3000, 60000};
       BOOST_TEST(echo->sizes() == expected, boost::test_tools::per_element());

@@ -1,15 +1,18 @@
 #pragma once
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tsock/address.hpp>
 #include <vector>
 
@@ -113,6 +116,63 @@ class SambaDcerpcd {
  private:
   SambaDaemon daemon_;
 };
+
+/// smbd, once it is ready. It closes what it could tell that by, so its port is asked.
+class Smbd {
+ public:
+  explicit Smbd(const SambaPlace& place)
+      : daemon_({"/usr/sbin/smbd", "-F", "--no-process-group", "-s", place.config()}) {
+    const auto end = std::chrono::steady_clock::now() + guard_time;
+    while (!listens()) {
+      BOOST_TEST_REQUIRE((std::chrono::steady_clock::now() < end), place.log());
+      ::poll(nullptr, 0, 20);
+    }
+  }
+
+ private:
+  static bool listens() {
+    const Address address = loopback_v4(445);
+    const UniqueSocket socket = raw_socket(AF_INET, SOCK_STREAM);
+    return ::connect(socket.get(), address.sockaddr_pointer(),
+                     static_cast<socklen_t>(address.sockaddr_length())) == 0;
+  }
+
+  SambaDaemon daemon_;
+};
+
+/// A client of smbd that opens the pipe OurPipe, anonymous or as a user whose name and password may be added,
+/// and wants back what it sends.
+inline std::vector<std::string> libsmb_client(const SambaPlace& place) {
+  constexpr const char* script = R"(
+import sys
+from samba import credentials
+from samba.samba3 import libsmb_samba_internal as libsmb, param
+lp = param.get_context()
+lp.load(sys.argv[1])
+who = credentials.Credentials()
+who.guess(lp)
+if len(sys.argv) > 2:
+    who.set_username(sys.argv[2])
+    who.set_password(sys.argv[3])
+    who.set_domain('SCOUT')
+else:
+    who.set_anonymous()
+connection = libsmb.Conn('127.0.0.1', 'IPC$', lp, who)
+pipe = connection.create('OurPipe', DesiredAccess=0x12019f)
+for size in (5, 3000, 60000):
+    data = bytes((i * 7 + size) % 251 for i in range(size))
+    connection.write(pipe, data, 0)
+    got = b''
+    while len(got) < size:
+        got += connection.read(pipe, 0, 65536)
+    print(size, got == data, flush=True)
+connection.close(pipe)
+print('done', flush=True)
+)";
+  return {"/usr/bin/python3", "-c", script, place.config()};
+}
+/// What it prints when all goes well.
+inline constexpr std::string_view echoed_to_libsmb = "5 True\n3000 True\n60000 True\ndone\n";
 
 /// Whether samba-dcerpcd is installed; if not, says that the test is skipped.
 inline bool has_samba_dcerpcd() {
