@@ -15,7 +15,8 @@ class Tmux {
   static constexpr int columns = 120;
   static constexpr int rows = 30;
 
-  /// The command is for a shell.
+  /// The command is for a shell, and shows the exit status itself where that matters: tmux does not always
+  /// know it.
   explicit Tmux(const std::string& command) {
     ask({"-f", "/dev/null", "new-session", "-d", "-x", std::to_string(columns), "-y", std::to_string(rows),
          "exec sh", ";", "set-option", "-g", "remain-on-exit", "on", ";", "respawn-pane", "-k", command});
@@ -44,8 +45,6 @@ class Tmux {
       BOOST_TEST_REQUIRE((std::chrono::steady_clock::now() < end), "awaited: " << what << "\n" << shown);
     }
   }
-  /// The exit status of the program, which has to have ended.
-  [[nodiscard]] std::string status() { return ask({"display-message", "-p", "#{pane_dead_status}"}); }
 
  private:
   std::string ask(std::vector<std::string> words) {
