@@ -93,20 +93,24 @@ BOOST_AUTO_TEST_CASE(requests_streams_and_messages_are_in_it) {
 }
 
 BOOST_AUTO_TEST_CASE(a_message_may_be_the_last_to_need_it) {
-  Pdu pdu;
-  {
-    auto [left, right] = Stream::socketpair(*loop, err);
-    const std::string text(5000, 'x');
-    Request<ssize_t> writing = left.write_pdu(framing::u32be{}, text);
-    Request<Pdu> reading = right.readv_pdu(framing::u32be{});
-    loop->run();
-    pdu = reading.recv(err);
+  for (const std::size_t size : {5000U, 300'000U}) {
+    loop.emplace(LoopOptions{.memory = &memory});
+    Pdu pdu;
+    {
+      auto [left, right] = Stream::socketpair(*loop, err);
+      const std::string text(size, 'x');
+      Request<ssize_t> writing = left.write_pdu(framing::u32be{}, text);
+      Request<Pdu> reading = right.readv_pdu(framing::u32be{});
+      loop->run();
+      pdu = reading.recv(err);
+    }
+    loop.reset();
+    // The smaller one may stay where it was received, which is not in the pool.
+    if (size > 5000U) BOOST_TEST(!memory.out.empty());
+    BOOST_TEST(pdu.size() == size + 4);
+    pdu = {};
+    BOOST_TEST(memory.out.empty());
   }
-  loop.reset();
-  BOOST_TEST(!memory.out.empty());
-  BOOST_TEST(pdu.size() == 5004U);
-  pdu = {};
-  BOOST_TEST(memory.out.empty());
 }
 
 BOOST_AUTO_TEST_CASE(what_has_no_memory_is_enomem_whatever_was_thrown) {
