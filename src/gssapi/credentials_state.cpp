@@ -4,6 +4,7 @@
 #include <gssapi/gssapi_krb5.h>
 #include <krb5.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -22,9 +23,12 @@ namespace {
 // Before its end a ticket is asked for anew.
 constexpr std::chrono::seconds renewal_margin{30};
 
-layer::WipedBytes wiped(std::string_view text) {
-  const auto bytes = std::as_bytes(std::span(text));
-  return layer::WipedBytes(std::vector<std::byte>(bytes.begin(), bytes.end()));
+// gss-ntlmssp looks for a NUL behind it.
+layer::WipedBytes with_nul(std::string_view password) {
+  layer::WipedBytes bytes;
+  bytes.resize(password.size() + 1);
+  std::ranges::copy(std::as_bytes(std::span(password)), bytes.bytes().begin());
+  return bytes;
 }
 
 // Caches in memory live as long as the process, and those of one name are one.
@@ -125,7 +129,7 @@ CredentialsState::CredentialsState(Source source, std::string place, std::string
     : source_(source),
       place_(std::move(place)),
       principal_(std::move(principal)),
-      password_(wiped(password)) {}
+      password_(with_nul(password)) {}
 
 CredentialsState::CredentialsState(GssCredential delegated)
     : source_(Source::delegated), delegated_(std::move(delegated)) {}
@@ -143,7 +147,7 @@ int CredentialsState::acquire_anew(Use use, gss_OID mechanism, const std::string
   OM_uint32 minor = 0;
   OM_uint32 major = 0;
   if (source_ == Source::password) {
-    gss_buffer_desc password = buffer_of(password_.bytes());
+    gss_buffer_desc password = buffer_of(password_.bytes().first(password_.size() - 1));
     major = gss_acquire_cred_with_password(&minor, name.get(), &password, GSS_C_INDEFINITE, mechanisms, usage,
                                            credential.place(), nullptr, nullptr);
   } else {

@@ -51,7 +51,7 @@ class CredentialsState : public std::enable_shared_from_this<CredentialsState> {
   Source source_;
   std::string place_;
   std::string principal_;
-  layer::WipedBytes password_;
+  layer::WipedBytes password_;  // and a NUL
   GssCredential delegated_;
   std::mutex mutex_;  // of what follows; nobody asks a KDC or reads a file under it
   std::condition_variable is_acquired_;
