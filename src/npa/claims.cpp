@@ -82,7 +82,7 @@ bool ClaimsCodec::is_unsupported(std::string_view what) noexcept {
 void ClaimsCodec::read_entries(NdrReader& reader, Claims& claims,
                                const std::array<std::uint32_t, 3>& counts) {
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    Claims::List& list = claims.lists_[i];
+    detail::ClaimList& list = claims.lists_[i];
     const std::uint32_t count = reader.count(head_words * sizeof(std::uint32_t), most_claims, fields[i]);
     if (count != counts[i]) reader.fail(fields[i], "the counts differ");
     if (reader.failed()) return;
@@ -108,7 +108,7 @@ void ClaimsCodec::read_data(NdrReader& reader, Claims& claims) {
 }
 
 void ClaimsCodec::write_entries(NdrWriter& writer, const Claims& claims, std::size_t data) noexcept {
-  for (const Claims::List& list : claims.lists_) {
+  for (const detail::ClaimList& list : claims.lists_) {
     writer.u32(list.count);
     // The pointers are few, and the words in between are as they were.
     for (std::size_t at = 0; at < list.words.size();) {

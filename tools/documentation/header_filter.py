@@ -8,7 +8,8 @@ Usage: header_filter.py <file>      writes the header to standard output.
 import re
 import sys
 
-FIRST_RELEASE = "0.2.0"
+# An alias of the Doxyfile, for the end of a line: the lines keep their numbers, by which Doxygen links to the source.
+SINCE_FIRST_RELEASE = r" \since_first_release"
 
 
 def without_inner_things(line):
@@ -25,8 +26,7 @@ def with_since(lines):
             comment.append(line)
             continue
         if comment and line.strip() and "\\since" not in "".join(comment):
-            indentation = re.match(r" *", comment[0])[0]
-            comment += [f"{indentation}///", f"{indentation}/// \\since {FIRST_RELEASE}"]
+            comment[-1] += SINCE_FIRST_RELEASE
         yield from comment
         comment = []
         yield line

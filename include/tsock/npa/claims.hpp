@@ -5,10 +5,21 @@
 #include <cstdint>
 #include <vector>
 
+namespace tsock::inline v0::detail {
+
+/// Claims of one kind.
+struct ClaimList {
+  std::uint32_t count = 0;
+  std::vector<std::uint32_t> words{};  ///< of the claims, with offsets into their data, to which 1 is added
+  friend bool operator==(const ClaimList&, const ClaimList&) = default;
+};
+
+}  // namespace tsock::inline v0::detail
+
 namespace tsock::inline v0::npa {
 
-/// The claims of a security token: what a domain says of its user and of the device that he sits at, and
-/// rules of access may ask for (MS-DTYP 2.4.10.1). They are kept as they came, and are sent so; what they
+/// The claims of a security token: what a domain says of its user and of the computer in use, and rules
+/// of access may ask for (MS-DTYP 2.4.10.1). They are kept as they came, and are sent so; what they
 /// say is not looked at, and they cannot be built.
 class Claims {
  public:
@@ -24,13 +35,7 @@ class Claims {
 
  private:
   friend struct ClaimsCodec;
-  struct List {
-    std::uint32_t count = 0;
-    std::vector<std::uint32_t> words{};  ///< of the claims, with offsets into `data_`, to which 1 is added
-    friend bool operator==(const List&, const List&) = default;
-  };
-
-  std::array<List, 3> lists_{};
+  std::array<detail::ClaimList, 3> lists_{};
   std::vector<std::byte> data_{};  ///< names and values
 };
 
