@@ -302,8 +302,11 @@ void StreamWriteSide::finish_written(std::size_t bytes) {
 // Completes those of the taken messages that have left, although others wait behind them.
 void StreamWriteSide::finish_left() {
   std::size_t taken = 0;
-  for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next)
-    taken += write_at(*node).transferred();
+  for (ListNode* node = writes_.first(); node != writes_.end(); node = node->next) {
+    const StreamWrite& write = write_at(*node);
+    taken += write.transferred();
+    if (!write.is_taken()) break;
+  }
   const std::size_t unsent = backend_->unsent_bytes();
   for (std::size_t left = taken - std::min(taken, unsent); !writes_.empty();) {
     StreamWrite& write = write_at(writes_.front());
