@@ -14,7 +14,7 @@ namespace tsock::inline v0 {
 enum class LifecycleKind : std::uint8_t {
   connected,  ///< a connect has ended, with a stream or an error
   accepted,   ///< an accept has ended, with a stream or an error
-  shaken,     ///< the handshake of a layer has ended; with an error, so has the stream
+  handshake,  ///< the handshake of a layer has ended; with an error, so has the stream
   ended,      ///< the stream is closed
 };
 

@@ -92,7 +92,7 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
 
   // The peer hears why the handshake has failed, also when it takes that later.
   void before_release() noexcept override {
-    tell_made(LifecycleKind::shaken, *this, value_, remote_, std::move(life_));
+    tell_made(LifecycleKind::handshake, *this, value_, remote_, std::move(life_));
     if (layer_ == nullptr || !layer_->has_last_words() || core().is_closed()) return;
     try {
       Stream stream(loop(), std::move(layer_), stream_options_);

@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(a_layer_takes_over_the_number_of_the_stream_below) {
   BOOST_TEST(err == 0);
   BOOST_TEST_REQUIRE(told.size() == 2U);
   const std::size_t ours = told[0].name == "toy_connect" ? 0 : 1;
-  BOOST_TEST((told[ours].kind == LifecycleKind::shaken));
+  BOOST_TEST((told[ours].kind == LifecycleKind::handshake));
   BOOST_TEST(told[ours].name == "toy_connect");
   BOOST_TEST(told[ours].stream == below);
   BOOST_TEST(told[ours].remote == remote);
@@ -161,10 +161,10 @@ BOOST_AUTO_TEST_CASE(a_handshake_that_fails_ends_the_stream) {
   client = Stream();
   BOOST_TEST(error_of(here) != 0);
   BOOST_TEST(told.size() == 2U);
-  const Told& shaken = find(LifecycleKind::shaken);
-  BOOST_TEST(shaken.error != 0);
-  BOOST_TEST(shaken.stream != 0U);
-  BOOST_TEST(shaken.stream != find(LifecycleKind::ended).stream);
+  const Told& handshake = find(LifecycleKind::handshake);
+  BOOST_TEST(handshake.error != 0);
+  BOOST_TEST(handshake.stream != 0U);
+  BOOST_TEST(handshake.stream != find(LifecycleKind::ended).stream);
 }
 
 BOOST_AUTO_TEST_CASE(a_handshake_that_is_given_up_ends_the_stream) {
@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(a_listener_of_layers_tells_each_step_once) {
     if (one.stream == find(LifecycleKind::accepted).stream) of_server.push_back(one);
   }
   BOOST_TEST_REQUIRE(of_server.size() == 2U);
-  BOOST_TEST((of_server[1].kind == LifecycleKind::shaken));
+  BOOST_TEST((of_server[1].kind == LifecycleKind::handshake));
   BOOST_TEST(told.size() == 4U);
   told.clear();
   server = Stream();

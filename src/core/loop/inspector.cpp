@@ -30,8 +30,8 @@ std::string_view lifecycle_kind_name(LifecycleKind kind) noexcept {
       return "connected";
     case LifecycleKind::accepted:
       return "accepted";
-    case LifecycleKind::shaken:
-      return "shaken";
+    case LifecycleKind::handshake:
+      return "handshake";
     case LifecycleKind::ended:
       return "ended";
   }
