@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include "uv/os/found_addresses.hpp"
 #include "uv/os/name_lookup.hpp"
 
 namespace tsock::inline v0::os {
@@ -41,33 +42,11 @@ int errno_of(int code, int system_error) noexcept {
   }
 }
 
-bool fits(const Address& address, AddressFamily family) noexcept {
-  return family == AddressFamily::any ||
-         (family == AddressFamily::ipv4 ? address.is_ipv4() : address.is_ipv6());
-}
-
-std::vector<Address> addresses_of(const addrinfo* found, AddressFamily family) {
-  std::vector<Address> addresses;
-  for (; found != nullptr; found = found->ai_next) {
-    int err = 0;
-    Address address = Address::from_sockaddr(found->ai_addr, found->ai_addrlen, err);
-    if (err != 0 || !fits(address, family)) continue;
-    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
-      addresses.push_back(address);
-  }
-  return addresses;
-}
-
 }  // namespace
 
 std::vector<Address> look_up(const std::string& host, const std::string& service,
                              const ResolveOptions& options, int& err) noexcept {
-  addrinfo hints{};
-  hints.ai_family = options.family == AddressFamily::any    ? AF_UNSPEC
-                    : options.family == AddressFamily::ipv4 ? AF_INET
-                                                            : AF_INET6;
-  hints.ai_socktype = options.datagram ? SOCK_DGRAM : SOCK_STREAM;
-  hints.ai_flags = (options.passive ? AI_PASSIVE : 0) | (options.numeric_only ? AI_NUMERICHOST : 0);
+  auto hints = hints_of<addrinfo>(options);
 #if defined(AI_IDN)
   if (std::any_of(host.begin(), host.end(), [](char c) { return static_cast<unsigned char>(c) > 127; }))
     hints.ai_flags |= AI_IDN;

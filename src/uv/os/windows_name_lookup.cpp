@@ -3,6 +3,7 @@
 #include <memory>
 #include <new>
 
+#include "uv/os/found_addresses.hpp"
 #include "uv/os/name_lookup.hpp"
 #include "uv/os/windows_call.hpp"
 
@@ -30,23 +31,6 @@ int errno_of(int code) noexcept {
   }
 }
 
-bool fits(const Address& address, AddressFamily family) noexcept {
-  return family == AddressFamily::any ||
-         (family == AddressFamily::ipv4 ? address.is_ipv4() : address.is_ipv6());
-}
-
-std::vector<Address> addresses_of(const ADDRINFOW* found, AddressFamily family) {
-  std::vector<Address> addresses;
-  for (; found != nullptr; found = found->ai_next) {
-    int err = 0;
-    Address address = Address::from_sockaddr(found->ai_addr, found->ai_addrlen, err);
-    if (err != 0 || !fits(address, family)) continue;
-    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
-      addresses.push_back(address);
-  }
-  return addresses;
-}
-
 // From UTF-8, of which names that are not ASCII are made.
 std::wstring wide(const std::string& text, int& err) {
   if (text.empty()) return {};
@@ -67,12 +51,7 @@ std::vector<Address> look_up(const std::string& host, const std::string& service
     const std::wstring wide_host = wide(host, err);
     const std::wstring wide_service = wide(service, err);
     if (err != 0) return {};
-    ADDRINFOW hints{};
-    hints.ai_family = options.family == AddressFamily::any    ? AF_UNSPEC
-                      : options.family == AddressFamily::ipv4 ? AF_INET
-                                                              : AF_INET6;
-    hints.ai_socktype = options.datagram ? SOCK_DGRAM : SOCK_STREAM;
-    hints.ai_flags = (options.passive ? AI_PASSIVE : 0) | (options.numeric_only ? AI_NUMERICHOST : 0);
+    const auto hints = hints_of<ADDRINFOW>(options);
     ADDRINFOW* found = nullptr;
     const int code = ::GetAddrInfoW(wide_host.empty() ? nullptr : wide_host.c_str(),
                                     wide_service.empty() ? nullptr : wide_service.c_str(), &hints, &found);
