@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "support/descriptors.hpp"
-#include "support/loop_fixture.hpp"
+#include "support/message_streams.hpp"
 #include "support/system.hpp"
 
 using namespace std::chrono_literals;
@@ -23,9 +23,7 @@ namespace {
 
 namespace data = boost::unit_test::data;
 
-struct MessageSocketFixture : LoopFixture {
-  Stream left;
-  Stream right;
+struct MessageSocketFixture : MessageStreams {
   int err = 0;
 
   MessageSocketFixture() {
@@ -33,17 +31,6 @@ struct MessageSocketFixture : LoopFixture {
     BOOST_TEST_REQUIRE(err == 0);
     left = std::move(pair.first);
     right = std::move(pair.second);
-  }
-  std::string message(Request<Pdu> request) {
-    const Pdu pdu = fetch(request, err);
-    BOOST_TEST(err == 0, request.reason());
-    BOOST_TEST(pdu.header().empty());
-    return text_of(pdu.body());
-  }
-  std::string read_text(std::size_t size) {
-    std::vector<std::byte> bytes(size);
-    BOOST_TEST(error_of(right.read(bytes)) == 0);
-    return text_of(bytes);
   }
   void send(std::string_view text) { BOOST_TEST(error_of(left.write(text)) == 0); }
   /// A message without a byte, which the library does not send.

@@ -78,6 +78,19 @@ struct SaslLdapFixture : LdapFixture {
   std::unique_ptr<Process> slapd;
   Address address;
 
+  /// A client and a server of ours over TCP, whose exchange is over.
+  std::pair<Stream, Stream> both_by_kerberos(const sasl::ClientOptions& client) {
+    auto [left, right] = tcp_pair();
+    Request<Stream> connecting = sasl::connect(std::move(left), client);
+    Request<Stream> accepting = sasl::accept(std::move(right), {.service = "ldap", .host = "localhost"});
+    int err = -1;
+    left = fetch(connecting, err);
+    BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+    right = fetch(accepting, err);
+    BOOST_TEST_REQUIRE(err == 0, accepting.reason());
+    return {std::move(left), std::move(right)};
+  }
+
   void start_slapd() { start_slapd("ldap", {}); }
 #ifdef TSOCK_WITH_TLS
   /// One that speaks TLS from the first byte, and ties authentications to its certificate.
@@ -397,16 +410,10 @@ BOOST_AUTO_TEST_CASE(slapd_and_our_client_tie_scram_to_the_tls_below) {
 
 BOOST_AUTO_TEST_CASE(both_sides_of_ours_use_kerberos) {
   if (Kdc::get() == nullptr) return;
-  auto [left, right] = tcp_pair();
   sasl::ClientOptions client{.service = "ldap", .host = "localhost", .mechanisms = {"GSSAPI"}};
   client.security.lowest_strength = 256;
-  Request<Stream> connecting = sasl::connect(std::move(left), client);
-  Request<Stream> accepting = sasl::accept(std::move(right), {.service = "ldap", .host = "localhost"});
+  auto [left, right] = both_by_kerberos(client);
   int err = -1;
-  left = fetch(connecting, err);
-  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
-  right = fetch(accepting, err);
-  BOOST_TEST_REQUIRE(err == 0, accepting.reason());
   BOOST_TEST(sasl::peer(right, err).user == "alice");
   BOOST_TEST((send_through(left, right, pattern(300000)) == pattern(300000)));
   BOOST_TEST((send_through(right, left, pattern(300000, 1)) == pattern(300000, 1)));
@@ -417,18 +424,11 @@ BOOST_AUTO_TEST_CASE(a_layer_of_kerberos_goes_on_behind_the_end_of_the_ticket) {
   if (Kdc::get() == nullptr) return;
   const ScopedEnvironment environment("KRB5CCNAME",
                                       Kdc::get()->ticket("alice", Kdc::alices_password, {"-l", "6s"}));
-  auto [left, right] = tcp_pair();
   sasl::ClientOptions client{.service = "ldap", .host = "localhost", .mechanisms = {"GSSAPI"}};
-  Request<Stream> connecting = sasl::connect(std::move(left), client);
-  Request<Stream> accepting = sasl::accept(std::move(right), {.service = "ldap", .host = "localhost"});
-  int err = -1;
-  left = fetch(connecting, err);
-  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
-  right = fetch(accepting, err);
-  BOOST_TEST_REQUIRE(err == 0, accepting.reason());
+  auto [left, right] = both_by_kerberos(client);
   // Its end is seen where another connection is not made any more.
   const auto end = Clock::now() + guard_time;
-  for (err = 0; err != EACCES;) {
+  for (int err = 0; err != EACCES;) {
     BOOST_TEST_REQUIRE((Clock::now() < end));
     BOOST_TEST(error_of(loop.sleep(std::chrono::milliseconds(100))) == 0);
     sasl::ClientSession late = sasl_client(client);

@@ -17,6 +17,7 @@
 #include "support/process.hpp"
 #include "support/sanitizer.hpp"
 #include "support/scoped_environment.hpp"
+#include "support/security_contexts.hpp"
 #include "support/unpacked_peers.hpp"
 
 namespace tsock::test {
@@ -47,23 +48,6 @@ struct NtlmFixture : LoopFixture {
       {{"GSS_MECH_CONFIG",
         folder.write("mech", "gssntlmssp_v1 1.3.6.1.4.1.311.2.2.10 " + unpacked_peer(ntlm_library) + "\n")},
        {"NTLM_USER_FILE", folder.write("users", "TSOCK:alice:alicepw\n")}}};
-
-  /// Of both sides; the server's tells who the client is.
-  std::pair<SecurityContext, SecurityContext> contexts(std::string_view mechanism, Protection protection) {
-    SecurityContext client = SecurityContext::client(to_ntlm_service(mechanism, protection));
-    SecurityContext server = SecurityContext::server({.protection = protection});
-    std::vector<std::byte> token;
-    bool answers = false;
-    int client_err = EAGAIN;
-    int server_err = EAGAIN;
-    while (client_err == EAGAIN || server_err == EAGAIN) {
-      if (client_err == EAGAIN) client_err = client.step(std::exchange(token, {}), token, answers);
-      if (server_err == EAGAIN) server_err = server.step(std::exchange(token, {}), token, answers);
-    }
-    BOOST_TEST_REQUIRE(client_err == 0, client.reason());
-    BOOST_TEST_REQUIRE(server_err == 0, server.reason());
-    return {std::move(client), std::move(server)};
-  }
 };
 
 }  // namespace
@@ -133,7 +117,7 @@ BOOST_DATA_TEST_CASE_F(NtlmFixture, messages_that_are_changed_repeated_dropped_o
   if (!is_there) return;
   const Protection protection = ntlm_protections[level];
   for (const bool is_signature : {false, true}) {
-    auto [client, server] = contexts(mechanism, protection);
+    auto [client, server] = security_contexts(to_ntlm_service(mechanism, protection));
     constexpr std::string_view texts[]{"one", "two", "six"};
     std::vector<std::pair<std::string_view, std::vector<std::byte>>> messages;
     for (const std::string_view text : texts) {

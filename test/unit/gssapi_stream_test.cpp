@@ -21,6 +21,7 @@
 #include "gssapi/credentials_state.hpp"
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/security_contexts.hpp"
 
 namespace tsock::test {
 
@@ -111,22 +112,6 @@ struct GssapiFixture : LoopFixture {
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
-}
-
-std::pair<SecurityContext, SecurityContext> contexts(const gssapi::ConnectOptions& options) {
-  SecurityContext client = SecurityContext::client(options);
-  SecurityContext server = SecurityContext::server({.protection = options.protection});
-  std::vector<std::byte> token;
-  bool answers = false;
-  int client_err = EAGAIN;
-  int server_err = EAGAIN;
-  while (client_err == EAGAIN || server_err == EAGAIN) {
-    if (client_err == EAGAIN) client_err = client.step(std::exchange(token, {}), token, answers);
-    if (server_err == EAGAIN) server_err = server.step(std::exchange(token, {}), token, answers);
-  }
-  BOOST_TEST_REQUIRE(client_err == 0, client.reason());
-  BOOST_TEST_REQUIRE(server_err == 0, server.reason());
-  return {std::move(client), std::move(server)};
 }
 
 }  // namespace
@@ -225,7 +210,7 @@ BOOST_DATA_TEST_CASE_F(GssapiFixture, messages_that_are_changed_repeated_dropped
 BOOST_AUTO_TEST_CASE(a_flipped_bit_anywhere_in_a_message_is_seen) {
   if (kdc == nullptr) return;
   for (const Protection protection : protections) {
-    auto [client, server] = contexts(to_gsstest());
+    auto [client, server] = security_contexts(to_gsstest());
     std::vector<std::byte> good;
     BOOST_TEST(client.wrap("a message", protection, good) == 0);
     unsigned accepted = 0;
@@ -238,7 +223,7 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_anywhere_in_a_message_is_seen) {
       if (err == 0) ++accepted;
       if (err != 0) BOOST_TEST(err == EBADMSG);
       if (err == 0) BOOST_TEST(text_of(plain) == "a message");
-      if (err == 0) std::tie(client, server) = contexts(to_gsstest());
+      if (err == 0) std::tie(client, server) = security_contexts(to_gsstest());
       if (err == 0) break;
     }
     BOOST_TEST(accepted == 0U);
@@ -252,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_anywhere_in_a_message_is_seen) {
 
 BOOST_AUTO_TEST_CASE(a_message_that_is_cut_at_any_byte_is_seen) {
   if (kdc == nullptr) return;
-  auto [client, server] = contexts(to_gsstest());
+  auto [client, server] = security_contexts(to_gsstest());
   for (const Protection protection : protections) {
     std::vector<std::byte> good;
     BOOST_TEST(client.wrap("a message", protection, good) == 0);
@@ -289,7 +274,7 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_anywhere_in_a_token_is_an_error_in_words) {
 
 BOOST_AUTO_TEST_CASE(the_limit_of_a_message_is_exact) {
   if (kdc == nullptr) return;
-  auto [client, server] = contexts(to_gsstest());
+  auto [client, server] = security_contexts(to_gsstest());
   for (const Protection protection : protections) {
     for (const std::size_t most : {100U, 1000U, 16384U, 65536U}) {
       const std::size_t limit = client.wrap_size_limit(most, protection);
@@ -726,7 +711,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_speaks_something_else_is_eproto) {
 
 BOOST_AUTO_TEST_CASE(a_context_signs_and_verifies_what_goes_its_own_way) {
   if (kdc == nullptr) return;
-  auto [client, server] = contexts(to_gsstest());
+  auto [client, server] = security_contexts(to_gsstest());
   std::vector<std::byte> signature;
   BOOST_TEST(client.sign("text", signature) == 0);
   BOOST_TEST(server.verify("text", signature) == 0);

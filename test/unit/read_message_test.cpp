@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "layer/record_engine.hpp"
-#include "support/loop_fixture.hpp"
+#include "support/message_streams.hpp"
 
 namespace tsock::test {
 
@@ -44,10 +44,7 @@ class PlainCodec final : public layer::Codec {
   bool begins_;
 };
 
-struct MessageFixture : LoopFixture {
-  Stream left;
-  Stream right;
-
+struct MessageFixture : MessageStreams {
   Request<Stream> over(Stream below, bool begins) {
     return layer::layer_over(
         std::move(below),
@@ -66,18 +63,6 @@ struct MessageFixture : LoopFixture {
     BOOST_TEST_REQUIRE(err == 0);
     right = fetch(second, err);
     BOOST_TEST_REQUIRE(err == 0);
-  }
-  std::string message(Request<Pdu> request) {
-    int err = -1;
-    const Pdu pdu = fetch(request, err);
-    BOOST_TEST(err == 0, request.reason());
-    BOOST_TEST(pdu.header().empty());
-    return text_of(pdu.body());
-  }
-  std::string read_text(std::size_t size) {
-    std::vector<std::byte> bytes(size);
-    BOOST_TEST(error_of(right.read(bytes)) == 0);
-    return text_of(bytes);
   }
 };
 
