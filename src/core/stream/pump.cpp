@@ -10,6 +10,7 @@
 
 #include "core/loop/recyclable.hpp"
 #include "core/stream/bulk_backend.hpp"
+#include "core/stream/pump_chunks.hpp"
 #include "core/stream/pump_pipe.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_control.hpp"
@@ -21,109 +22,6 @@ namespace tsock::inline v0 {
 namespace detail {
 
 namespace {
-
-constexpr std::size_t chunk_size = std::size_t{64} * 1024;
-constexpr std::size_t bulk_chunk_size = std::size_t{256} * 1024;
-
-/// Returns the memory of a chunk to the pool of its loop.
-class FreePumpBlock {
- public:
-  FreePumpBlock() noexcept = default;
-  FreePumpBlock(LoopCore& core, std::size_t size) noexcept : core_(&core), size_(size) {}
-  void operator()(std::byte* block) const noexcept { core_->deallocate(block, size_); }
-
- private:
-  LoopCore* core_ = nullptr;
-  std::size_t size_ = 0;
-};
-using PumpBlock = std::unique_ptr<std::byte, FreePumpBlock>;
-
-/// A buffer on its way through a pump. It has a block only while the pump has bytes.
-class PumpChunk {
- public:
-  PumpChunk() noexcept = default;
-  PumpChunk(const PumpChunk&) = delete;
-  PumpChunk& operator=(const PumpChunk&) = delete;
-  ~PumpChunk() { clear(); }
-
-  /// The whole block. Empty when out of memory.
-  [[nodiscard]] std::span<std::byte> space(LoopCore& core, std::size_t size) noexcept {
-    try {
-      if (block_ == nullptr)
-        block_ = PumpBlock(static_cast<std::byte*>(core.allocate(size)), FreePumpBlock(core, size));
-    } catch (const std::bad_alloc&) {
-      return {};
-    }
-    return {block_.get(), size};
-  }
-  void fill(std::size_t size) noexcept { end_ = size; }
-  void drop_front(std::size_t size) noexcept { begin_ += size; }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
-    return {block_.get() + begin_, end_ - begin_};
-  }
-  void clear() noexcept {
-    if (heir_ != nullptr) *std::exchange(heir_, nullptr) = std::move(block_);
-    block_.reset();
-    begin_ = end_ = 0;
-  }
-  /// Takes the bytes away and keeps the block.
-  void empty() noexcept { begin_ = end_ = 0; }
-  /// Sets where the block goes when the chunk is cleared, for as long as the bytes have to stay; null frees
-  /// it.
-  void set_heir(PumpBlock* heir) noexcept { heir_ = heir; }
-
- private:
-  PumpBlock block_;
-  PumpBlock* heir_ = nullptr;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-};
-
-/// The two chunks of a pump, used in turn: one is filled while the other is written.
-class PumpChunks {
- public:
-  /// Sets the size of the chunks, before the first one is filled.
-  void set_size(std::size_t size) noexcept { size_ = size; }
-  [[nodiscard]] bool has_room() const noexcept { return full_ < 2; }
-  [[nodiscard]] bool empty() const noexcept { return full_ == 0; }
-  [[nodiscard]] PumpChunk& oldest() noexcept { return chunks_[oldest_]; }
-  /// The chunk that was filled last.
-  [[nodiscard]] PumpChunk& newest() noexcept { return chunks_[full_ == 1 ? oldest_ : 1 - oldest_]; }
-  /// The block of the chunk to fill, as of `PumpChunk::space()`. \pre has_room()
-  [[nodiscard]] std::span<std::byte> space(LoopCore& core) noexcept { return next().space(core, size_); }
-  /// The chunk to fill. \pre has_room()
-  [[nodiscard]] PumpChunk& next() noexcept { return chunks_[full_ == 0 ? oldest_ : 1 - oldest_]; }
-  void fill_next(std::size_t size) noexcept {
-    next().fill(size);
-    ++full_;
-    has_unseen_ = true;
-  }
-  /// True until the pump has looked at the newest chunk.
-  [[nodiscard]] bool has_unseen() const noexcept { return has_unseen_; }
-  void set_seen() noexcept { has_unseen_ = false; }
-  [[nodiscard]] bool may_write() const noexcept { return full_ > (has_unseen_ ? 1U : 0U); }
-  /// The block is for the next read, unless there is nothing to write any more.
-  void drop_oldest() noexcept {
-    oldest().empty();
-    oldest_ = 1 - oldest_;
-    if (--full_ == 0) clear();
-  }
-  void give_back(StreamReadSide& source) noexcept {
-    if (full_ == 2) source.unread(chunks_[1 - oldest_].bytes());
-    if (full_ != 0) source.unread(oldest().bytes());
-  }
-  void clear() noexcept {
-    full_ = 0;
-    for (PumpChunk& chunk : chunks_) chunk.clear();
-  }
-
- private:
-  std::array<PumpChunk, 2> chunks_;
-  std::size_t size_ = chunk_size;
-  std::size_t oldest_ = 0;
-  unsigned full_ = 0;
-  bool has_unseen_ = false;
-};
 
 class PumpState;
 
@@ -227,7 +125,8 @@ class PumpState : public ResultState<PumpResult> {
         return;
       }
       has_claimed_ = true;
-      if (dynamic_cast<const BulkBackend*>(target->backend()) != nullptr) chunks_.set_size(bulk_chunk_size);
+      if (dynamic_cast<const BulkBackend*>(target->backend()) != nullptr)
+        chunks_.set_size(PumpChunks::bulk_size);
       // Who looks at the bytes needs them here.
       if (!options_.on_data) pipe_.allow_between(source->backend(), target->backend());
       start_reading();
