@@ -1,7 +1,6 @@
 // Echoes lines behind a proxy that says who the client is: proxied_echo 127.0.0.1:7000 127.0.0.0/8
 // In haproxy.cfg: server echo 127.0.0.1:7000 send-proxy-v2
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <string>
 #include <tsock/proxy/proxy.hpp>
@@ -65,8 +64,6 @@ int main(int argc, char** argv) {
   }
   auto listener = tsock::proxy::listen(std::move(below), each);
   tsock::for_each_accept(listener, [](tsock::Stream stream) { (new Session{std::move(stream)})->begin(); });
-  auto end = loop.signal(SIGTERM);
-  end.set_callback([&](auto&) { loop.stop(); });
   std::printf("listening on %s\n", listener.local_address().to_string().c_str());
   std::fflush(stdout);
   loop.run();
