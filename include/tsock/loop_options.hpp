@@ -10,8 +10,8 @@ struct LoopOptions {
   /// that belongs to an operation, of messages, and of bytes that are kept unread. Null: the heap. It is
   /// called on the loop's thread alone, and must live until the Loop and everything that was made on it are
   /// gone: a Pdu may be the last. An exception from it, whatever its type, is std::bad_alloc to the loop,
-  /// which is ENOMEM to a request. Other memory stays on the heap: buffers that all streams share, functions
-  /// that were posted, what worker threads and libuv need.
+  /// which is ENOMEM to a request. Other memory stays on the heap: buffers that all streams share, the rest
+  /// of a message of a socket with borders, functions that were posted, what worker threads and libuv need.
   std::pmr::memory_resource* memory = nullptr;
 };
 

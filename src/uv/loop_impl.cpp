@@ -394,12 +394,12 @@ void LoopImpl::end_workers() noexcept {
   workers_->files.end();
 }
 
-// A step under way still uses the loop, which then ends later.
 PipeStore* LoopImpl::pipes() noexcept {
   if (pipes_ == nullptr) pipes_.reset(new (std::nothrow) PipeStore(*this));
   return pipes_.get();
 }
 
+// A step under way still uses the loop, which then ends later.
 void LoopImpl::release() noexcept {
   begin_closing(stand_in_.emplace(*this));
   if (is_in_step()) {
