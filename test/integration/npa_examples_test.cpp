@@ -61,7 +61,8 @@ BOOST_AUTO_TEST_CASE(the_echo_server_gives_messages_back_and_says_who_asks) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_of_smbd_is_answered_by_the_echo_server) {
-  if (!has_smbd()) return;
+  const SmbdTurn turn;
+  if (!turn) return;
   const SambaPlace place(true);
   Process server({npa_example("npa_echo_server"), place.pipes(), "OurPipe"});
   server.wait_for_output("listening on ");

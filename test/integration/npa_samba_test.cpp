@@ -100,6 +100,44 @@ class PipeEcho {
   std::vector<std::size_t> sizes_;
 };
 
+/// Calls samba-dcerpcd for a client of smbd, in his name: each message of one goes to the other.
+class PipeGateway {
+ public:
+  PipeGateway(Loop& loop, const std::string& directory, const char* pipe, Stream client)
+      : client_(std::move(client)) {
+    connecting_ = npa::connect(loop, directory, pipe, *npa::identity(client_));
+    connecting_.set_callback([this](Request<Stream>& request) {
+      server_ = request.recv(err_);
+      if (err_ != 0) return;
+      pass(client_, server_, there_);
+      pass(server_, client_, back_);
+    });
+  }
+  [[nodiscard]] bool has_ended() const noexcept { return err_ != 0; }
+
+ private:
+  struct Way {
+    Request<Pdu> reading = {};
+    Request<ssize_t> writing = {};
+  };
+  void pass(Stream& from, Stream& to, Way& way) {
+    way.reading = from.read_message();
+    way.reading.set_callback([this, &from, &to, &way](Request<Pdu>& request) {
+      Pdu message = request.recv(err_);
+      if (err_ != 0) return;
+      way.writing = to.write(std::move(message));
+      way.writing.set_callback([this, &from, &to, &way](Request<ssize_t>&) { pass(from, to, way); });
+    });
+  }
+
+  Stream client_;
+  Stream server_;
+  Request<Stream> connecting_;
+  Way there_;
+  Way back_;
+  int err_ = 0;
+};
+
 struct SambaFixture : NpaFixture {
   std::string talk(Stream& stream, const std::string& pdu) {
     BOOST_TEST(error_of(stream.write(pdu)) == 0);
@@ -112,14 +150,26 @@ struct SambaFixture : NpaFixture {
     BOOST_TEST_REQUIRE(err == 0, connecting.reason());
     return stream;
   }
+  static constexpr const char* user = "daemon";  // an account that every system has
+  static constexpr const char* password = "secret";
+  static void add_user(const SambaPlace& place) {
+    Process smbpasswd({"smbpasswd", "-c", place.config(), "-s", "-a", user});
+    smbpasswd.write(password + std::string("\n") + password + "\n");
+    BOOST_TEST_REQUIRE(smbpasswd.finish() == 0, smbpasswd.error());
+  }
+  /// A program of Samba that talks to smbd.
+  static std::vector<std::string> client_of_smbd(const char* program, const SambaPlace& place, bool is_user) {
+    return {program,
+            "-s",
+            place.config(),
+            "-p",
+            std::to_string(Smbd::port),
+            "-U",
+            is_user ? user + std::string("%") + password : "%"};
+  }
   void serve_a_client_of_smbd(npa::FileType mode, bool is_user) {
     const SambaPlace place(true);
-    constexpr const char* user = "daemon";  // an account that every system has
-    if (is_user) {
-      Process smbpasswd({"smbpasswd", "-c", place.config(), "-s", "-a", user});
-      smbpasswd.write("secret\nsecret\n");
-      BOOST_TEST_REQUIRE(smbpasswd.finish() == 0, smbpasswd.error());
-    }
+    if (is_user) add_user(place);
     int err = -1;
     std::string reason;
     std::vector<std::string> failures;
@@ -136,7 +186,7 @@ struct SambaFixture : NpaFixture {
     std::vector<std::string> words = libsmb_client(place);
     if (is_user) {
       words.emplace_back(user);
-      words.emplace_back("secret");
+      words.emplace_back(password);
     }
     Process client(words);
     BOOST_TEST_REQUIRE(run_until([&] { return echo.has_value() || !failures.empty(); }));
@@ -218,7 +268,59 @@ BOOST_DATA_TEST_CASE_F(SambaFixture, clients_of_smbd_reach_our_server,
                        data::make({npa::FileType::message_mode, npa::FileType::byte_mode}) *
                            data::make({false, true}),
                        mode, is_user) {
-  if (has_smbd()) serve_a_client_of_smbd(mode, is_user);
+  if (const SmbdTurn turn; turn) serve_a_client_of_smbd(mode, is_user);
+}
+
+BOOST_DATA_TEST_CASE_F(SambaFixture, a_file_that_smbclient_puts_is_a_message_of_its_user,
+                       data::make({false, true}), is_user) {
+  const SmbdTurn turn;
+  if (!turn) return;
+  const SambaPlace place(true);
+  if (is_user) add_user(place);
+  const TemporaryFolder folder;
+  const std::string bytes = text_of(pattern(60000));
+  int err = -1;
+  std::string reason;
+  Listener listener = npa::listen(loop, place.pipes(), "OurPipe", {}, err, reason);
+  BOOST_TEST_REQUIRE(err == 0, reason);
+  Request<Stream> accepting = listener.accept();
+
+  const Smbd daemon(place);
+  std::vector<std::string> words = client_of_smbd("smbclient", place, is_user);
+  words.insert(words.end(), {"//127.0.0.1/IPC$", "-c", "put " + folder.write("file", bytes) + " OurPipe"});
+  Process client(words);
+  Stream stream = fetch(accepting, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  BOOST_TEST_REQUIRE(npa::identity(stream) != nullptr);
+  BOOST_TEST(npa::identity(stream)->is_authenticated() == is_user);
+  BOOST_TEST((message_of(stream) == bytes));
+  BOOST_TEST(sees_end(stream));
+  BOOST_TEST(client.finish() == 0, client.error());
+}
+
+BOOST_DATA_TEST_CASE_F(SambaFixture, rpcclient_calls_samba_dcerpcd_through_our_server,
+                       data::make({false, true}), is_user) {
+  const SmbdTurn turn;
+  if (!turn || !has_samba_dcerpcd()) return;
+  const SambaPlace behind;
+  const SambaDcerpcd server(behind);
+  const SambaPlace place(true);
+  if (is_user) add_user(place);
+  int err = -1;
+  std::string reason;
+  Listener listener = npa::listen(loop, place.pipes(), "srvsvc", {}, err, reason);
+  BOOST_TEST_REQUIRE(err == 0, reason);
+  std::optional<PipeGateway> gateway;
+  for_each_accept(
+      listener, [&](Stream stream) { gateway.emplace(loop, behind.ncalrpc(), "srvsvc", std::move(stream)); });
+
+  const Smbd daemon(place);
+  std::vector<std::string> words = client_of_smbd("rpcclient", place, is_user);
+  words.insert(words.end(), {"127.0.0.1", "-c", "srvinfo"});
+  Process client(words);
+  BOOST_TEST(run_until([&] { return gateway.has_value() && gateway->has_ended(); }));
+  BOOST_TEST(client.finish() == 0, client.error());
+  BOOST_TEST(client.output().find("platform_id     :\t500\n") != std::string::npos, client.output());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

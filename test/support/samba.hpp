@@ -1,6 +1,8 @@
 #pragma once
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,12 +10,16 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <tsock/address.hpp>
+#include <tsock/unique_fd.hpp>
+#include <tsock/unique_socket.hpp>
+#include <utility>
 #include <vector>
 
 #include "support/descriptors.hpp"
@@ -120,6 +126,8 @@ class SambaDcerpcd {
 /// smbd, once it is ready. It closes what it could tell that by, so its port is asked.
 class Smbd {
  public:
+  static constexpr std::uint16_t port = 445;
+
   explicit Smbd(const SambaPlace& place)
       : daemon_({"/usr/sbin/smbd", "-F", "--no-process-group", "-s", place.config()}) {
     const auto end = std::chrono::steady_clock::now() + guard_time;
@@ -131,7 +139,7 @@ class Smbd {
 
  private:
   static bool listens() {
-    const Address address = loopback_v4(445);
+    const Address address = loopback_v4(port);
     const UniqueSocket socket = raw_socket(AF_INET, SOCK_STREAM);
     return ::connect(socket.get(), address.sockaddr_pointer(),
                      static_cast<socklen_t>(address.sockaddr_length())) == 0;
@@ -174,32 +182,48 @@ print('done', flush=True)
 /// What it prints when all goes well.
 inline constexpr std::string_view echoed_to_libsmb = "5 True\n3000 True\n60000 True\ndone\n";
 
-/// Whether samba-dcerpcd is installed; if not, says that the test is skipped.
+/// Whether samba-dcerpcd can run here; if not, says why the test is skipped.
 inline bool has_samba_dcerpcd() {
-  if (::access(samba_dcerpcd, X_OK) == 0) return true;
-  BOOST_TEST_MESSAGE("skipped: there is no " << samba_dcerpcd);
+  const bool is_installed = ::access(samba_dcerpcd, X_OK) == 0;
+  // Without port 135 it serves no epmapper, and clients of that pipe wait for ever.
+  if (is_installed && ::geteuid() == 0) return true;
+  BOOST_TEST_MESSAGE(
+      "skipped: " << (is_installed ? "samba-dcerpcd wants root" : "there is no samba-dcerpcd"));
   return false;
 }
 
-/// Whether smbd and its Python client can run here; if not, says why the test is skipped.
-inline bool has_smbd() {
-  const char* why = nullptr;
-  if (::access("/usr/sbin/smbd", X_OK) != 0) {
-    why = "there is no smbd";
-  } else if (!std::filesystem::exists("/usr/lib/python3/dist-packages/samba/samba3")) {
-    why = "Samba's modules for Python are not installed";
-  } else if (::geteuid() != 0) {
-    why = "smbd wants root";
-  } else {
-    // The client knows no other port.
-    const Address address = loopback_v4(445);
-    const UniqueSocket socket = raw_socket(AF_INET, SOCK_STREAM);
-    if (::bind(socket.get(), address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) !=
-        0)
-      why = "port 445 is in use";
+/// Lets one test at a time have smbd, on the one port that its client in Python knows; the others wait.
+class SmbdTurn {
+ public:
+  SmbdTurn() {
+    if (const char* const why = obstacle(); why != nullptr) BOOST_TEST_MESSAGE("skipped: " << why);
   }
-  if (why != nullptr) BOOST_TEST_MESSAGE("skipped: " << why);
-  return why == nullptr;
-}
+  /// Whether smbd and its clients can run here; if not, why the test is skipped was said.
+  explicit operator bool() const noexcept { return lock_.get() >= 0; }
+
+ private:
+  const char* obstacle() {
+    constexpr const char* smbd = "/usr/sbin/smbd";
+    if (::access(smbd, X_OK) != 0) return "there is no smbd";
+    if (!std::filesystem::exists("/usr/lib/python3/dist-packages/samba/samba3"))
+      return "Samba's modules for Python are not installed";
+    if (::access("/usr/bin/smbclient", X_OK) != 0) return "there is no smbclient";
+    if (::geteuid() != 0) return "smbd wants root";
+    UniqueFd lock(::open(smbd, O_RDONLY | O_CLOEXEC));
+    if (lock.get() < 0 || ::flock(lock.get(), LOCK_EX) != 0) return "no turn to have";
+    // Connections of a test before may still be remembered.
+    const Address address = loopback_v4(Smbd::port);
+    const UniqueSocket socket = raw_socket(AF_INET, SOCK_STREAM);
+    const int on = 1;
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        ::bind(socket.get(), address.sockaddr_pointer(), static_cast<socklen_t>(address.sockaddr_length())) !=
+            0)
+      return "port 445 is in use";
+    lock_ = std::move(lock);
+    return nullptr;
+  }
+
+  UniqueFd lock_;
+};
 
 }  // namespace tsock::test
