@@ -232,6 +232,26 @@ BOOST_AUTO_TEST_CASE(a_thousand_silent_clients_disturb_nobody) {
   BOOST_TEST((send_through(theirs, ours, pattern(1000)) == pattern(1000)));
 }
 
+BOOST_AUTO_TEST_CASE(a_thousand_silent_clients_without_a_place_each_end_by_their_time) {
+  constexpr std::size_t many = 1000;
+  npa::ListenOptions options;
+  options.handshakes.handshake_time = 20ms;
+  BOOST_TEST_REQUIRE(options.handshakes.most_handshakes < many);
+  Listener listener = listen(noting(options));
+  Request<Stream> accepting = listener.accept();
+  std::vector<Stream> silent_ones;
+  for (std::size_t i = 0; i < many; ++i) silent_ones.push_back(silent(listener));
+  Request<Stream> connecting = client();
+  int err = -1;
+  Stream ours = fetch(connecting, err);
+  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+  Stream theirs = fetch(accepting, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  BOOST_TEST((send_through(ours, theirs, pattern(1000)) == pattern(1000)));
+  BOOST_TEST(run_until([&] { return failures.size() == many; }));
+  BOOST_TEST(std::ranges::all_of(failures, [](const NpaFailure& each) { return each.err == ETIMEDOUT; }));
+}
+
 BOOST_AUTO_TEST_CASE(any_listener_will_do) {
   int err = -1;
   Listener below = Listener::listen(loop, loopback_v4(), {}, err);
