@@ -21,7 +21,7 @@ std::atomic<std::size_t> allocations{0};
 }  // namespace
 
 // Sanitizers have operators of their own.
-#if TSOCK_TEST_ADDRESS_SANITIZER || TSOCK_TEST_THREAD_SANITIZER || defined(TSOCK_POOL_PASSES_THROUGH)
+#if TSOCK_TEST_ADDRESS_SANITIZER || TSOCK_TEST_THREAD_SANITIZER
 #define TSOCK_ALLOCATIONS_NOT_COUNTED 1
 #endif
 

@@ -42,7 +42,7 @@ struct DatagramShortWays : LoopFixture {
   /// Where the pool keeps anything.
   bool keeps_states() {
     const detail::StateCache& cache = loop.core().state_cache();
-    return detail::Pool::passes_through ||
+    return detail::Pool::passes_through() ||
            (cache.first<detail::RecvfromState>() != nullptr && cache.first<detail::SendtoState>() != nullptr);
   }
   /// Runs `body` in the callback of a receive that has left three more in the batch, with states that are

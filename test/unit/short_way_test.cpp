@@ -58,7 +58,7 @@ struct ShortWayFixture : LoopFixture {
   }
   /// Where the pool keeps anything.
   [[nodiscard]] bool keeps_states() {
-    return detail::Pool::passes_through ||
+    return detail::Pool::passes_through() ||
            (loop.core().state_cache().first<detail::StreamWrite>() != nullptr &&
             loop.core().state_cache().first<detail::PrefixedPduState>() != nullptr);
   }
@@ -93,7 +93,7 @@ BOOST_FIXTURE_TEST_CASE(a_state_that_is_kept_is_poisoned, ShortWayFixture) {
   in_callback([] {});
   const auto* const write = loop.core().state_cache().first<detail::StreamWrite>();
   const auto* const read = loop.core().state_cache().first<detail::PrefixedPduState>();
-  const bool is_watched = detail::memory_is_watched && !detail::Pool::passes_through;
+  const bool is_watched = detail::memory_is_watched && !detail::Pool::passes_through();
   BOOST_TEST(detail::is_poisoned(write, sizeof(*write)) == is_watched);
   BOOST_TEST(detail::is_poisoned(read, sizeof(*read)) == is_watched);
 }
@@ -344,7 +344,7 @@ BOOST_FIXTURE_TEST_CASE(a_trace_that_begins_later_sees_all_that_begins_then, Sho
   in_callback([] {});
   for (int round = 0; round < 2; ++round) {
     loop.set_trace(trace);
-    BOOST_TEST((detail::Pool::passes_through || !keeps_states()));
+    BOOST_TEST((detail::Pool::passes_through() || !keeps_states()));
     answer(3);
     auto writing = out.write("\1a\1b\1c");
     loop.run_until_idle();

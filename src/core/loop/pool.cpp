@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <functional>
 #include <iterator>
 #include <new>
+#include <string_view>
 #include <utility>
 
 namespace tsock::inline v0::detail {
@@ -12,11 +14,9 @@ namespace tsock::inline v0::detail {
 namespace {
 
 constexpr std::align_val_t usual_alignment{__STDCPP_DEFAULT_NEW_ALIGNMENT__};
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
 // A large block of malloc() begins 16 bytes behind a page, which makes copies from the pages of packets slow
 // on some processors (docs/performance.md, "Where a buffer begins").
 constexpr std::align_val_t large_alignment{64};
-#endif
 
 }  // namespace
 
@@ -40,32 +40,28 @@ void Pool::Source::give_back(void* memory, std::size_t size, std::align_val_t al
   }
 }
 
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
 void Pool::Slab::Return::operator()(std::byte* block) const noexcept {
   source.give_back(block, slab_size, usual_alignment);
 }
-#endif
 
-Pool::~Pool() {
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
-  trim_large();
-#endif
+bool Pool::is_told_to_pass_through() noexcept {
+  static const bool is_told = [] {
+    const char* const told = std::getenv("TSOCK_POOL");
+    return told != nullptr && std::string_view(told) == "heap";
+  }();
+  return is_told;
 }
 
+Pool::~Pool() { trim_large(); }
+
 std::size_t Pool::trim() noexcept {
-#if defined(TSOCK_POOL_PASSES_THROUGH)
-  return 0;
-#else
   const std::size_t large = trim_large();
   std::sort(slabs_.begin(), slabs_.end(),
             [](const Slab& left, const Slab& right) { return left.memory < right.memory; });
   count_free_blocks();
   unlink_unused_slabs();
   return large + std::erase_if(slabs_, [](const Slab& slab) { return slab.is_unused(); }) * slab_size;
-#endif
 }
-
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
 
 std::size_t Pool::trim_large() noexcept {
   std::size_t freed = 0;
@@ -128,24 +124,18 @@ void Pool::unlink_unused_slabs() noexcept {
   }
 }
 
-#endif
-
 std::size_t Pool::large_class(std::size_t size) noexcept {
   const std::size_t rounded = std::bit_ceil(std::max(size, smallest_large));
   return static_cast<std::size_t>(std::countr_zero(rounded) - std::countr_zero(smallest_large));
 }
 
 std::size_t Pool::usable_large_size(std::size_t size) noexcept {
-#if defined(TSOCK_POOL_PASSES_THROUGH)
-  return size;
-#else
   return large_class(size) < large_classes ? smallest_large << large_class(size) : size;
-#endif
 }
 
 void* Pool::allocate_slowly(std::size_t size) {
   try {
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
+    if (passes_through()) return source_.take(size, usual_alignment);
     if (size <= largest_small) {
       const std::size_t block = block_size(size);
       slabs_.push_back(
@@ -173,7 +163,6 @@ void* Pool::allocate_slowly(std::size_t size) {
       poison_memory(static_cast<std::byte*>(block) + size, (smallest_large << index) - size);
       return block;
     }
-#endif
     return source_.take(size, usual_alignment);
   } catch (...) {
     --live_;
@@ -182,9 +171,8 @@ void* Pool::allocate_slowly(std::size_t size) {
 }
 
 void Pool::deallocate_slowly(void* memory, std::size_t size) noexcept {
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
   const std::size_t index = large_class(size);
-  if (index < large_classes) {
+  if (index < large_classes && !passes_through()) {
     if ((large_count_[index] + 1) * (smallest_large << index) > cached_bytes) {
       source_.give_back(memory, smallest_large << index, large_alignment);
       return;
@@ -194,7 +182,6 @@ void Pool::deallocate_slowly(void* memory, std::size_t size) noexcept {
     poison_memory(memory, smallest_large << index);
     return;
   }
-#endif
   source_.give_back(memory, size, usual_alignment);
 }
 

@@ -12,19 +12,17 @@
 namespace tsock::inline v0::detail {
 
 /// Blocks for request states and buffers, kept in free lists by size so that steady state never reaches the
-/// heap. Free blocks are poisoned for AddressSanitizer. A build that defines TSOCK_POOL_PASSES_THROUGH
-/// (preset asan-heap) takes every block from the heap instead, where overruns between blocks are reported as
-/// well.
+/// heap. Free blocks are poisoned for AddressSanitizer.
 class Pool {
  public:
   /// Small sizes are rounded up to a multiple of this.
   static constexpr std::size_t granule = 16;
-  /// Whether every block comes from the heap and returns to it at once.
-#if defined(TSOCK_POOL_PASSES_THROUGH)
-  static constexpr bool passes_through = true;
-#else
-  static constexpr bool passes_through = false;
-#endif
+  /// Whether every block comes from the heap and returns to it at once, where overruns between blocks are
+  /// reported as well: under AddressSanitizer, with TSOCK_POOL=heap in the environment.
+  [[nodiscard]] static bool passes_through() noexcept {
+    if constexpr (memory_is_watched) return is_told_to_pass_through();
+    return false;
+  }
 
   /// Takes its memory from `source`, or from the heap when that is null.
   explicit Pool(std::pmr::memory_resource* source = nullptr) noexcept : source_{source} {}
@@ -34,8 +32,7 @@ class Pool {
 
   [[gnu::always_inline]] void* allocate(std::size_t size) {
     ++live_;
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
-    if (size <= largest_small) {
+    if (size <= largest_small && !passes_through()) {
       FreeBlock*& head = small_[small_class(size)];
       if (head != nullptr) [[likely]] {
         FreeBlock* const block = head;
@@ -44,22 +41,19 @@ class Pool {
         return block;
       }
     }
-#endif
     return allocate_slowly(size);
   }
 
   /// \return number of blocks still in use
   [[gnu::always_inline]] std::size_t deallocate(void* memory, std::size_t size) noexcept {
     --live_;
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
-    if (size <= largest_small) [[likely]] {
+    if (size <= largest_small && !passes_through()) [[likely]] {
       FreeBlock*& head = small_[small_class(size)];
       unpoison_memory(memory, sizeof(FreeBlock));
       head = ::new (memory) FreeBlock{head};
       poison_memory(memory, block_size(size));
       return live_;
     }
-#endif
     deallocate_slowly(memory, size);
     return live_;
   }
@@ -68,10 +62,8 @@ class Pool {
   /// AddressSanitizer, so that it reports accesses beyond it.
   [[nodiscard]] static std::size_t usable_size(std::size_t size) noexcept {
     if constexpr (memory_is_watched) return size;
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
     if (size <= largest_small) [[likely]]
       return small_class(size) * granule;
-#endif
     return usable_large_size(size);
   }
   /// Returns memory without blocks in use to the heap. Visits every free block. \return bytes freed
@@ -106,8 +98,8 @@ class Pool {
   }
   static std::size_t large_class(std::size_t size) noexcept;
   static std::size_t usable_large_size(std::size_t size) noexcept;
+  static bool is_told_to_pass_through() noexcept;
 
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
   /// A piece of memory that is divided into blocks of one size.
   struct Slab {
     struct Return {
@@ -125,18 +117,15 @@ class Pool {
   void unlink_unused_slabs() noexcept;
   /// \pre the slabs are sorted
   Slab& slab_of(const FreeBlock* block) noexcept;
-#endif
 
   void* allocate_slowly(std::size_t size);
   void deallocate_slowly(void* memory, std::size_t size) noexcept;
 
   Source source_;
-#if !defined(TSOCK_POOL_PASSES_THROUGH)
   std::array<FreeBlock*, largest_small / granule + 1> small_{};
   std::array<FreeBlock*, large_classes> large_{};
   std::array<std::size_t, large_classes> large_count_{};
   std::vector<Slab> slabs_;
-#endif
   std::size_t live_ = 0;
 };
 

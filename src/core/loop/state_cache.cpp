@@ -5,7 +5,7 @@
 namespace tsock::inline v0::detail {
 
 void StateCache::turn(bool on) noexcept {
-  is_on_ = on && !Pool::passes_through;
+  is_on_ = on && !Pool::passes_through();
   if (is_on_) return;
   for (std::size_t kind = 0; kind < kinds; ++kind) {
     while (first_[kind] != nullptr) {

@@ -61,7 +61,7 @@ class StateCache {
   }
 
   std::array<RequestState*, kinds> first_{};
-  bool is_on_ = !Pool::passes_through;
+  bool is_on_ = !Pool::passes_through();
   std::array<std::size_t, memory_is_watched ? kinds : 0> sizes_{};
 };
 
