@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 
+#include "support/inverted.hpp"
+
 namespace tsock::test {
 
 namespace {
@@ -84,8 +86,7 @@ Step ToyEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, st
       const std::size_t begin = std::min(skip, vector.iov_len);
       skip -= begin;
       const std::size_t step = std::min(vector.iov_len - begin, ready_);
-      std::ranges::transform(in.bytes().first(step), static_cast<std::byte*>(vector.iov_base) + begin,
-                             [](std::byte byte) { return ~byte; });
+      write_inverted(in.bytes().first(step), static_cast<std::byte*>(vector.iov_base) + begin);
       in.take(step);
       ready_ -= step;
       given += step;
@@ -110,8 +111,7 @@ Step ToyEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock&
       const std::size_t begin = std::min(skip, vector.iov_len);
       skip -= begin;
       const std::size_t step = std::min(vector.iov_len - begin, length - filled);
-      std::ranges::transform(std::span(static_cast<const std::byte*>(vector.iov_base) + begin, step),
-                             room.data() + filled, [](std::byte byte) { return ~byte; });
+      write_inverted({static_cast<const std::byte*>(vector.iov_base) + begin, step}, room.data() + filled);
       filled += step;
     }
     out.put(length);

@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 
+#include "support/inverted.hpp"
+
 namespace tsock::test {
 
 namespace {
@@ -13,15 +15,16 @@ constexpr std::size_t toy_header = 1;
 std::byte sum_of(std::uint8_t number, std::span<const std::byte> plain) noexcept {
   // A change of one bit and an exchange of two bytes change it.
   unsigned sum = number;
-  for (const std::byte byte : plain) sum = (sum * 3 + std::to_integer<unsigned>(byte) + 1) & 0xffU;
-  return static_cast<std::byte>(sum);
+  const std::byte* const bytes = plain.data();
+  for (std::size_t i = 0; i < plain.size(); ++i) sum = sum * 3 + static_cast<unsigned>(bytes[i]) + 1;
+  return static_cast<std::byte>(sum & 0xffU);
 }
 
 }  // namespace
 
 int ToyCodec::unwrap(std::span<std::byte> body, layer::ByteBlock& plain) noexcept {
   const std::span<std::byte> rest = body.subspan(std::min(toy_header, body.size()));
-  std::ranges::transform(rest, rest.begin(), [](std::byte byte) { return ~byte; });
+  write_inverted(rest, rest.data());
   if (body.empty() || body[0] != sum_of(received_, rest)) {
     reason_ = "toy: the message was changed, repeated or is not the next one";
     return EBADMSG;
@@ -34,7 +37,7 @@ int ToyCodec::wrap(std::span<const std::byte> plain, layer::ByteBlock& out) noex
   const std::span<std::byte> room = out.room(toy_header + plain.size());
   if (room.empty()) return ENOMEM;
   room[0] = sum_of(sent_++, plain);
-  std::ranges::transform(plain, room.begin() + toy_header, [](std::byte byte) { return ~byte; });
+  write_inverted(plain, room.data() + toy_header);
   out.put(toy_header + plain.size());
   return 0;
 }
