@@ -76,6 +76,11 @@ int Context::step(std::span<const std::byte> token, std::vector<std::byte>& answ
     if (const int err = prepare(); err != 0) return err;
   }
   if (credential_ == nullptr) return refuse(EINVAL, "the context cannot be established any more");
+  // MIT's SPNEGO falls over it.
+  if (token.empty() && (context_ || !initiates_)) {
+    give_up();
+    return refuse(EPROTO, "a token of the peer is empty");
+  }
   gss_channel_bindings_struct bindings{};
   bindings.initiator_addrtype = GSS_C_AF_UNSPEC;
   bindings.acceptor_addrtype = GSS_C_AF_UNSPEC;
@@ -109,10 +114,19 @@ int Context::step(std::span<const std::byte> token, std::vector<std::byte>& answ
   } else {
     err = establish(lifetime);
   }
+  if (err != 0) {
+    give_up();
+  } else {
+    credential_.reset();
+    target_.reset();
+  }
+  return err;
+}
+
+void Context::give_up() noexcept {
   credential_.reset();
   target_.reset();
-  if (err != 0) context_.reset();
-  return err;
+  context_.reset();
 }
 
 int Context::establish(OM_uint32 lifetime) {

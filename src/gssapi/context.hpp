@@ -56,6 +56,7 @@ class Context {
 
  private:
   int prepare();
+  void give_up() noexcept;
   int establish(OM_uint32 lifetime);
   int check_flags();
   int inquire_mechanism();
