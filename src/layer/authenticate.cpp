@@ -50,6 +50,7 @@ class AuthenticationState : public TakeoverState {
 
  private:
   void on_drained(int err, std::string_view reason) override {
+    if (err == 0) read_no_secrets_ahead();
     if (err != 0) {
       fail(err, reason);
     } else if (mechanism_->begins()) {
@@ -58,6 +59,15 @@ class AuthenticationState : public TakeoverState {
       format_.greeting = {};
       read_header();
     }
+  }
+
+  // What is read ahead lies in memory of the loop, which nobody wipes. What was read before is not the
+  // handshake's.
+  void read_no_secrets_ahead() noexcept {
+    detail::StreamCore* const source = StreamAccess::core(below());
+    if (source == nullptr) return;
+    read_ahead_ = source->read_ahead();
+    source->set_read_ahead(0);
   }
 
   void read_header() {
@@ -140,14 +150,13 @@ class AuthenticationState : public TakeoverState {
       fail(EMSGSIZE, refuse_length(format_.handshake, result.answer.size(), text));
       return;
     }
-    answer_ = std::move(result.answer);
-    const auto header = std::span(header_).first(format_.handshake.header_size());
-    format_.handshake.write(answer_.size(), header);
-    // Without a byte a vector may stand in front of others.
-    const std::array vectors{make_vector(std::as_bytes(std::span(std::exchange(format_.greeting, {})))),
-                             make_vector(std::span<const std::byte>(header)),
-                             make_vector(std::as_const(answer_).bytes())};
-    writing_ = below().writev(vectors, site());
+    try {
+      frame_answer(result.answer.bytes());
+    } catch (const std::bad_alloc&) {
+      finish(ENOMEM);
+      return;
+    }
+    writing_ = below().write(std::as_const(answer_).bytes(), site());
     writing_.set_callback([this](Request<ssize_t>& done) {
       int err = 0;
       done.recv(err);
@@ -159,6 +168,17 @@ class AuthenticationState : public TakeoverState {
         go_on();
       }
     });
+  }
+
+  // In one piece, as small ones are gathered in memory of the loop, which nobody wipes.
+  void frame_answer(std::span<const std::byte> answer) {
+    const auto greeting = std::as_bytes(std::span(std::exchange(format_.greeting, {})));
+    const std::size_t header = format_.handshake.header_size();
+    answer_.resize(greeting.size() + header + answer.size());
+    const std::span<std::byte> frame = answer_.bytes();
+    std::ranges::copy(greeting, frame.begin());
+    format_.handshake.write(answer.size(), frame.subspan(greeting.size(), header));
+    std::ranges::copy(answer, frame.subspan(greeting.size() + header).begin());
   }
 
   void go_on() {
@@ -183,6 +203,8 @@ class AuthenticationState : public TakeoverState {
     }
     reading_ = {};
     if (codec == nullptr && engine == nullptr) {
+      if (detail::StreamCore* const source = StreamAccess::core(below()); source != nullptr)
+        source->set_read_ahead(read_ahead_);
       finish_with(std::move(below()));
       return;
     }
@@ -212,6 +234,7 @@ class AuthenticationState : public TakeoverState {
   RecordEngine::Format format_;
   std::shared_ptr<Mechanism> mechanism_;  // kept until delivery, as what it owns may destroy the request
   int err_ = 0;                           // of the last step
+  std::size_t read_ahead_ = 0;            // of the stream below, when it is nobody else's
   std::array<std::byte, LengthFormat::longest_header> header_{};
   WipedBytes token_;
   WipedBytes answer_;

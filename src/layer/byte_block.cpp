@@ -3,6 +3,9 @@
 #include <cstring>
 #include <new>
 #include <tsock/layer/byte_block.hpp>
+#include <utility>
+
+#include "layer/wiped_bytes.hpp"
 
 namespace tsock::inline v0::layer {
 
@@ -23,7 +26,12 @@ std::byte* ByteBlock::allocate(std::size_t& size) noexcept {
   }
 }
 
+void ByteBlock::wipe(std::size_t begin, std::size_t end) noexcept {
+  if (wipes_) layer::wipe({data_ + begin, data_ + end});
+}
+
 void ByteBlock::clear() noexcept {
+  wipe(begin_, end_);
   if (data_ != nullptr) memory_->deallocate(data_, capacity_, alignment);
   data_ = nullptr;
   capacity_ = begin_ = end_ = 0;
@@ -43,6 +51,7 @@ std::span<std::byte> ByteBlock::room(std::size_t least) noexcept {
     // Moving to the front is worth it where it is no more than what has been consumed.
     if (capacity_ - size() >= least && size() <= begin_) {
       if (!empty()) std::memmove(data_, data_ + begin_, size());
+      wipe(std::max(begin_, size()), end_);
       end_ -= std::exchange(begin_, 0);
     } else {
       // Small messages that are collected double the room, too.

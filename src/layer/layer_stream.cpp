@@ -39,9 +39,9 @@ LayerStream::LayerStream(std::pmr::memory_resource& memory, std::unique_ptr<Stre
       below_is_final_(below_->traits().short_is_final),
       below_reads_ahead_(below_->traits().read_ahead) {
   below_->attach(*this);
+  in_.set_wipes(true);
+  out_.set_wipes(true);
 }
-
-LayerStream::~LayerStream() { wipe(out_.bytes()); }
 
 StreamTraits LayerStream::traits() const noexcept {
   const std::size_t message_size = engine_->message_size();
@@ -390,6 +390,8 @@ void LayerStream::end_handshake(int err) noexcept {
   phase_ = Phase::open;
   has_failed_ = err != 0;
   in_.trim();
+  in_.set_wipes(has_failed_);
+  out_.set_wipes(has_failed_);
   std::exchange(observer_, nullptr)->on_handshake(err);
 }
 

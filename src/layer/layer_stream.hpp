@@ -39,8 +39,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
 
   LayerStream(const LayerStream&) = delete;
   LayerStream& operator=(const LayerStream&) = delete;
-  /// A handshake that is given up may not have sent what is a secret.
-  ~LayerStream() override;
+  ~LayerStream() override = default;
 
   /// Begins the handshake, with bytes that were read ahead of it. \return 0 or ENOMEM; the observer is told
   /// the rest, also from inside the call.

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <new>
 
+#include "layer/wiped_text.hpp"
 #include "proxy/target_host.hpp"
 
 namespace tsock::inline v0::proxy {
@@ -86,6 +87,8 @@ int errno_of_status(int status) noexcept {
 }
 
 }  // namespace
+
+HttpOptions::~HttpOptions() { layer::wipe(password); }
 
 HttpEngine::HttpEngine(const Target& target, const HttpOptions& options)
     : most_(options.most_reply), has_credentials_(!options.user.empty()) {

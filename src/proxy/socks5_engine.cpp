@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "layer/wiped_text.hpp"
 #include "proxy/ip_bytes.hpp"
 #include "proxy/target_host.hpp"
 
@@ -57,6 +58,8 @@ ReplyMeaning meaning_of(std::byte code) noexcept {
 }
 
 }  // namespace
+
+Socks5Options::~Socks5Options() { layer::wipe(password); }
 
 Socks5Engine::Socks5Engine(const Target& target, const Socks5Options& options) {
   if (const char* const fault = fault_of(target); fault != nullptr) {

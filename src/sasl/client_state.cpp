@@ -34,7 +34,7 @@ bool has_variant(std::string_view name) noexcept {
 }  // namespace
 
 void ClientState::Free::operator()(sasl_secret_t* secret) const noexcept {
-  wipe(std::as_writable_bytes(std::span(secret->data, secret->len)));
+  layer::wipe(std::as_writable_bytes(std::span(secret->data, secret->len)));
   std::free(secret);
 }
 
@@ -82,7 +82,18 @@ Reply ClientState::start(std::string_view offered, int& err) {
     if (name == "DIGEST-MD5" && output != nullptr) result = begin_digest(output, length);
     set_mechanism(std::move(name));
   }
-  return end_step(result, output, length, err);
+  return end_turn(result, output, length, err);
+}
+
+// A message with the password lies in memory that the library keeps until its connection goes. That of LOGIN
+// is the password itself.
+Reply ClientState::end_turn(int result, const char* output, unsigned length, int& err) {
+  Reply reply = end_step(result, output, length, err);
+  if (output != nullptr && peer().mechanism == "PLAIN") {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
+    layer::wipe(std::as_writable_bytes(std::span(const_cast<char*>(output), length)));
+  }
+  return reply;
 }
 
 // Its server begins. The library gives a message without bytes, or one that takes up an earlier session,
@@ -105,13 +116,13 @@ Reply ClientState::step(std::span<const std::byte> challenge, int& err) {
     return {};
   }
   // libsasl2 wants a NUL behind it.
-  const Secret text(std::string(reinterpret_cast<const char*>(challenge.data()), challenge.size()));
+  const layer::WipedText text(challenge);
   const char* output = nullptr;
   unsigned length = 0;
   sasl_interact_t* needed = nullptr;
   const int result = sasl_client_step(connection_, text.text().c_str(),
                                       static_cast<unsigned>(text.text().size()), &needed, &output, &length);
-  return end_step(result, output, length, err);
+  return end_turn(result, output, length, err);
 }
 
 void ClientState::fill_names(Peer& peer) {
@@ -138,7 +149,7 @@ int ClientState::give_name(void* context, int id, const char** result, unsigned*
 }
 
 int ClientState::make_password(sasl_secret_t*& result) {
-  const Secret password(options_.password());
+  const layer::WipedText password(options_.password());
   const std::size_t size = password.text().size();
   auto* const secret = static_cast<sasl_secret_t*>(std::malloc(sizeof(sasl_secret_t) + size));
   if (secret == nullptr) return SASL_NOMEM;

@@ -24,12 +24,14 @@ class ClientState final : public SessionState {
 
   int make_connection(const char* local, const char* remote) override;
   void fill_names(Peer& peer) override;
+  void forget_secrets() noexcept override { password_.reset(); }
 
   static int give_name(void* context, int id, const char** result, unsigned* length);
   static int give_password(sasl_conn_t* connection, void* context, int id, sasl_secret_t** result);
   static int give_realm(void* context, int id, const char** offered, const char** result);
   int begin_digest(const char*& output, unsigned length);
   int make_password(sasl_secret_t*& result);
+  Reply end_turn(int result, const char* output, unsigned length, int& err);
 
   ClientOptions options_;
   std::string user_;

@@ -96,7 +96,6 @@ int SaslClientMechanism::choose(std::span<const std::byte> list, std::vector<std
   if (reply.bytes) {
     answer.push_back(std::byte{0});
     append(answer, *reply.bytes);
-    wipe(*reply.bytes);
   }
   answers = true;
   return EAGAIN;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "sasl/secret.hpp"
+#include "layer/wiped_text.hpp"
 #include "sasl/server_state.hpp"
 
 namespace tsock::inline v0::sasl {
@@ -36,7 +36,7 @@ int look_up(void* /*global*/, sasl_server_params_t* parameters, unsigned flags, 
   if (result != SASL_OK) return result == SASL_NOUSER ? SASL_OK : result;
   const int set = utils.prop_set(parameters->propctx, SASL_AUX_PASSWORD, password->c_str(),
                                  static_cast<int>(password->size()));
-  wipe(*password);
+  layer::wipe(*password);
   return set == SASL_BADPARAM ? SASL_OK : set;  // the mechanism has not asked for it
 }
 

@@ -1,5 +1,7 @@
 #include "sasl/server_state.hpp"
 
+#include <sasl/prop.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -63,8 +65,7 @@ Reply ServerState::start(std::string_view mechanism, std::optional<std::span<con
   std::ranges::transform(name, name.begin(),
                          [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   set_mechanism(name);
-  Secret text;
-  if (initial) text.text().assign(reinterpret_cast<const char*>(initial->data()), initial->size());
+  const layer::WipedText text(initial.value_or(std::span<const std::byte>()));
   const char* output = nullptr;
   unsigned length = 0;
   const int result = sasl_server_start(connection_, name.c_str(), initial ? text.text().c_str() : nullptr,
@@ -77,7 +78,7 @@ Reply ServerState::step(std::span<const std::byte> response, int& err) {
     err = wrong_turn();
     return {};
   }
-  const Secret text(std::string(reinterpret_cast<const char*>(response.data()), response.size()));
+  const layer::WipedText text(response);
   const char* output = nullptr;  // libsasl2 leaves it as it was when there is none
   unsigned length = 0;
   const int result = sasl_server_step(connection_, text.text().c_str(),
@@ -88,6 +89,12 @@ Reply ServerState::step(std::span<const std::byte> response, int& err) {
 void ServerState::fill_names(Peer& peer) {
   peer.user = text_property(connection_, SASL_USERNAME);
   peer.authentication_name = text_property(connection_, SASL_AUTHUSER);
+}
+
+// Mechanisms that compare it leave it with the connection.
+void ServerState::forget_secrets() noexcept {
+  propctx* const properties = connection_ != nullptr ? sasl_auxprop_getctx(connection_) : nullptr;
+  if (properties != nullptr) prop_erase(properties, SASL_AUX_PASSWORD);
 }
 
 int ServerState::find_password(std::string_view user, std::optional<std::string>& password) const noexcept {

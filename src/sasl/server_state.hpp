@@ -26,6 +26,7 @@ class ServerState final : public SessionState {
  private:
   int make_connection(const char* local, const char* remote) override;
   void fill_names(Peer& peer) override;
+  void forget_secrets() noexcept override;
 
   static int give_option(void* context, const char* plugin, const char* option, const char** result,
                          unsigned* length);

@@ -68,11 +68,8 @@ BegunStep<State, Call> begin_step(const std::shared_ptr<SessionState>& state, Ca
 }
 
 /// Bytes for a step that runs later.
-std::shared_ptr<const Secret> kept(std::span<const std::byte> bytes) {
-  return std::make_shared<Secret>(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-}
-std::span<const std::byte> bytes_of(const Secret& secret) noexcept {
-  return std::as_bytes(std::span(secret.text()));
+std::shared_ptr<const layer::WipedText> kept(std::span<const std::byte> bytes) {
+  return std::make_shared<layer::WipedText>(bytes);
 }
 
 template <class State, class Options>
@@ -130,7 +127,7 @@ Request<Reply> ClientSession::start(detail::LoopHere here, std::string_view offe
 
 Request<Reply> ClientSession::step(detail::LoopHere here, ByteView challenge) {
   auto step = [bytes = kept(challenge.bytes())](ClientState& client, int& failure) {
-    return client.step(bytes_of(*bytes), failure);
+    return client.step(bytes->bytes(), failure);
   };
   return run_on_worker(here, begin_step<ClientState>(state(), std::move(step)));
 }
@@ -164,11 +161,11 @@ Reply ServerSession::step(ByteView response, int& err) {
 
 Request<Reply> ServerSession::start(detail::LoopHere here, std::string_view mechanism,
                                     std::optional<ByteView> initial_response) {
-  std::shared_ptr<const Secret> initial;
+  std::shared_ptr<const layer::WipedText> initial;
   if (initial_response) initial = kept(initial_response->bytes());
   auto step = [name = std::string(mechanism), initial](ServerState& server, int& failure) {
     std::optional<std::span<const std::byte>> bytes;
-    if (initial != nullptr) bytes = bytes_of(*initial);
+    if (initial != nullptr) bytes = initial->bytes();
     return server.start(name, bytes, failure);
   };
   return run_on_worker(here, begin_step<ServerState>(state(), std::move(step)));
@@ -176,7 +173,7 @@ Request<Reply> ServerSession::start(detail::LoopHere here, std::string_view mech
 
 Request<Reply> ServerSession::step(detail::LoopHere here, ByteView response) {
   auto step = [bytes = kept(response.bytes())](ServerState& server, int& failure) {
-    return server.step(bytes_of(*bytes), failure);
+    return server.step(bytes->bytes(), failure);
   };
   return run_on_worker(here, begin_step<ServerState>(state(), std::move(step)));
 }

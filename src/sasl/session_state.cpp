@@ -73,6 +73,7 @@ const sasl_callback_t* SessionState::callbacks() {
 
 int SessionState::fail(int err, std::string reason) {
   phase_ = Phase::failed;
+  forget_secrets();
   reason_ = std::move(reason);
   return err;
 }
@@ -202,6 +203,7 @@ int SessionState::finish() {
     return fail(EACCES, "the security layer is weaker than the lowest strength that is allowed");
   fill_names(peer_);
   phase_ = Phase::done;
+  forget_secrets();
   return 0;
 }
 

@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "layer/wiped_text.hpp"
 #include "sasl/callback.hpp"
-#include "sasl/secret.hpp"
 
 namespace tsock::inline v0::sasl {
 
@@ -90,6 +90,8 @@ class SessionState {
   [[nodiscard]] sasl_security_properties_t properties(unsigned flags) const noexcept;
   int finish();
   virtual void fill_names(Peer& peer) = 0;
+  /// The session is done or has failed: nobody asks for a password any more.
+  virtual void forget_secrets() noexcept {}
 
   std::vector<sasl_callback_t> callbacks_;
   sasl_channel_binding_t binding_{};

@@ -5,12 +5,14 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <tsock/error.hpp>
 #include <utility>
+#include <vector>
+
+#include "layer/wiped_text.hpp"
 
 namespace tsock::inline v0::tls {
 
@@ -22,24 +24,10 @@ struct FileClose {
   void operator()(std::FILE* file) const noexcept { static_cast<void>(std::fclose(file)); }
 };
 
-/// Text that is wiped when it goes.
-class SecretText {
- public:
-  SecretText() = default;
-  explicit SecretText(const std::string& text) : text_(text) {}
-  SecretText(const SecretText&) = delete;
-  SecretText& operator=(const SecretText&) = delete;
-  ~SecretText() { OPENSSL_cleanse(text_.data(), text_.size()); }
-  [[nodiscard]] std::string& text() noexcept { return text_; }
-
- private:
-  std::string text_;
-};
-
 enum class Readers : bool { all, few };
 
 // The file that is read is the one that was looked at.
-int read_from(const std::string& path, Readers readers, std::string& text, std::string& reason) {
+int read_from(const std::string& path, Readers readers, layer::WipedText& text, std::string& reason) {
   const std::unique_ptr<std::FILE, FileClose> file(std::fopen(path.c_str(), "rbe"));
   struct stat status {};
   if (file == nullptr || ::fstat(::fileno(file.get()), &status) != 0) {
@@ -51,14 +39,12 @@ int read_from(const std::string& path, Readers readers, std::string& text, std::
     reason = path + ": others may read or write this key";
     return EACCES;
   }
-  // A growing string would leave copies of a secret behind.
-  if (S_ISREG(status.st_mode) && status.st_size > 0)
-    text.reserve(text.size() + static_cast<std::size_t>(status.st_size));
-  std::array<char, 4096> buffer{};
-  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get()))
-    text.append(buffer.data(), got);
+  // A buffer of the file would not be wiped.
+  static_cast<void>(std::setvbuf(file.get(), nullptr, _IONBF, 0));
+  layer::WipedBytes buffer(std::vector<std::byte>(4096));
+  while (const std::size_t got = std::fread(buffer.bytes().data(), 1, buffer.size(), file.get()))
+    text.append({reinterpret_cast<const char*>(buffer.bytes().data()), got});
   const int err = std::ferror(file.get()) != 0 ? errno : 0;
-  OPENSSL_cleanse(buffer.data(), buffer.size());
   if (err != 0) reason = path + ": " + error_text(err);
   return err;
 }
@@ -108,12 +94,12 @@ int read_all(const std::string& pem, const std::string& source, const char* what
 }
 
 int read_pkcs12(const Identity& identity, KeyMaterial& material, std::string& reason) {
-  SecretText bytes(identity.pkcs12);
+  layer::WipedText bytes(std::string_view(identity.pkcs12));
   std::string source = "the PKCS#12 data";
   if (bytes.text().empty()) {
     source = identity.pkcs12_file;
     const Readers readers = identity.allow_readable_key ? Readers::all : Readers::few;
-    if (const int err = read_from(source, readers, bytes.text(), reason); err != 0) return err;
+    if (const int err = read_from(source, readers, bytes, reason); err != 0) return err;
   }
   const OpenSslPointer<BIO> text = open_text(bytes.text());
   if (text == nullptr) return ENOMEM;
@@ -137,12 +123,12 @@ int read_pkcs12(const Identity& identity, KeyMaterial& material, std::string& re
 }
 
 int read_pem_key(const Identity& identity, KeyMaterial& material, std::string& reason) {
-  SecretText pem(identity.key_pem);
+  layer::WipedText pem(std::string_view(identity.key_pem));
   std::string source = "the key";
   if (pem.text().empty() && !identity.key_file.empty()) {
     source = identity.key_file;
     const Readers readers = identity.allow_readable_key ? Readers::all : Readers::few;
-    if (const int err = read_from(source, readers, pem.text(), reason); err != 0) return err;
+    if (const int err = read_from(source, readers, pem, reason); err != 0) return err;
   }
   if (pem.text().empty()) {
     reason = "a certificate needs its key";
@@ -185,6 +171,10 @@ int read_pem(const Identity& identity, KeyMaterial& material, std::string& reaso
 
 }  // namespace
 
+Identity::~Identity() {
+  for (std::string* const secret : {&key_pem, &pkcs12, &password}) layer::wipe(*secret);
+}
+
 int openssl_failure(int err, const std::string& what, std::string& reason) {
   OpenSslError error = take_error(err);
   reason = error.reason.empty() ? what + ": not accepted" : what + ": " + error.reason;
@@ -192,7 +182,10 @@ int openssl_failure(int err, const std::string& what, std::string& reason) {
 }
 
 int read_file(const std::string& path, std::string& text, std::string& reason) {
-  return read_from(path, Readers::all, text, reason);
+  layer::WipedText content;
+  const int err = read_from(path, Readers::all, content, reason);
+  text += content.text();
+  return err;
 }
 
 int read_certificates(const std::string& pem, const std::string& source,

@@ -20,7 +20,8 @@ class TSOCK_EXPORT ByteBlock {
         data_(std::exchange(other.data_, nullptr)),
         capacity_(std::exchange(other.capacity_, 0)),
         begin_(std::exchange(other.begin_, 0)),
-        end_(std::exchange(other.end_, 0)) {}
+        end_(std::exchange(other.end_, 0)),
+        wipes_(other.wipes_) {}
   ByteBlock& operator=(ByteBlock&&) = delete;
   ~ByteBlock() { clear(); }
 
@@ -49,6 +50,10 @@ class TSOCK_EXPORT ByteBlock {
   /// Appends a copy. \return false when there is no memory; nothing is appended then.
   [[nodiscard]] bool append(std::span<const std::byte> bytes) noexcept;
 
+  /// Whether bytes that move, or that nobody has removed when the block goes, are wiped where they were: a
+  /// handshake's may be a secret. What is removed is its user's to wipe.
+  void set_wipes(bool wipes) noexcept { wipes_ = wipes; }
+
   /// Frees room that was not filled: a few bytes in a large block move to one of their own size.
   void trim() noexcept;
 
@@ -57,12 +62,14 @@ class TSOCK_EXPORT ByteBlock {
   /// Memory for `size` bytes or a few more; null when there is none.
   std::byte* allocate(std::size_t& size) noexcept;
   void move_to(std::byte* data, std::size_t capacity) noexcept;
+  void wipe(std::size_t begin, std::size_t end) noexcept;
 
   std::pmr::memory_resource* memory_;
   std::byte* data_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  bool wipes_ = false;
 };
 
 }  // namespace tsock::inline v0::layer

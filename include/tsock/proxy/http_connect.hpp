@@ -10,12 +10,15 @@
 
 namespace tsock::inline v0::proxy {
 
-struct HttpOptions {
+/// The password is wiped when it goes.
+struct TSOCK_EXPORT HttpOptions {
   /// Sent when the user is not empty ("Basic", RFC 7617); a user has no colon. They cross the stream as they
   /// are, so they belong on a TLS stream to the proxy. The copy of the request is wiped.
   std::string user = {};
   std::string password = {};
   std::size_t most_reply = std::size_t{16} * 1024;  ///< bytes of the reply's head
+
+  ~HttpOptions();
 };
 
 /// Connects through an HTTP proxy (RFC 9110, CONNECT, over HTTP/1.1) that `below` is connected to: a plain

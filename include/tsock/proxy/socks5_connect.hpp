@@ -9,11 +9,14 @@
 
 namespace tsock::inline v0::proxy {
 
-struct Socks5Options {
+/// The password is wiped when it goes.
+struct TSOCK_EXPORT Socks5Options {
   /// Offered beside no authentication when the user is not empty (RFC 1929); up to 255 bytes each. They cross
   /// the stream as they are. The copy of the request is wiped.
   std::string user = {};
   std::string password = {};
+
+  ~Socks5Options();
 };
 
 /// Connects through a SOCKS proxy of version 5 (RFC 1928, CONNECT) that `below` is connected to. Names go to

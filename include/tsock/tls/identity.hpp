@@ -1,12 +1,14 @@
 #pragma once
 
 #include <string>
+#include <tsock/export.hpp>
 
 namespace tsock::inline v0::tls {
 
 /// Who one is: a certificate with the chain that leads to a CA, and its key. Give each of the two in a file
 /// or in memory, as PEM, or both together as PKCS#12. What is in memory comes first.
-struct Identity {
+/// What is secret is wiped when it goes.
+struct TSOCK_EXPORT Identity {
   std::string certificate_file = {};  ///< the certificate first, then the chain
   std::string key_file = {};
   std::string certificate_pem = {};
@@ -19,6 +21,8 @@ struct Identity {
   /// A response of the CA's OCSP server (DER), which a server staples to its certificate when a client asks.
   std::string ocsp_response_file = {};
   std::string ocsp_response = {};
+
+  ~Identity();
 };
 
 }  // namespace tsock::inline v0::tls

@@ -55,6 +55,9 @@ class StreamReadSide : public StreamBase {
   /// Called when a message was cut whose bytes cannot come back: reading ends with EPROTO from now on.
   void poison_reads() noexcept;
   [[nodiscard]] std::size_t pending_bytes(int& err) noexcept;
+  void set_read_ahead(std::size_t most) noexcept;
+  /// As `StreamOptions::max_read_ahead`, rounded down to a power of two; the default when there is no bound.
+  [[nodiscard]] std::size_t read_ahead() const noexcept;
 
   // LoopResource
   void move_out_of_lease() noexcept override;
@@ -64,9 +67,6 @@ class StreamReadSide : public StreamBase {
   ~StreamReadSide() { free_unread(); }
 
   [[nodiscard]] StreamRead* reader() const noexcept { return static_cast<StreamRead*>(receiver_); }
-  void set_read_ahead(std::size_t most) noexcept;
-  /// As `StreamOptions::max_read_ahead`, rounded down to a power of two; the default when there is no bound.
-  [[nodiscard]] std::size_t read_ahead() const noexcept;
   /// Whether the reader would get what is there before a failing write ends reading, too.
   [[nodiscard]] bool is_draining_reader() const noexcept;
   /// Gives the reader what is there, in however many calls.
