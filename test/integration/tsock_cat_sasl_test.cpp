@@ -118,6 +118,18 @@ BOOST_AUTO_TEST_CASE(the_password_comes_from_a_descriptor_or_the_environment) {
   BOOST_TEST(listening.wait() == 130);
 }
 
+BOOST_AUTO_TEST_CASE(a_program_that_is_started_does_not_get_the_password) {
+  Cat listening(server() + Words{"--recv-only", any_sasl_port});
+  const std::string address = over_tcp(listening.listening());
+  Process relay({"sh", "-c",
+                 "TSOCK_CAT_SASL_PASSWORD=alicepw OTHER=there " + executable() +
+                     " --sasl SCRAM-SHA-256 --sasl-user alice --sasl-host localhost exec:env " + address});
+  BOOST_TEST(relay.wait() == 0, relay.error());
+  BOOST_TEST(listening.wait() == 0, listening.error());
+  BOOST_TEST(contains(listening.output(), "OTHER=there"), listening.output());
+  BOOST_TEST(!contains(listening.output(), "TSOCK_CAT_SASL_PASSWORD"), listening.output());
+}
+
 BOOST_AUTO_TEST_CASE(users_come_from_a_database_of_saslpasswd2) {
   if (::access("/usr/sbin/saslpasswd2", X_OK) != 0) {
     BOOST_TEST_MESSAGE("skipped: there is no saslpasswd2 (Debian: sasl2-bin)");

@@ -2,12 +2,10 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <optional>
 #include <tsock/proxy/proxy.hpp>
 #include <utility>
 
-#include "secret.hpp"
 #include "tls_report.hpp"
 
 namespace tsock_cat {
@@ -24,21 +22,17 @@ std::unique_ptr<Proxies> Proxies::make(const Options& options, Failure& failure)
   return made;
 }
 
-Proxies::~Proxies() { wipe(password_); }
-
 Failure Proxies::read_password() {
   Failure failure;
-  std::optional<std::string> text;
+  std::optional<Secret> text;
   if (!options_.proxy.password_file.empty()) {
     text = read_secret(options_.proxy.password_file, false, failure);
   } else if (options_.proxy.password_descriptor >= 0) {
     text = read_secret_from(options_.proxy.password_descriptor, failure);
-  } else if (const char* const variable = std::getenv("TSOCK_CAT_PROXY_PASSWORD")) {
-    text = variable;
+  } else {
+    text = take_secret_variable("TSOCK_CAT_PROXY_PASSWORD");
   }
-  if (!text) return failure;
-  password_ = first_line(*text);
-  wipe(*text);
+  if (text) password_ = text->first_line();
   return failure;
 }
 
@@ -46,15 +40,11 @@ tsock::Request<tsock::Stream> Proxies::connect(tsock::Stream below, const Endpoi
   const proxy::Target asked{.host = target.host, .port = target.port};
   const std::string& user = options_.proxy.user;
   if (options_.proxy.protocol == ProxyOptions::Protocol::socks5) {
-    proxy::Socks5Options options{.user = user, .password = password_};
-    auto request = proxy::socks5_connect(std::move(below), asked, options);
-    wipe(options.password);
-    return request;
+    return proxy::socks5_connect(std::move(below), asked,
+                                 {.user = user, .password = std::string(password_.text())});
   }
-  proxy::HttpOptions options{.user = user, .password = password_};
-  auto request = proxy::http_connect(std::move(below), asked, options);
-  wipe(options.password);
-  return request;
+  return proxy::http_connect(std::move(below), asked,
+                             {.user = user, .password = std::string(password_.text())});
 }
 
 // Who is not let in is a matter of security; who is not reached, of connecting.

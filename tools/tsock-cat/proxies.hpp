@@ -11,6 +11,7 @@
 #include "handshake.hpp"
 #include "options.hpp"
 #include "peer_report.hpp"
+#include "secret.hpp"
 
 namespace tsock_cat {
 
@@ -21,10 +22,6 @@ class Proxies {
   [[nodiscard]] static std::unique_ptr<Proxies> make(const Options& options, Failure& failure);
 
   explicit Proxies(const Options& options) : options_(options) {}
-  Proxies(const Proxies&) = delete;
-  Proxies& operator=(const Proxies&) = delete;
-  ~Proxies();
-
   /// Asks the proxy at the other end of `below` for the target. It has no deadline.
   [[nodiscard]] tsock::Request<tsock::Stream> connect(tsock::Stream below, const Endpoint& target) const;
   /// What became of it.
@@ -45,7 +42,7 @@ class Proxies {
   [[nodiscard]] Failure read_password();
 
   const Options& options_;
-  std::string password_;
+  Secret password_;
 };
 
 }  // namespace tsock_cat

@@ -3,9 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 
 namespace tsock_cat {
@@ -16,17 +17,40 @@ struct SecretFileClose {
 };
 using SecretFile = std::unique_ptr<std::FILE, SecretFileClose>;
 
-std::optional<std::string> read_all(std::FILE* file, const std::string& name, Failure& failure) {
-  std::string text;
-  std::array<char, 4096> buffer{};
+void wipe(char* characters, std::size_t count) noexcept {
+  volatile char* const place = characters;
+  for (std::size_t i = 0; i < count; ++i) place[i] = 0;
+}
+
+std::optional<Secret> read_all(std::FILE* file, const std::string& name, Failure& failure) {
+  // A buffer of the file would not be wiped.
+  static_cast<void>(std::setvbuf(file, nullptr, _IONBF, 0));
+  std::optional<Secret> secret(std::in_place);
+  std::vector<char> buffer(4096);
   while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file))
-    text.append(buffer.data(), got);
-  if (std::ferror(file) == 0) return text;
+    secret->append({buffer.data(), got});
+  wipe(buffer.data(), buffer.size());
+  if (std::ferror(file) == 0) return secret;
   failure = file_failure(name, "", EIO);
   return std::nullopt;
 }
 
 }  // namespace
+
+Secret::~Secret() { wipe(characters_.data(), characters_.size()); }
+
+void Secret::append(std::string_view more) {
+  if (characters_.capacity() - characters_.size() < more.size()) {
+    std::vector<char> grown;
+    grown.reserve(std::max(2 * characters_.size(), characters_.size() + more.size()));
+    grown.assign(characters_.begin(), characters_.end());
+    wipe(characters_.data(), characters_.size());
+    characters_.swap(grown);
+  }
+  characters_.insert(characters_.end(), more.begin(), more.end());
+}
+
+Secret Secret::first_line() const { return Secret(text().substr(0, text().find_first_of("\r\n"))); }
 
 Failure file_failure(const std::string& path, const std::string& text, int err) {
   Failure failure;
@@ -37,7 +61,7 @@ Failure file_failure(const std::string& path, const std::string& text, int err) 
   return failure;
 }
 
-std::optional<std::string> read_secret(const std::string& path, bool allow_readable, Failure& failure) {
+std::optional<Secret> read_secret(const std::string& path, bool allow_readable, Failure& failure) {
   const SecretFile file(std::fopen(path.c_str(), "rbe"));
   struct stat status {};
   if (file == nullptr || ::fstat(::fileno(file.get()), &status) != 0) {
@@ -51,7 +75,7 @@ std::optional<std::string> read_secret(const std::string& path, bool allow_reada
   return read_all(file.get(), path, failure);
 }
 
-std::optional<std::string> read_secret_from(int descriptor, Failure& failure) {
+std::optional<Secret> read_secret_from(int descriptor, Failure& failure) {
   const std::string name = "descriptor " + std::to_string(descriptor);
   const SecretFile file(::fdopen(descriptor, "rb"));
   if (file != nullptr) return read_all(file.get(), name, failure);
@@ -59,14 +83,13 @@ std::optional<std::string> read_secret_from(int descriptor, Failure& failure) {
   return std::nullopt;
 }
 
-std::string first_line(std::string text) {
-  text.resize(std::min(text.find_first_of("\r\n"), text.size()));
-  return text;
-}
-
-void wipe(std::string& text) noexcept {
-  volatile char* const bytes = text.data();
-  for (std::size_t i = 0; i < text.size(); ++i) bytes[i] = 0;
+std::optional<Secret> take_secret_variable(const char* name) {
+  char* const value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  std::optional<Secret> secret(std::in_place, value);
+  wipe(value, std::strlen(value));
+  ::unsetenv(name);
+  return secret;
 }
 
 }  // namespace tsock_cat

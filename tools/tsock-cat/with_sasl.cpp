@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,34 +22,28 @@ namespace sasl = tsock::sasl;
 
 constexpr const char* password_variable = "TSOCK_CAT_SASL_PASSWORD";
 
-// Passwords by user, wiped at the end.
+// Passwords by user.
 class Passwords {
  public:
-  Passwords() = default;
-  Passwords(const Passwords&) = delete;
-  Passwords& operator=(const Passwords&) = delete;
-  ~Passwords() {
-    for (auto& [user, password] : by_user_) wipe(password);
-  }
-
-  void add(std::string user, std::string password) { by_user_[std::move(user)] = std::move(password); }
+  void add(std::string user, Secret password) { by_user_[std::move(user)] = std::move(password); }
+  // Whoever asks wipes the result.
   [[nodiscard]] std::optional<std::string> find(std::string_view user) const {
     const auto found = by_user_.find(user);
     if (found == by_user_.end()) return std::nullopt;
-    return found->second;
+    return std::string(found->second.text());
   }
   [[nodiscard]] bool is_empty() const noexcept { return by_user_.empty(); }
 
  private:
-  std::map<std::string, std::string, std::less<>> by_user_;
+  std::map<std::string, Secret, std::less<>> by_user_;
 };
 
 // Lines of "user:password".
 std::shared_ptr<const Passwords> read_users(const std::string& path, Failure& failure) {
   auto users = std::make_shared<Passwords>();
-  auto text = read_secret(path, false, failure);
+  const auto text = read_secret(path, false, failure);
   if (!text) return users;
-  std::string_view rest = *text;
+  std::string_view rest = text->text();
   for (std::size_t number = 1; !rest.empty() && !failure; ++number) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
@@ -60,28 +53,26 @@ std::shared_ptr<const Passwords> read_users(const std::string& path, Failure& fa
     if (colon == std::string_view::npos || colon == 0) {
       failure = file_failure(path, "line " + std::to_string(number) + " is not user:password", EINVAL);
     } else {
-      users->add(std::string(line.substr(0, colon)), std::string(line.substr(colon + 1)));
+      users->add(std::string(line.substr(0, colon)), Secret(line.substr(colon + 1)));
     }
   }
-  wipe(*text);
   if (users->is_empty() && !failure) failure = file_failure(path, "no user in it", EINVAL);
   return users;
 }
 
 // The client's own, from where it was said to be; without one there is none.
 std::shared_ptr<const Passwords> read_password(const SaslOptions& options, Failure& failure) {
-  std::optional<std::string> text;
+  std::optional<Secret> text;
   if (!options.password_file.empty()) {
     text = read_secret(options.password_file, false, failure);
   } else if (options.password_descriptor >= 0) {
     text = read_secret_from(options.password_descriptor, failure);
-  } else if (const char* const variable = std::getenv(password_variable)) {
-    text = variable;
+  } else {
+    text = take_secret_variable(password_variable);
   }
   auto password = std::make_shared<Passwords>();
   if (!text) return password;
-  password->add(options.user, first_line(*text));
-  wipe(*text);
+  password->add(options.user, text->first_line());
   return password;
 }
 

@@ -52,6 +52,7 @@ std::optional<std::vector<std::byte>> bytes_of_hex(std::string_view hex) {
   constexpr std::string_view hex_values = "0123456789abcdef";
   std::vector<std::byte> bytes;
   if (hex.empty() || hex.size() % 2 != 0) return std::nullopt;
+  bytes.reserve(hex.size() / 2);  // a vector that grows leaves parts of the key behind
   for (std::size_t i = 0; i < hex.size(); i += 2) {
     unsigned value = 0;
     for (const char c : hex.substr(i, 2)) {
@@ -69,7 +70,7 @@ std::vector<tls::PreSharedKey> read_keys(const TlsOptions& options, Failure& fai
   std::vector<tls::PreSharedKey> keys;
   const auto text = read_secret(options.psk_file, options.allow_readable_key, failure);
   if (!text) return keys;
-  std::string_view rest = *text;
+  std::string_view rest = text->text();
   for (std::size_t number = 1; !rest.empty(); ++number) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
@@ -90,11 +91,11 @@ std::vector<tls::PreSharedKey> read_keys(const TlsOptions& options, Failure& fai
 
 std::vector<tls::Identity> identities_of(const TlsOptions& options, Failure& failure) {
   std::vector<tls::Identity> identities;
-  std::string password;
+  Secret password;
   if (!options.password_file.empty()) {
-    auto text = read_secret(options.password_file, options.allow_readable_key, failure);
+    const auto text = read_secret(options.password_file, options.allow_readable_key, failure);
     if (!text) return {};
-    password = first_line(std::move(*text));
+    password = text->first_line();
   }
   for (std::size_t i = 0; i < options.certificate_files.size(); ++i) {
     tls::Identity identity;
@@ -108,7 +109,7 @@ std::vector<tls::Identity> identities_of(const TlsOptions& options, Failure& fai
     identities.push_back(std::move(identity));
   }
   for (tls::Identity& identity : identities) {
-    identity.password = password;
+    identity.password = password.text();
     identity.allow_readable_key = options.allow_readable_key;
   }
   return identities;
