@@ -2,6 +2,8 @@
 
 #if defined(_MSVC_LANG) ? _MSVC_LANG <= 201703L : __cplusplus <= 201703L
 #error "tsock needs C++20: compile with -std=c++20 or newer (CMake: target_compile_features(... cxx_std_20))"
+#elif defined(__GNUC__) && !defined(__cpp_exceptions)
+#error "tsock needs exceptions: compile without -fno-exceptions"
 #endif
 
 /// Marks what a shared tsock exports: the public interface, and of `tsock::detail` what inline functions and
