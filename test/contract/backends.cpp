@@ -16,6 +16,7 @@
 #include <tsock/memory_stream.hpp>
 #include <tsock/proxy/accept.hpp>
 #include <tsock/proxy/send_header.hpp>
+#include <tsock/rate_limit.hpp>
 #include <tsock/stdio_stream.hpp>
 #include <tsock/uv_stream.hpp>
 #include <type_traits>
@@ -100,6 +101,33 @@ std::pair<Stream, Stream> released_and_adopted(LoopFixture& fixture) {
   auto pair = fixture.tcp_pair();
   Stream left = release_and_adopt(fixture, std::move(pair.first));
   return {std::move(left), release_and_adopt(fixture, std::move(pair.second))};
+}
+
+// A message may have as many bytes as the buffer, less what the kernel adds; the kernel doubles what it is
+// asked for. One such message leaves no room.
+constexpr std::size_t longest_message = 65536;
+constexpr std::size_t added_by_kernel = 32;
+
+std::pair<Stream, Stream> message_sockets(LoopFixture& fixture) {
+  int err = 0;
+  auto pair = Stream::message_socketpair(fixture.loop, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  for (Stream* const stream : {&pair.first, &pair.second})
+    BOOST_TEST_REQUIRE(stream->set_options({.send_buffer = (longest_message + added_by_kernel) / 2}) == 0);
+  return pair;
+}
+
+// So fast that nobody waits for long, in pieces of `burst` bytes.
+constexpr std::uint64_t no_rate = std::uint64_t{1} << 50;
+constexpr std::uint64_t slow_rate = 65'536'000;
+std::pair<Stream, Stream> limited(LoopFixture& fixture, std::pair<Stream, Stream> pair, std::uint64_t rate,
+                                  std::size_t burst, bool writing = true) {
+  for (Stream* const stream : {&pair.first, &pair.second}) {
+    RateLimits limits{.reading = RateLimit(fixture.loop, rate, burst)};
+    if (writing) limits.writing = RateLimit(fixture.loop, rate, burst);
+    BOOST_TEST_REQUIRE(limit_rate(*stream, limits) == 0);
+  }
+  return pair;
 }
 
 // libuv's own streams, on descriptors that are connected already.
@@ -295,6 +323,8 @@ std::pair<Stream, Stream> behind_proxy(LoopFixture& fixture, std::pair<Stream, S
 
 constexpr BackendTraits tcp{.late_reset = true};
 constexpr BackendTraits unix_socket{.reset = false};
+constexpr BackendTraits messages{
+    .reset = false, .read_ahead = false, .longest_write = longest_message, .messages_that_fit = 1};
 constexpr BackendTraits one_way_pipe{.reset = false, .socket = false, .descriptor = false};
 constexpr BackendTraits written_file{
     .fills = false, .half_close = false, .reset = false, .socket = false, .descriptor = false};
@@ -356,6 +386,32 @@ BackendsUnderTest backends_under_test() {
       {"socketpair", [](LoopFixture& fixture) { return fixture.unix_pair(); }, unix_socket},
       {"adopted", adopted, unix_socket, repeats},
       {"released and adopted", released_and_adopted, tcp, repeats},
+      {"unix socket with message borders", message_sockets, messages},
+      {"unix socket with message borders, limited",
+       [](LoopFixture& fixture) { return limited(fixture, message_sockets(fixture), no_rate, 64); },
+       messages},
+      {"tcp v4, limited to 32 KiB at once",
+       [](LoopFixture& fixture) { return limited(fixture, fixture.tcp_pair(), no_rate, 32768); }, tcp},
+      // A writer that waits for its turn lets a reader empty what is between them.
+      {"socketpair, read at 64 KiB a millisecond",
+       [](LoopFixture& fixture) { return limited(fixture, fixture.unix_pair(), slow_rate, 65536, false); },
+       unix_socket},
+      {"memory, limited to 64 KiB a millisecond",
+       [](LoopFixture& fixture) {
+         return limited(fixture, memory_stream_pair(fixture.loop, {}), slow_rate, 65536);
+       },
+       unbuffered},
+      {"memory, limited to 3 bytes at once",
+       [](LoopFixture& fixture) {
+         return limited(fixture, memory_stream_pair(fixture.loop, {}), no_rate, 3);
+       },
+       with(at_most(3), &BackendTraits::tells_unread, false)},
+      {"toy over limited tcp",
+       [](LoopFixture& fixture) {
+         return toys_on(fixture, limited(fixture, fixture.tcp_pair(), no_rate, 16384), 1,
+                        {.may_be_cut = true});
+       },
+       layered_tcp},
       {"libuv tcp", uv_tcp, with(tcp, &BackendTraits::descriptor, false)},
       {"libuv pipe", uv_pipe, with(unix_socket, &BackendTraits::descriptor, false)},
       {"tcp v4, 64 bytes ahead", reading_ahead(&LoopFixture::tcp_pair, 64), tcp},

@@ -32,6 +32,8 @@ struct BackendTraits {
   std::size_t max_transfer = std::numeric_limits<std::size_t>::max();  ///< bytes that can move at once
   /// Not the largest number: each write is a message, of at most that many bytes, which is taken whole.
   std::size_t longest_write = std::numeric_limits<std::size_t>::max();
+  /// The longest messages that the buffers take, before one waits that is as long.
+  std::size_t messages_that_fit = 0;
 
   /// `shutdown_write()` completes though the peer reads nothing.
   [[nodiscard]] constexpr bool half_closes_alone() const noexcept {

@@ -273,11 +273,13 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, stop_holds_back_writes_behind_a_blocked_on
   open(backend);
   Queue queue(loop);
   const Bytes large = blocking_bytes();
+  fill_with_blocking_bytes(ours);
   Request<ssize_t> blocked = ours.write(queue, large);
   std::vector<Request<ssize_t>> behind;
   for (const char* text : {"1", "2", "3"}) behind.push_back(ours.write(queue, text));
   loop.run_until_idle();
   queue.stop();
+  take_what_fills(peer);
   BOOST_TEST((take(peer, large.size()) == large));
   BOOST_TEST(error_of(blocked) == 0);
   loop.run_until_idle();
@@ -302,6 +304,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blo
   open(backend);
   std::optional<Queue> queue(std::in_place, loop);
   const Bytes large = blocking_bytes();
+  fill_with_blocking_bytes(ours);
   Request<ssize_t> blocked = ours.write(*queue, large);
   Request<ssize_t> second = ours.write(*queue, "second");
   Request<ssize_t> third = ours.write(*queue, "third");
@@ -309,6 +312,7 @@ BOOST_DATA_TEST_CASE_F(StreamFixture, a_queue_that_goes_ends_writes_behind_a_blo
   queue.reset();
   BOOST_TEST(error_of(second) == ECANCELED);
   BOOST_TEST(error_of(third) == ECANCELED);
+  take_what_fills(peer);
   BOOST_TEST((take(peer, large.size()) == large));
   BOOST_TEST(error_of(blocked) == 0);
   Request<ssize_t> direct = ours.write("direct");

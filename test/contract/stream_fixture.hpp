@@ -37,6 +37,7 @@ struct StreamFixture : LoopFixture {
     buffers_ = backend.traits.buffers;
     floors_ = backend.traits.floors;
     longest_write_ = backend.traits.longest_write;
+    messages_that_fit_ = backend.traits.messages_that_fit;
     ours = std::move(pair.first);
     peer = std::move(pair.second);
   }
@@ -103,8 +104,19 @@ struct StreamFixture : LoopFixture {
     const std::size_t size = buffers_ ? many.size() : 100 + floors_ * all_of_a_layer;
     return Bytes(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(std::min(size, longest_write_)));
   }
+  /// Leaves room for less than `blocking_bytes()`, where messages have to be in the way.
+  void fill_with_blocking_bytes(Stream& from) {
+    for (std::size_t i = 0; i < messages_that_fit_; ++i)
+      BOOST_TEST(error_of(from.write(blocking_bytes())) == 0);
+  }
+  /// Reads them: what comes next was written behind them.
+  void take_what_fills(Stream& reader) {
+    for (std::size_t i = 0; i < messages_that_fit_; ++i)
+      BOOST_TEST((take(reader, blocking_bytes().size()) == blocking_bytes()));
+  }
   /// Starts a write that cannot complete before somebody reads.
   Request<ssize_t> block_writing(Stream& from) {
+    fill_with_blocking_bytes(from);
     blocked_ = blocking_bytes();
     Request<ssize_t> writing = from.write(blocked_);
     loop.run_until_idle();
@@ -132,6 +144,7 @@ struct StreamFixture : LoopFixture {
   bool buffers_ = true;
   unsigned floors_ = 0;
   std::size_t longest_write_ = 0;
+  std::size_t messages_that_fit_ = 0;
 };
 
 /// Vectors over strings, for gathered writes.

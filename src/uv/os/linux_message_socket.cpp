@@ -2,7 +2,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstddef>
 
 #include "uv/os/posix_call.hpp"
 #include "uv/os/socket.hpp"
@@ -36,6 +38,15 @@ ssize_t next_message(NativeSocket socket, int& err) noexcept {
 std::size_t longest_message(NativeSocket socket) noexcept {
   const int room = int_option(socket, SOL_SOCKET, SO_SNDBUF).value_or(0);
   return static_cast<std::size_t>(std::max(room - beside_message, 1));
+}
+
+// MSG_TRUNC tells the size of a message of which there is no room for all, and has TCP copy nothing.
+ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept {
+  std::array<std::byte, std::size_t{16} * 1024> scratch;
+  const ssize_t got = retry([&]() noexcept -> ssize_t {
+    return ::recv(socket, scratch.data(), std::min(most, scratch.size()), MSG_TRUNC);
+  });
+  return got >= 0 ? got : socket_failure(err);
 }
 
 }  // namespace tsock::inline v0::os

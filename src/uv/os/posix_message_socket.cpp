@@ -1,7 +1,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <new>
 
@@ -26,6 +28,18 @@ ssize_t next_message(NativeSocket socket, int& err) noexcept {
 
 std::size_t longest_message(NativeSocket socket) noexcept {
   return static_cast<std::size_t>(std::max(int_option(socket, SOL_SOCKET, SO_SNDBUF).value_or(0), 1));
+}
+
+// What a message has beyond the bytes that are read of it goes with them: it shows in what is left.
+ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept {
+  std::array<std::byte, std::size_t{16} * 1024> scratch;
+  const std::size_t before = readable_bytes(socket, err);
+  const ssize_t got = retry([&]() noexcept -> ssize_t {
+    return ::recv(socket, scratch.data(), std::min(most, scratch.size()), 0);
+  });
+  if (got <= 0) return got == 0 ? 0 : socket_failure(err);
+  const std::size_t after = readable_bytes(socket, err);
+  return std::max(got, static_cast<ssize_t>(before - std::min(before, after)));
 }
 
 }  // namespace tsock::inline v0::os

@@ -150,14 +150,6 @@ ssize_t writev_with_fds(NativeSocket socket, std::span<const iovec> vectors, std
   return sent >= 0 ? sent : socket_failure(err);
 }
 
-ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept {
-  std::array<std::byte, std::size_t{16} * 1024> scratch;
-  const ssize_t got = retry([&]() noexcept -> ssize_t {
-    return ::recv(socket, scratch.data(), std::min(most, scratch.size()), 0);
-  });
-  return got >= 0 ? got : socket_failure(err);
-}
-
 std::size_t readable_bytes(NativeSocket socket, int& err) noexcept {
   int value = 0;
   if (::ioctl(socket, FIONREAD, &value) != 0) {

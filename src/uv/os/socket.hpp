@@ -65,7 +65,8 @@ ssize_t readv_with_fds(NativeSocket socket, std::span<const iovec> vectors,
 ssize_t next_message(NativeSocket socket, int& err) noexcept;
 /// The longest message that can be sent.
 [[nodiscard]] std::size_t longest_message(NativeSocket socket) noexcept;
-/// Reads up to `most` bytes and throws them away. \return bytes, 0 at the end, -1 with `err`.
+/// Reads up to `most` bytes, or a message whole, and throws them away. \return bytes, 0 at the end, -1 with
+/// `err`.
 ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept;
 /// Bytes that were written and are still here. Those of a unix socket are in the peer's queue, where closing
 /// does no harm.
