@@ -10,10 +10,10 @@
 #include <charconv>
 #include <csignal>
 #include <cstddef>
-#include <functional>
 #include <iostream>
-#include <list>
 #include <string_view>
+#include <tsock/coroutine.hpp>
+#include <tsock/request_set.hpp>
 #include <tsock/tsock.hpp>
 #include <utility>
 #include <vector>
@@ -26,87 +26,27 @@ struct Settings {
   std::vector<tsock::Address> addresses;
 };
 
-// One connection. May be destroyed at any time, with its requests, its queue and its stream.
-class Session {
- public:
-  Session(tsock::Stream stream, std::size_t max_body)
-      : max_body_(max_body), stream_(std::move(stream)), replies_(stream_.loop(), "replies") {}
+void complain(const tsock::Address& who, int err) {
+  std::cerr << "pdu_echo: " << who << ": " << tsock::error_text(err) << '\n';
+}
 
-  // `on_end()` is called once, as the last thing that this object does.
-  template <class F>
-  void start(F on_end) {
-    on_end_ = std::move(on_end);
-    // A peer that sends and never reads must not fill our memory: above the high mark we stop reading.
-    stream_.set_watermarks({}, [this](tsock::Watermark mark) {
-      full_ = mark == tsock::Watermark::high;
-      if (!full_ && !reading_.is_in_progress() && !ending_) read_next();
-    });
-    read_next();
-  }
-
- private:
-  void read_next() {
-    reading_ = stream_.readv_pdu(tsock::framing::u32be{.max_body = max_body_});
-    reading_.set_callback([this](tsock::Request<tsock::Pdu>& request) {
-      int err = 0;
-      tsock::Pdu pdu = request.recv(err);
-      if (err != 0) return end(err, request.transferred());
-      const auto message = pdu.vector();  // the bytes do not move; the reply owns them until it has left
-      stream_.writev(replies_, message).detach([kept = std::move(pdu)](auto&) {});
-      if (!full_) read_next();
-    });
-  }
-
-  // The end of the peer's messages is not the end of ours: what is queued goes out first, also to a peer that
-  // sends on behind a message that is refused.
-  void end(int err, std::size_t bytes_of_cut_message) {
-    if (err != EPIPE || bytes_of_cut_message != 0) {
-      std::cerr << "pdu_echo: " << stream_.remote_address() << ": " << tsock::error_text(err) << '\n';
+// One connection. A peer that sends and never reads is not read from either: each reply leaves first.
+tsock::Task<> echo(tsock::Stream stream, std::size_t max_body) {
+  int broken = 0;
+  while (broken == 0) {
+    auto reading = stream.readv_pdu(tsock::framing::u32be{.max_body = max_body});
+    const auto [message, err] = co_await reading;
+    if (err == 0) {
+      broken = (co_await stream.writev(message.vector())).err;
+      continue;
     }
-    ending_ = true;
-    disconnecting_ = std::move(stream_).disconnect(std::move(replies_));
-    disconnecting_.set_callback([this](tsock::Request<void>&) {
-      const auto on_end = std::move(on_end_);
-      on_end();
-    });
+    if (err != EPIPE || reading.transferred() != 0) complain(stream.remote_address(), err);
+    break;
   }
-
-  std::size_t max_body_;
-  tsock::Stream stream_;
-  tsock::Queue replies_;
-  tsock::Request<tsock::Pdu> reading_;
-  tsock::Request<void> disconnecting_;
-  bool full_ = false;
-  bool ending_ = false;
-  std::function<void()> on_end_;
-};
-
-class Server {
- public:
-  Server(tsock::Loop& loop, const Settings& settings) : loop_(loop), settings_(settings) {}
-
-  // Errors: what tsock::Listener::listen() gives.
-  int listen(const tsock::Address& address) {
-    int err = 0;
-    auto listener = tsock::Listener::listen(loop_, address, {}, err);
-    if (err != 0) return err;
-    if (settings_.announce) std::cout << "listening " << listener.local_address() << std::endl;
-    tsock::for_each_accept(listener, [this](tsock::Stream stream) { add(std::move(stream)); });
-    listeners_.push_back(std::move(listener));
-    return 0;
-  }
-
- private:
-  void add(tsock::Stream stream) {
-    const auto session = sessions_.emplace(sessions_.end(), std::move(stream), settings_.max_body);
-    session->start([this, session] { sessions_.erase(session); });
-  }
-
-  tsock::Loop& loop_;
-  const Settings& settings_;
-  std::list<tsock::Listener> listeners_;
-  std::list<Session> sessions_;
-};
+  // The end of the peer's messages is not the end of ours, also for a peer that sends on behind a message
+  // that is refused.
+  co_await std::move(stream).disconnect();
+}
 
 int usage() {
   std::cerr << "usage: pdu_echo [--announce] [--max-body BYTES] [ADDRESS...]\n";
@@ -146,20 +86,21 @@ int main(int argc, char** argv) {
   }
 
   tsock::Loop loop;
-  Server server(loop, settings);
+  tsock::RequestSet requests;
+  std::vector<tsock::Listener> listeners;
   for (const tsock::Address& address : settings.addresses) {
-    err = server.listen(address);
+    auto listener = tsock::Listener::listen(loop, address, {}, err);
     if (err != 0) {
-      std::cerr << "pdu_echo: " << address << ": " << tsock::error_text(err) << '\n';
+      complain(address, err);
       return 1;
     }
+    if (settings.announce) std::cout << "listening " << listener.local_address() << std::endl;
+    tsock::for_each_accept(listener, [&](tsock::Stream stream) {
+      requests.add(tsock::start(loop, echo(std::move(stream), settings.max_body)));
+    });
+    listeners.push_back(std::move(listener));
   }
-
-  const auto stop = [&loop](tsock::Request<int>&) { loop.stop(); };
-  auto terminated = loop.signal(SIGTERM);
-  auto interrupted = loop.signal(SIGINT);
-  terminated.set_callback(stop);
-  interrupted.set_callback(stop);
+  for (const int signum : {SIGTERM, SIGINT}) requests.add(loop.signal(signum), [&](auto&) { loop.stop(); });
   loop.run();
   return 0;
 }

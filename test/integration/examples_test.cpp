@@ -366,6 +366,14 @@ BOOST_AUTO_TEST_CASE(client_and_pdu_echo_understand_each_other) {
   BOOST_TEST(server.exit_status() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(pooled_client_shares_its_connections_among_calls) {
+  Program server(*this, "echo_line", {"127.0.0.1:0"});
+  const std::string address = server.address().to_string();
+  Program client(*this, "pooled_client", {address, "2", "one", "two", "three", "four", "five"});
+  BOOST_TEST(client.rest() == "one\ntwo\nthree\nfour\nfive\n");
+  BOOST_TEST(client.exit_status() == 0);
+}
+
 // What follows a message that is refused stays unread: a plain close would reset the connection.
 BOOST_AUTO_TEST_CASE(servers_of_messages_answer_what_came_before_one_that_they_refuse) {
   const test::TempDirectory directory;
