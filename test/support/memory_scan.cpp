@@ -27,14 +27,13 @@ constexpr std::size_t sought_bytes = 14;
 constexpr std::size_t scan_room = std::size_t{1} << 20;
 constexpr auto mask = static_cast<unsigned char>(0xa5);
 
-/// The end of a text, kept in a form that is not found itself.
+/// The end of a text, kept in a form that is not found itself. It takes no memory from the heap, where it
+/// could get, and wipe, the block that is sought.
 class Needle {
  public:
-  explicit Needle(std::string&& text) {
-    if (text.size() < bytes_.size()) std::abort();
-    for (std::size_t i = 0; i < bytes_.size(); ++i)
-      bytes_[i] = static_cast<unsigned char>(text[text.size() - bytes_.size() + i]) ^ mask;
-    MarkedSecret::wipe(text);
+  void append(char character) noexcept {
+    std::rotate(bytes_.begin(), bytes_.begin() + 1, bytes_.end());
+    bytes_.back() = static_cast<unsigned char>(character) ^ mask;
   }
   /// The next place where its first byte is, which is sought much faster than the rest; null for none.
   [[nodiscard]] const unsigned char* next(const unsigned char* begin,
@@ -109,30 +108,39 @@ std::string find(const Needle& needle) {
 
 MarkedSecret::MarkedSecret(std::size_t size) : seed_(std::random_device()()), size_(size) {}
 
+template <class Append>
+void MarkedSecret::spell(Append append) const {
+  Random random(seed_);
+  for (std::size_t i = 0; i < size_; ++i) append(base64_digits[random.below(base64_digits.size() - 2)]);
+}
+
 std::string MarkedSecret::text() const {
   std::string text;
   text.reserve(size_);
-  Random random(seed_);
-  for (std::size_t i = 0; i < size_; ++i) text += base64_digits[random.below(base64_digits.size() - 2)];
+  spell([&text](char character) { text += character; });
   return text;
 }
 
-std::string MarkedSecret::copies() const { return find(Needle(text())); }
+std::string MarkedSecret::copies() const {
+  Needle needle;
+  spell([&needle](char character) { needle.append(character); });
+  return find(needle);
+}
 
 std::string MarkedSecret::copies_in_base64(std::string_view prefix) const {
-  std::string plain;
-  plain.reserve(prefix.size() + size_);
-  plain += prefix;
-  lend([&plain](std::string_view secret) { plain += secret; });
-  std::string coded;
-  coded.reserve(plain.size() / 3 * 4);
-  for (std::size_t i = 0; i + 3 <= plain.size(); i += 3) {
-    unsigned group = 0;
-    for (std::size_t j = 0; j < 3; ++j) group = group << 8U | static_cast<unsigned char>(plain[i + j]);
-    for (unsigned shift = 24; shift != 0; shift -= 6) coded += base64_digits[group >> (shift - 6) & 0x3fU];
-  }
-  wipe(plain);
-  return find(Needle(std::move(coded)));
+  Needle needle;
+  unsigned group = 0;
+  std::size_t count = 0;
+  const auto append = [&](char character) {
+    group = group << 8U | static_cast<unsigned char>(character);
+    if (++count % 3 != 0) return;
+    for (unsigned shift = 24; shift != 0; shift -= 6)
+      needle.append(base64_digits[group >> (shift - 6) & 0x3fU]);
+    group = 0;
+  };
+  for (const char character : prefix) append(character);
+  spell(append);
+  return find(needle);
 }
 
 void MarkedSecret::wipe(std::string& text) noexcept {

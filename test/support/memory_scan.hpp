@@ -34,6 +34,9 @@ class MarkedSecret {
   static void wipe(std::string& text) noexcept;
 
  private:
+  template <class Append>
+  void spell(Append append) const;
+
   std::uint64_t seed_;
   std::size_t size_;
 };
