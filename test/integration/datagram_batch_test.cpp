@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(recv_many_gives_what_one_call_gives) {
   BOOST_TEST(value_of(peer.send_many(outgoing(number_texts(100), ours.local_address()))) == 100);
   WatchedTransfers transfers;
   BOOST_TEST(value_of(ours.recv_many(1000)).size() == 32U);
-  BOOST_TEST(transfers.take_receives().size() == 1U);
+  BOOST_TEST(transfers.take_receives().size() == (uses_posix_alone() ? 32U : 1U));
   BOOST_TEST(value_of(ours.recv_many(1000)).size() == 32U);
 }
 
@@ -117,7 +117,8 @@ BOOST_AUTO_TEST_CASE(ancillary_data_is_asked_for_by_those_who_want_it) {
 
 // ---- calls that fail ----
 
-BOOST_AUTO_TEST_CASE(a_system_without_batches_is_served_by_a_plain_loop) {
+BOOST_AUTO_TEST_CASE(a_system_without_batches_is_served_by_a_plain_loop,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   WatchedTransfers transfers(fail_first(batches, 1000, ENOSYS));
   for (int round = 0; round < 3; ++round) {
     const std::vector<std::string> texts = number_texts(50);

@@ -2,6 +2,7 @@
 #include "support/descriptors.hpp"
 #include "support/kernel_datagrams.hpp"
 #include "support/syscall_injector.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -38,7 +39,8 @@ struct Offload : KernelDatagrams {
 
 BOOST_FIXTURE_TEST_SUITE(datagram_offload, Offload)
 
-BOOST_AUTO_TEST_CASE(the_capabilities_are_those_of_the_kernel) {
+BOOST_AUTO_TEST_CASE(the_capabilities_are_those_of_the_kernel,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   BOOST_TEST(capabilities.batches);
   const UniqueSocket fd = raw_socket(AF_INET, SOCK_DGRAM);
   const int on = 1;
@@ -83,7 +85,8 @@ BOOST_AUTO_TEST_CASE(more_than_the_kernel_cuts_at_once_leave_in_several) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_alike_is_not_put_together) {
+BOOST_AUTO_TEST_CASE(what_is_not_alike_is_not_put_together,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   Datagram ours = open(loopback_v4());
   Datagram other = open(loopback_v4());
   Datagram peer = open(loopback_v4());
@@ -108,7 +111,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_alike_is_not_put_together) {
   for (const char* text : {"1", "3", "5"}) BOOST_TEST(take(other) == text);
 }
 
-BOOST_AUTO_TEST_CASE(without_send_offload_nothing_is_cut) {
+BOOST_AUTO_TEST_CASE(without_send_offload_nothing_is_cut,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   Datagram ours = open(loopback_v4());
   Datagram peer = open(loopback_v4(), {}, {.send_offload = false});
   WatchedTransfers transfers;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "support/loop_fixture.hpp"
+#include "support/system.hpp"
 
 namespace {
 
@@ -264,13 +265,15 @@ BOOST_AUTO_TEST_CASE(inspected_answers_through_its_socket_and_writes_a_trace_bet
   until(is_whole);
 }
 
-BOOST_AUTO_TEST_CASE(descriptor_broker_passes_an_open_file) {
+BOOST_AUTO_TEST_CASE(descriptor_broker_passes_an_open_file,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const test::TempDirectory directory;
   std::ofstream(directory / "file") << "first line\nsecond\n";
   expect_output("descriptor_broker", "the file says: first line\n", {directory / "file"});
 }
 
-BOOST_AUTO_TEST_CASE(descriptor_broker_says_why_there_is_no_file) {
+BOOST_AUTO_TEST_CASE(descriptor_broker_says_why_there_is_no_file,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   expect_output("descriptor_broker", "refused: " + error_text(ENOENT) + "\n", {"/no/such/file"});
 }
 

@@ -10,6 +10,7 @@
 
 #include "support/npa_fixture.hpp"
 #include "support/samba.hpp"
+#include "support/system.hpp"
 
 namespace tsock::test {
 
@@ -43,7 +44,8 @@ BOOST_AUTO_TEST_CASE(without_a_server_the_client_says_so) {
   BOOST_TEST(client.error().starts_with("connect: "));
 }
 
-BOOST_AUTO_TEST_CASE(the_echo_server_gives_messages_back_and_says_who_asks) {
+BOOST_AUTO_TEST_CASE(the_echo_server_gives_messages_back_and_says_who_asks,
+                     *boost::unit_test::precondition(more_than_posix)) {
   const TempDirectory directory;
   Process server({npa_example("npa_echo_server"), directory.path().string(), "Echo"});
   server.wait_for_output("listening on ");

@@ -25,6 +25,7 @@
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/syscall_injector.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -171,7 +172,8 @@ BOOST_AUTO_TEST_CASE(a_stranger_who_locks_the_directory_delays_and_prevents_noth
   BOOST_TEST(listen_error(std::to_string(::getgid())) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_file_that_takes_the_place_of_the_socket_while_it_is_removed_is_left_alone) {
+BOOST_AUTO_TEST_CASE(a_file_that_takes_the_place_of_the_socket_while_it_is_removed_is_left_alone,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   {
     const Listener listener = Listener::listen(loop, path(), {}, err);
     BOOST_TEST_REQUIRE(err == 0);
@@ -187,7 +189,8 @@ BOOST_AUTO_TEST_CASE(a_file_that_takes_the_place_of_the_socket_while_it_is_remov
 }
 
 // From bind(2) until it listens.
-BOOST_AUTO_TEST_CASE(a_socket_that_is_set_up_admits_nobody_whatever_mode_it_gets) {
+BOOST_AUTO_TEST_CASE(a_socket_that_is_set_up_admits_nobody_whatever_mode_it_gets,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   for (const unsigned mode : {0600U, 0666U}) {
     mode_t found = 0;
     before_open = [&] { found = mode_of("socket"); };
@@ -198,7 +201,8 @@ BOOST_AUTO_TEST_CASE(a_socket_that_is_set_up_admits_nobody_whatever_mode_it_gets
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_takes_the_place_of_a_socket_that_is_set_up_is_not_touched_and_the_path_is_in_use) {
+BOOST_AUTO_TEST_CASE(what_takes_the_place_of_a_socket_that_is_set_up_is_not_touched_and_the_path_is_in_use,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   UniqueSocket other;
   const std::vector<std::function<void()>> replacements{
       [&] { make_precious("socket"); },
@@ -230,7 +234,8 @@ BOOST_AUTO_TEST_CASE(what_takes_the_place_of_a_socket_that_is_set_up_is_not_touc
 }
 
 // It has been looked at already: group and mode go to what was looked at.
-BOOST_AUTO_TEST_CASE(what_takes_the_place_of_a_socket_before_its_group_and_mode_get_neither) {
+BOOST_AUTO_TEST_CASE(what_takes_the_place_of_a_socket_before_its_group_and_mode_get_neither,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   make_precious("secret");
   for (const bool by_link : {false, true}) {
     before_chown = [&] {

@@ -99,7 +99,8 @@ BOOST_AUTO_TEST_CASE(clients_of_other_programs_are_served_over_unix_datagrams) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(servers_of_other_programs_are_understood_over_unix_datagrams) {
+BOOST_AUTO_TEST_CASE(servers_of_other_programs_are_understood_over_unix_datagrams,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const TemporaryFolder folder;
   for (const std::string program : {"socat", "ncat"}) {
     if (!has_program(program)) continue;

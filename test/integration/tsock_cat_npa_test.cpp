@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/npa_fixture.hpp"
+#include "support/system.hpp"
 #include "support/tsock_cat.hpp"
 #include "support/words.hpp"
 
@@ -53,7 +54,8 @@ const Words quick{"-q", "50ms"};
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(tsock_cat_npa)
+// Servers ask who a client is, which POSIX has no call for.
+BOOST_AUTO_TEST_SUITE(tsock_cat_npa, *boost::unit_test::precondition(tsock::test::more_than_posix))
 
 // ---- bytes -----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "support/system.hpp"
 #include "tsock-cat/changes.hpp"
 #include "tsock-cat/duration.hpp"
 #include "tsock-cat/endpoint.hpp"
@@ -81,7 +82,8 @@ BOOST_AUTO_TEST_CASE(durations_are_printed_in_the_largest_unit) {
   BOOST_TEST(format_duration(0s) == "0 ms");
 }
 
-BOOST_AUTO_TEST_CASE(endpoints_of_datagrams_are_told_from_those_of_streams) {
+BOOST_AUTO_TEST_CASE(endpoints_of_datagrams_are_told_from_those_of_streams,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   for (const auto& [text, kind] : {std::pair("udp://a:1", Kind::udp),
                                    {"udp-listen://:0", Kind::udp_listen},
                                    {"unix-dgram:///p", Kind::unix_datagram},
@@ -101,7 +103,8 @@ BOOST_AUTO_TEST_CASE(endpoints_of_datagrams_are_told_from_those_of_streams) {
   BOOST_TEST(endpoint("unix-abstract-dgram:p").unix_address.is_abstract());
 }
 
-BOOST_AUTO_TEST_CASE(endpoints_of_every_kind_are_read) {
+BOOST_AUTO_TEST_CASE(endpoints_of_every_kind_are_read,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   BOOST_TEST(endpoint("tcp://example.org:80").host == "example.org");
   BOOST_TEST(endpoint("tcp://example.org:80").port == 80);
   BOOST_TEST(endpoint("tcp://[fe80::1%eth0]:1").host == "fe80::1%eth0");
@@ -180,7 +183,8 @@ BOOST_AUTO_TEST_CASE(services_and_wildcards_are_read) {
 }
 
 // One spelling: what the library prints, tsock-cat takes, for every byte.
-BOOST_AUTO_TEST_CASE(every_unix_name_that_is_printed_is_read_again) {
+BOOST_AUTO_TEST_CASE(every_unix_name_that_is_printed_is_read_again,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   for (int value = 0; value < 256; ++value) {
     const std::string byte(1, static_cast<char>(value));
     for (const std::string beside :
@@ -218,7 +222,8 @@ BOOST_AUTO_TEST_CASE(every_unix_name_that_is_printed_is_read_again) {
                   .unix_address.string() == "unix:/a%2541"));
 }
 
-BOOST_AUTO_TEST_CASE(netcat_words_mean_what_they_mean_there) {
+BOOST_AUTO_TEST_CASE(netcat_words_mean_what_they_mean_there,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   const auto remote = [](const std::vector<const char*>& words) { return options(words).endpoints.at(1); };
   BOOST_TEST(remote({"host", "80"}).host == "host");
   BOOST_TEST(remote({"::1", "80"}).host == "::1");

@@ -6,6 +6,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/kernel_datagrams.hpp"
+#include "support/system.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -209,7 +210,8 @@ BOOST_AUTO_TEST_CASE(an_unconnected_socket_hears_of_no_refusal) {
   BOOST_TEST(text_of(value_of(receiving).bytes()) == "I am");
 }
 
-BOOST_AUTO_TEST_CASE(an_unconnected_socket_that_wants_icmp_errors_hears_each_once) {
+BOOST_AUTO_TEST_CASE(an_unconnected_socket_that_wants_icmp_errors_hears_each_once,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   for (const bool connected : {false, true}) {
     const Address closed = nobody();
     Datagram ours = open(loopback_v4(), connected ? closed : Address(), {.icmp_errors = true});
@@ -229,7 +231,8 @@ BOOST_AUTO_TEST_CASE(an_unconnected_socket_that_wants_icmp_errors_hears_each_onc
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_refusal_ends_one_send_of_a_queue_at_most_and_no_other_receiver_is_harmed) {
+BOOST_AUTO_TEST_CASE(a_refusal_ends_one_send_of_a_queue_at_most_and_no_other_receiver_is_harmed,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   Datagram ours = open(loopback_v4(), {}, {.icmp_errors = true});
   Datagram peer = open(loopback_v4());
   const Address closed = nobody();
@@ -258,7 +261,8 @@ BOOST_AUTO_TEST_CASE(a_refusal_ends_one_send_of_a_queue_at_most_and_no_other_rec
 
 // ---- what does not fit ----
 
-BOOST_AUTO_TEST_CASE(a_receive_queue_that_overruns_is_counted) {
+BOOST_AUTO_TEST_CASE(a_receive_queue_that_overruns_is_counted,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   Datagram ours = open(loopback_v4(), {}, {.receive_buffer = 4096});
   Datagram peer = open(loopback_v4());
   BOOST_TEST(ours.dropped() == 0U);
@@ -277,7 +281,8 @@ BOOST_AUTO_TEST_CASE(a_receive_queue_that_overruns_is_counted) {
   BOOST_TEST(peer.dropped() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(what_the_kernel_dropped_is_told_after_the_socket_is_closed) {
+BOOST_AUTO_TEST_CASE(what_the_kernel_dropped_is_told_after_the_socket_is_closed,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   Datagram peer = open(loopback_v4());
   const std::vector<std::byte> bytes(500);
   for (const char* end : {"disconnect", "interrupted disconnect", "loop"}) {
@@ -367,7 +372,8 @@ BOOST_AUTO_TEST_CASE(an_adopted_socket_is_made_fit) {
 }
 
 // Its error queue is none of ours, but it must not keep the loop busy.
-BOOST_AUTO_TEST_CASE(an_adopted_socket_may_have_an_error_queue) {
+BOOST_AUTO_TEST_CASE(an_adopted_socket_may_have_an_error_queue,
+                     *boost::unit_test::precondition(tsock::test::more_than_posix)) {
   UniqueSocket fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   BOOST_TEST_REQUIRE(::setsockopt(fd.get(), IPPROTO_IP, IP_RECVERR, &on, sizeof(on)) == 0);

@@ -25,6 +25,7 @@
 #include "support/descriptors.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/process.hpp"
+#include "support/system.hpp"
 
 /// Samba's daemons on directories of their own.
 namespace tsock::test {
@@ -203,6 +204,7 @@ class SmbdTurn {
 
  private:
   const char* obstacle() {
+    if (uses_posix_alone()) return "POSIX has no call that tells a server who smbd is";
     constexpr const char* smbd = "/usr/sbin/smbd";
     if (::access(smbd, X_OK) != 0) return "there is no smbd";
     if (!std::filesystem::exists("/usr/lib/python3/dist-packages/samba/samba3"))

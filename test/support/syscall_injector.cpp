@@ -103,6 +103,7 @@ using AddressCall = int(int, const ::sockaddr*, socklen_t);
 
 constinit Next<int(int, int, int)> next_socket("socket");
 constinit Next<int(int, int, int, int*)> next_socketpair("socketpair");
+constinit Next<int(int, ::sockaddr*, socklen_t*)> next_accept("accept");
 constinit Next<int(int, ::sockaddr*, socklen_t*, int)> next_accept4("accept4");
 constinit Next<AddressCall> next_connect("connect");
 constinit Next<AddressCall> next_bind("bind");
@@ -303,6 +304,11 @@ int socket(int domain, int type, int protocol) noexcept {
 int socketpair(int domain, int type, int protocol, int fds[2]) noexcept {
   if (const int error = injected(SystemCall::socketpair); error != 0) return fail(error);
   return next_socketpair(domain, type, protocol, fds);
+}
+
+int accept(int fd, sockaddr* address, socklen_t* size) {
+  if (const int error = injected(SystemCall::accept); error != 0) return fail(error);
+  return next_accept(fd, address, size);
 }
 
 int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {

@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(a_socket_with_a_header_remains_a_socket) {
   BOOST_TEST(fetch(writing, err) == 16 + 36 + 14);
   BOOST_TEST(stream.native_handle() == socket);
   static_cast<void>(stream.peer_credentials(err));
-  BOOST_TEST(err == 0);
+  BOOST_TEST((err == 0 || (err == ENOTSUP && uses_posix_alone())));
   BOOST_TEST(stream.set_options({.send_buffer = 10000}) == 0);
   std::vector<std::byte> unread;
   const UniqueSocket released = stream.release_socket(unread, err);

@@ -12,6 +12,7 @@
 
 #include "proxy/crc32c.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/system.hpp"
 
 namespace tsock::test {
 
@@ -201,7 +202,7 @@ BOOST_AUTO_TEST_CASE(unix_addresses_go_through_version_2) {
   Header out;
   BOOST_TEST(proxy::parse_header(proxy::format_header(header, err), out).err == 0);
   BOOST_TEST((out == header));
-  header.source = Address::unix_abstract("name", err);
+  if (!uses_posix_alone()) header.source = Address::unix_abstract("name", err);
   header.destination = Address::unix_from_path('/' + std::string(106, 'p'), err);
   BOOST_TEST_REQUIRE(err == 0);
   BOOST_TEST(proxy::parse_header(proxy::format_header(header, err), out).err == 0);
