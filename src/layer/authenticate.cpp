@@ -202,9 +202,10 @@ class AuthenticationState : public TakeoverState {
       return;
     }
     reading_ = {};
+    // A layer passes it on to the stream above.
+    if (detail::StreamCore* const source = StreamAccess::core(below()); source != nullptr)
+      source->set_read_ahead(read_ahead_);
     if (codec == nullptr && engine == nullptr) {
-      if (detail::StreamCore* const source = StreamAccess::core(below()); source != nullptr)
-        source->set_read_ahead(read_ahead_);
       finish_with(std::move(below()));
       return;
     }
@@ -234,7 +235,7 @@ class AuthenticationState : public TakeoverState {
   RecordEngine::Format format_;
   std::shared_ptr<Mechanism> mechanism_;  // kept until delivery, as what it owns may destroy the request
   int err_ = 0;                           // of the last step
-  std::size_t read_ahead_ = 0;            // of the stream below, when it is nobody else's
+  std::size_t read_ahead_ = 0;            // of the stream below, before and after the handshake
   std::array<std::byte, LengthFormat::longest_header> header_{};
   WipedBytes token_;
   WipedBytes answer_;
