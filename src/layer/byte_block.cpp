@@ -30,11 +30,15 @@ void ByteBlock::wipe(std::size_t begin, std::size_t end) noexcept {
   if (wipes_) layer::wipe({data_ + begin, data_ + end});
 }
 
-void ByteBlock::clear() noexcept {
-  wipe(begin_, end_);
+void ByteBlock::free() noexcept {
   if (data_ != nullptr) memory_->deallocate(data_, capacity_, alignment);
   data_ = nullptr;
   capacity_ = begin_ = end_ = 0;
+}
+
+void ByteBlock::clear() noexcept {
+  wipe(begin_, end_);
+  free();
 }
 
 void ByteBlock::move_to(std::byte* data, std::size_t capacity) noexcept {
@@ -76,7 +80,7 @@ bool ByteBlock::append(std::span<const std::byte> bytes) noexcept {
 void ByteBlock::trim() noexcept {
   if (data_ == nullptr) return;
   if (empty()) {
-    clear();
+    free();
     return;
   }
   constexpr std::size_t worth_it = 4;  // times smaller

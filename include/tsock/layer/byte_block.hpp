@@ -33,13 +33,13 @@ class TSOCK_EXPORT ByteBlock {
   /// Removes bytes from the front; removing the last one frees the memory.
   void take(std::size_t count) noexcept {
     begin_ += count;
-    if (begin_ == end_) clear();
+    if (begin_ == end_) free();
   }
   void clear() noexcept;
   /// Removes bytes from the end.
   void drop(std::size_t count) noexcept {
     end_ -= count;
-    if (begin_ == end_) clear();
+    if (begin_ == end_) free();
   }
 
   /// Room behind the bytes, for at least `least` more; empty when there is no memory, and the bytes are as
@@ -63,6 +63,7 @@ class TSOCK_EXPORT ByteBlock {
   std::byte* allocate(std::size_t& size) noexcept;
   void move_to(std::byte* data, std::size_t capacity) noexcept;
   void wipe(std::size_t begin, std::size_t end) noexcept;
+  void free() noexcept;
 
   std::pmr::memory_resource* memory_;
   std::byte* data_ = nullptr;
