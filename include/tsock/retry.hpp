@@ -43,7 +43,7 @@ class BackOff {
  private:
   // Not a number counts as the lower one.
   static double clamp(double value, double low, double high) noexcept {
-    constexpr auto most = static_cast<double>(std::numeric_limits<std::int64_t>::max() / 2);
+    constexpr auto most = static_cast<double>(std::numeric_limits<std::int64_t>::max()) / 2;
     if (high > most) high = most;
     if (!(value > low)) return low;
     return value < high ? value : high;
