@@ -622,9 +622,10 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_d
   const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
   pump_until_full(backend, side);
   bool called = false;
+  bool ended = dropped;
   loop.post([&] {
     Request<void> closing = std::move(ours).disconnect({.linger_time = 1h});
-    if (!dropped) std::move(closing).detach();
+    if (!dropped) std::move(closing).detach([&ended](auto&) { ended = true; });
     pumping = {};
     called = true;
   });
@@ -635,6 +636,8 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_d
   // A record may be cut.
   BOOST_TEST(
       (err == EPIPE || (dropped && (err == ECONNRESET || (err == EPROTO && backend.traits.floors != 0)))));
+  peer = Stream();
+  BOOST_TEST(run_until([&] { return ended; }));
 }
 
 // Of a message that its target has taken, a pump holds nothing.
