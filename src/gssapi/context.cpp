@@ -76,7 +76,7 @@ int Context::step(std::span<const std::byte> token, std::vector<std::byte>& answ
     if (const int err = prepare(); err != 0) return err;
   }
   if (credential_ == nullptr) return refuse(EINVAL, "the context cannot be established any more");
-  // MIT's SPNEGO falls over it.
+  // MIT's SPNEGO would read through a null pointer.
   if (token.empty() && (context_ || !initiates_)) {
     give_up();
     return refuse(EPROTO, "a token of the peer is empty");

@@ -32,10 +32,10 @@ class TSOCK_EXPORT SecurityContext {
   [[nodiscard]] static SecurityContext client(const ConnectOptions& options);
   [[nodiscard]] static SecurityContext server(const AcceptOptions& options = {});
 
-  /// Takes the peer's token; a client's first step is given none. Blocks: it may ask a KDC and read files;
-  /// see `run_on_worker()`. \param answer the token for the peer, when `answers` becomes true, also with an
-  /// error \return 0 when the context is established, EAGAIN when it needs another token, or an errno value
-  /// as `connect()` gives them. Throws std::bad_alloc.
+  /// Takes the peer's token; a client's first step is given none, and an empty one is EPROTO later. Blocks:
+  /// it may ask a KDC and read files; see `run_on_worker()`. \param answer the token for the peer, when
+  /// `answers` becomes true, also with an error \return 0 when the context is established, EAGAIN when it
+  /// needs another token, or an errno value as `connect()` gives them. Throws std::bad_alloc.
   int step(std::span<const std::byte> token, std::vector<std::byte>& answer, bool& answers);
   [[nodiscard]] bool is_established() const noexcept;
 
