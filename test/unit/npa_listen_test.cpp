@@ -66,6 +66,20 @@ struct NpaListenFixture : NpaFixture {
     BOOST_TEST_REQUIRE(err == 0);
     return stream;
   }
+  /// Connects silent clients, then one that is served. \return both of its ends
+  std::pair<Stream, Stream> served_behind_silent(Listener& listener, std::size_t many,
+                                                 std::vector<Stream>& silent_ones) {
+    Request<Stream> accepting = listener.accept();
+    for (std::size_t i = 0; i < many; ++i) silent_ones.push_back(silent(listener));
+    Request<Stream> connecting = client();
+    int err = -1;
+    Stream ours = fetch(connecting, err);
+    BOOST_TEST_REQUIRE(err == 0, connecting.reason());
+    Stream theirs = fetch(accepting, err);
+    BOOST_TEST_REQUIRE(err == 0);
+    BOOST_TEST((send_through(ours, theirs, pattern(1000)) == pattern(1000)));
+    return {std::move(ours), std::move(theirs)};
+  }
   static mode_t mode_of(const std::string& path) {
     struct ::stat status {};
     BOOST_TEST_REQUIRE(::lstat(path.c_str(), &status) == 0);
@@ -215,16 +229,8 @@ BOOST_AUTO_TEST_CASE(a_thousand_silent_clients_disturb_nobody) {
   options.handshakes.handshake_time = 1h;
   options.handshakes.most_handshakes = many + 2;
   Listener listener = listen(noting(options));
-  Request<Stream> accepting = listener.accept();
   std::vector<Stream> silent_ones;
-  for (std::size_t i = 0; i < many; ++i) silent_ones.push_back(silent(listener));
-  Request<Stream> connecting = client();
-  int err = -1;
-  Stream ours = fetch(connecting, err);
-  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
-  Stream theirs = fetch(accepting, err);
-  BOOST_TEST_REQUIRE(err == 0);
-  BOOST_TEST((send_through(ours, theirs, pattern(1000)) == pattern(1000)));
+  auto [ours, theirs] = served_behind_silent(listener, many, silent_ones);
   BOOST_TEST(failures.empty());
   listener = Listener();
   BOOST_TEST(sees_end(silent_ones.front()));
@@ -238,16 +244,8 @@ BOOST_AUTO_TEST_CASE(a_thousand_silent_clients_without_a_place_each_end_by_their
   options.handshakes.handshake_time = 20ms;
   BOOST_TEST_REQUIRE(options.handshakes.most_handshakes < many);
   Listener listener = listen(noting(options));
-  Request<Stream> accepting = listener.accept();
   std::vector<Stream> silent_ones;
-  for (std::size_t i = 0; i < many; ++i) silent_ones.push_back(silent(listener));
-  Request<Stream> connecting = client();
-  int err = -1;
-  Stream ours = fetch(connecting, err);
-  BOOST_TEST_REQUIRE(err == 0, connecting.reason());
-  Stream theirs = fetch(accepting, err);
-  BOOST_TEST_REQUIRE(err == 0);
-  BOOST_TEST((send_through(ours, theirs, pattern(1000)) == pattern(1000)));
+  auto [ours, theirs] = served_behind_silent(listener, many, silent_ones);
   BOOST_TEST(run_until([&] { return failures.size() == many; }));
   BOOST_TEST(std::ranges::all_of(failures, [](const NpaFailure& each) { return each.err == ETIMEDOUT; }));
 }

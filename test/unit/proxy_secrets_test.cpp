@@ -28,6 +28,13 @@ struct ProxySecretFixture : LoopFixture {
   // What the proxy of a test has read would be found, too.
   ProxySecretFixture() { BOOST_TEST(pair.second.set_options({.max_read_ahead = 0}) == 0); }
 
+  Request<Stream> ask_socks(const MarkedSecret& secret) {
+    proxy::Socks5Options options{.user = "alice", .password = secret.text()};
+    Request<Stream> connecting =
+        proxy::socks5_connect(std::move(pair.first), {.host = "example.org", .port = 80}, options);
+    MarkedSecret::wipe(options.password);
+    return connecting;
+  }
   void read(std::size_t size) {
     std::vector<std::byte> bytes(size);
     BOOST_TEST(error_of(pair.second.read(bytes)) == 0);
@@ -42,10 +49,7 @@ BOOST_FIXTURE_TEST_SUITE(proxy_secrets, ProxySecretFixture, *precondition(memory
 BOOST_DATA_TEST_CASE_F(ProxySecretFixture, socks_gives_a_password_to_the_proxy_alone,
                        data::make(proxy_secret_sizes), size) {
   const MarkedSecret secret(size);
-  proxy::Socks5Options options{.user = "alice", .password = secret.text()};
-  Request<Stream> connecting =
-      proxy::socks5_connect(std::move(pair.first), {.host = "example.org", .port = 80}, options);
-  MarkedSecret::wipe(options.password);
+  const Request<Stream> connecting = ask_socks(secret);
   read(4);
   BOOST_TEST(secret.copies() != nowhere);
   answer(std::string_view("\x05\x02", 2));
@@ -69,10 +73,7 @@ BOOST_DATA_TEST_CASE_F(ProxySecretFixture, a_password_that_was_not_sent_is_kept_
                        data::make(proxy_secret_sizes), size) {
   const MarkedSecret secret(size);
   {
-    proxy::Socks5Options options{.user = "alice", .password = secret.text()};
-    Request<Stream> connecting =
-        proxy::socks5_connect(std::move(pair.first), {.host = "example.org", .port = 80}, options);
-    MarkedSecret::wipe(options.password);
+    const Request<Stream> connecting = ask_socks(secret);
     answer(std::string_view("\x05\x00", 2));
     read(4 + 1);
   }
