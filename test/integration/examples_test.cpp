@@ -1,5 +1,5 @@
-// The programs of the guide do what the guide says. TSOCK_EXAMPLES_DIRECTORY is where they were built.
-#if defined(TSOCK_EXAMPLES_DIRECTORY)
+// The programs of the guide do what the guide says.
+#if defined(TSOCK_WITH_EXAMPLES)
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -21,12 +21,14 @@
 #include <utility>
 #include <vector>
 
+#include "support/built_programs.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/system.hpp"
 
 namespace {
 
 using namespace tsock;
+using tsock::test::built_example;
 using tsock::test::LoopFixture;
 using tsock::test::text_of;
 
@@ -44,7 +46,7 @@ class Program {
     output_ = Stream::adopt(fixture.loop, ours, {}, err);
     BOOST_TEST_REQUIRE(err == 0);
 
-    arguments.insert(arguments.begin(), std::string(TSOCK_EXAMPLES_DIRECTORY) + "/" + name);
+    arguments.insert(arguments.begin(), built_example(name));
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -288,7 +290,7 @@ BOOST_AUTO_TEST_CASE(readme_sends_lines_back) {
 BOOST_AUTO_TEST_CASE(servers_on_other_libraries_do_what_that_of_the_readme_does) {
   for (const std::string library : {"libuv", "asio", "libevent"}) {
     const std::string name = "before_" + library;
-    if (::access((std::string(TSOCK_EXAMPLES_DIRECTORY) + "/" + name).c_str(), X_OK) != 0) {
+    if (::access(built_example(name).c_str(), X_OK) != 0) {
       BOOST_TEST_MESSAGE("skipped: " << library << " is not installed");
       continue;
     }

@@ -1,5 +1,5 @@
 // The programs of the guide that are about Samba's named pipes.
-#if defined(TSOCK_EXAMPLES_DIRECTORY)
+#if defined(TSOCK_WITH_EXAMPLES)
 
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -8,19 +8,12 @@
 #include <string_view>
 #include <tsock/npa/npa.hpp>
 
+#include "support/built_programs.hpp"
 #include "support/npa_fixture.hpp"
 #include "support/samba.hpp"
 #include "support/system.hpp"
 
 namespace tsock::test {
-
-namespace {
-
-std::string npa_example(const std::string& name) {
-  return std::string(TSOCK_EXAMPLES_DIRECTORY) + "/" + name;
-}
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(npa_examples, NpaFixture)
 
@@ -28,7 +21,7 @@ BOOST_AUTO_TEST_CASE(the_time_comes_from_samba) {
   if (!has_samba_dcerpcd()) return;
   const SambaPlace place;
   const SambaDcerpcd daemon(place);
-  Process client({npa_example("npa_time"), place.ncalrpc()});
+  Process client({built_example("npa_time"), place.ncalrpc()});
   BOOST_TEST(client.finish() == 0, client.error());
   constexpr std::string_view bound = "the endpoint mapper is there\n";
   const std::string output = client.output();
@@ -39,7 +32,7 @@ BOOST_AUTO_TEST_CASE(the_time_comes_from_samba) {
 
 BOOST_AUTO_TEST_CASE(without_a_server_the_client_says_so) {
   const TempDirectory directory;
-  Process client({npa_example("npa_time"), directory.path().string()});
+  Process client({built_example("npa_time"), directory.path().string()});
   BOOST_TEST(client.finish() == 1);
   BOOST_TEST(client.error().starts_with("connect: "));
 }
@@ -47,7 +40,7 @@ BOOST_AUTO_TEST_CASE(without_a_server_the_client_says_so) {
 BOOST_AUTO_TEST_CASE(the_echo_server_gives_messages_back_and_says_who_asks,
                      *boost::unit_test::precondition(more_than_posix)) {
   const TempDirectory directory;
-  Process server({npa_example("npa_echo_server"), directory.path().string(), "Echo"});
+  Process server({built_example("npa_echo_server"), directory.path().string(), "Echo"});
   server.wait_for_output("listening on ");
   Request<Stream> connecting = npa::connect(loop, directory.path().string(), "echo", anonymous_client());
   int err = -1;
@@ -66,7 +59,7 @@ BOOST_AUTO_TEST_CASE(a_client_of_smbd_is_answered_by_the_echo_server) {
   const SmbdTurn turn;
   if (!turn) return;
   const SambaPlace place(true);
-  Process server({npa_example("npa_echo_server"), place.pipes(), "OurPipe"});
+  Process server({built_example("npa_echo_server"), place.pipes(), "OurPipe"});
   server.wait_for_output("listening on ");
   const Smbd smbd(place);
   Process client(libsmb_client(place));

@@ -12,6 +12,7 @@
 #include <tsock/sasl/sasl.hpp>
 #include <tsock/tsock.hpp>
 
+#include "support/built_programs.hpp"
 #include "support/kdc.hpp"
 #include "support/ldap.hpp"
 #include "support/process.hpp"
@@ -486,12 +487,12 @@ BOOST_AUTO_TEST_CASE(ldapwhoami_is_refused_with_a_wrong_password) {
   BOOST_TEST(client.error().find("Invalid credentials") != std::string::npos);
 }
 
-#ifdef TSOCK_EXAMPLES_DIRECTORY
+#ifdef TSOCK_WITH_EXAMPLES
 BOOST_AUTO_TEST_CASE(the_example_asks_slapd_who_it_is) {
   if (!can_run_slapd()) return;
   start_slapd();
   const std::string port = std::to_string(address.port().value_or(0));
-  const std::string program = std::string(TSOCK_EXAMPLES_DIRECTORY) + "/sasl_ldap_whoami";
+  const std::string program = built_example("sasl_ldap_whoami");
   Process client({program, "localhost", port, "DIGEST-MD5", "alice"});
   client.write("alicepw\n");
   BOOST_TEST(client.finish() == 0, client.error());

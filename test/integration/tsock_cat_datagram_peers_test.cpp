@@ -1,5 +1,5 @@
 // tsock-cat with datagrams against other programs, both ways.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/unit_test.hpp>
 #include <csignal>

@@ -1,5 +1,5 @@
 // tsock-cat with datagrams: boundaries, ends, one connection of each sender, addresses and options.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <netinet/in.h>
 #include <sched.h>

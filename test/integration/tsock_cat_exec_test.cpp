@@ -1,5 +1,5 @@
 // tsock-cat with exec:, a program for each connection, with other programs as peers.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/unit_test.hpp>
 #include <string>

@@ -1,5 +1,5 @@
 // How tsock-cat ends when something goes wrong, and what it says then.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <sys/socket.h>
 #include <sys/stat.h>

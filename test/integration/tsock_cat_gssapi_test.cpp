@@ -1,6 +1,6 @@
 // --gssapi and --gssapi-accept of tsock-cat: with each other, over TCP, unix sockets and TLS, with a KDC of
 // the test's own.
-#if defined(TSOCK_CAT_EXECUTABLE) && defined(TSOCK_WITH_GSSAPI)
+#if defined(TSOCK_WITH_TSOCK_CAT) && defined(TSOCK_WITH_GSSAPI)
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -230,7 +230,7 @@ BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
 
 BOOST_AUTO_TEST_SUITE_END()
 
-#elif defined(TSOCK_CAT_EXECUTABLE)
+#elif defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // tsock-cat looks into a daemon. The daemon is a loop on a thread of the test.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/unit_test.hpp>
 #include <chrono>

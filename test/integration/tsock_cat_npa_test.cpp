@@ -1,5 +1,5 @@
 // npa:// and npa-listen:// of tsock-cat: with each other, and with peers that do not keep to NPA.
-#if defined(TSOCK_CAT_EXECUTABLE) && defined(TSOCK_WITH_NPA)
+#if defined(TSOCK_WITH_TSOCK_CAT) && defined(TSOCK_WITH_NPA)
 
 #include <sys/stat.h>
 
@@ -339,7 +339,7 @@ BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
 
 BOOST_AUTO_TEST_SUITE_END()
 
-#elif defined(TSOCK_CAT_EXECUTABLE)
+#elif defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // The parts of tsock-cat that need no process.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <netdb.h>
 

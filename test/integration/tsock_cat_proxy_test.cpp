@@ -1,5 +1,5 @@
 // --proxy, --send-proxy and --accept-proxy of tsock-cat, with each other and with proxies of others.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>

@@ -1,5 +1,5 @@
 // What tsock-cat writes beside the payload, and its messages.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <sys/socket.h>
 #include <sys/stat.h>

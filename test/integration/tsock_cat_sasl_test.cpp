@@ -1,5 +1,5 @@
 // --sasl and --sasl-accept of tsock-cat: with each other, over TCP, unix sockets and TLS.
-#if defined(TSOCK_CAT_EXECUTABLE) && defined(TSOCK_WITH_SASL)
+#if defined(TSOCK_WITH_TSOCK_CAT) && defined(TSOCK_WITH_SASL)
 
 #include <unistd.h>
 
@@ -276,7 +276,7 @@ BOOST_DATA_TEST_CASE(a_wrong_command_line_is_1_and_says_why,
 
 BOOST_AUTO_TEST_SUITE_END()
 
-#elif defined(TSOCK_CAT_EXECUTABLE)
+#elif defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // tsock-cat as its users see it, as a process: bytes, ends, servers, addresses, and other programs as peers.
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include "support/tsock_cat.hpp"
 

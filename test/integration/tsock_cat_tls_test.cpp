@@ -1,5 +1,5 @@
 // tls:// and tls-listen:// of tsock-cat: with each other, and with other programs.
-#if defined(TSOCK_CAT_EXECUTABLE) && defined(TSOCK_WITH_TLS)
+#if defined(TSOCK_WITH_TSOCK_CAT) && defined(TSOCK_WITH_TLS)
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -720,7 +720,7 @@ BOOST_AUTO_TEST_CASE(a_line_of_pre_shared_keys_that_is_none_is_named_without_its
 
 BOOST_AUTO_TEST_SUITE_END()
 
-#elif defined(TSOCK_CAT_EXECUTABLE)
+#elif defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <boost/test/unit_test.hpp>
 

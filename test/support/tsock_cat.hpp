@@ -1,6 +1,6 @@
 #pragma once
 
-#if defined(TSOCK_CAT_EXECUTABLE)
+#if defined(TSOCK_WITH_TSOCK_CAT)
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/built_programs.hpp"
 #include "support/process.hpp"
 
 /// What the tests of tsock-cat share. The environment variable TSOCK_CAT_EXECUTABLE names another program to
@@ -29,7 +30,7 @@ namespace tsock::test::cat {
 
 inline std::string executable() {
   const char* const other = std::getenv("TSOCK_CAT_EXECUTABLE");
-  return other != nullptr ? other : TSOCK_CAT_EXECUTABLE;
+  return other != nullptr ? other : built_tsock_cat();
 }
 
 inline std::vector<std::string> command(std::vector<std::string> words) {
