@@ -59,6 +59,7 @@ class Server {
     listener.set_pause_callback([](int reason) {
       std::fprintf(stderr, "accepting pauses: %s\n", tsock::error_text(reason).c_str());
     });
+    for (const int signum : {SIGTERM, SIGINT}) wait_for(signum);
     std::printf("listening on %s\n", listener.local_address().to_string().c_str());
     std::fflush(stdout);
     sessions_.accept_from(
@@ -68,7 +69,6 @@ class Server {
           std::fprintf(stderr, "accepting ended: %s\n", tsock::error_text(reason).c_str());
           shut_down();
         });
-    for (const int signum : {SIGTERM, SIGINT}) wait_for(signum);
     return 0;
   }
 

@@ -103,6 +103,14 @@ int main(int argc, char** argv) {
   int err = 0;
   auto address = tsock::Address::parse(argc > 2 ? argv[2] : "127.0.0.1:7000", err);
 
+  // Whoever reads the address may send a signal at once.
+  tsock::Loop loop;
+  const auto stop = [&loop](tsock::Request<int>&) { loop.stop(); };
+  auto terminated = loop.signal(SIGTERM);
+  auto interrupted = loop.signal(SIGINT);
+  terminated.set_callback(stop);
+  interrupted.set_callback(stop);
+
   std::vector<std::unique_ptr<Worker>> workers;
   while (err == 0 && workers.size() < loops) {
     workers.push_back(std::make_unique<Worker>(address, err));
@@ -115,13 +123,6 @@ int main(int argc, char** argv) {
   }
   std::cout << "listening on " << address << std::endl;
   for (const auto& worker : workers) worker->start();
-
-  tsock::Loop loop;
-  const auto stop = [&loop](tsock::Request<int>&) { loop.stop(); };
-  auto terminated = loop.signal(SIGTERM);
-  auto interrupted = loop.signal(SIGINT);
-  terminated.set_callback(stop);
-  interrupted.set_callback(stop);
   loop.run();
   return 0;
 }

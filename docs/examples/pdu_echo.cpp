@@ -87,6 +87,8 @@ int main(int argc, char** argv) {
 
   tsock::Loop loop;
   tsock::RequestSet requests;
+  // Whoever reads an address may send a signal at once.
+  for (const int signum : {SIGTERM, SIGINT}) requests.add(loop.signal(signum), [&](auto&) { loop.stop(); });
   std::vector<tsock::Listener> listeners;
   for (const tsock::Address& address : settings.addresses) {
     auto listener = tsock::Listener::listen(loop, address, {}, err);
@@ -100,7 +102,6 @@ int main(int argc, char** argv) {
     });
     listeners.push_back(std::move(listener));
   }
-  for (const int signum : {SIGTERM, SIGINT}) requests.add(loop.signal(signum), [&](auto&) { loop.stop(); });
   loop.run();
   return 0;
 }

@@ -437,6 +437,20 @@ BOOST_AUTO_TEST_CASE(many_loops_answers_every_connection_whichever_loop_has_it) 
   BOOST_TEST(server.exit_status() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_has_told_its_address_ends_in_order_at_a_signal) {
+  for (const char* name : {"many_loops", "pdu_echo", "daemon"}) {
+    BOOST_TEST_CONTEXT(name) {
+      std::vector<std::string> arguments{"127.0.0.1:0"};
+      if (name == std::string_view("many_loops")) arguments.insert(arguments.begin(), "3");
+      if (name == std::string_view("pdu_echo")) arguments.insert(arguments.begin(), "--announce");
+      Program server(*this, name, arguments);
+      server.address();
+      server.signal(SIGTERM);
+      BOOST_TEST(server.exit_status() == 0);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(netcat_carries_its_input_to_the_host_and_the_answer_back) {
   const test::TempDirectory directory;
   std::string text;
