@@ -2,18 +2,19 @@
 
 #include <algorithm>
 #include <string>
-#include <tsock/address.hpp>
+#include <string_view>
 #include <tsock/output.hpp>
 
-/// Formatters of addresses and of the enumerations in `output.hpp`, without any options: for {fmt} if its
-/// `fmt/format.h` was included before this header, and for std::format where the standard library has it.
+/// Formatters of what `output.hpp` prints, and the `output.hpp` of a part that is included beside it, with
+/// the options of text ("{:>8}"): for {fmt} if its `fmt/format.h` was included before this header, and for
+/// std::format where the standard library has it.
 
 #if defined(FMT_VERSION)
-template <>
-struct fmt::formatter<tsock::Address> : fmt::formatter<std::string> {
+template <tsock::PrintableValue T>
+struct fmt::formatter<T> : fmt::formatter<std::string> {
   template <class Context>
-  auto format(const tsock::Address& address, Context& context) const {
-    return fmt::formatter<std::string>::format(address.to_string(), context);
+  auto format(const T& value, Context& context) const {
+    return fmt::formatter<std::string>::format(to_string(value), context);
   }
 };
 
@@ -33,11 +34,11 @@ struct fmt::formatter<E> : fmt::formatter<std::string_view> {
 #endif
 
 #if defined(__cpp_lib_format)
-template <>
-struct std::formatter<tsock::Address> : std::formatter<std::string> {
+template <tsock::PrintableValue T>
+struct std::formatter<T> : std::formatter<std::string> {
   template <class Context>
-  auto format(const tsock::Address& address, Context& context) const {
-    return std::formatter<std::string>::format(address.to_string(), context);
+  auto format(const T& value, Context& context) const {
+    return std::formatter<std::string>::format(to_string(value), context);
   }
 };
 
