@@ -127,6 +127,25 @@ struct ExamplesFixture : LoopFixture {
     return stream;
   }
   void send(Stream& stream, std::string_view text) { BOOST_TEST_REQUIRE(error_of(stream.write(text)) == 0); }
+  // Runs a case of the contract against each server of messages; none takes more than 65536 bytes.
+  template <class F>
+  void for_each_message_server(F check) {
+    const std::vector<std::pair<std::string, std::vector<std::string>>> servers{
+        {"ported_server", {"127.0.0.1:0"}},
+        {"pdu_echo", {"--announce", "--max-body", "65536", "127.0.0.1:0"}}};
+    for (const auto& [name, arguments] : servers) {
+      BOOST_TEST_CONTEXT(name) {
+        Program server(*this, name, arguments);
+        check(server.address());
+      }
+    }
+  }
+  std::string read_exactly(Stream& stream, std::size_t size) {
+    std::vector<std::byte> buffer(size);
+    auto reading = stream.read(buffer);
+    const int err = error_of(reading);
+    return err == 0 ? text_of(buffer) : std::string(error_name(err));
+  }
   std::string line(Stream& stream) {
     auto reading = stream.readv_pdu(framing::line{});
     int err = 0;
@@ -351,26 +370,6 @@ BOOST_AUTO_TEST_CASE(echo_line_answers_all_lines_after_the_client_has_ended) {
   BOOST_TEST(line(stream) == "EPIPE");
 }
 
-BOOST_AUTO_TEST_CASE(client_and_ported_server_understand_each_other) {
-  Program server(*this, "ported_server", {"127.0.0.1:0"});
-  const std::string message(300, 'x');  // its length has two bytes that are not zero
-  Program client(*this, "client", {server.address().to_string(), message});
-  BOOST_TEST(client.rest() == message + "\n");
-  BOOST_TEST(client.exit_status() == 0);
-}
-
-BOOST_AUTO_TEST_CASE(client_and_pdu_echo_understand_each_other) {
-  const test::TempDirectory directory;
-  const std::string address = "unix:" + directory / "socket";
-  Program server(*this, "pdu_echo", {"--announce", address});
-  BOOST_TEST(server.line() == "listening " + address);
-  Program client(*this, "client", {address, "hello, world"});
-  BOOST_TEST(client.rest() == "hello, world\n");
-  BOOST_TEST(client.exit_status() == 0);
-  server.signal(SIGTERM);
-  BOOST_TEST(server.exit_status() == 0);
-}
-
 BOOST_AUTO_TEST_CASE(pooled_client_shares_its_connections_among_calls) {
   Program server(*this, "echo_line", {"127.0.0.1:0"});
   const std::string address = server.address().to_string();
@@ -379,47 +378,109 @@ BOOST_AUTO_TEST_CASE(pooled_client_shares_its_connections_among_calls) {
   BOOST_TEST(client.exit_status() == 0);
 }
 
-// What follows a message that is refused stays unread: a plain close would reset the connection.
-BOOST_AUTO_TEST_CASE(servers_of_messages_answer_what_came_before_one_that_they_refuse) {
-  const test::TempDirectory directory;
-  for (const std::string name : {"ported_server", "pdu_echo"}) {
-    BOOST_TEST_CONTEXT(name) {
-      std::vector<std::string> arguments{"127.0.0.1:0"};
-      if (name == "pdu_echo") arguments.insert(arguments.begin(), {"--announce", "--max-body", "65536"});
-      Program server(*this, name, arguments);
-      Stream stream = connect_small(server.address());
-      std::string answers;
-      for (int i = 0; i < 20; ++i) answers += message(std::string(10000, static_cast<char>('a' + i)));
-      const std::string all = answers + message(std::string(1000000, 'x'));
-      auto writing = stream.write(all);
-      std::string end;
-      BOOST_TEST((read_slowly(stream, end) == answers));
-      BOOST_TEST(end == "EPIPE");
+// ---- the contract of servers of messages: with callbacks (ported_server), with a coroutine (pdu_echo) ----
+
+BOOST_AUTO_TEST_CASE(servers_of_messages_send_every_message_back) {
+  for_each_message_server([&](const Address& address) {
+    Stream stream = connect(address);
+    // Sizes with one, two and three bytes that are not zero, up to the most that they take.
+    for (const std::size_t size : {1U, 255U, 256U, 300U, 65535U, 65536U}) {
+      const std::string sent = message(std::string(size, static_cast<char>('a' + size % 26)));
+      auto writing = stream.write(sent);
+      BOOST_TEST((read_exactly(stream, sent.size()) == sent));
       BOOST_TEST(error_of(writing) == 0);
     }
-  }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(servers_of_messages_take_one_that_comes_in_pieces) {
+  for_each_message_server([&](const Address& address) {
+    Stream stream = connect(address);
+    const std::string sent = message("hello") + message("world");
+    for (const char byte : sent) {
+      send(stream, std::string_view(&byte, 1));
+      loop.run_until_idle();
+    }
+    BOOST_TEST(read_exactly(stream, sent.size()) == sent);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(servers_of_messages_answer_several_clients_each_its_own) {
+  for_each_message_server([&](const Address& address) {
+    std::vector<Stream> streams;
+    for (int i = 0; i < 10; ++i) streams.push_back(connect(address));
+    for (std::size_t i = 0; i < streams.size(); ++i) send(streams[i], message(std::to_string(i)));
+    for (std::size_t i = streams.size(); i-- > 0;)
+      BOOST_TEST(read_exactly(streams[i], 5) == message(std::to_string(i)));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(servers_of_messages_understand_the_client_of_the_guide) {
+  for_each_message_server([&](const Address& address) {
+    const std::string text(300, 'x');
+    Program client(*this, "client", {address.to_string(), text});
+    BOOST_TEST(client.rest() == text + "\n");
+    BOOST_TEST(client.exit_status() == 0);
+  });
+}
+
+// What follows a message that is refused stays unread: a plain close would reset the connection.
+BOOST_AUTO_TEST_CASE(servers_of_messages_answer_what_came_before_one_that_they_refuse) {
+  for_each_message_server([&](const Address& address) {
+    Stream stream = connect_small(address);
+    std::string answers;
+    for (int i = 0; i < 20; ++i) answers += message(std::string(10000, static_cast<char>('a' + i)));
+    const std::string all = answers + message(std::string(1000000, 'x'));
+    auto writing = stream.write(all);
+    std::string end;
+    BOOST_TEST((read_slowly(stream, end) == answers));
+    BOOST_TEST(end == "EPIPE");
+    BOOST_TEST(error_of(writing) == 0);
+  });
 }
 
 BOOST_AUTO_TEST_CASE(servers_of_messages_answer_everything_after_the_client_has_ended) {
-  for (const bool is_ported : {true, false}) {
-    BOOST_TEST_CONTEXT((is_ported ? "ported_server" : "pdu_echo")) {
-      std::vector<std::string> arguments{"127.0.0.1:0"};
-      if (!is_ported) arguments.insert(arguments.begin(), "--announce");
-      Program server(*this, is_ported ? "ported_server" : "pdu_echo", arguments);
-      Stream stream = connect_small(server.address());
-      std::string all;
-      for (int i = 0; i < 200; ++i) all += message(std::string(60000, static_cast<char>('a' + i % 26)));
-      auto writing = stream.write(all);
-      auto ending = stream.shutdown_write();
-      // It reads on although nobody reads its answers, for which the kernel has no room.
-      if (is_ported) BOOST_TEST(error_of(ending) == 0);
-      std::string end;
-      BOOST_TEST((read_slowly(stream, end) == all));
-      BOOST_TEST(end == "EPIPE");
-      BOOST_TEST(error_of(writing) == 0);
-    }
-  }
+  for_each_message_server([&](const Address& address) {
+    Stream stream = connect_small(address);
+    std::string all;
+    for (int i = 0; i < 200; ++i) all += message(std::string(60000, static_cast<char>('a' + i % 26)));
+    auto writing = stream.write(all);
+    auto ending = stream.shutdown_write();
+    std::string end;
+    BOOST_TEST((read_slowly(stream, end) == all));
+    BOOST_TEST(end == "EPIPE");
+    BOOST_TEST(error_of(writing) == 0);
+    BOOST_TEST(error_of(ending) == 0);
+  });
 }
+
+BOOST_AUTO_TEST_CASE(servers_of_messages_end_in_order_with_a_client_that_has_nothing_to_say) {
+  for_each_message_server([&](const Address& address) {
+    Stream stream = connect(address);
+    BOOST_TEST(error_of(stream.shutdown_write()) == 0);
+    BOOST_TEST(line(stream) == "EPIPE");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(servers_of_messages_survive_clients_that_break_off) {
+  for_each_message_server([&](const Address& address) {
+    for (const std::string_view begun :
+         {std::string_view("\0", 1), std::string_view("\0\0\0", 3), std::string_view("\0\0\0\11abc", 7)}) {
+      Stream cut = connect(address);
+      send(cut, begun);
+      BOOST_TEST(error_of(cut.shutdown_write()) == 0);
+      BOOST_TEST(line(cut) == "EPIPE");  // nothing is sent back of a message that was cut
+      Stream reset = connect(address);
+      send(reset, begun);
+      reset.abort();
+    }
+    Stream stream = connect(address);
+    send(stream, message("still there"));
+    BOOST_TEST(read_exactly(stream, 15) == message("still there"));
+  });
+}
+
+// ---- the others ----
 
 BOOST_AUTO_TEST_CASE(many_loops_answers_every_connection_whichever_loop_has_it) {
   Program server(*this, "many_loops", {"3", "127.0.0.1:0"});
@@ -517,6 +578,20 @@ BOOST_AUTO_TEST_CASE(through_proxy_prints_the_first_line_that_comes_from_behind_
   send(peer, "220 hello\r\n");
   BOOST_TEST(asking.rest() == "220 hello\n");
   BOOST_TEST(asking.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(pdu_echo_serves_several_addresses_also_unix_sockets) {
+  const test::TempDirectory directory;
+  const std::string path = "unix:" + directory / "socket";
+  Program server(*this, "pdu_echo", {"--announce", path, "127.0.0.1:0"});
+  BOOST_TEST(server.line() == "listening " + path);
+  for (const std::string& address : {path, server.address().to_string()}) {
+    Program client(*this, "client", {address, "hello, world"});
+    BOOST_TEST(client.rest() == "hello, world\n");
+    BOOST_TEST(client.exit_status() == 0);
+  }
+  server.signal(SIGTERM);
+  BOOST_TEST(server.exit_status() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(ported_server_refuses_an_empty_message) {
