@@ -213,8 +213,27 @@ BOOST_AUTO_TEST_CASE(memory_test_passes) {
   BOOST_TEST(program.exit_status() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(borrowed_loop_runs_both) {
-  expect_output("borrowed_loop", "the application's timer\ntsock's request\n");
+BOOST_AUTO_TEST_CASE(borrowed_loop_runs_handles_of_libuv_and_sockets_and_ends_both_in_order) {
+  Program server(*this, "borrowed_loop", {"127.0.0.1:0"});
+  const Address address = server.address();
+  Stream stream = connect(address);
+  Stream silent = connect(address);
+  // The application's timer runs beside the answers.
+  const auto ticks = [&] {
+    send(stream, "ticks: \n");
+    const std::string answer = line(stream);
+    BOOST_TEST_REQUIRE(answer.starts_with("ticks: "), answer);
+    return std::stoul(answer.substr(7));
+  };
+  const unsigned long first = ticks();
+  BOOST_TEST(run_until([&] { return ticks() > first + 1; }));
+  // What was asked before the signal is answered.
+  send(stream, "a\n");
+  BOOST_TEST(line(stream).starts_with("a"));
+  server.signal(SIGTERM);
+  BOOST_TEST(line(stream) == "EPIPE");
+  BOOST_TEST(line(silent) == "EPIPE");
+  BOOST_TEST(server.exit_status() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(own_backend_carries_lines_and_the_end) {
