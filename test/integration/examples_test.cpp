@@ -2,6 +2,7 @@
 #if defined(TSOCK_WITH_EXAMPLES)
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -46,7 +47,7 @@ class Program {
     output_ = Stream::adopt(fixture.loop, ours, {}, err);
     BOOST_TEST_REQUIRE(err == 0);
 
-    arguments.insert(arguments.begin(), built_example(name));
+    arguments.insert(arguments.begin(), name.starts_with('/') ? name : built_example(name));
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -303,6 +304,52 @@ BOOST_AUTO_TEST_CASE(inspected_answers_through_its_socket_and_writes_a_trace_bet
     return text.starts_with("[\n{") && text.ends_with("}\n]\n");
   };
   until(is_whole);
+}
+
+BOOST_AUTO_TEST_CASE(activated_takes_the_socket_of_its_manager_and_tells_how_it_is) {
+  const test::TempDirectory directory;
+  int err = 0;
+  Datagram manager =
+      Datagram::unix_datagram(loop, Address::unix_from_path(directory / "notify", err), {}, {}, err);
+  BOOST_TEST_REQUIRE(err == 0);
+  const auto told = [&] {
+    auto receiving = manager.recvfrom();
+    return text_of(fetch(receiving, err).bytes());
+  };
+  const int inherited = ::socket(AF_INET, SOCK_STREAM, 0);  // not closed by exec
+  sockaddr_in any_port{};
+  any_port.sin_family = AF_INET;
+  any_port.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  BOOST_TEST_REQUIRE(::bind(inherited, reinterpret_cast<sockaddr*>(&any_port), sizeof(any_port)) == 0);
+  BOOST_TEST_REQUIRE(::listen(inherited, 1) == 0);
+  Program server(
+      *this, "/usr/bin/env",
+      {"bash", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 NOTIFY_SOCKET=$1 WATCHDOG_USEC=2000 exec $0 3<&$2",
+       built_example("activated"), directory / "notify", std::to_string(inherited)});
+  ::close(inherited);
+  const Address address = server.address();
+  BOOST_TEST(told() == "READY=1");
+  BOOST_TEST(told() == "WATCHDOG=1");
+  BOOST_TEST(told() == "WATCHDOG=1");
+  Stream stream = connect(address);
+  send(stream, "hello\n");
+  BOOST_TEST(line(stream) == "hello");
+  server.signal(SIGTERM);
+  std::string last;
+  do last = told();
+  while (last == "WATCHDOG=1");
+  BOOST_TEST(last == "STOPPING=1");
+  BOOST_TEST(line(stream) == "EPIPE");
+  BOOST_TEST(server.exit_status() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(activated_listens_by_itself_without_a_manager) {
+  Program server(*this, "activated", {"127.0.0.1:0"});
+  Stream stream = connect(server.address());
+  send(stream, "hello\n");
+  BOOST_TEST(line(stream) == "hello");
+  server.signal(SIGTERM);
+  BOOST_TEST(server.exit_status() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(descriptor_broker_passes_an_open_file,
