@@ -112,4 +112,11 @@ requires(sizeof...(T) !=
   return make_request<detail::AllOfTypes<T...>>(here, std::move(requests)...);
 }
 
+/// Does not compile, and says why.
+template <class... T>
+requires(sizeof...(T) != 0) void all_of(detail::LoopHere /*here*/, Request<T>&... /*requests*/) {
+  static_assert(detail::never<T...>,
+                "tsock: all_of() takes the requests over: write all_of(loop, std::move(a), ...)");
+}
+
 }  // namespace tsock::inline v0

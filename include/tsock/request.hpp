@@ -15,6 +15,10 @@ namespace tsock::inline v0 {
 class Loop;
 
 namespace detail {
+/// False, once the types are known.
+template <class... T>
+inline constexpr bool never = false;
+
 /// True for a result type that is also valid after a failure: `static constexpr bool valid_on_error = true`.
 template <class T>
 constexpr bool is_valid_on_error() noexcept {
@@ -81,8 +85,10 @@ class [[nodiscard]] Request {
   /// stream.read(buffer); })`. An assignment would start the new one first, which gives EBUSY and ends the
   /// old one all the same. The callback is destroyed with the old operation.
   template <class F>
-  requires std::is_invocable_r_v<Request, F&>
   void restart(F make) {
+    static_assert(
+        std::is_invocable_r_v<Request, F&>,
+        "tsock: restart(make): make() starts the new operation and returns its Request<T>, of this T");
     *this = Request();
     *this = make();
   }
@@ -221,6 +227,12 @@ class [[nodiscard]] Request {
   /// Hands the operation to the loop; its result is dropped.
   void detach() && {
     std::move(*this).detach([](Request&) {});
+  }
+  /// Does not compile, and says why.
+  template <class... F>
+  void detach(F&&... /*function*/) & {
+    static_assert(detail::never<F...>,
+                  "tsock: detach() gives the operation away: write std::move(request).detach(...)");
   }
 
   /// For implementers: takes over the state of an operation that was just made.

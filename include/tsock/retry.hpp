@@ -141,6 +141,26 @@ class RetryOperation final : public Operation<T> {
   bool* destroyed_ = nullptr;
 };
 
+/// A Request of something.
+template <class R>
+inline constexpr bool is_request = false;
+template <class T>
+inline constexpr bool is_request<Request<T>> = true;
+
+/// What `make()` returns, or Request<void> with words for what cannot be tried.
+template <class F>
+struct Attempt {
+  static_assert(std::is_invocable_v<F&>, "tsock: retry(loop, options, make): make() takes no argument");
+  static_assert(!std::is_invocable_v<F&> || is_request<std::invoke_result_t<F&>>,
+                "tsock: retry(loop, options, make): make() starts an attempt and returns its Request");
+  using type = Request<void>;
+};
+template <class F>
+requires is_request<std::invoke_result_t<F&>>
+struct Attempt<F> {
+  using type = std::invoke_result_t<F&>;
+};
+
 }  // namespace detail
 
 /// Tries something until it succeeds: `retry(loop, {}, [&] { return Stream::connect(loop, address); })`.
@@ -150,17 +170,18 @@ class RetryOperation final : public Operation<T> {
 /// attempt or the pause; a deadline covers all attempts. `make()` may destroy the Request, not its own
 /// captures. An attempt that cannot complete gives EIO. `here` is a Loop, or `{loop, site}`.
 template <class F, class W>
-requires std::is_invocable_r_v<bool, W&, int> std::invoke_result_t<F&> retry(detail::LoopHere here,
-                                                                             const RetryOptions& options,
-                                                                             F make, W is_worth_it) {
-  using T = typename std::invoke_result_t<F&>::value_type;
+typename detail::Attempt<F>::type retry(detail::LoopHere here, const RetryOptions& options, F make,
+                                        W is_worth_it) {
+  static_assert(std::is_invocable_r_v<bool, W&, int>,
+                "tsock: retry(loop, options, make, is_worth_it): is_worth_it(int err) returns a bool");
+  using T = typename detail::Attempt<F>::type::value_type;
   return make_request<detail::RetryOperation<T, F, W>>(here, options, std::move(make),
                                                        std::move(is_worth_it));
 }
 
 /// As above, after every error but ECANCELED.
 template <class F>
-std::invoke_result_t<F&> retry(detail::LoopHere here, const RetryOptions& options, F make) {
+typename detail::Attempt<F>::type retry(detail::LoopHere here, const RetryOptions& options, F make) {
   return retry(here, options, std::move(make), detail::RetryUnlessCancelled{});
 }
 

@@ -122,10 +122,17 @@ class FunctionState : public ResultState<T>, private WorkerReceiver {
 };
 
 template <class F>
-struct WorkerResult : std::invoke_result<F&> {};
+struct WorkerResult {
+  static_assert(never<F>, "tsock: run_on_worker(loop, function): the function takes an int&, or nothing");
+  using type = void;
+};
 template <class F>
 requires std::is_invocable_v<F&, int&>
 struct WorkerResult<F> : std::invoke_result<F&, int&> {
+};
+template <class F>
+requires(std::is_invocable_v<F&> && !std::is_invocable_v<F&, int&>) struct WorkerResult<F>
+    : std::invoke_result<F&> {
 };
 
 }  // namespace detail

@@ -96,7 +96,8 @@ namespace tsock::inline v0 {
 template <class F, class E>
 requires std::is_invocable_v<E&, int> Accepting for_each_accept(Listener& listener, F function, E on_error,
                                                                 CallSite site) {
-  static_assert(std::is_invocable_v<F&, Stream>, "the function takes a tsock::Stream");
+  static_assert(std::is_invocable_v<F&, Stream>,
+                "tsock: for_each_accept(listener, function): the function takes a tsock::Stream");
   return detail::start_accepting(listener, {}, std::move(function), std::move(on_error), site);
 }
 
@@ -109,8 +110,10 @@ template <class F, class E>
 requires std::is_invocable_v<E&, int> Accepting for_each_accept(Listener& listener,
                                                                 const AcceptOptions& options, F function,
                                                                 E on_error, CallSite site) {
-  static_assert(std::is_invocable_v<F&, Stream, AcceptSlot>,
-                "the function takes a tsock::Stream and a tsock::AcceptSlot, which it keeps");
+  static_assert(
+      std::is_invocable_v<F&, Stream, AcceptSlot>,
+      "tsock: for_each_accept(listener, options, function): the function takes a tsock::Stream and a "
+      "tsock::AcceptSlot, which it keeps");
   return detail::start_accepting(listener, options, std::move(function), std::move(on_error), site);
 }
 

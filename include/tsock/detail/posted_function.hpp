@@ -27,6 +27,8 @@ class PostedFunction {
 
 template <class F>
 class PostedCallable final : public PostedFunction {
+  static_assert(std::is_invocable_v<F&>, "tsock: Loop::post(function): the function takes no argument");
+
  public:
   explicit PostedCallable(F function) : PostedFunction(fits_block()), function_(std::move(function)) {}
   void run() override { function_(); }
