@@ -16,7 +16,9 @@ class Census {
     ++ended_;
     ++dropped_;
   }
-  [[nodiscard]] std::size_t in_progress() const noexcept { return last_id_ - ended_; }
+  [[nodiscard]] std::size_t in_progress() const noexcept {
+    return static_cast<std::size_t>(last_id_ - ended_);
+  }
   [[nodiscard]] std::uint64_t completions() const noexcept { return ended_ - dropped_; }
 
   /// Remembers how many requests have ended; see `LoopCore::begin_last_look()`.
