@@ -1,0 +1,32 @@
+# Builds for another processor (TSOCK_MACHINE: s390x or armhf) with Debian's cross compiler and the libraries that
+# tools/machine-libraries unpacks; programs run by qemu.
+set(CMAKE_SYSTEM_NAME Linux)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES TSOCK_MACHINE)
+if(TSOCK_MACHINE STREQUAL "armhf")
+  set(tsock_tuple arm-linux-gnueabihf)
+  set(CMAKE_SYSTEM_PROCESSOR arm)
+else()
+  set(tsock_tuple ${TSOCK_MACHINE}-linux-gnu)
+  set(CMAKE_SYSTEM_PROCESSOR ${TSOCK_MACHINE})
+endif()
+set(CMAKE_C_COMPILER ${tsock_tuple}-gcc)
+set(CMAKE_CXX_COMPILER ${tsock_tuple}-g++)
+set(CMAKE_LIBRARY_ARCHITECTURE ${tsock_tuple})
+
+set(tsock_machine_root ${CMAKE_CURRENT_LIST_DIR}/../../build/machine/${TSOCK_MACHINE}/root)
+get_filename_component(tsock_machine_root ${tsock_machine_root} ABSOLUTE)
+set(CMAKE_SYSROOT ${tsock_machine_root})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+# pkg-config describes this system's libraries otherwise.
+set(ENV{PKG_CONFIG_LIBDIR} ${tsock_machine_root}/usr/lib/${tsock_tuple}/pkgconfig:${tsock_machine_root}/usr/share/pkgconfig)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${tsock_machine_root})
+set(ENV{PKG_CONFIG_PATH} "")
+
+if(TSOCK_MACHINE STREQUAL "armhf")
+  set(CMAKE_CROSSCOMPILING_EMULATOR qemu-arm-static;-L;${tsock_machine_root})
+else()
+  set(CMAKE_CROSSCOMPILING_EMULATOR qemu-${TSOCK_MACHINE}-static;-L;${tsock_machine_root})
+endif()
