@@ -5,7 +5,6 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "contract/datagram_backends.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/platform.hpp"
 
 namespace tsock::test {
 
@@ -30,7 +30,7 @@ struct DatagramFixture : LoopFixture {
   DatagramTraits traits;
 
   // A datagram that nobody takes must not end the process.
-  DatagramFixture() { std::signal(SIGPIPE, SIG_DFL); }
+  DatagramFixture() { let_sigpipe_end_us(); }
 
   /// \return false when the machine has no such sockets; the reason is told.
   bool open(const DatagramKind& kind, const DatagramOptions& options = {}) {

@@ -18,6 +18,7 @@ constexpr std::array activities{Activity::reading, Activity::writing, Activity::
 
 constexpr int unused = -1;   ///< there is no such operation
 constexpr int goes_on = -2;  ///< the operation is not disturbed: it completes once the peer reads
+constexpr int closed = -4;   ///< EPIPE, as the system tells it to who writes
 constexpr int broken = -3;   ///< EPIPE or ECONNRESET, as the transport has it
 
 /// What the reads, writes and monitors in progress give; with Activity::idle, those that follow.
@@ -35,7 +36,7 @@ constexpr Result table[4][5] = {
     {{EPIPE, unused, unused},
      {unused, ECONNRESET, unused},
      {ECONNRESET, ECONNRESET, unused},
-     {EPIPE, EPIPE, unused},
+     {EPIPE, closed, unused},
      {unused, unused, EPIPE}},
     {{ECONNRESET, unused, unused},
      {unused, ECONNRESET, unused},
@@ -45,7 +46,7 @@ constexpr Result table[4][5] = {
     {{EPIPE, unused, unused},
      {unused, broken, unused},
      {EPIPE, broken, unused},
-     {EPIPE, EPIPE, unused},
+     {EPIPE, closed, unused},
      {unused, unused, EPIPE}},
     {{EPIPE, unused, unused},
      {unused, goes_on, unused},
@@ -103,6 +104,8 @@ struct FaultFixture : StreamFixture {
   static void check(int err, int expected) {
     if (expected == broken) {
       BOOST_TEST((err == EPIPE || err == ECONNRESET));
+    } else if (expected == closed) {
+      BOOST_TEST(tells_closed_peer(err));
     } else {
       BOOST_TEST(err == expected);
     }

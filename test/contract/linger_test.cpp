@@ -25,7 +25,7 @@ auto over_tcp() {
 auto buffering_without_loss() {
   return paths_with([](const BackendTraits& traits) { return traits.buffers && !traits.reset; });
 }
-auto with_reset() {
+auto lingering_with_reset() {
   return paths_with([](const BackendTraits& traits) { return traits.reset; });
 }
 
@@ -341,8 +341,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, without_linger_time_a_peer_that_never_stop
   BOOST_TEST(error_of(endless) != 0);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_connection_that_breaks_meanwhile_is_told, data::make(with_reset()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_connection_that_breaks_meanwhile_is_told,
+                       data::make(lingering_with_reset()), backend) {
   open(backend);
   leave_unread();
   Request<void> closing = ours.disconnect();

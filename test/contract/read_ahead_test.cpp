@@ -1,12 +1,11 @@
 // How much of what the peer sent a stream takes from the kernel before somebody asks for it.
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <bit>
 #include <functional>
 #include <tsock/listener.hpp>
 
 #include "contract/stream_fixture.hpp"
+#include "uv/os/socket.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
@@ -93,9 +92,10 @@ struct ReadAheadFixture : StreamFixture {
   std::size_t kept = 0;  // bytes that the stream had taken in when it gave its descriptor away
 
   std::size_t in_kernel() {
-    int waiting = 0;
-    BOOST_TEST_REQUIRE(::ioctl(ours.native_handle(), FIONREAD, &waiting) == 0);
-    return static_cast<std::size_t>(waiting);
+    int err = 0;
+    const std::size_t waiting = os::readable_bytes(ours.native_handle(), err);
+    BOOST_TEST_REQUIRE(err == 0);
+    return waiting;
   }
   /// Sends, and waits until all of it is on our side. Nobody reads meanwhile.
   void send(const Bytes& bytes) {

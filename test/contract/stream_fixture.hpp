@@ -6,7 +6,6 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "contract/backends.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/platform.hpp"
 
 namespace tsock::test {
 
@@ -30,7 +30,7 @@ struct StreamFixture : LoopFixture {
   Stream peer;
 
   // A write to a broken connection must not end the process.
-  StreamFixture() { std::signal(SIGPIPE, SIG_DFL); }
+  StreamFixture() { let_sigpipe_end_us(); }
 
   void open(const Backend& backend) {
     auto pair = backend.make(*this);

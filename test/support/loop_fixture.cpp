@@ -1,6 +1,5 @@
 #include "support/loop_fixture.hpp"
 
-#include <unistd.h>
 #include <uv.h>
 
 #include <cstdlib>
@@ -11,6 +10,7 @@
 #include <system_error>
 
 #include "core/loop/loop_core.hpp"
+#include "support/platform.hpp"
 #include "uv/loop_impl.hpp"
 
 namespace tsock::test {
@@ -67,11 +67,7 @@ bool has_ipv6() {
   return static_cast<bool>(Listener::tcp(loop, loopback_v6(), {}, err));
 }
 
-TempDirectory::TempDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "tsock-test-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category(), "mkdtemp");
-  path_ = name;
-}
+TempDirectory::TempDirectory() : path_(make_temp_directory()) {}
 
 TempDirectory::~TempDirectory() {
   std::error_code ignored;
@@ -85,6 +81,7 @@ LoopFixture::~LoopFixture() {
   try {
     loop.run_until_idle();
     end_of_file_calls();
+    end_of_closing(loop.native_handle());
   } catch (const std::exception& error) {
     BOOST_ERROR("an exception was left in the loop: " << error.what());
   }
@@ -125,13 +122,6 @@ std::pair<Stream, Stream> LoopFixture::connected(const Address& listen_on) {
 std::pair<Stream, Stream> LoopFixture::tcp_pair() { return connected(loopback_v4()); }
 
 std::pair<Stream, Stream> LoopFixture::tcp6_pair() { return connected(loopback_v6()); }
-
-std::pair<Stream, Stream> LoopFixture::unix_pair() {
-  int err = 0;
-  auto pair = Stream::socketpair(loop, err);
-  BOOST_TEST_REQUIRE(err == 0);
-  return pair;
-}
 
 std::pair<Stream, Stream> LoopFixture::memory_pair() { return memory_stream_pair(loop); }
 

@@ -15,8 +15,8 @@ namespace {
 using openssl::check;
 
 openssl::TimeObject time_from_now(std::chrono::seconds offset) {
-  return openssl::TimeObject(
-      check(ASN1_TIME_adj(nullptr, std::time(nullptr), 0, offset.count()), "ASN1_TIME_adj"));
+  return openssl::TimeObject(check(
+      ASN1_TIME_adj(nullptr, std::time(nullptr), 0, static_cast<long>(offset.count())), "ASN1_TIME_adj"));
 }
 
 openssl::IntegerObject integer(std::uint64_t value) {

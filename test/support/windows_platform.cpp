@@ -1,0 +1,39 @@
+// The order matters.
+#include <winsock2.h>
+// <windows.h> needs it.
+#include <process.h>
+#include <uv.h>
+#include <windows.h>
+
+#include <cerrno>
+#include <string>
+
+#include "support/loop_fixture.hpp"
+#include "support/platform.hpp"
+
+namespace tsock::test {
+
+std::filesystem::path make_temp_directory() {
+  static unsigned count = 0;
+  std::filesystem::path path = std::filesystem::temp_directory_path() /
+                               ("tsock-test-" + std::to_string(::_getpid()) + '-' + std::to_string(++count));
+  std::filesystem::create_directory(path);
+  return path;
+}
+
+void let_sigpipe_end_us() noexcept {}
+
+bool tells_closed_peer(int err) noexcept { return err == EPIPE || err == ECONNRESET; }
+
+// Watchers are closed when the system has given back what was asked of it.
+void end_of_closing(uv_loop_s* loop) noexcept {
+  for (int i = 0; i < 1000 && uv_loop_alive(loop) != 0; ++i) {
+    uv_run(loop, UV_RUN_NOWAIT);
+    ::Sleep(1);
+  }
+}
+
+// There are no pairs of unix sockets. The tests that ask for one want two streams that are connected.
+std::pair<Stream, Stream> LoopFixture::unix_pair() { return tcp_pair(); }
+
+}  // namespace tsock::test
