@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "uv/os/socket.hpp"
 #include "uv/uv_call.hpp"
 
 namespace tsock::inline v0::detail {
@@ -42,13 +43,23 @@ void FdWatch::take_over(FdWatch& other) noexcept {
   poll_->data = this;
 }
 
+int FdWatch::mask_of(unsigned interests) noexcept {
+  if (os::reset_is_readable && (interests & (hang_up | bytes_wait)) == hang_up) interests |= readable;
+  return static_cast<int>(((interests & readable) != 0 ? unsigned{UV_READABLE} : 0U) |
+                          ((interests & writable) != 0 ? unsigned{UV_WRITABLE} : 0U) |
+                          ((interests & hang_up) != 0 ? unsigned{UV_DISCONNECT} : 0U));
+}
+
+bool FdWatch::is_break() const noexcept {
+  return os::peek_error(socket_of(reinterpret_cast<const uv_handle_t*>(poll_))) != 0;
+}
+
 [[gnu::noinline]] Readiness FdWatch::arm(unsigned interests, uv_poll_cb callback) noexcept {
   if (poll_ == nullptr) return Readiness::later;
   loop_->notice_fork();
+  if ((interests & readable) != 0) interests &= ~bytes_wait;
   interests_ = static_cast<std::uint8_t>((interests_ & all) | (interests << armed_shift));
-  const int mask = static_cast<int>(((interests & readable) != 0 ? unsigned{UV_READABLE} : 0U) |
-                                    ((interests & writable) != 0 ? unsigned{UV_WRITABLE} : 0U) |
-                                    ((interests & hang_up) != 0 ? unsigned{UV_DISCONNECT} : 0U));
+  const int mask = mask_of(interests);
   // Neither call can fail: the handle is not closing and the mask is a known one.
   if (mask == 0) {
     uv_poll_stop(poll_);
@@ -70,7 +81,17 @@ bool FdWatch::take_event(int status, int events, uv_poll_cb callback, FdEvent& e
                   ((told & UV_DISCONNECT) != 0 ? hang_up : 0U);
   if (const unsigned unwanted = came & ~unsigned{interests_}; unwanted != 0) {
     came &= ~unwanted;
-    arm(armed() & ~unwanted, callback);
+    unsigned left = armed() & ~unwanted;
+    if (os::reset_is_readable && (unwanted & readable) != 0) {
+      const bool is_asked_for = (interests_ & hang_up) != 0;
+      if (is_asked_for && !is_break()) {
+        left |= bytes_wait;
+      } else {
+        left &= ~hang_up;  // which would make it readable again
+        if (is_asked_for) came |= hang_up;
+      }
+    }
+    arm(left, callback);
   }
   interests_ = static_cast<std::uint8_t>(interests_ & ~came);
   event = {.readable = (came & readable) != 0,

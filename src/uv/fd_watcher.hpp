@@ -61,10 +61,15 @@ class FdWatch {
 
  private:
   static constexpr unsigned all = 7;
+  static constexpr unsigned bytes_wait = 8;  // among what is armed: nothing is told of a reset behind them
   static constexpr unsigned armed_shift = 4;
 
   [[nodiscard]] unsigned armed() const noexcept { return unsigned{interests_} >> armed_shift; }
   Readiness arm(unsigned interests, uv_poll_cb callback) noexcept;
+  [[nodiscard]] static int mask_of(unsigned interests) noexcept;
+  /// Looks at what an event that is readable means to an owner that asked for a break alone. \return whether
+  /// it is one
+  [[nodiscard]] bool is_break() const noexcept;
 
   LoopImpl* loop_;
   uv_poll_t* poll_ = nullptr;   // in the loop's pool until libuv has closed it

@@ -12,7 +12,24 @@ struct Code {
   int err;
 };
 
-// Every error that C++ has an errno value for.
+// Of what only some systems have a value for, the one that is nearest.
+#if defined(ESHUTDOWN)
+constexpr int shut_down = ESHUTDOWN;
+#else
+constexpr int shut_down = EPIPE;
+#endif
+#if defined(EHOSTDOWN)
+constexpr int host_down = EHOSTDOWN;
+#else
+constexpr int host_down = EHOSTUNREACH;
+#endif
+#if defined(ENONET)
+constexpr int no_network = ENONET;
+#else
+constexpr int no_network = ENETUNREACH;
+#endif
+
+// Every error that C++ has an errno value for, and those above.
 constexpr std::array codes{Code{UV_E2BIG, E2BIG},
                            Code{UV_EACCES, EACCES},
                            Code{UV_EADDRINUSE, EADDRINUSE},
@@ -30,6 +47,7 @@ constexpr std::array codes{Code{UV_E2BIG, E2BIG},
                            Code{UV_EEXIST, EEXIST},
                            Code{UV_EFAULT, EFAULT},
                            Code{UV_EFBIG, EFBIG},
+                           Code{UV_EHOSTDOWN, host_down},
                            Code{UV_EHOSTUNREACH, EHOSTUNREACH},
                            Code{UV_EILSEQ, EILSEQ},
                            Code{UV_EINTR, EINTR},
@@ -49,6 +67,7 @@ constexpr std::array codes{Code{UV_E2BIG, E2BIG},
                            Code{UV_ENODEV, ENODEV},
                            Code{UV_ENOENT, ENOENT},
                            Code{UV_ENOMEM, ENOMEM},
+                           Code{UV_ENONET, no_network},
                            Code{UV_ENOPROTOOPT, ENOPROTOOPT},
                            Code{UV_ENOSPC, ENOSPC},
                            Code{UV_ENOSYS, ENOSYS},
@@ -67,6 +86,7 @@ constexpr std::array codes{Code{UV_E2BIG, E2BIG},
                            Code{UV_EPROTOTYPE, EPROTOTYPE},
                            Code{UV_ERANGE, ERANGE},
                            Code{UV_EROFS, EROFS},
+                           Code{UV_ESHUTDOWN, shut_down},
                            Code{UV_ESPIPE, ESPIPE},
                            Code{UV_ESRCH, ESRCH},
                            Code{UV_ETIMEDOUT, ETIMEDOUT},

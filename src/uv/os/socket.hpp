@@ -19,6 +19,13 @@
 /// return 0 or an errno value unless they say otherwise; EINTR is never returned.
 namespace tsock::inline v0::os {
 
+/// Whether libuv tells a reset only to those who wait for something to read.
+#if defined(_WIN32)
+inline constexpr bool reset_is_readable = true;
+#else
+inline constexpr bool reset_is_readable = false;
+#endif
+
 /// `messages` is a unix stream of messages with borders (SOCK_SEQPACKET).
 enum class SocketType : std::uint8_t { stream, datagram, messages };
 

@@ -68,6 +68,7 @@ inline SocketKind kind_of(NativeSocket socket) noexcept {
 }
 
 /// The front of a vector list as Winsock wants it, as much of it as one call is given.
+template <std::size_t most_vectors = 64>
 class WsaVectors {
  public:
   explicit WsaVectors(std::span<const iovec> vectors) noexcept {
@@ -85,7 +86,7 @@ class WsaVectors {
  private:
   // A call's result is a number of 32 bits.
   static constexpr std::size_t most_bytes = std::size_t{1} << 30U;
-  std::array<WSABUF, 64> vectors_;
+  std::array<WSABUF, most_vectors> vectors_;
   DWORD count_ = 0;
 };
 

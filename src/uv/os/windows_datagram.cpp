@@ -14,6 +14,8 @@ namespace tsock::inline v0::os {
 namespace {
 
 constexpr std::size_t most_received = 32;
+// As many as Linux gathers.
+constexpr std::size_t most_gathered = 1024;
 
 // What the other end's refusal is called everywhere: Windows reports it as a reset.
 int datagram_error() noexcept {
@@ -77,7 +79,7 @@ std::size_t receive_datagrams(NativeSocket socket, std::span<DatagramSlot> slots
   const std::size_t count = std::min(slots.size(), most_received);
   for (std::size_t i = 0; i < count; ++i) {
     DatagramSlot& slot = slots[i];
-    WsaVectors buffers(std::span(slot.room).first(slot.room[2].iov_len != 0 ? 3 : 2));
+    WsaVectors<3> buffers(std::span(slot.room).first(slot.room[2].iov_len != 0 ? 3 : 2));
     sockaddr_storage name{};
     int name_size = sizeof(name);
     auto* const source = reinterpret_cast<::sockaddr*>(&name);
@@ -108,25 +110,14 @@ std::size_t next_datagram_size(NativeSocket socket, int& err) noexcept {
 }
 
 std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage> messages,
-                           DatagramCalls& /*calls*/, std::span<std::byte> scratch, int& err) noexcept {
+                           DatagramCalls& /*calls*/, std::span<std::byte> /*scratch*/, int& err) noexcept {
   std::size_t sent = 0;
   for (; sent < messages.size(); ++sent) {
     const DatagramMessage& datagram = messages[sent];
     int failure = datagram.from != nullptr ? ENOTSUP : 0;
     if (failure == 0) {
-      std::span<const iovec> vectors = datagram.vectors;
-      iovec joined{scratch.data(), 0};
-      WsaVectors buffers(vectors);
-      // A datagram is one call, whatever it is made of.
-      if (buffers.count() < vectors.size()) {
-        for (const iovec& vector : vectors) {
-          if (vector.iov_len > scratch.size() - joined.iov_len) failure = EMSGSIZE;
-          if (failure != 0) break;
-          std::memcpy(scratch.data() + joined.iov_len, vector.iov_base, vector.iov_len);
-          joined.iov_len += vector.iov_len;
-        }
-        buffers = WsaVectors({&joined, 1});
-      }
+      WsaVectors<most_gathered> buffers(datagram.vectors);
+      if (datagram.vectors.size() > most_gathered) failure = EMSGSIZE;  // it is one call, or none
       const ::sockaddr* const destination =
           datagram.destination != nullptr ? datagram.destination->sockaddr_pointer() : nullptr;
       const auto size =
@@ -135,6 +126,8 @@ std::size_t send_datagrams(NativeSocket socket, std::span<const DatagramMessage>
       if (failure == 0 && ::WSASendTo(socket, buffers.data(), buffers.count(), &bytes, 0, destination, size,
                                       nullptr, nullptr) != 0)
         failure = datagram_error();
+      // Of a socket that has no receiver by itself.
+      if (destination == nullptr && (failure == ENOTCONN || failure == EINVAL)) failure = EDESTADDRREQ;
     }
     if (failure == 0) continue;
     if (sent == 0) err = failure;

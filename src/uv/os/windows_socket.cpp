@@ -132,7 +132,7 @@ int take_error(NativeSocket socket) noexcept {
 }
 
 ssize_t readv(NativeSocket socket, std::span<const iovec> vectors, int& err) noexcept {
-  WsaVectors buffers(vectors);
+  WsaVectors<> buffers(vectors);
   DWORD got = 0;
   DWORD flags = 0;
   if (::WSARecv(socket, buffers.data(), buffers.count(), &got, &flags, nullptr, nullptr) == 0)
@@ -141,7 +141,7 @@ ssize_t readv(NativeSocket socket, std::span<const iovec> vectors, int& err) noe
 }
 
 ssize_t writev(NativeSocket socket, std::span<const iovec> vectors, int& err) noexcept {
-  WsaVectors buffers(vectors);
+  WsaVectors<> buffers(vectors);
   DWORD sent = 0;
   if (::WSASend(socket, buffers.data(), buffers.count(), &sent, 0, nullptr, nullptr) == 0)
     return static_cast<ssize_t>(sent);
