@@ -2,7 +2,6 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "layer/wiped_text.hpp"
+#include "tls/key_file.hpp"
 
 namespace tsock::inline v0::tls {
 
@@ -28,14 +28,14 @@ enum class Readers : bool { all, few };
 
 // The file that is read is the one that was looked at.
 int read_from(const std::string& path, Readers readers, layer::WipedText& text, std::string& reason) {
-  const std::unique_ptr<std::FILE, FileClose> file(std::fopen(path.c_str(), "rbe"));
-  struct stat status {};
-  if (file == nullptr || ::fstat(::fileno(file.get()), &status) != 0) {
-    const int err = errno;
-    reason = path + ": " + error_text(err);
-    return err;
+  const std::unique_ptr<std::FILE, FileClose> file(open_key_file(path.c_str()));
+  bool others = false;
+  const int failure = file == nullptr ? errno : look_who_reads(file.get(), others);
+  if (failure != 0) {
+    reason = path + ": " + error_text(failure);
+    return failure;
   }
-  if (readers == Readers::few && (status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+  if (readers == Readers::few && others) {
     reason = path + ": others may read or write this key";
     return EACCES;
   }
