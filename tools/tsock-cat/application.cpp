@@ -8,16 +8,11 @@
 #include <utility>
 
 #include "opener.hpp"
+#include "system.hpp"
 
 namespace tsock_cat {
 
 namespace {
-
-// Who started this process does not want it to hear of the signal: a shell's background job, nohup.
-bool is_ignored(int signum) {
-  struct sigaction action {};
-  return ::sigaction(signum, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
-}
 
 // Senders of datagrams cost nothing to invent, and only -i ends them.
 constexpr std::size_t most_datagram_peers = 1024;
@@ -88,10 +83,10 @@ Failure Application::open_acceptors() {
 }
 
 void Application::catch_signals() {
-  if (!is_ignored(SIGINT)) catch_signal(SIGINT, interrupted_);
-  if (!is_ignored(SIGTERM)) catch_signal(SIGTERM, terminated_);
+  if (!is_signal_ignored(SIGINT)) catch_signal(SIGINT, interrupted_);
+  if (!is_signal_ignored(SIGTERM)) catch_signal(SIGTERM, terminated_);
 #ifdef SIGHUP
-  if (!is_ignored(SIGHUP)) catch_signal(SIGHUP, hung_up_);
+  if (!is_signal_ignored(SIGHUP)) catch_signal(SIGHUP, hung_up_);
 #endif
   on_dump_signal();
 }
@@ -116,7 +111,7 @@ void Application::on_interrupt(int signum) {
 // Every request in progress, and the counters, on SIGUSR1.
 void Application::on_dump_signal() {
 #ifdef SIGUSR1
-  if (is_ignored(SIGUSR1)) return;
+  if (is_signal_ignored(SIGUSR1)) return;
   dump_requested_ = services_.loop.signal(SIGUSR1);
   dump_requested_.set_callback([this](tsock::Request<int>&) {
     std::ostringstream text;

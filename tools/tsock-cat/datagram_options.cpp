@@ -1,22 +1,19 @@
-#include <net/if.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <limits>
 
 #include "option_group.hpp"
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
 
 // An interface by name or number.
-std::optional<unsigned> interface_index(const std::string& text) {
+std::optional<unsigned> parse_interface(const std::string& text) {
   if (const auto number = parse_number(text, std::numeric_limits<int>::max())) {
     return static_cast<unsigned>(*number);
   }
-  const unsigned index = ::if_nametoindex(text.c_str());
-  if (index == 0) return std::nullopt;
-  return index;
+  return interface_index(text.c_str());
 }
 
 // Groups wait for the other options: --mcast-if may come later.
@@ -42,7 +39,7 @@ void add_multicast_options(CLI::App& app, Options& options) {
   app.add_option_function<std::string>("--mcast-source", set_source, "With --mcast: from this sender only")
       ->type_name("ADDR");
   const auto set_interface = [&datagram](const std::string& text) {
-    datagram.multicast_interface = interface_index(text);
+    datagram.multicast_interface = parse_interface(text);
     if (!datagram.multicast_interface) throw CLI::ValidationError("--mcast-if", "no interface " + text);
   };
   app.add_option_function<std::string>("--mcast-if", set_interface, "Interface that groups are sent to by")
@@ -80,7 +77,7 @@ bool read_group(MulticastGroup& group, std::string& error) {
     return false;
   }
   if (percent == std::string::npos) return true;
-  const auto index = interface_index(text.substr(percent + 1));
+  const auto index = parse_interface(text.substr(percent + 1));
   if (!index) error = "--mcast: no interface " + text.substr(percent + 1);
   group.interface_index = index.value_or(0);
   return index.has_value();

@@ -1,11 +1,11 @@
 #include "datagram_socket.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <random>
 #include <string>
 #include <utility>
+
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -43,7 +43,7 @@ constexpr std::size_t room_for_burst = std::size_t{2} << 20;
 tsock::Address private_name(int& err) {
   std::random_device random;
   const std::string name =
-      "tsock-cat-" + std::to_string(::getpid()) + "-" + std::to_string(random()) + std::to_string(random());
+      "tsock-cat-" + std::to_string(process_id()) + "-" + std::to_string(random()) + std::to_string(random());
   return tsock::Address::unix_abstract(name, err);
 }
 
@@ -65,7 +65,9 @@ bool is_icmp_error(int err) {
     case ECONNREFUSED:
     case EHOSTUNREACH:
     case ENETUNREACH:
+#ifdef EHOSTDOWN
     case EHOSTDOWN:
+#endif
     case ENOPROTOOPT:
     case EPROTO:
     case EACCES:

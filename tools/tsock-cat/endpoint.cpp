@@ -1,8 +1,5 @@
 #include "endpoint.hpp"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -13,6 +10,7 @@
 #include "duration.hpp"
 #include "foreign_address.hpp"
 #include "program_words.hpp"
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -159,7 +157,7 @@ bool parse_host_port(std::string_view rest, Endpoint& endpoint, std::string& err
   }
   std::string_view host = rest.substr(0, colon);
   auto port = parse_port(rest.substr(colon + 1));
-  if (!port) port = service_port(rest.substr(colon + 1), endpoint.is_datagram());
+  if (!port) port = parse_service(rest.substr(colon + 1), endpoint.is_datagram());
   if (!port) {
     return fail(error, endpoint.text,
                 "the port is neither a number from 0 to 65535 nor the name of a service");
@@ -207,19 +205,11 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
   return static_cast<std::uint16_t>(*number);
 }
 
-std::optional<std::uint16_t> service_port(std::string_view name, bool datagram) {
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST;
-  hints.ai_socktype = datagram ? SOCK_DGRAM : SOCK_STREAM;
-  addrinfo* found = nullptr;
+std::optional<std::uint16_t> parse_service(std::string_view name, bool datagram) {
   const bool is_name = std::any_of(name.begin(), name.end(),
                                    [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
-  if (!is_name || ::getaddrinfo("127.0.0.1", std::string(name).c_str(), &hints, &found) != 0)
-    return std::nullopt;
-  int err = 0;
-  const auto address = tsock::Address::from_sockaddr(found->ai_addr, found->ai_addrlen, err);
-  ::freeaddrinfo(found);
-  return address.port();
+  if (!is_name) return std::nullopt;
+  return service_port(name, datagram);
 }
 
 }  // namespace tsock_cat

@@ -82,7 +82,7 @@ struct NetcatStyle {
 [[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text);
 
 /// The port of a service (services(5)); -n is about name servers and does not matter.
-[[nodiscard]] std::optional<std::uint16_t> service_port(std::string_view name, bool datagram);
+[[nodiscard]] std::optional<std::uint16_t> parse_service(std::string_view name, bool datagram);
 
 /// "host:port", "[v6]:port", ":port", where the port may be the name of a service. The host of an IPv6
 /// address goes without brackets afterwards. The endpoint has its kind and text already. On failure false,

@@ -1,10 +1,3 @@
-#include <fcntl.h>
-#ifndef _WIN32
-#include <sys/resource.h>
-#endif
-
-#include <cerrno>
-#include <csignal>
 #include <exception>
 #include <iostream>
 #include <tsock/loop.hpp>
@@ -17,21 +10,12 @@
 #include "report.hpp"
 #include "scan.hpp"
 #include "services.hpp"
+#include "system.hpp"
 #include "transcript.hpp"
 
 namespace {
 
 using tsock_cat::ExitCode;
-
-// Each client of a relay takes two. The soft limit protects programs that use select(2).
-void raise_descriptor_limit() {
-#ifdef RLIMIT_NOFILE
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
-#endif
-}
 
 ExitCode run(int argc, const char* const* argv) {
   const tsock_cat::ParsedCommandLine parsed = tsock_cat::parse_command_line(argc, argv);
@@ -64,29 +48,19 @@ ExitCode run(int argc, const char* const* argv) {
   }
   const tsock_cat::Services services{loop,      parsed.options, report,     transcript,   tls.get(),
                                      npa.get(), gssapi.get(),   sasl.get(), proxies.get()};
-  if (parsed.options.keep_listening) raise_descriptor_limit();
+  // Each client of a relay takes two.
+  if (parsed.options.keep_listening) tsock_cat::raise_descriptor_limit();
   if (parsed.options.scan) return tsock_cat::Scan(services).run();
   tsock_cat::Application application(services);
   return application.run();
 }
 
-// Whoever started this process may have closed its standard descriptors. Then there is no input, and output
-// goes nowhere; none of the numbers becomes that of a socket or file, which would get the output.
-void open_missing_descriptors() {
-  for (int number = 0; number <= 2; ++number) {
-    if (::fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
-    static_cast<void>(::open("/dev/null", number == 0 ? O_RDONLY : O_WRONLY));
-  }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  open_missing_descriptors();
-#ifdef SIGPIPE
+  tsock_cat::open_missing_descriptors();
   // Of standard error: whoever reads the report may go, and the transfer goes on.
-  std::signal(SIGPIPE, SIG_IGN);
-#endif
+  tsock_cat::ignore_broken_pipes();
   try {
     return static_cast<int>(run(argc, argv));
   } catch (const std::exception& error) {

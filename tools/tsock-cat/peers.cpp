@@ -1,7 +1,5 @@
 #include "peers.hpp"
 
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <string>
 #include <tsock/error.hpp>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "datagram_socket.hpp"
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -240,9 +239,9 @@ void Peers::connect_to(const Path& path) {
   std::string why;
   if (err == 0 && !asked.is_empty() && ip_of(asked) != ip_of(probe.local_address())) {
     why = "the sender talks to another address than the one that leads to it";
-  } else if (::connect(socket_.native_handle(), path.sender.sockaddr_pointer(),
-                       static_cast<socklen_t>(path.sender.sockaddr_length())) != 0) {
-    why = tsock::error_text(errno);
+  } else {
+    err = connect_socket(socket_.native_handle(), path.sender);
+    if (err != 0) why = tsock::error_text(err);
   }
   connected_ = why.empty();
   if (!connected_) services_.report.note(0, endpoint_.text + ": --connected has no effect: " + why);

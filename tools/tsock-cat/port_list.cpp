@@ -20,7 +20,7 @@ bool add_ports(std::string_view text, bool datagram, std::vector<std::uint16_t>&
     for (unsigned port = *first; port <= *last; ++port) ports.push_back(static_cast<std::uint16_t>(port));
     return true;
   }
-  const auto service = service_port(text, datagram);
+  const auto service = parse_service(text, datagram);
   if (service) ports.push_back(*service);
   return service.has_value();
 }

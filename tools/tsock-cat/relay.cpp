@@ -1,10 +1,5 @@
 #include "relay.hpp"
 
-#ifndef _WIN32
-#include <poll.h>
-#include <unistd.h>
-#endif
-
 #include <algorithm>
 #include <cerrno>
 #include <string>
@@ -12,6 +7,7 @@
 #include <utility>
 
 #include "changes.hpp"
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -268,22 +264,19 @@ void Relay::watch_peer() {
 
 // Whether all of it is gone no request tells: its end was read already.
 void Relay::look_at_peer() {
-#ifndef _WIN32
-  pollfd socket{};
-  socket.fd = remote_.stream.native_handle();
-  if (socket.fd < 0 || way(Direction::sent).done) return;
-  const bool is_gone = ::poll(&socket, 1, 0) > 0 && (socket.revents & (POLLHUP | POLLERR)) != 0;
+  const tsock::NativeSocket socket = remote_.stream.native_handle();
+  if (socket == tsock::invalid_socket || way(Direction::sent).done) return;
+  const PeerState state = tsock_cat::look_at_peer(socket);
   // A write that is in progress tells by itself.
-  if (is_gone && queued_bytes() == 0) {
+  if (state != PeerState::there && queued_bytes() == 0) {
     // A unix socket is closed at once; a TCP connection goes on until a reset.
-    const bool is_reset = (socket.revents & POLLERR) != 0 || remote_.local_address().is_inet();
+    const bool is_reset = state == PeerState::reset || remote_.local_address().is_inet();
     // Whoever types sees it; a program may have had more to say.
-    if (!is_reset && ::isatty(0) != 0) return end({});
+    if (!is_reset && is_terminal(0)) return end({});
     return end(failure_of(remote_, {.place = Place::writing, .err = is_reset ? ECONNRESET : EPIPE}));
   }
   peer_gone_ = services_.loop.sleep(look_interval);
   peer_gone_.set_callback([this](tsock::Request<void>&) { look_at_peer(); });
-#endif
 }
 
 void Relay::after_local_end() {

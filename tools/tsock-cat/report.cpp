@@ -1,12 +1,5 @@
 #include "report.hpp"
 
-#ifdef _WIN32
-#include <io.h>
-#else
-#include <sys/ioctl.h>
-#include <unistd.h>
-#endif
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -20,6 +13,7 @@
 #include <variant>
 
 #include "hexdump.hpp"
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -171,7 +165,7 @@ Report::Report(const Options& options, std::ostream& out)
       keeps_listening_(options.keep_listening),
       shows_tls_(options.tls.show),
       verbosity_(options.verbosity),
-      is_terminal_(::isatty(2) != 0) {}
+      is_terminal_(tsock_cat::is_terminal(2)) {}
 
 std::string Report::timestamp() const { return timestamps_ ? time_of_day(false) + " " : ""; }
 
@@ -384,11 +378,8 @@ void Report::show_live(const Statistics& s) {
                      " in; queued " + std::to_string(s.queued) + "; connections " +
                      std::to_string(s.connections);
   if (s.tcp) text += text_of(*s.tcp);
-  std::size_t width = 80;
-#ifdef TIOCGWINSZ
-  winsize size{};
-  if (::ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 1) width = size.ws_col;
-#endif
+  std::size_t width = terminal_width(2).value_or(80);
+  if (width <= 1) width = 80;
   out_.clear();
   out_ << '\r' << text.substr(0, width - 1) << "\x1b[K";
   out_.flush();

@@ -26,7 +26,9 @@ PortState state_of(int err, bool is_datagram) {
     case ENETUNREACH:
     case EHOSTUNREACH:
     case ENETDOWN:
+#ifdef EHOSTDOWN
     case EHOSTDOWN:
+#endif
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
     case EACCES:

@@ -1,15 +1,11 @@
 #include "scan_result.hpp"
 
-#include <netdb.h>
-
 #include <algorithm>
 #include <map>
 #include <tsock/error.hpp>
 #include <tuple>
 
-#ifndef _WIN32
-#include <arpa/inet.h>
-#endif
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -29,8 +25,8 @@ std::string port_text(const ScanResult& result, bool with_service) {
   const std::uint16_t port = result.address.port().value_or(0);
   const char* const protocol = result.is_datagram ? "udp" : "tcp";
   std::string text = std::to_string(port) + "/" + protocol;
-  const servent* const service = with_service ? ::getservbyport(htons(port), protocol) : nullptr;
-  if (service != nullptr) text += std::string(" ") + service->s_name;
+  const std::string service = with_service ? service_name(port, result.is_datagram) : "";
+  if (!service.empty()) text += " " + service;
   return text;
 }
 

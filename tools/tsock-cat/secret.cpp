@@ -1,13 +1,13 @@
 #include "secret.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+
+#include "system.hpp"
 
 namespace tsock_cat {
 namespace {
@@ -62,13 +62,14 @@ Failure file_failure(const std::string& path, const std::string& text, int err) 
 }
 
 std::optional<Secret> read_secret(const std::string& path, bool allow_readable, Failure& failure) {
-  const SecretFile file(std::fopen(path.c_str(), "rbe"));
-  struct stat status {};
-  if (file == nullptr || ::fstat(::fileno(file.get()), &status) != 0) {
-    failure = file_failure(path, "", errno);
+  const SecretFile file(open_private(path.c_str()));
+  bool others = false;
+  const int err = file == nullptr ? errno : look_who_reads(file.get(), others);
+  if (err != 0) {
+    failure = file_failure(path, "", err);
     return std::nullopt;
   }
-  if (!allow_readable && (status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+  if (!allow_readable && others) {
     failure = file_failure(path, "others may read or write this secret", EACCES);
     return std::nullopt;
   }
@@ -88,7 +89,7 @@ std::optional<Secret> take_secret_variable(const char* name) {
   if (value == nullptr) return std::nullopt;
   std::optional<Secret> secret(std::in_place, value);
   wipe(value, std::strlen(value));
-  ::unsetenv(name);
+  remove_variable(name);
   return secret;
 }
 

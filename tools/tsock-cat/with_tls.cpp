@@ -1,6 +1,4 @@
 // TLS by the library's public headers.
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -17,6 +15,7 @@
 #include <vector>
 
 #include "secret.hpp"
+#include "system.hpp"
 #include "tls.hpp"
 
 namespace tsock_cat {
@@ -117,11 +116,9 @@ std::vector<tls::Identity> identities_of(const TlsOptions& options, Failure& fai
 
 // Lines that are appended, by others as well: each with one write(2).
 std::function<void(std::string_view)> key_log_to(const std::string& path, int& err) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  const std::shared_ptr<std::FILE> file(descriptor >= 0 ? ::fdopen(descriptor, "a") : nullptr,
-                                        [](std::FILE* open) {
-                                          if (open != nullptr) std::fclose(open);
-                                        });
+  const std::shared_ptr<std::FILE> file(append_private(path.c_str()), [](std::FILE* open) {
+    if (open != nullptr) std::fclose(open);
+  });
   err = file == nullptr ? errno : 0;
   if (err != 0) return {};
   return [file](std::string_view line) {

@@ -1,10 +1,10 @@
-#include "terminal.hpp"
-
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <iostream>
+
+#include "terminal.hpp"
 
 namespace tsock_cat {
 
