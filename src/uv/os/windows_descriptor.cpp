@@ -53,6 +53,8 @@ DescriptorKind descriptor_kind(int fd, int& err) noexcept {
     return DescriptorKind::device;
   }
   if ((status.st_mode & S_IFMT) == S_IFDIR) err = EISDIR;
+  // Standard streams begin as text, where ends of lines are others and Ctrl-Z is an end.
+  static_cast<void>(::_setmode(fd, _O_BINARY));
   return DescriptorKind::file;
 }
 
