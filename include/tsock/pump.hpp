@@ -40,9 +40,10 @@ struct PumpOptions {
 /// a relay: each passes an end on as an end and a reset as a reset.
 ///
 /// Reading and writing overlap; at most two buffers of 64 KiB (of 256 KiB when the target is a regular file)
-/// are read ahead of the target. While there is nothing to write, no buffer is held. Between two sockets,
-/// while much comes at once, the system moves the bytes by itself (splice(2) of Linux, in pieces of up to 256
-/// KiB, by way of one of the few pipes that a loop has); not with `on_data`, which has to see them. Until its
+/// are read ahead of the target. While there is nothing to write, no buffer is held. From a socket to another
+/// one, or to a regular file that is not appended to, the system moves the bytes by itself while much comes
+/// at once (splice(2) of Linux, by way of the few pipes that a loop has; in pieces of up to 256 KiB, for a
+/// file of up to 1 MiB, of which two are read ahead); not with `on_data`, which has to see them. Until its
 /// completion is delivered, the pump is the source's reader and the target's writer: other reads of the
 /// source, writes and `shutdown_write()` of the target, and `disconnect()` and `release_socket()` of either
 /// give EBUSY. The streams may be moved meanwhile.

@@ -9,6 +9,10 @@
 #include "core/loop/loop_core.hpp"
 #include "core/stream/bulk_backend.hpp"
 
+namespace tsock::inline v0::os {
+struct PipeEnds;
+}
+
 namespace tsock::inline v0::detail {
 
 class LoopImpl;
@@ -23,6 +27,11 @@ class FileStream final : public StreamBackend, public BulkBackend, private Ready
   void attach(StreamEvents& events) noexcept override { events_ = &events; }
   ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override;
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override;
+  /// As above, of so many bytes in a pipe, all of which are taken. A thread works on the pipe until
+  /// `try_flush()` gives something else than EAGAIN; `unsent_bytes()` are in it then.
+  ssize_t try_write_pipe(std::shared_ptr<os::PipeEnds> pipe, std::size_t bytes, int& err) noexcept;
+  /// Whether that is of use.
+  [[nodiscard]] bool takes_pipes() const noexcept;
   int try_flush() noexcept override;
   int try_shutdown_write() noexcept override;
   int try_disconnect(Linger& linger) noexcept override;

@@ -16,6 +16,8 @@ class LoopImpl;
 class PipeStore {
  public:
   static constexpr std::size_t pipe_size = std::size_t{256} * 1024;
+  /// On the way into a file: fewer handovers to a thread, with more bytes each.
+  static constexpr std::size_t file_pipe_size = std::size_t{1024} * 1024;
   static constexpr std::size_t most_lent = 32;
   static constexpr std::size_t most_idle = 4;
 
@@ -24,7 +26,7 @@ class PipeStore {
   PipeStore& operator=(const PipeStore&) = delete;
   ~PipeStore();
 
-  [[nodiscard]] BorrowedPipe borrow() noexcept;
+  [[nodiscard]] BorrowedPipe borrow(PipeUse use) noexcept;
   /// How many are borrowed.
   [[nodiscard]] std::size_t lent() const noexcept { return lent_; }
   /// Closes those that nobody has borrowed.

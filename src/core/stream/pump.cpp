@@ -58,7 +58,8 @@ class PumpRead : public ResultState<void, StreamRead> {
     return taken;
   }
   std::size_t space(std::span<iovec> out) override {
-    if (pipe_->is_wanted() && pipe_->open(core())) return 0;
+    const bool is_for_pipe = chunks_->empty() && (pipe_->is_wanted() || pipe_->is_being_written());
+    if (is_for_pipe && pipe_->open(core())) return 0;
     const std::span<std::byte> space = chunks_->space(core());
     if (space.empty()) {
       set_fault(ENOMEM);
@@ -72,7 +73,7 @@ class PumpRead : public ResultState<void, StreamRead> {
     return pipe_->fill(backend, err);
   }
   void advance(std::size_t bytes) override {
-    if (pipe_->empty()) {
+    if (!pipe_->is_filled()) {
       chunks_->fill_next(bytes);
       pipe_->saw_copied(bytes);
     }
@@ -206,18 +207,19 @@ class PumpState : public ResultState<PumpResult> {
 
   void advance() {
     if (!is_unfinished()) return;
-    if (!ended_ && has_room() && !chunks_.has_unseen()) read_->resume();
     try {
-      if (!writing_ && (!pipe_.empty() || chunks_.may_write())) write();
+      if (!writing_ && (pipe_.is_filled() || chunks_.may_write())) write();
+      if (!ended_ && has_room() && !chunks_.has_unseen()) read_->resume();
       if (ended_ && is_empty() && !shutting_down_) end();
     } catch (const std::bad_alloc&) {
       fail(ENOMEM, PumpSide::none);
     }
   }
 
-  // Bytes are in the chunks or in the pipe, never in both, so that their order is plain.
+  // Pipes are filled while there is nothing in the chunks, so what is in these comes behind.
   [[nodiscard]] bool has_room() noexcept {
-    return pipe_.empty() && (pipe_.is_wanted() ? chunks_.empty() : chunks_.has_room());
+    if (!pipe_.empty()) return pipe_.may_fill_next() && chunks_.empty();
+    return pipe_.is_wanted() ? chunks_.empty() : chunks_.has_room();
   }
   [[nodiscard]] bool is_empty() const noexcept { return chunks_.empty() && pipe_.empty(); }
 
@@ -270,7 +272,7 @@ class PumpState : public ResultState<PumpResult> {
 
   void write() {
     StreamWrite* state = nullptr;
-    if (pipe_.empty()) {
+    if (!pipe_.is_filled()) {
       state = make_recyclable<StreamWrite>(core(), site());
       state->set_vector(make_vector(chunks_.oldest().bytes()));
     } else {
@@ -278,16 +280,17 @@ class PumpState : public ResultState<PumpResult> {
     }
     writing_ = Request<ssize_t>(state);
     writing_.set_callback([this](Request<ssize_t>&) { was_written(); });
-    const std::size_t size = state->remaining();
+    writing_size_ = state->remaining();
     state->set_of_pump();
-    target_.stream()->add_queued_bytes(size);
+    target_.stream()->add_queued_bytes(writing_size_);
     target_.stream()->start_write(*state);
   }
 
   void was_written() {
     int err = 0;
     writing_.recv(err);
-    count(writing_.transferred());
+    const bool was_pipe = pipe_.is_being_written();
+    end_write();
     if (err != 0) explain(writing_.reason());
     writing_ = Request<ssize_t>();
     if (!is_unfinished()) return;
@@ -295,16 +298,18 @@ class PumpState : public ResultState<PumpResult> {
       fail(err, PumpSide::target);
       return;
     }
-    if (pipe_.is_open()) {
-      pipe_.close();
-    } else {
-      chunks_.drop_oldest();
-    }
+    if (!was_pipe) chunks_.drop_oldest();
     advance();
   }
 
-  void count(std::size_t bytes) noexcept {
-    if (!chunks_.empty()) chunks_.oldest().drop_front(bytes);
+  // What the target has not taken stays where it is.
+  void end_write() noexcept {
+    const std::size_t bytes = writing_.transferred();
+    if (pipe_.is_being_written()) {
+      pipe_.end_write(writing_size_ - bytes);
+    } else {
+      chunks_.oldest().drop_front(bytes);
+    }
     add_transferred(bytes);
     value_.bytes += bytes;
   }
@@ -344,7 +349,7 @@ class PumpState : public ResultState<PumpResult> {
   void stop() noexcept {
     reading_ = Request<void>();
     if (writing_) {
-      count(writing_.transferred());
+      end_write();
       writing_ = Request<ssize_t>();
     }
     shutting_down_ = Request<void>();
@@ -371,6 +376,7 @@ class PumpState : public ResultState<PumpResult> {
   PumpRead* read_ = nullptr;  // the state of reading_
   Request<void> reading_;
   Request<ssize_t> writing_;
+  std::size_t writing_size_ = 0;
   Request<void> shutting_down_;
   std::uint64_t steps_ = ~std::uint64_t{0};
   std::uint64_t in_time_ = 0;  // bytes read or waiting when the deadline came

@@ -13,7 +13,7 @@ namespace tsock::inline v0::os {
 namespace {
 
 // A user who has too many pages in pipes gets pipes of one or two: copying is faster then.
-constexpr int least_size = 65536;
+constexpr std::size_t least_size = 65536;
 
 int lift(UniqueFd& fd) noexcept {
   if (fd.get() > 2) return 0;
@@ -34,8 +34,13 @@ int open_pipe(std::size_t size, PipeEnds& ends) noexcept {
   for (UniqueFd* const end : {&ends.out, &ends.in}) {
     if (const int err = lift(*end); err != 0) return err;
   }
-  ::fcntl(ends.in.get(), F_SETPIPE_SZ, static_cast<int>(size));
-  return ::fcntl(ends.in.get(), F_GETPIPE_SZ) >= least_size ? 0 : ENOTSUP;
+  return resize_pipe(ends, size) >= least_size ? 0 : ENOTSUP;
+}
+
+std::size_t resize_pipe(const PipeEnds& pipe, std::size_t size) noexcept {
+  ::fcntl(pipe.in.get(), F_SETPIPE_SZ, static_cast<int>(size));
+  const int room = ::fcntl(pipe.in.get(), F_GETPIPE_SZ);
+  return room > 0 ? static_cast<std::size_t>(room) : 0;
 }
 
 ssize_t move_into_pipe(NativeSocket from, const PipeEnds& pipe, std::size_t most, int& err) noexcept {
@@ -55,6 +60,19 @@ ssize_t move_out_of_pipe(const PipeEnds& pipe, NativeSocket to, std::size_t byte
             err);
   if (result < 0 && err == EPIPE) guard.take_signal();
   return result;
+}
+
+bool can_move_into_file(int file) noexcept {
+  const int flags = ::fcntl(file, F_GETFL);
+  return flags >= 0 && (flags & O_APPEND) == 0;
+}
+
+ssize_t move_into_file(const PipeEnds& pipe, int file, std::size_t bytes, int& err) noexcept {
+  const ssize_t moved = retry([&]() noexcept -> ssize_t {
+    return ::splice(pipe.out.get(), nullptr, file, nullptr, bytes, SPLICE_F_MOVE);
+  });
+  if (moved < 0) err = errno;
+  return moved;
 }
 
 }  // namespace tsock::inline v0::os
