@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(cancelling_gives_back_what_the_file_has_not_taken) {
   BOOST_TEST(std::equal(out.begin(), out.end(), sent.begin()));
 }
 
-BOOST_AUTO_TEST_CASE(next_pump_does_not_get_a_pipe_that_a_thread_is_at) {
+BOOST_AUTO_TEST_CASE(next_pump_goes_on_behind_what_a_thread_is_still_writing) {
   const auto sent = pattern(much);
   auto out = fill_both_pipes(sent);
   pumping = {};

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <tsock/child_process.hpp>
 #include <tsock/stream.hpp>
@@ -10,6 +9,7 @@
 #include "datagram_end.hpp"
 #include "echo.hpp"
 #include "peer_report.hpp"
+#include "rare.hpp"
 #include "tls_report.hpp"
 
 namespace tsock_cat {
@@ -24,9 +24,9 @@ struct Channel {
   tsock::ChildProcess program;             ///< whose stream this is
   std::string name;                        ///< for messages
   bool is_network = true;                  ///< its errors are the peer's, not local ones
-  std::optional<TlsReport> tls;            ///< if there is TLS; its goodbye matters
-  std::optional<PeerReport> peer;          ///< of another handshake
-  std::optional<PeerReport> proxy;         ///< what it came or went through
+  Rare<TlsReport> tls;                     ///< if there is TLS; its goodbye matters
+  Rare<PeerReport> peer;                   ///< of another handshake
+  Rare<PeerReport> proxy;                  ///< what it came or went through
   std::size_t most_message = 0;            ///< bytes of one write, which is a message; 0: writes are none
   bool has_input = true;
   bool has_output = true;

@@ -118,7 +118,7 @@ Flow::Settings Relay::flow_settings(Direction direction) {
   if (!sent && options.traffic == Traffic::send_only) settings.sink = nullptr;
   settings.rate = options.rate;
   settings.loop = &services_.loop;
-  settings.is_watched = looks_at_bytes();
+  settings.is_watched = looks_at_bytes(direction);
   settings.tells_of_first = services_.report.is_verbose();
   if (!sent) {
     settings.most_messages = options.most_messages;
@@ -139,13 +139,14 @@ Flow::Settings Relay::flow_settings(Direction direction) {
   return settings;
 }
 
-// Whether anything here depends on each of the bytes, or on when they come.
-bool Relay::looks_at_bytes() const {
+// Whether anything here depends on each of the bytes, or on when they come. What was read from a local side
+// and has not left is known, so that the peer is told that it is cut.
+bool Relay::looks_at_bytes(Direction direction) const {
   const auto is_plain = [](const Channel& channel) {
-    return channel.is_network && !channel.is_datagram() && !channel.is_secured();
+    return !channel.is_datagram() && !channel.is_secured();
   };
   return services_.transcript.is_on() || services_.options.idle_timeout || !is_plain(local_) ||
-         !is_plain(remote_);
+         !is_plain(remote_) || !way(direction).from.channel->is_network;
 }
 
 void Relay::make_flow(Direction direction) {
@@ -170,7 +171,7 @@ Counters Relay::counters() const {
 }
 
 std::optional<tsock::TcpInfo> Relay::tcp_info() const {
-  if (ended_) return final_tcp_;
+  if (ended_) return final_tcp_ ? std::optional(*final_tcp_) : std::nullopt;
   for (const Channel* channel : {&remote_, &local_}) {
     int err = 0;
     const tsock::TcpInfo info = channel->stream.tcp_info(err);
@@ -197,7 +198,7 @@ void Relay::on_bytes(Direction direction, std::span<const std::byte> bytes, cons
   quiet_.touch();
   if (w.offset == 0 && !bytes.empty()) services_.report.first_byte(connection_, w.from.side, age_.passed());
   // Of a peer that is the only one it was said at the start.
-  if (!from.is_empty() && from != w.sender && from != w.from.channel->remote_address()) {
+  if (!from.is_empty() && (!w.sender || from != *w.sender) && from != w.from.channel->remote_address()) {
     services_.report.sender(connection_, from);
     w.sender = from;
   }

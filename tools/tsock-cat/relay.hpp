@@ -13,6 +13,7 @@
 #include "channel.hpp"
 #include "flow.hpp"
 #include "quiet_timer.hpp"
+#include "rare.hpp"
 #include "services.hpp"
 #include "stopwatch.hpp"
 
@@ -52,8 +53,8 @@ class Relay final : private FlowOwner {
     End from;
     End to;
     std::unique_ptr<Flow> flow;
-    std::uint64_t offset = 0;  // bytes in the transcript so far
-    tsock::Address sender;     // of the last datagram, where many are heard
+    std::uint64_t offset = 0;     // bytes in the transcript so far
+    Rare<tsock::Address> sender;  // of the last datagram, where many are heard
     bool done = false;
     tsock::Request<void> shutdown;
   };
@@ -65,7 +66,7 @@ class Relay final : private FlowOwner {
 
   void make_flow(Direction direction);
   Flow::Settings flow_settings(Direction direction);
-  [[nodiscard]] bool looks_at_bytes() const;
+  [[nodiscard]] bool looks_at_bytes(Direction direction) const;
   void end_sending(Direction direction);
   void on_shutdown(Direction direction, const FlowError& error);
   void after_local_end();
@@ -102,7 +103,7 @@ class Relay final : private FlowOwner {
   bool ended_ = false;
   bool has_enough_ = false;  // of what --read-exact and -W ask for
   Counters final_counters_;
-  std::optional<tsock::TcpInfo> final_tcp_;
+  Rare<tsock::TcpInfo> final_tcp_;
   Stopwatch age_;
   Clock::time_point last_activity_;
   std::uint64_t written_at_last_check_ = 0;

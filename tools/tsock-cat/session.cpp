@@ -19,9 +19,9 @@ tsock::proxy::Header header_of(const Channel& accepted) {
 Session::Session(const Services& services, std::uint64_t connection, Accepted accepted, OnEnd on_end)
     : services_(services),
       connection_(connection),
-      channels_(std::move(accepted)),
+      channels_(std::make_unique<Accepted>(std::move(accepted))),
       on_end_(std::move(on_end)) {
-  for (const auto& channel : channels_) {
+  for (const auto& channel : *channels_) {
     if (channel && peer_.is_empty()) peer_ = channel->remote_address();
   }
 }
@@ -30,17 +30,19 @@ Session::Session(const Services& services, std::uint64_t connection, Accepted ac
 void Session::open_next() {
   const auto& endpoints = services_.options.endpoints;
   std::optional<std::size_t> next;
-  for (std::size_t i = 0; i < channels_.size(); ++i) {
-    if (!channels_[i] && (!next || endpoints[i].is_network())) next = i;
+  for (std::size_t i = 0; i < channels_->size(); ++i) {
+    if (!(*channels_)[i] && (!next || endpoints[i].is_network())) next = i;
   }
-  if (services_.options.pings && channels_[1]) {
-    ping_ = std::make_unique<Ping>(services_, std::move(*channels_[1]),
+  if (services_.options.pings && (*channels_)[1]) {
+    const std::unique_ptr<Accepted> opened = end_opening();
+    ping_ = std::make_unique<Ping>(services_, std::move(*(*opened)[1]),
                                    [this](const Failure& failure) { end(failure); });
     return ping_->start();
   }
   if (!next) {
+    const std::unique_ptr<Accepted> opened = end_opening();
     relay_ =
-        std::make_unique<Relay>(services_, connection_, std::move(*channels_[0]), std::move(*channels_[1]),
+        std::make_unique<Relay>(services_, connection_, std::move(*(*opened)[0]), std::move(*(*opened)[1]),
                                 [this](const Failure& failure) { end(failure); });
     return relay_->start();
   }
@@ -55,16 +57,22 @@ void Session::open_next() {
           if (channel.tls) services_.report.tls(connection_, *channel.tls);
           if (channel.peer) services_.report.peer(connection_, *channel.peer);
         }
-        channels_[index] = std::move(channel);
+        (*channels_)[index] = std::move(channel);
         open_next();
       },
       [this](const Failure& failure) { end(failure); });
   if (services_.options.proxy.sent_header) {
-    for (const auto& channel : channels_) {
+    for (const auto& channel : *channels_) {
       if (channel && channel->is_network) opener_->pass_on(header_of(*channel));
     }
   }
   opener_->start();
+}
+
+// Many sessions are idle: what only the opening needs does not stay.
+std::unique_ptr<Session::Accepted> Session::end_opening() {
+  opener_ = nullptr;
+  return std::move(channels_);
 }
 
 void Session::stop(const Failure& failure) {

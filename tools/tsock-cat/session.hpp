@@ -37,12 +37,13 @@ class Session {
 
  private:
   void open_next();
+  std::unique_ptr<Accepted> end_opening();
   void end(const Failure& failure);
 
   Services services_;
   std::uint64_t connection_;
-  tsock::Address peer_;  // who was accepted
-  std::array<std::optional<Channel>, 2> channels_;
+  tsock::Address peer_;                 // who was accepted
+  std::unique_ptr<Accepted> channels_;  // until the relay has them
   OnEnd on_end_;
   std::unique_ptr<Opener> opener_;
   std::unique_ptr<Relay> relay_;
