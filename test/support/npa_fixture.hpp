@@ -3,10 +3,10 @@
 #include <boost/test/unit_test.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <ostream>
 #include <string>
 #include <string_view>
 #include <tsock/npa/npa.hpp>
+#include <tsock/npa/output.hpp>
 #include <tsock/tsock.hpp>
 #include <utility>
 #include <vector>
@@ -116,14 +116,3 @@ struct NpaFixture : LoopFixture {
 };
 
 }  // namespace tsock::test
-
-namespace tsock::npa {
-
-inline std::ostream& operator<<(std::ostream& out, Level level) {
-  return out << "level " << static_cast<unsigned>(level);
-}
-inline std::ostream& operator<<(std::ostream& out, FileType type) {
-  return out << (type == FileType::byte_mode ? "byte mode" : "message mode");
-}
-
-}  // namespace tsock::npa

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <boost/test/unit_test.hpp>
-#include <ostream>
 #include <string>
 #include <string_view>
+#include <tsock/tls/output.hpp>
 #include <tsock/tls/tls.hpp>
 #include <tsock/tsock.hpp>
 #include <utility>
@@ -152,33 +152,3 @@ struct TlsFixture : LoopFixture {
 };
 
 }  // namespace tsock::test
-
-namespace tsock::tls {
-
-inline std::ostream& operator<<(std::ostream& out, Version version) {
-  return out << (version == Version::tls1_2 ? "TLS 1.2" : "TLS 1.3");
-}
-inline std::ostream& operator<<(std::ostream& out, ClientAuth auth) {
-  switch (auth) {
-    case ClientAuth::none:
-      return out << "none";
-    case ClientAuth::request:
-      return out << "request";
-    case ClientAuth::require:
-      return out << "require";
-  }
-  return out;
-}
-inline std::ostream& operator<<(std::ostream& out, EarlyData early) {
-  switch (early) {
-    case EarlyData::none:
-      return out << "none";
-    case EarlyData::accepted:
-      return out << "accepted";
-    case EarlyData::refused:
-      return out << "refused";
-  }
-  return out;
-}
-
-}  // namespace tsock::tls
