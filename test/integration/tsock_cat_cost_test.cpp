@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "support/sanitizer.hpp"
+#include "support/system.hpp"
 #include "support/tsock_cat.hpp"
 
 using namespace tsock::test;
@@ -103,7 +104,8 @@ BOOST_AUTO_TEST_CASE(an_idle_relayed_connection_takes_less_than_5500_bytes,
 }
 
 BOOST_AUTO_TEST_CASE(what_is_received_into_a_file_is_not_copied,
-                     *boost::unit_test::precondition(writes_are_counted)) {
+                     *boost::unit_test::precondition(writes_are_counted) *
+                         boost::unit_test::precondition(more_than_posix)) {
   const TemporaryFolder folder;
   const std::string path = folder.file("out");
   Cat receiver({"tcp-listen://127.0.0.1:0", "file:" + path + "?mode=w", "--announce"});
