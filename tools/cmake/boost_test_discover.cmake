@@ -1,18 +1,19 @@
-# boost_test_discover(<target> PREFIX <prefix> [SPLIT <suite>...] [SKIPS <file>])
+# boost_test_discover(<target> PREFIX <prefix> [SPLIT <suite>...] [IN_TURN <suite>...] [SKIPS <file>])
 #
 # After each link of <target>, asks the program for its tests and registers one ctest test per top-level suite, as
 # <prefix>.<suite>: small enough to run in parallel and to have a time limit each, large enough that starting a process
 # costs nothing beside it. A suite of SPLIT, which takes long, is registered case by case, as <prefix>.<suite>.<case>.
 # These start first: an entry that begins last and takes long leaves the other processors idle. The same file is the
-# script that does so: see the end. SKIPS has a line "<prefix> <suite>/<case>" for each case that is left out of its suite, which is not
+# script that does so: see the end. Suites of IN_TURN run one after the other: they want the same of the system. SKIPS has a line "<prefix> <suite>/<case>" for each case that is left out of its suite, which is not
 # split then; a case that is not there is an error.
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   set(boost_test_discover_script ${CMAKE_CURRENT_LIST_FILE})
 
   function(boost_test_discover target)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX;SKIPS" "SPLIT")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX;SKIPS" "SPLIT;IN_TURN")
     string(JOIN "|" split ${arg_SPLIT})
+    string(JOIN "|" in_turn ${arg_IN_TURN})
     set(tests_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_tests.cmake)
     add_custom_command(
       TARGET ${target}
@@ -21,7 +22,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
       COMMAND
         ${CMAKE_COMMAND} -D EXECUTABLE=$<TARGET_FILE:${target}> -D "EMULATOR=$<TARGET_PROPERTY:${target},CROSSCOMPILING_EMULATOR>"
         -D PREFIX=${arg_PREFIX} -D TESTS_FILE=${tests_file} -D TIMEOUT=${TSOCK_TEST_TIMEOUT}
-        -D SCALE=${TSOCK_TEST_TIMEOUT_SCALE} -D "SPLIT=${split}" -D "SKIPS=${arg_SKIPS}" -P ${boost_test_discover_script}
+        -D SCALE=${TSOCK_TEST_TIMEOUT_SCALE} -D "SPLIT=${split}" -D "IN_TURN=${in_turn}" -D "SKIPS=${arg_SKIPS}" -P ${boost_test_discover_script}
       VERBATIM)
     # Before the first build there is nothing to include: a test that fails with the reason.
     set(include_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_include.cmake)
@@ -56,6 +57,9 @@ macro(add_entry name path cost)
   string(APPEND text "add_test([==[${PREFIX}.${name}]==] ${EMULATOR} [==[${EXECUTABLE}]==] [==[--run_test=${path}]==] "
          "${skips_${path}}--color_output=no --report_level=no)\n"
          "set_tests_properties([==[${PREFIX}.${name}]==] PROPERTIES TIMEOUT \${timeout} LABELS ${PREFIX} COST ${cost})\n")
+  if("${path}" MATCHES "^(${IN_TURN})(/|$)")
+    string(APPEND text "set_tests_properties([==[${PREFIX}.${name}]==] PROPERTIES RESOURCE_LOCK ${PREFIX})\n")
+  endif()
 endmacro()
 
 # One name a line, indented by depth; a star marks what runs by default, a colon begins a description.
