@@ -265,7 +265,8 @@ BOOST_AUTO_TEST_CASE(loop_is_destroyed_while_a_lookup_is_stuck) {
 }
 
 // As return from main() does: with destructors of static objects and functions of atexit(3).
-BOOST_AUTO_TEST_CASE(process_exits_while_a_lookup_is_stuck) {
+BOOST_AUTO_TEST_CASE(process_exits_while_a_lookup_is_stuck,
+                     *boost::unit_test::precondition(test::children_may_have_threads)) {
   const pid_t child = ::fork();
   BOOST_TEST_REQUIRE(child >= 0);
   if (child == 0) {
