@@ -18,10 +18,10 @@
 
 #include "core/loop/loop_core.hpp"
 #include "support/descriptors.hpp"
+#include "support/kernel_pipes.hpp"
 #include "support/loop_fixture.hpp"
 #include "uv/file_stream.hpp"
 #include "uv/loop_impl.hpp"
-#include "uv/os/kernel_pipe.hpp"
 #include "uv/pipe_store.hpp"
 
 using namespace tsock;
@@ -36,11 +36,6 @@ using tsock::test::text_of;
 namespace {
 
 constexpr std::size_t much = 6000000;  // more than all buffers on the way hold
-
-boost::test_tools::assertion_result has_file_pipes(boost::unit_test::test_unit_id /*id*/) {
-  os::PipeEnds ends;
-  return os::open_pipe(detail::PipeStore::pipe_size, ends) == 0;
-}
 
 /// The largest file that this process may write; the signal that goes with it is ignored.
 class FileSizeLimit {
@@ -153,7 +148,8 @@ struct PumpFileFixture : LoopFixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(pump_file, PumpFileFixture, *boost::unit_test::precondition(has_file_pipes))
+BOOST_FIXTURE_TEST_SUITE(pump_file, PumpFileFixture,
+                         *boost::unit_test::precondition(tsock::test::has_kernel_pipes))
 
 BOOST_AUTO_TEST_CASE(much_goes_into_a_file_through_pipes_which_are_given_back) {
   const auto sent = pattern(much);

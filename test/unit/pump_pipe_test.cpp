@@ -11,9 +11,9 @@
 
 #include "core/loop/loop_core.hpp"
 #include "support/descriptors.hpp"
+#include "support/kernel_pipes.hpp"
 #include "support/loop_fixture.hpp"
 #include "uv/loop_impl.hpp"
-#include "uv/os/kernel_pipe.hpp"
 #include "uv/pipe_store.hpp"
 
 using namespace tsock;
@@ -25,12 +25,6 @@ using tsock::test::StreamKind;
 namespace {
 
 constexpr std::size_t size = 3000000;  // more than all buffers on the way hold
-
-// A system without such pipes copies; that is what the other tests of pumps see.
-boost::test_tools::assertion_result has_pipes(boost::unit_test::test_unit_id /*id*/) {
-  os::PipeEnds ends;
-  return os::open_pipe(detail::PipeStore::pipe_size, ends) == 0;
-}
 
 struct PipeFixture : LoopFixture {
   void open(StreamKind kind) {
@@ -74,7 +68,8 @@ bool is_part(const std::vector<std::byte>& part, const std::vector<std::byte>& w
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(pump_pipe, PipeFixture, *boost::unit_test::precondition(has_pipes))
+BOOST_FIXTURE_TEST_SUITE(pump_pipe, PipeFixture,
+                         *boost::unit_test::precondition(tsock::test::has_kernel_pipes))
 
 BOOST_AUTO_TEST_CASE(much_goes_through_a_pipe_which_is_given_back) {
   for (const StreamKind kind : {StreamKind::unix_socket, StreamKind::tcp}) {
