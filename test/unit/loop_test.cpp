@@ -203,10 +203,10 @@ BOOST_AUTO_TEST_CASE(two_loops_work_side_by_side) {
 BOOST_FIXTURE_TEST_CASE(the_child_of_a_fork_can_go_on_with_the_loop, LoopFixture) {
   auto [a, b] = unix_pair();
   std::array<std::byte, 5> heard{};
-  auto sleeping = loop.sleep(1ms);
   auto reading = b.read(heard);
   auto armed = loop.sleep(0ns);
   BOOST_TEST(error_of(armed) == 0);  // the kernel watches `b` now
+  auto sleeping = loop.sleep(1ms);   // the parent does not run its loop before it has looked at it
   const pid_t child = fork();
   BOOST_TEST_REQUIRE(child >= 0);
   if (child == 0) {
