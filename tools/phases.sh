@@ -7,7 +7,7 @@ phases_failed=()
 phase() {
   local name=$1 log start tenths status=0 result=ok
   shift
-  log=$logs/${name//[^a-zA-Z0-9_.-]/_}.log
+  log=$(log_of "$name")
   mkdir -p "$logs"
   start=$(date +%s%N)
   if [ -t 1 ]; then
@@ -22,6 +22,11 @@ phase() {
   phases_failed+=("$name")
   explain_failure "$log"
   return 1
+}
+
+# log_of <name>: where the output of that phase is.
+log_of() {
+  echo "$logs/${1//[^a-zA-Z0-9_.-]/_}.log"
 }
 
 # On a terminal: the last line of the log, as it grows.
@@ -41,16 +46,47 @@ run_with_progress() {
   wait $child
 }
 
-# Errors of compilers, sanitizers and tests first, then the end of the log.
+# What went wrong, a line each: errors of compilers, sanitizers and tests, and the tests that ctest calls failed.
+errors_in() {
+  grep -nE '(error: |^CMake Error|ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error:|\*\*\*(Failed|Timeout|Exception|Not Run))' "$1" |
+    head -n 12 | cut -c1-240
+}
+
+# The errors first, then the end of the log; of ctest's, what it says last.
 explain_failure() {
-  local log=$1 shown lines=${phase_tail:-40}
-  shown=$(grep -nE '(error: |^CMake Error|ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error:)' "$log" | head -n 12)
+  local log=$1 shown
+  shown=$(errors_in "$log")
   if [ -n "$shown" ]; then
-    printf '%s\n' "$shown" "" | cut -c1-240 | sed 's/^/    | /'
-    lines=${phase_tail:-12}
+    printf '%s\n' "$shown" "" | sed 's/^/    | /'
   fi
-  tail -n "$lines" "$log" | cut -c1-240 | sed 's/^/    | /'
+  if grep -q 'tests passed, .* tests* failed out of' "$log"; then
+    ctest_failures "$log"
+    ctest_summary "$log"
+  elif [ -n "$shown" ]; then
+    tail -n 12 "$log"
+  else
+    tail -n 40 "$log"
+  fi | cut -c1-240 | sed 's/^/    | /'
   echo "    whole log: ${log#"$PWD"/}"
+}
+
+# The failed phases, each with its errors: the last thing that a long run prints.
+list_failures() {
+  local name
+  for name in "${phases_failed[@]}"; do
+    echo "failed: $name"
+    errors_in "$(log_of "$name")" 2> /dev/null | sed 's/^/    | /'
+  done
+}
+
+# ctest prints the output of a failed test between its line and the next test's. The last 40 lines of each.
+ctest_failures() {
+  awk '
+    function flush(  i) { for (i = lines > 40 ? lines - 40 : 0; i < lines; ++i) print kept[i]; lines = 0 }
+    / Start +[0-9]+: / || /^ *[0-9]+\/[0-9]+ +Test +#/ { flush(); failed = /\*\*\*/ }
+    / tests* failed out of / { flush(); failed = 0 }
+    failed && !/ Start +[0-9]+: / { kept[lines++] = $0 }
+    END { flush() }' "$1"
 }
 
 # ctest's closing lines out of a log.
