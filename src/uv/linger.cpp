@@ -51,7 +51,8 @@ int try_linger(NativeSocket socket, Linger& linger) noexcept {
     if (!linger.discard(static_cast<std::size_t>(got))) return ENOBUFS;
     if (calls == discards_per_event) return EAGAIN;  // also when the time is over: the caller then breaks off
   }
-  const bool has_arrived = os::unsent_bytes(socket).unacknowledged == 0;
+  const os::UnsentBytes unsent = os::unsent_bytes(socket);
+  const bool has_arrived = unsent.is_known && unsent.unacknowledged == 0;
   if (has_arrived && !linger.awaits_end) return 0;
   if (linger.is_over) return has_arrived && !linger.peer_talks ? 0 : ETIMEDOUT;
   linger.try_again = linger.awaits_end ? std::chrono::milliseconds::zero() : acknowledgement_interval;

@@ -1,11 +1,20 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 
 struct uv_loop_s;
 
 /// What the tests' own code asks of the system: posix_platform.cpp, windows_platform.cpp.
 namespace tsock::test {
+
+/// By how much tests shorten what they read byte by byte. Under Wine each call on a socket is a conversation
+/// with another process.
+#if defined(_WIN32)
+inline constexpr std::size_t cost_of_calls = 8;
+#else
+inline constexpr std::size_t cost_of_calls = 1;
+#endif
 
 /// An empty folder that nobody else has.
 [[nodiscard]] std::filesystem::path make_temp_directory();

@@ -4,8 +4,8 @@
 # <prefix>.<suite>: small enough to run in parallel and to have a time limit each, large enough that starting a process
 # costs nothing beside it. A suite of SPLIT, which takes long, is registered case by case, as <prefix>.<suite>.<case>.
 # These start first: an entry that begins last and takes long leaves the other processors idle. The same file is the
-# script that does so: see the end. Suites of IN_TURN run one after the other: they want the same of the system. SKIPS has a line "<prefix> <suite>/<case>" for each case that is left out of its suite, which is not
-# split then; a case that is not there is an error.
+# script that does so: see the end. Suites of IN_TURN run one after the other: they want the same of the system. SKIPS has a line
+# "<prefix> <suite>/<case>" for each case that is left out; a case that is not there is an error.
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   set(boost_test_discover_script ${CMAKE_CURRENT_LIST_FILE})
@@ -24,6 +24,9 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
         -D PREFIX=${arg_PREFIX} -D TESTS_FILE=${tests_file} -D TIMEOUT=${TSOCK_TEST_TIMEOUT}
         -D SCALE=${TSOCK_TEST_TIMEOUT_SCALE} -D "SPLIT=${split}" -D "IN_TURN=${in_turn}" -D "SKIPS=${arg_SKIPS}" -P ${boost_test_discover_script}
       VERBATIM)
+    if(arg_SKIPS)
+      set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${arg_SKIPS})
+    endif()
     # Before the first build there is nothing to include: a test that fails with the reason.
     set(include_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_include.cmake)
     file(WRITE ${include_file} "if(EXISTS [==[${tests_file}]==])\n  include([==[${tests_file}]==])\n"
@@ -68,10 +71,12 @@ if(SKIPS)
   file(STRINGS ${SKIPS} skips REGEX "^${PREFIX} ")
   foreach(line IN LISTS skips)
     string(REGEX MATCH "^[^ ]+ ([^/ ]+)/([^ ]+)" skipped "${line}")
-    if(NOT listing MATCHES "    ${CMAKE_MATCH_2}\\*")
-      message(FATAL_ERROR "${SKIPS}: there is no ${CMAKE_MATCH_1}/${CMAKE_MATCH_2}")
+    set(suite ${CMAKE_MATCH_1})
+    set(case ${CMAKE_MATCH_2})
+    if(NOT listing MATCHES "    ${case}\\*")
+      message(FATAL_ERROR "${SKIPS}: there is no ${suite}/${case}")
     endif()
-    string(APPEND skips_${CMAKE_MATCH_1} "[==[--run_test=!${CMAKE_MATCH_1}/${CMAKE_MATCH_2}]==] ")
+    string(APPEND skips_${suite} "[==[--run_test=!${suite}/${case}]==] ")
   endforeach()
 endif()
 
@@ -80,7 +85,7 @@ foreach(name IN LISTS names)
   string(REGEX REPLACE "[\n*]" "" name "${name}")
   if(name MATCHES "^    (.*)")
     set(case ${CMAKE_MATCH_1})
-    if(suite MATCHES "^(${SPLIT})$")
+    if(suite MATCHES "^(${SPLIT})$" AND NOT "${skips_${suite}}" MATCHES "/${case}]==]")
       add_entry("${suite}.${case}" "${suite}/${case}" 10)
     endif()
   else()

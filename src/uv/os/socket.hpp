@@ -81,6 +81,7 @@ struct UnsentBytes {
   std::size_t unacknowledged = 0;  ///< all of them
   std::size_t held_back = 0;       ///< those that the peer has no room for yet
   bool is_lost_by_reset = true;
+  bool is_known = true;  ///< false where the system does not tell; the numbers are 0 then
 };
 [[nodiscard]] UnsentBytes unsent_bytes(NativeSocket socket) noexcept;
 /// Bytes in the receive queue.

@@ -167,7 +167,7 @@ ssize_t discard(NativeSocket socket, std::size_t most, int& err) noexcept {
 }
 
 // Nothing tells what is still here, neither under way nor held back.
-UnsentBytes unsent_bytes(NativeSocket /*socket*/) noexcept { return {}; }
+UnsentBytes unsent_bytes(NativeSocket /*socket*/) noexcept { return {.is_known = false}; }
 
 std::size_t readable_bytes(NativeSocket socket, int& err) noexcept {
   u_long value = 0;
