@@ -28,6 +28,11 @@ constexpr int no_network = ENONET;
 #else
 constexpr int no_network = ENETUNREACH;
 #endif
+#if defined(ESOCKTNOSUPPORT)
+constexpr int socket_type_not_supported = ESOCKTNOSUPPORT;
+#else
+constexpr int socket_type_not_supported = EPROTONOSUPPORT;
+#endif
 
 // Every error that C++ has an errno value for, and those above.
 constexpr std::array codes{Code{UV_E2BIG, E2BIG},
@@ -87,6 +92,7 @@ constexpr std::array codes{Code{UV_E2BIG, E2BIG},
                            Code{UV_ERANGE, ERANGE},
                            Code{UV_EROFS, EROFS},
                            Code{UV_ESHUTDOWN, shut_down},
+                           Code{UV_ESOCKTNOSUPPORT, socket_type_not_supported},
                            Code{UV_ESPIPE, ESPIPE},
                            Code{UV_ESRCH, ESRCH},
                            Code{UV_ETIMEDOUT, ETIMEDOUT},
