@@ -8,6 +8,7 @@
 #include <tsock/address.hpp>
 #include <tsock/buffer.hpp>
 #include <tsock/export.hpp>
+#include <tsock/message_room.hpp>
 #include <tsock/readiness.hpp>
 
 namespace tsock::inline v0 {
@@ -43,8 +44,9 @@ struct StreamTraits {
   bool short_is_final = false;  ///< a read or write that moved less than was offered would give EAGAIN next
   /// Not 0: each write of the caller is a message. A call of `try_writev()` gets one of them, whole, of at
   /// most that many bytes (EMSGSIZE for longer ones), and takes all of it or none. `pending_bytes()` is then
-  /// what is left of the message to which the next byte belongs, once all of it is there, and `read_ahead` is
-  /// false; so `Stream::read_message()` finds the borders, which other reads cross.
+  /// what is left of the message to which the next byte belongs, once all of it is there,
+  /// `try_read_message()` gives it to `Stream::read_message()`, and `read_ahead` is false. Other reads cross
+  /// the borders.
   std::size_t message_size = 0;
 };
 
@@ -101,6 +103,10 @@ class TSOCK_EXPORT StreamBackend {
   /// Fills the vectors, from the first one on, with what has arrived. \return bytes, more than 0; 0 at the
   /// end of the stream; -1 with `err`, EAGAIN if nothing has arrived yet.
   virtual ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept = 0;
+  /// Where messages have borders (`StreamTraits::message_size`): gives what is left of one message, all of
+  /// it, in one piece. \return its bytes; 0 at the end of the stream; -1 with `err`, EAGAIN if no whole
+  /// message is there, or `room` has none for it. The default asks `pending_bytes()` and then `try_readv()`.
+  virtual ssize_t try_read_message(MessageRoom& room, int& err) noexcept;
   /// Takes bytes from the vectors. \return bytes taken, more than 0; -1 with `err`, EAGAIN if nothing can be
   /// taken yet. The backend keeps no pointer into the vectors.
   virtual ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept = 0;

@@ -55,8 +55,9 @@ std::string_view LayerStream::reason() const noexcept {
 
 // ---- reading ----
 
-ssize_t LayerStream::try_readv(std::span<const iovec> to, int& err) noexcept {
-  const std::size_t room = size_of(to);
+// Until `room` bytes are given.
+template <class Unwrap>
+ssize_t LayerStream::read(std::size_t room, Unwrap unwrap, int& err) noexcept {
   std::size_t given = 0;
   err = EAGAIN;
   // An engine that is short of input is not asked before there is some: over TLS that is a call of SSL_read
@@ -70,19 +71,32 @@ ssize_t LayerStream::try_readv(std::span<const iovec> to, int& err) noexcept {
       if (pulled == Pulled::nothing || pulled == Pulled::failed) break;
       pulls = pulled == Pulled::all ? pulls_per_call : pulls + 1;
     }
-    const Step step = engine_->unwrap(in_, at_end_, to, given, out_);
+    const Step step = unwrap(given);
     wanted_ = step.input;
     if (!out_.empty()) push();  // what the engine has to say to this: a key update, an alert
     if (step.err != 0) {
       err = step.err;
       break;
     }
-    if (given == room || wanted_ == 0 || at_end_ || pulls == pulls_per_call) break;
+    if (given >= room || wanted_ == 0 || at_end_ || pulls == pulls_per_call) break;
     is_short = true;
   }
   in_.trim();
   if (given != 0) return static_cast<ssize_t>(given);
   return err == EPIPE ? 0 : -1;
+}
+
+ssize_t LayerStream::try_readv(std::span<const iovec> to, int& err) noexcept {
+  return read(
+      size_of(to), [this, to](std::size_t& given) { return engine_->unwrap(in_, at_end_, to, given, out_); },
+      err);
+}
+
+ssize_t LayerStream::try_read_message(MessageRoom& room, int& err) noexcept {
+  return read(
+      1,
+      [this, &room](std::size_t& given) { return engine_->unwrap_message(in_, at_end_, room, given, out_); },
+      err);
 }
 
 // The length of a long message is only the peer's word: it is fetched in steps that grow with what has come.

@@ -58,6 +58,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
 
   void attach(StreamEvents& events) noexcept override { events_ = &events; }
   ssize_t try_readv(std::span<const iovec> to, int& err) noexcept override;
+  ssize_t try_read_message(MessageRoom& room, int& err) noexcept override;
   ssize_t try_writev(std::span<const iovec> from, int& err) noexcept override;
   int try_flush() noexcept override { return push(); }
   [[nodiscard]] std::size_t unsent_bytes() const noexcept override;
@@ -100,6 +101,8 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   void advance_handshake() noexcept;
   int hear_last_words(int err) noexcept;
   void end_handshake(int err) noexcept;
+  template <class Unwrap>
+  ssize_t read(std::size_t room, Unwrap unwrap, int& err) noexcept;
   Pulled pull(std::size_t wanted, std::size_t room_for_user, int& err) noexcept;
   int push() noexcept;
   void note_sent(std::size_t bytes) noexcept;

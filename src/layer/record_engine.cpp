@@ -17,7 +17,8 @@ bool begin_message(const LengthFormat& format, ByteBlock& out) noexcept {
 
 }  // namespace
 
-RecordEngine::Message RecordEngine::find(const LengthFormat& format, std::span<const std::byte> in) noexcept {
+[[gnu::always_inline]] inline RecordEngine::Message RecordEngine::find(
+    const LengthFormat& format, std::span<const std::byte> in) noexcept {
   Message message{.header = format.header_size()};
   if (in.size() < message.header) {
     message.missing = message.header;
@@ -156,6 +157,24 @@ Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to,
   }
 }
 
+// A plain message lies in the input as it will be given.
+Step RecordEngine::unwrap_message(ByteBlock& in, bool at_end, MessageRoom& room, std::size_t& given,
+                                  ByteBlock& out) noexcept {
+  if (!format_.is_plain) return Engine::unwrap_message(in, at_end, room, given, out);
+  while (rest_ == 0) {
+    const Message message = find(format_.data, in.bytes());
+    if (message.refused) return refuse(format_.data, message.body);
+    if (message.missing != 0) return at_end ? end_of_input(in.empty()) : Step{.input = message.missing};
+    open(in, message);
+  }
+  const std::span<std::byte> target = room.take(rest_);
+  if (target.empty()) return {};
+  given = std::exchange(rest_, 0);
+  std::memcpy(target.data(), in.bytes().data(), given);
+  in.take(given);
+  return {.input = find(format_.data, in.bytes()).missing};
+}
+
 // The bytes of the next message, behind `skip` bytes of the vectors: in place where they lie in one vector.
 int RecordEngine::next_plain(std::span<const iovec> from, std::size_t skip,
                              std::span<const std::byte>& plain) noexcept {
@@ -183,8 +202,8 @@ int RecordEngine::next_plain(std::span<const iovec> from, std::size_t skip,
 
 // Appends one plain message of `size` bytes behind the first `skip` bytes of the vectors. \return its size, 0
 // without memory
-std::size_t RecordEngine::wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
-                                     ByteBlock& out) noexcept {
+inline std::size_t RecordEngine::wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
+                                            ByteBlock& out) noexcept {
   std::size_t end = format_.data.header_size();
   const std::size_t whole = end + size;
   const std::span<std::byte> room = out.room(whole);
@@ -206,16 +225,27 @@ std::size_t RecordEngine::wrap_plain(std::span<const iovec> from, std::size_t sk
 }
 
 Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
+  return format_.is_plain ? wrap_plain_messages(from, taken, out) : wrap_by_codec(from, taken, out);
+}
+
+Step RecordEngine::wrap_plain_messages(std::span<const iovec> from, std::size_t& taken,
+                                       ByteBlock& out) noexcept {
   std::size_t total = 0;
   for (const iovec& vector : from) total += vector.iov_len;
+  const std::size_t most = codec_->most_plain();
   const std::size_t before = taken;
-  while (format_.is_plain && taken < total && out.size() < most_output) {
-    const std::size_t size = std::min(total - taken, codec_->most_plain());
-    const std::size_t wrapped = wrap_plain(from, taken, size, out);
+  while (taken < total && out.size() < most_output) {
+    const std::size_t wrapped = wrap_plain(from, taken, std::min(total - taken, most), out);
     if (wrapped == 0) return {.err = taken == before ? ENOMEM : 0};
     taken += wrapped;
   }
-  if (format_.is_plain) return {};
+  return {};
+}
+
+Step RecordEngine::wrap_by_codec(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
+  std::size_t total = 0;
+  for (const iovec& vector : from) total += vector.iov_len;
+  const std::size_t before = taken;
   while (wrap_error_ == 0 && taken < total && out.size() < most_output) {
     std::span<const std::byte> plain;
     const std::size_t begin = out.size();

@@ -42,6 +42,8 @@ class RecordEngine final : public Engine {
   Step handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept override;
   Step unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
               ByteBlock& out) noexcept override;
+  Step unwrap_message(ByteBlock& in, bool at_end, MessageRoom& room, std::size_t& given,
+                      ByteBlock& out) noexcept override;
   [[nodiscard]] std::size_t ready() const noexcept override { return plain_.size() + rest_; }
   Step wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept override;
   [[nodiscard]] std::string_view reason() const noexcept override {
@@ -74,6 +76,8 @@ class RecordEngine final : public Engine {
   void open(ByteBlock& in, const Message& message) noexcept;
   static std::size_t give(ByteBlock& block, std::size_t most, std::span<const iovec> to,
                           std::size_t skip) noexcept;
+  Step wrap_plain_messages(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept;
+  Step wrap_by_codec(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept;
   std::size_t wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
                          ByteBlock& out) noexcept;
 

@@ -98,6 +98,69 @@ BOOST_DATA_TEST_CASE_F(MessageFixture, a_message_that_comes_byte_by_byte_is_whol
   }
 }
 
+// From a callback they take the short way, where their size has fewer bits than that of the longest.
+BOOST_AUTO_TEST_CASE(writes_that_are_adjacent_in_memory_stay_messages) {
+  open(unix_pair());
+  Queue queue(loop);
+  const std::string text = text_of(pattern(4000));
+  std::vector<std::size_t> sizes;
+  std::vector<Request<ssize_t>> writing;
+  Request<Pdu> reading;
+  const auto write_all = [&] {
+    std::size_t begin = 0;
+    for (const std::size_t size : sizes) {
+      writing.push_back(left.write(queue, std::string_view(text).substr(begin, size)));
+      begin += size;
+    }
+    reading = right.read_message();
+  };
+  for (int round = 0; round < 6; ++round) {  // with states of the rounds before
+    sizes = round % 2 == 0 ? std::vector<std::size_t>{1, 511, 2, 300}
+                           : std::vector<std::size_t>{3, 512, 513, longest_plain - 1, longest_plain};
+    if (round < 2) {
+      write_all();
+    } else {
+      loop.post(write_all);
+    }
+    std::size_t begin = 0;
+    for (const std::size_t size : sizes) {
+      BOOST_TEST(run_until([&] { return !writing.empty() && !reading.is_in_progress(); }));
+      BOOST_TEST(message(std::exchange(reading, {})) == text.substr(begin, size));
+      reading = right.read_message();
+      begin += size;
+    }
+    reading = {};
+    for (Request<ssize_t>& each : writing) BOOST_TEST(error_of(each) == 0);
+    writing.clear();
+    loop.post([&] {
+      writing.push_back(left.write(queue, std::string_view(text).substr(0, longest_plain + 1)));
+      writing.push_back(left.write(queue, std::string_view()));
+    });
+    BOOST_TEST(run_until([&] { return writing.size() == 2; }));
+    BOOST_TEST(error_of(writing[0]) == EMSGSIZE);
+    BOOST_TEST(error_of(writing[1]) == EINVAL);
+    writing.clear();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_read_with_a_limit_waits_for_its_turn_and_gives_whole_messages) {
+  open(unix_pair());
+  RateLimit limit(loop, 1, 200);  // the first one takes more than there is
+  BOOST_TEST(limit_rate(right, {.reading = limit}) == 0);
+  const std::string text = text_of(pattern(250));
+  Queue queue(loop);
+  for (int i = 0; i < 2; ++i) BOOST_TEST(error_of(left.write(queue, text)) == 0);
+  BOOST_TEST(message(right.read_message()) == text);
+  Request<Pdu> reading = right.read_message();
+  loop.run_until_idle();
+  BOOST_TEST(reading.is_in_progress());
+  reading.cancel();
+  BOOST_TEST(error_of(reading) == ECANCELED);
+  reading = right.read_message();
+  limit.set(100'000);
+  BOOST_TEST(message(std::move(reading)) == text);
+}
+
 BOOST_AUTO_TEST_CASE(other_reads_cross_borders_and_a_message_is_what_they_leave) {
   open(unix_pair());
   Queue queue(loop);

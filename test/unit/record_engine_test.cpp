@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <tsock/buffer.hpp>
+#include <tsock/message_room.hpp>
 #include <utility>
 #include <vector>
 
@@ -77,6 +78,20 @@ class ReversingCodec final : public Codec {
 
  private:
   bool begins_;
+};
+
+/// As much room as there is left.
+class LittleRoom final : public MessageRoom {
+ public:
+  std::size_t left = 0;
+  std::string text;
+
+  std::span<std::byte> take(std::size_t size) noexcept override {
+    if (size > left) return {};
+    left -= size;
+    text.resize(size);
+    return std::as_writable_bytes(std::span(text));
+  }
 };
 
 struct RecordFixture {
@@ -210,6 +225,44 @@ BOOST_AUTO_TEST_CASE(plain_messages_hold_what_is_written_and_the_codec_is_not_as
   memory.left = std::size_t(-1);
   BOOST_TEST(left.wrap(vectors, sent, out).err == 0);
   BOOST_TEST(sent == 6U);
+}
+
+BOOST_DATA_TEST_CASE_F(RecordFixture, a_message_is_given_at_once_and_stays_where_there_is_no_room,
+                       data::make({true, false}), is_plain) {
+  const RecordEngine::Format format{.data = {.width = 2}, .keeps_borders = true, .is_plain = is_plain};
+  RecordEngine left = engine(true, format);
+  feed(is_plain ? "\0\3abc\0\2de\0\1"sv : "\0\3cba\0\2ed\0\1"sv);
+  LittleRoom room;
+  std::size_t given = 0;
+  BOOST_TEST(left.unwrap_message(in, false, room, given, out).err == 0);
+  BOOST_TEST(given == 0U);
+  BOOST_TEST(left.ready() == 3U);
+  room.left = 100;
+  const Step step = left.unwrap_message(in, false, room, given, out);
+  BOOST_TEST(step.err == 0);
+  BOOST_TEST(step.input == 0U);  // the next one is there
+  BOOST_TEST(given == 3U);
+  BOOST_TEST(room.text == "abc");
+  // What another read leaves of one.
+  std::array<std::byte, 1> first{};
+  const iovec vector = make_vector(std::span(first));
+  given = 0;
+  BOOST_TEST(left.unwrap(in, false, {&vector, 1}, given, out).err == 0);
+  BOOST_TEST(text_of(first) == "d");
+  given = 0;
+  BOOST_TEST(left.unwrap_message(in, false, room, given, out).input == 3U);
+  BOOST_TEST(given == 1U);
+  BOOST_TEST(room.text == "e");
+  given = 0;
+  BOOST_TEST(left.unwrap_message(in, false, room, given, out).input == 3U);
+  BOOST_TEST(given == 0U);
+  BOOST_TEST(left.unwrap_message(in, true, room, given, out).err == EPROTO);
+  in.clear();
+  BOOST_TEST(left.unwrap_message(in, true, room, given, out).err == EPIPE);
+  feed("\377\377"sv);
+  RecordEngine strict = engine(true, {.data = {.width = 2, .most = 9}, .is_plain = is_plain});
+  BOOST_TEST(strict.unwrap_message(in, false, room, given, out).err == EMSGSIZE);
+  BOOST_TEST(given == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_message_that_is_too_short_has_an_error_of_its_own) {

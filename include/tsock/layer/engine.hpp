@@ -9,6 +9,7 @@
 #include <tsock/layer/byte_block.hpp>
 #include <tsock/layer/step.hpp>
 #include <tsock/layer/wrapped_message.hpp>
+#include <tsock/message_room.hpp>
 
 namespace tsock::inline v0::layer {
 
@@ -41,6 +42,11 @@ class TSOCK_EXPORT Engine {
   /// Bytes that `unwrap()` can give without further input; where messages have borders, those of one message,
   /// all of which is there.
   [[nodiscard]] virtual std::size_t ready() const noexcept { return 0; }
+
+  /// As `unwrap()`, for an engine with a `message_size()`: gives what is left of one message, all of which is
+  /// there, in one piece; `given` is its size. What finds no room stays. The default asks `unwrap()` twice.
+  virtual Step unwrap_message(ByteBlock& in, bool at_end, MessageRoom& room, std::size_t& given,
+                              ByteBlock& out) noexcept;
 
   /// Turns bytes of the user into bytes for the peer. The first `taken` bytes of `from` have been taken
   /// already; `taken` grows. Takes all, or as much as brings `out` to `most_output`. Small vectors that

@@ -21,6 +21,7 @@ class StateCache {
   enum Kind : std::uint8_t {
     stream_write,
     prefixed_pdu,
+    message,
     datagram_send,
     datagram_receive,
     datagram_into,

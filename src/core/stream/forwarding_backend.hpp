@@ -40,6 +40,9 @@ class ForwardingBackend : public Base {
   ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept override {
     return below_->try_readv(vectors, err);
   }
+  ssize_t try_read_message(MessageRoom& room, int& err) noexcept override {
+    return below_->try_read_message(room, err);
+  }
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
     return below_->try_writev(vectors, err);
   }

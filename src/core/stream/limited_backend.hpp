@@ -54,6 +54,10 @@ class LimitedBackend final : public Base, public RateLimited {
     };
     return pass(limits_.reading, reads_in_turn_, vectors, err, move);
   }
+  // By try_readv(), which asks the limit.
+  ssize_t try_read_message(MessageRoom& room, int& err) noexcept override {
+    return limits_.reading ? StreamBackend::try_read_message(room, err) : Base::try_read_message(room, err);
+  }
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
     const auto move = [this](std::span<const iovec> some, int& error) {
       return Base::try_writev(some, error);

@@ -17,30 +17,24 @@ std::size_t MessageState::feed(std::span<const std::byte> /*bytes*/) {
   return 0;
 }
 
-std::size_t MessageState::space(std::span<iovec> out) {
-  if (PduAccess::is_bare(value_)) {
-    int err = 0;
-    const std::size_t size = stream()->pending_bytes(err);
-    if (size == 0) return 0;
-    if (size > Framing::largest_delimited_body) {
-      set_fault(EMSGSIZE);
-      return 0;
-    }
-    try {
-      PduAccess::make(value_, core(), static_cast<std::uint32_t>(size), 0);
-    } catch (const std::bad_alloc&) {
-      set_fault(ENOMEM);
-      return 0;
-    }
+// The room is whole, or there is none: a message comes in one call.
+std::span<std::byte> MessageState::take(std::size_t size) noexcept {
+  PduAccess::reset(value_);
+  if (size > Framing::largest_delimited_body) {
+    set_fault(EMSGSIZE);
+    return {};
   }
-  const std::size_t got = transferred();
-  out[0] = iovec{PduAccess::data(value_) + got, PduAccess::size(value_) - got};
-  return 1;
+  try {
+    return {PduAccess::make(value_, core(), static_cast<std::uint32_t>(size), 0), size};
+  } catch (const std::bad_alloc&) {
+    set_fault(ENOMEM);
+    return {};
+  }
 }
 
 void MessageState::advance(std::size_t bytes) {
   add_transferred(bytes);
-  if (transferred() == PduAccess::size(value_)) finish(0);
+  finish_here(0);
 }
 
 void MessageState::give_back(StreamReadSide& stream) {

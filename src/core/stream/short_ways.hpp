@@ -2,7 +2,7 @@
 
 // The short ways: how nearly every message is read and written. Included by stream.cpp only.
 //
-// Each of the three functions first checks and then acts. It checks a few words, which lie together for this
+// Each of these functions first checks and then acts. It checks a few words, which lie together for this
 // purpose, and if it finds anything but the plain case it returns null and has done nothing: the caller then
 // takes the general way (`StreamReadSide::start_read()` and `StreamWriteSide::start_write()`), which checks
 // everything, reports the error, and does the same where nothing is wrong. After the checks it acts without
@@ -13,6 +13,9 @@
 // begin_waiting_read(): nothing has come yet. The read becomes the reader and waits for its first byte.
 //
 // begin_plain_write(): one vector, alone or behind others of its queue, on a stream that nothing holds up.
+//
+// begin_waiting_message() and begin_message_write(): the last two where writes are messages. They are tried
+// when the others have failed, so that streams of bytes have no cost of them.
 //
 // What keeps the checks short:
 //   - A state comes out of the StateCache. The cache is empty while the loop is traced and once it is closed,
@@ -30,6 +33,7 @@
 #include <cassert>
 
 #include "core/loop/recyclable.hpp"
+#include "core/stream/message_state.hpp"
 #include "core/stream/read_states.hpp"
 #include "core/stream/stream_core.hpp"
 #include "core/stream/write_state.hpp"
@@ -71,14 +75,26 @@ template <bool u32be>
 
 [[gnu::always_inline]] inline PrefixedPduState* StreamReadSide::begin_waiting_read(PrefixFormat format,
                                                                                    CallSite site) noexcept {
+  auto* const read = begin_waiting<PrefixedPduState>(
+      RequestState::marks(RequestState::plain_delivery, StreamRead::buffered), site);
+  if (read != nullptr) read->expect(format);
+  return read;
+}
+
+[[gnu::always_inline]] inline MessageState* StreamReadSide::begin_waiting_message(CallSite site) noexcept {
+  if (!has_messages()) return nullptr;
+  return begin_waiting<MessageState>(RequestState::marks(RequestState::plain_delivery), site);
+}
+
+template <class Read>
+[[gnu::always_inline]] inline Read* StreamReadSide::begin_waiting(RequestState::MarkSet marks,
+                                                                  CallSite site) noexcept {
   if (!may_begin_read() || !must_wait()) return nullptr;
-  auto* const read = core_->state_cache().first<PrefixedPduState>();
+  auto* const read = core_->state_cache().first<Read>();
   if (read == nullptr || !core_->drain_is_due()) return nullptr;
 
-  core_->state_cache().take(StateCache::prefixed_pdu);
-  read->begin_again(*core_, site, ReadyNode::Phase::in_progress,
-                    RequestState::marks(RequestState::plain_delivery, StreamRead::buffered), 0);
-  read->expect(format);
+  core_->state_cache().take(Read::cached_as);
+  read->begin_again(*core_, site, ReadyNode::Phase::in_progress, marks, 0);
   read->set_stream(this);
   receiver_ = read;
   return read;
@@ -89,6 +105,22 @@ template <bool u32be>
                                                                               CallSite site) noexcept {
   if (vector.iov_len - 1 >= most_bytes || flags_.has_any(hindrances)) [[unlikely]]
     return nullptr;
+  return begin_write_behind(queue, vector, site);
+}
+
+[[gnu::always_inline]] inline StreamWrite* StreamWriteSide::begin_message_write(QueueCore* queue,
+                                                                                const iovec& vector,
+                                                                                CallSite site) noexcept {
+  if (!has_messages() || extras_ != nullptr || flags_.has_any(hold_ups)) return nullptr;
+  if (vector.iov_len == 0 || vector.iov_len >> flags_.message_width != 0) return nullptr;
+  StreamWrite* const write = begin_write_behind(queue, vector, site);
+  flags_.writes_adjoin = false;
+  return write;
+}
+
+[[gnu::always_inline]] inline StreamWrite* StreamWriteSide::begin_write_behind(QueueCore* queue,
+                                                                               const iovec& vector,
+                                                                               CallSite site) noexcept {
   if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
     return nullptr;
   auto* const write = core_->state_cache().first<StreamWrite>();

@@ -226,13 +226,31 @@ Request<Pdu> Stream::begin_measured(Queue* queue, detail::InlineFunction measure
   return request;
 }
 
-Request<Pdu> Stream::begin_message(Queue* queue, CallSite site) {
-  auto* const state = make_operation<detail::MessageState>(place_, site);
+namespace {
+
+// A function of its own, so that the usual message saves no registers for it.
+[[gnu::noinline]] Request<Pdu> begin_message_in_general(const detail::EnginePlace<detail::StreamCore>& place,
+                                                        Queue* queue, CallSite site) {
+  auto* const state = make_operation<detail::MessageState>(place, site);
   if (state == nullptr) return {};
   Request<Pdu> request(state);
-  const bool has_borders = !is_open() || core()->backend()->traits().message_size != 0;
-  begin_read(core(), queue, *state, has_borders ? 0 : ENOTSUP);
+  detail::StreamCore* const engine = place.engine();
+  const bool has_borders = engine == nullptr || !engine->is_open() || engine->has_messages();
+  begin_read(engine, queue, *state, has_borders ? 0 : ENOTSUP);
   return request;
+}
+
+}  // namespace
+
+Request<Pdu> Stream::begin_message(Queue* queue, CallSite site) {
+  if (detail::StreamCore* const engine = core(); engine != nullptr && queue == nullptr) {
+    if (auto* const read = engine->begin_waiting_message(site); read != nullptr) {
+      Request<Pdu> request(read);
+      engine->await_readable();
+      return request;
+    }
+  }
+  return begin_message_in_general(place_, queue, site);
 }
 
 Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction next, CallSite site) {
@@ -243,8 +261,8 @@ Request<ssize_t> Stream::readv_next_vector(Queue* queue, detail::InlineFunction 
   return request;
 }
 
-Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
-                                     CallSite site) {
+[[gnu::noinline]] Request<ssize_t> Stream::start_write(Queue* queue, std::span<const iovec> vectors,
+                                                       std::span<const int> fds, CallSite site) {
   auto* const state = make_operation<detail::StreamWrite>(place_, site);
   return state != nullptr ? start_write(*state, queue, vectors, fds) : Request<ssize_t>();
 }
@@ -405,6 +423,12 @@ Request<ssize_t> Stream::writev(Queue& queue, std::initializer_list<ByteView> pa
 [[gnu::noinline]] detail::RequestState* Stream::begin_writev_in_general(Queue* queue,
                                                                         std::span<const iovec> vectors,
                                                                         CallSite site) {
+  detail::StreamCore* const engine = core();
+  detail::QueueCore* const order = queue != nullptr ? queue->core() : nullptr;
+  if (vectors.size() == 1 && engine != nullptr && (queue == nullptr || order != nullptr)) {
+    if (auto* const write = engine->begin_message_write(order, vectors[0], site); write != nullptr)
+      return write;
+  }
   return start_write(queue, vectors, {}, site).take_state();
 }
 

@@ -33,6 +33,8 @@ class StreamBase : public LoopResource, public StreamEvents {
   [[nodiscard]] LoopCore& core() const noexcept { return *core_; }
   [[nodiscard]] StreamBackend* backend() const noexcept { return backend_.get(); }
   [[nodiscard]] bool is_open() const noexcept { return flags_.state == State::open; }
+  /// Whether each write is a message, see StreamTraits::message_size.
+  [[nodiscard]] bool has_messages() const noexcept { return flags_.separate_writes; }
   /// True from the call of disconnect until its completion is delivered.
   [[nodiscard]] bool is_disconnecting() const noexcept {
     return flags_.state == State::disconnecting || flags_.state == State::disconnected;

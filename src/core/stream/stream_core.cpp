@@ -1,6 +1,7 @@
 #include "core/stream/stream_core.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <new>
 #include <ostream>
@@ -35,8 +36,11 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
   const StreamTraits traits = backend_->traits();
   set_read_ahead(traits.read_ahead ? options.max_read_ahead : 0);
   short_is_final_ = traits.short_is_final;
-  if (traits.message_size != 0) [[unlikely]]
+  if (traits.message_size != 0) [[unlikely]] {
     flags_.separate_writes = flags_.takes_general_way = true;
+    flags_.message_width =
+        std::min(static_cast<unsigned>(std::bit_width(traits.message_size)) - 1U, 31U) & 31U;
+  }
   fail_on_first_error_ = options.fail_on_first_error;
   strict_ = options.strict_tsocket;
   if (fail_on_first_error_ || strict_) backend_->watch_for_breaks(true);

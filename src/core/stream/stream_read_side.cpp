@@ -186,12 +186,12 @@ bool StreamReadSide::read_in_place() {
 bool StreamReadSide::read_by_reader() {
   int err = 0;
   const ssize_t got = reader()->read_itself(*backend_, err);
-  if (got <= 0) {
-    read_failed(got, err);
-  } else {
+  if (got > 0) {
     reader()->advance(static_cast<std::size_t>(got));
-    check_fault();
+  } else {
+    read_failed(got, err);
   }
+  check_fault();
   return false;
 }
 

@@ -9,6 +9,7 @@
 
 namespace tsock::inline v0::detail {
 
+class MessageState;
 class PrefixFormat;
 class PrefixedPduState;
 
@@ -32,6 +33,8 @@ class StreamReadSide : public StreamBase {
   PrefixedPduState* begin_leased_read(PrefixFormat format, CallSite site) noexcept;
   /// As above; the caller goes on with `await_readable()`.
   PrefixedPduState* begin_waiting_read(PrefixFormat format, CallSite site) noexcept;
+  /// As above.
+  MessageState* begin_waiting_message(CallSite site) noexcept;
   /// Makes the backend report when it has something for the reader.
   void await_readable() noexcept {
     if (const Readiness readiness = backend_->want_readable(); readiness != Readiness::later) [[unlikely]]
@@ -85,6 +88,8 @@ class StreamReadSide : public StreamBase {
   void free_unread() noexcept;
 
  private:
+  template <class Read>
+  Read* begin_waiting(RequestState::MarkSet marks, CallSite site) noexcept;
   void refuse_read(StreamRead& read);
   void readable_already(Readiness readiness) noexcept;
   void read_in_next_turn() noexcept;

@@ -58,6 +58,7 @@ class StreamWriteSide : public StreamReadSide {
   void release_writing() noexcept;
   /// See short_ways.hpp.
   StreamWrite* begin_plain_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
+  StreamWrite* begin_message_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
   /// Whether started writes have not left yet.
   [[nodiscard]] bool is_writing() const noexcept { return !writes_.empty(); }
   /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
@@ -121,7 +122,13 @@ class StreamWriteSide : public StreamReadSide {
                                         .state = StreamFlags::any_state,
                                         .shut_down = 1,
                                         .is_shutting_down = 1};
-  /// Flags that refuse a write, hold it up or have it counted.
+  /// Flags that refuse a write or hold it up.
+  static constexpr StreamFlags hold_ups{.write_error = StreamFlags::largest_error,
+                                        .state = StreamFlags::any_state,
+                                        .shut_down = 1,
+                                        .is_shutting_down = 1,
+                                        .write_blocked = 1};
+  /// As above, or have it counted.
   static constexpr StreamFlags hindrances{.write_error = StreamFlags::largest_error,
                                           .state = StreamFlags::any_state,
                                           .shut_down = 1,
@@ -138,6 +145,7 @@ class StreamWriteSide : public StreamReadSide {
     write.set_stream(this);
     writes_.push_back(write);
   }
+  StreamWrite* begin_write_behind(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
   void refuse_write(StreamWrite& write);
   [[nodiscard]] bool is_claimed_by_another(const StreamOperation& operation) const noexcept;
   StreamWrite* gather_writes(WriteGather& gather);
