@@ -50,22 +50,25 @@ void ByteBlock::move_to(std::byte* data, std::size_t capacity) noexcept {
   end_ = kept;
 }
 
-std::span<std::byte> ByteBlock::room(std::size_t least) noexcept {
-  if (capacity_ - end_ < least) {
-    // Moving to the front is worth it where it is no more than what has been consumed.
-    if (capacity_ - size() >= least && size() <= begin_) {
-      if (!empty()) std::memmove(data_, data_ + begin_, size());
-      wipe(std::max(begin_, size()), end_);
-      end_ -= std::exchange(begin_, 0);
-    } else {
-      // Small messages that are collected double the room, too.
-      std::size_t capacity = std::max(size() + least, empty() ? 0 : 2 * std::min(capacity_, largest_exact));
-      std::byte* const data = allocate(capacity);
-      if (data == nullptr) return {};
-      move_to(data, capacity);
-    }
+bool ByteBlock::make_room(std::size_t least) noexcept {
+  if (data_ == nullptr) {
+    capacity_ = least;
+    data_ = allocate(capacity_);
+    if (data_ == nullptr) capacity_ = 0;
+    return data_ != nullptr;
   }
-  return {data_ + end_, capacity_ - end_};
+  // Moving to the front is worth it where it is no more than what has been consumed.
+  if (capacity_ - size() >= least && size() <= begin_) {
+    if (!empty()) std::memmove(data_, data_ + begin_, size());
+    wipe(std::max(begin_, size()), end_);
+    end_ -= std::exchange(begin_, 0);
+    return true;
+  }
+  // Small messages that are collected double the room, too.
+  std::size_t capacity = std::max(size() + least, empty() ? 0 : 2 * std::min(capacity_, largest_exact));
+  std::byte* const data = allocate(capacity);
+  if (data != nullptr) move_to(data, capacity);
+  return data != nullptr;
 }
 
 bool ByteBlock::append(std::span<const std::byte> bytes) noexcept {
@@ -77,8 +80,7 @@ bool ByteBlock::append(std::span<const std::byte> bytes) noexcept {
   return true;
 }
 
-void ByteBlock::trim() noexcept {
-  if (data_ == nullptr) return;
+void ByteBlock::trim_memory() noexcept {
   if (empty()) {
     free();
     return;

@@ -44,7 +44,10 @@ class TSOCK_EXPORT ByteBlock {
 
   /// Room behind the bytes, for at least `least` more; empty when there is no memory, and the bytes are as
   /// they were.
-  [[nodiscard]] std::span<std::byte> room(std::size_t least) noexcept;
+  [[nodiscard]] std::span<std::byte> room(std::size_t least) noexcept {
+    if (capacity_ - end_ < least && !make_room(least)) return {};
+    return {data_ + end_, capacity_ - end_};
+  }
   /// The first `count` bytes of the room are filled.
   void put(std::size_t count) noexcept { end_ += count; }
   /// Appends a copy. \return false when there is no memory; nothing is appended then.
@@ -55,12 +58,16 @@ class TSOCK_EXPORT ByteBlock {
   void set_wipes(bool wipes) noexcept { wipes_ = wipes; }
 
   /// Frees room that was not filled: a few bytes in a large block move to one of their own size.
-  void trim() noexcept;
+  void trim() noexcept {
+    if (data_ != nullptr) trim_memory();
+  }
 
  private:
   static constexpr std::size_t alignment = alignof(std::max_align_t);
   /// Memory for `size` bytes or a few more; null when there is none.
   std::byte* allocate(std::size_t& size) noexcept;
+  [[nodiscard]] bool make_room(std::size_t least) noexcept;
+  void trim_memory() noexcept;
   void move_to(std::byte* data, std::size_t capacity) noexcept;
   void wipe(std::size_t begin, std::size_t end) noexcept;
   void free() noexcept;

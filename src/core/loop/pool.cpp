@@ -134,6 +134,18 @@ std::size_t Pool::usable_large_size(std::size_t size) noexcept {
 }
 
 void* Pool::allocate_slowly(std::size_t size) {
+  if (size <= largest_small || passes_through()) return allocate_from_source(size);
+  const std::size_t index = large_class(size);
+  if (index >= large_classes || large_[index] == nullptr) return allocate_from_source(size);
+  FreeBlock* const block = large_[index];
+  unpoison_memory(block, size);
+  large_[index] = block->next;
+  --large_count_[index];
+  return block;
+}
+
+// A function of its own, so that one that finds a block saves no registers for it.
+[[gnu::noinline]] void* Pool::allocate_from_source(std::size_t size) {
   try {
     if (passes_through()) return source_.take(size, usual_alignment);
     if (size <= largest_small) {
@@ -152,13 +164,6 @@ void* Pool::allocate_slowly(std::size_t size) {
     }
     const std::size_t index = large_class(size);
     if (index < large_classes) {
-      if (FreeBlock*& head = large_[index]; head != nullptr) {
-        FreeBlock* const block = head;
-        unpoison_memory(block, size);
-        head = block->next;
-        --large_count_[index];
-        return block;
-      }
       void* const block = source_.take(smallest_large << index, large_alignment);
       poison_memory(static_cast<std::byte*>(block) + size, (smallest_large << index) - size);
       return block;

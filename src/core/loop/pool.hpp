@@ -119,6 +119,7 @@ class Pool {
   Slab& slab_of(const FreeBlock* block) noexcept;
 
   void* allocate_slowly(std::size_t size);
+  void* allocate_from_source(std::size_t size);
   void deallocate_slowly(void* memory, std::size_t size) noexcept;
 
   Source source_;
