@@ -184,7 +184,12 @@ int LayerStream::push() noexcept {
       err = 0;
       // A handshake may send what is a secret.
       if (phase_ == Phase::handshake) wipe(out_.bytes().first(static_cast<std::size_t>(sent)));
-      note_sent(static_cast<std::size_t>(sent));
+      // Where all of it has left, nobody asks for borders.
+      if (static_cast<std::size_t>(sent) == out_.size()) {
+        partly_ = {};
+      } else {
+        note_partly_sent(static_cast<std::size_t>(sent));
+      }
       out_.take(static_cast<std::size_t>(sent));
       if (!out_.empty() && below_is_final_) err = EAGAIN;
     }
@@ -205,14 +210,10 @@ int LayerStream::push() noexcept {
   return err;
 }
 
-// What has borders is done message by message. Where all of it has left, nobody asks for them.
-void LayerStream::note_sent(std::size_t bytes) noexcept {
-  std::span<const std::byte> out = out_.bytes();
-  if (bytes == out.size()) {
-    partly_ = {};
-    return;
-  }
+// What has borders is done message by message.
+void LayerStream::note_partly_sent(std::size_t bytes) noexcept {
   if (phase_ != Phase::open || engine_->message_size() == 0) return;
+  std::span<const std::byte> out = out_.bytes();
   while (bytes != 0) {
     if (partly_.size == 0) partly_ = engine_->first_message(out);
     const std::size_t step = std::min(bytes, partly_.size);

@@ -105,7 +105,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   ssize_t read(std::size_t room, Unwrap unwrap, int& err) noexcept;
   Pulled pull(std::size_t wanted, std::size_t room_for_user, int& err) noexcept;
   int push() noexcept;
-  void note_sent(std::size_t bytes) noexcept;
+  void note_partly_sent(std::size_t bytes) noexcept;
   [[nodiscard]] Readiness discard_input(Linger& linger) noexcept;
   [[nodiscard]] bool awaits_more(Linger& linger, bool is_stuck) const noexcept;
 

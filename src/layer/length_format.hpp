@@ -46,7 +46,7 @@ struct LengthFormat {
   // The byte of the length that has the weight 256^(width - 1 - place).
   template <class Byte>
   [[nodiscard]] constexpr Byte& at(std::span<Byte> header, std::size_t place) const noexcept {
-    return header[header_size() - width + (big_endian ? place : width - 1U - place)];
+    return header[(mark.has_value() ? 1U : 0U) + (big_endian ? place : width - 1U - place)];
   }
 };
 

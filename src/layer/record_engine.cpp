@@ -172,7 +172,7 @@ Step RecordEngine::unwrap_message(ByteBlock& in, bool at_end, MessageRoom& room,
   given = std::exchange(rest_, 0);
   std::memcpy(target.data(), in.bytes().data(), given);
   in.take(given);
-  return {.input = find(format_.data, in.bytes()).missing};
+  return {.input = in.empty() ? format_.data.header_size() : find(format_.data, in.bytes()).missing};
 }
 
 // The bytes of the next message, behind `skip` bytes of the vectors: in place where they lie in one vector.
@@ -228,11 +228,28 @@ Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlo
   return format_.is_plain ? wrap_plain_messages(from, taken, out) : wrap_by_codec(from, taken, out);
 }
 
+// Most messages are one vector.
+inline bool RecordEngine::wrap_one_vector(std::span<const std::byte> bytes, ByteBlock& out) noexcept {
+  const std::size_t header = format_.data.header_size();
+  const std::span<std::byte> room = out.room(header + bytes.size());
+  if (room.empty()) return false;
+  format_.data.write(bytes.size(), room);
+  std::memcpy(room.data() + header, bytes.data(), bytes.size());
+  out.put(header + bytes.size());
+  return true;
+}
+
 Step RecordEngine::wrap_plain_messages(std::span<const iovec> from, std::size_t& taken,
                                        ByteBlock& out) noexcept {
+  const std::size_t most = codec_->most_plain();
+  if (from.size() == 1 && taken == 0 && from[0].iov_len <= most) {
+    const std::span bytes(static_cast<const std::byte*>(from[0].iov_base), from[0].iov_len);
+    if (!bytes.empty() && !wrap_one_vector(bytes, out)) return {.err = ENOMEM};
+    taken = bytes.size();
+    return {};
+  }
   std::size_t total = 0;
   for (const iovec& vector : from) total += vector.iov_len;
-  const std::size_t most = codec_->most_plain();
   const std::size_t before = taken;
   while (taken < total && out.size() < most_output) {
     const std::size_t wrapped = wrap_plain(from, taken, std::min(total - taken, most), out);

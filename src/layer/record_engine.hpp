@@ -77,6 +77,7 @@ class RecordEngine final : public Engine {
   static std::size_t give(ByteBlock& block, std::size_t most, std::span<const iovec> to,
                           std::size_t skip) noexcept;
   Step wrap_plain_messages(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept;
+  bool wrap_one_vector(std::span<const std::byte> bytes, ByteBlock& out) noexcept;
   Step wrap_by_codec(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept;
   std::size_t wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
                          ByteBlock& out) noexcept;
