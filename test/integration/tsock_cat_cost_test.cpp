@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(an_idle_relayed_connection_takes_less_than_5500_bytes,
     }
   };
   const std::string memory = child_directory() + "/smaps_rollup";
-  // Pages of the program's file are left out: whether they are shared depends on how many other programs run it.
+  // Without pages of the program's file, which are shared or not, depending on how many others run it.
   constexpr int count = 200;
   open(50);
   const std::uint64_t before = sum_of(memory, "Anonymous");

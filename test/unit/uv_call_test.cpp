@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-using namespace tsock::detail;
+using tsock::detail::errno_of;
 
 BOOST_AUTO_TEST_SUITE(uv_call)
 
