@@ -309,6 +309,25 @@ BOOST_AUTO_TEST_CASE(file_that_is_full_leaves_the_rest_to_the_source) {
   }
 }
 
+// A thread that cannot write puts bytes back into the pipe, which must not be another pump's by then.
+BOOST_AUTO_TEST_CASE(pipe_that_a_thread_still_empties_is_not_lent_to_another_pump) {
+  fill_both_pipes(pattern(much));
+  pumping = {};
+  BOOST_TEST(lent() == 0U);
+  std::vector<detail::BorrowedPipe> others;
+  for (std::size_t i = 0; i < detail::PipeStore::most_idle; ++i) {
+    others.push_back(detail::impl_of(loop.core()).pipes()->borrow(detail::PipeUse::into_file));
+    BOOST_TEST_REQUIRE((others.back() != nullptr));
+  }
+  slow = Stream();
+  target = Stream();
+  end_of_file_calls();
+  for (const detail::BorrowedPipe& other : others) {
+    std::byte of_the_thread{};
+    BOOST_TEST(!other->read({&of_the_thread, 1}));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(no_descriptor_is_left_whoever_goes_first_while_a_thread_writes) {
   const std::size_t before = open_descriptors().size();
   const auto sent = pattern(much);
