@@ -113,6 +113,23 @@ BOOST_AUTO_TEST_CASE(clients_of_a_server_are_connections_of_their_own) {
   BOOST_TEST(is_sound(capture), capture.text);
   BOOST_TEST(contains(capture.text, "one"));
   BOOST_TEST(contains(capture.text, "two"));
+  // Who has connected begins.
+  BOOST_TEST(contains(capture.text, " > 127.0.0.1." + port_of(address) + ": Flags [S]"), capture.text);
+  BOOST_TEST(contains(capture.text, "127.0.0.1." + port_of(address) + " > 127.0.0.1."), capture.text);
+}
+
+BOOST_AUTO_TEST_CASE(of_an_accepted_connection_the_peer_begins) {
+  if (!has_program("tcpdump")) return;
+  const TemporaryFolder folder;
+  const std::string file = folder.file("x.pcapng");
+  Cat server({"--announce", "--dump", file, "tcp-listen://127.0.0.1:0", "echo:"});
+  const std::string address = server.listening();
+  BOOST_TEST(run({address}, "hello").status == 0);
+  BOOST_TEST(server.finish() == 0);
+  const Capture capture = read_capture(file);
+  BOOST_TEST(is_sound(capture), capture.text);
+  BOOST_TEST(contains(capture.text, " > 127.0.0.1." + port_of(address) + ": Flags [S]"), capture.text);
+  BOOST_TEST(contains(capture.text, "127.0.0.1." + port_of(address) + " > 127.0.0.1."), capture.text);
 }
 
 BOOST_AUTO_TEST_CASE(a_capture_that_cannot_be_written_is_7) {

@@ -228,6 +228,7 @@ void Application::on_accepted(std::size_t index, int err, Channel channel) {
   if (channel.proxy) services_.report.peer(last_connection_ + 1, *channel.proxy);
   if (channel.tls) services_.report.tls(last_connection_ + 1, *channel.tls);
   if (channel.peer) services_.report.peer(last_connection_ + 1, *channel.peer);
+  channel.is_accepted = true;
   accepted_[index] = std::move(channel);
   accept_next();
 }

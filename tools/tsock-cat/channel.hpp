@@ -28,6 +28,7 @@ struct Channel {
   Rare<PeerReport> peer;                   ///< of another handshake
   Rare<PeerReport> proxy;                  ///< what it came or went through
   std::size_t most_message = 0;            ///< bytes of one write, which is a message; 0: writes are none
+  bool is_accepted = false;                ///< the peer has connected to us
   bool has_input = true;
   bool has_output = true;
   bool gives_zeros = false;  ///< instead of reading

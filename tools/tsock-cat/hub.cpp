@@ -27,6 +27,7 @@ class Hub::Client final : private FlowOwner {
     hub_.services_.transcript.begin(connection_, {.local = channel_.local_address(),
                                                   .remote = peer_,
                                                   .is_datagram = channel_.is_datagram(),
+                                                  .is_accepted = channel_.is_accepted,
                                                   .name = channel_.name});
     if (hub_.services_.options.idle_timeout) watch_idle(*hub_.services_.options.idle_timeout);
     if (!channel_.has_output) {

@@ -183,9 +183,10 @@ int PcapngFile::begin(std::uint64_t connection, const CaptureEnds& ends) {
   if (!ends.local.is_inet()) c.ends.local = made_up("127.0.0.1");
   if (!ends.remote.is_inet()) c.ends.remote = made_up("127.0.0.2");
   if (ends.is_datagram) return 0;
-  packet(c, true, tcp_syn, {}, {}, ends.name);
-  packet(c, false, tcp_syn | tcp_ack, {}, {}, {});
-  packet(c, true, tcp_ack, {}, {}, {});
+  const bool from_us = !ends.is_accepted;
+  packet(c, from_us, tcp_syn, {}, {}, ends.name);
+  packet(c, !from_us, tcp_syn | tcp_ack, {}, {}, {});
+  packet(c, from_us, tcp_ack, {}, {}, {});
   return flush();
 }
 

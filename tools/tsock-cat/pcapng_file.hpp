@@ -20,6 +20,7 @@ struct CaptureEnds {
   tsock::Address remote;
   bool is_datagram = false;
   bool is_mirrored = false;  ///< the peer is the one whose bytes are `Direction::sent`
+  bool is_accepted = false;  ///< the peer has connected to us
   std::string name;          ///< for the comment on the first packet
 };
 

@@ -92,6 +92,7 @@ void Relay::begin_capture() {
                                            .remote = channel.remote_address(),
                                            .is_datagram = channel.is_datagram(),
                                            .is_mirrored = !remote_.is_network,
+                                           .is_accepted = channel.is_accepted,
                                            .name = channel.name});
 }
 
