@@ -4,6 +4,8 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <csignal>
+#include <future>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -52,6 +54,12 @@ class InspectedDaemon {
       loop_.stop();
     });
     thread_.join();
+  }
+  /// Holds the loop, as a callback that does not return, while the result exists.
+  [[nodiscard]] std::shared_ptr<void> hold() {
+    auto held = std::make_shared<std::promise<void>>();
+    loop_.post([until = held->get_future().share()] { until.wait(); });
+    return {held.get(), [held](void*) { held->set_value(); }};
   }
   [[nodiscard]] std::string path() const { return directory_ / "inspect"; }
   [[nodiscard]] std::string address() const { return "unix:" + path(); }
@@ -115,6 +123,43 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_asked_is_said) {
   const CatOutcome gone = run({"--inspect", daemon.address()});
   BOOST_TEST(gone.status == 2);
   BOOST_TEST(contains(gone.error, "connect to unix:"), gone.error);
+}
+
+BOOST_AUTO_TEST_CASE(daemon_whose_loop_is_held_is_told_of) {
+  InspectedDaemon daemon;
+  const auto held = daemon.hold();
+  const CatOutcome outcome = run({"--inspect", daemon.address(), "-i", "50ms", "dump"});
+  BOOST_TEST(outcome.status == 4);
+  BOOST_TEST(contains(outcome.error, "does not answer: a callback holds the daemon's loop"), outcome.error);
+}
+
+BOOST_AUTO_TEST_CASE(screen_tells_of_a_held_loop_until_it_answers) {
+  if (!has_script()) return;
+  InspectedDaemon daemon;
+  auto held = daemon.hold();
+  Process cat(on_terminal(daemon.address()));
+  cat.wait_for_output("no answer for 1 s");
+  held.reset();
+  cat.wait_for_output("read_some  daemon.cpp:17");
+  cat.write("q");
+  BOOST_TEST(cat.finish() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(output_that_cannot_be_written_is_7_with_the_reason) {
+  const InspectedDaemon daemon;
+  Process bash(
+      {"bash", "-c", "'" + executable() + "' --inspect '" + daemon.address() + "' dump > /dev/full"});
+  BOOST_TEST(bash.finish() == 7);
+  BOOST_TEST(contains(bash.error(), "ENOSPC"), bash.error());
+}
+
+BOOST_AUTO_TEST_CASE(socket_that_nobody_inspects_by_is_told_of) {
+  const TempDirectory directory;
+  Cat server({"--announce", "unix-listen:" + (directory / "s"), "discard:", "--exit-on-peer-eof"});
+  server.listening();
+  const CatOutcome outcome = run({"--inspect", directory / "s", "dump"});
+  BOOST_TEST(outcome.status == 5);
+  BOOST_TEST(contains(outcome.error, "tsock::inspect()"), outcome.error);
 }
 
 BOOST_AUTO_TEST_CASE(trace_that_is_interrupted_ends_at_once) {

@@ -172,6 +172,11 @@ void InspectView::add_requests(std::vector<std::string>& lines) const {
 std::vector<std::string> InspectView::lines(std::size_t rows, std::size_t columns) const {
   std::vector<std::string> lines;
   lines.push_back(daemon_ + "   q quits");
+  if (silence_.count() != 0) {
+    lines.back() += "   no answer for " + std::to_string(silence_.count()) +
+                    " s: a callback holds its loop, or it is stopped";
+  }
+  if (now_.is_null()) return {cut_to(lines.front(), columns)};
   lines.push_back("requests " + short_text(now_.at("in_progress").get<double>()) + "   deadlines " +
                   short_text(now_.at("deadlines").get<double>()) + "   completions " + rate("completions") +
                   "   events " + rate("events") + "   posted " + rate("posted"));

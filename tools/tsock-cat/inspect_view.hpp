@@ -18,6 +18,8 @@ class InspectView {
 
   /// Takes the next dump. \return false for one that is not the dump of a tsock daemon
   [[nodiscard]] bool take(std::string_view json, std::chrono::steady_clock::time_point when);
+  /// Tells that the daemon has not answered for so long; 0 when it has.
+  void set_silence(std::chrono::seconds silence) noexcept { silence_ = silence; }
   /// At most `rows` lines of at most `columns` characters, without what could steer a terminal.
   [[nodiscard]] std::vector<std::string> lines(std::size_t rows, std::size_t columns) const;
   /// Whether the daemon measures its callbacks.
@@ -32,6 +34,7 @@ class InspectView {
   nlohmann::json now_;
   std::optional<nlohmann::json> before_;
   std::chrono::steady_clock::time_point when_;
+  std::chrono::seconds silence_{0};
   double interval_ = 0;  // seconds between the two
 };
 

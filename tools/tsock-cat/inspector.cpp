@@ -16,6 +16,13 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t longest_dump = std::size_t{256} << 20;
 constexpr std::string_view error_begin = "error: ";
+constexpr auto longest_silence = 10s;
+
+// Of standard output.
+int flush_error() {
+  if (std::cout.flush()) return 0;
+  return errno != 0 ? errno : EIO;
+}
 
 std::string command_of(const Options& options) {
   std::string command;
@@ -73,13 +80,18 @@ void Inspector::ask(std::string_view command) {
 
 void Inspector::copy_answer() {
   reading_ = stream_.read_some(buffer_);
+  // An answer that has begun may pause, as a trace does.
+  if (!is_begun_ && held_.empty()) reading_.set_timeout(options_.idle_timeout.value_or(longest_silence));
   reading_.set_callback([this](tsock::Request<ssize_t>& request) {
     int err = 0;
     const ssize_t count = request.recv(err);
     if (err == EPIPE) return end_of_answer();
+    if (err == ETIMEDOUT) return fail_silent();
     if (err != 0) return fail(ExitCode::reset, "read from " + options_.inspect->text, err);
+    errno = 0;
     print({reinterpret_cast<const char*>(buffer_.data()), static_cast<std::size_t>(count)});
-    if (!std::cout.flush()) return fail(ExitCode::local_io, "write to standard output", EIO);
+    if (const int failed = flush_error(); failed != 0)
+      return fail(ExitCode::local_io, "write to standard output", failed);
     copy_answer();
   });
 }
@@ -101,9 +113,15 @@ void Inspector::end_of_answer() {
     return fail(ExitCode::usage, options_.inspect->text + ": " + held_.substr(error_begin.size()), 0);
   }
   if (!is_begun_ && held_.empty())
-    return fail(ExitCode::reset, options_.inspect->text + " has ended the connection", 0);
+    return fail(ExitCode::reset,
+                options_.inspect->text +
+                    " has ended the connection: who listens there has not called tsock::inspect(), or has "
+                    "too many clients",
+                0);
+  errno = 0;
   std::cout << (held_ == "\n\n" ? "\n" : held_);
-  if (!std::cout.flush()) return fail(ExitCode::local_io, "write to standard output", EIO);
+  if (const int failed = flush_error(); failed != 0)
+    return fail(ExitCode::local_io, "write to standard output", failed);
   end(ExitCode::ok);
 }
 
@@ -118,6 +136,7 @@ void Inspector::watch() {
 }
 
 void Inspector::refresh() {
+  count_silence(0s);
   if (std::exchange(toggles_callbacks_, false)) {
     ask(view_.times_callbacks() ? "callbacks off" : "callbacks on");
     // The answer is a line and an empty one.
@@ -135,19 +154,42 @@ void Inspector::refresh() {
   dump_.set_callback([this](tsock::Request<tsock::Pdu>& request) { on_dump(request); });
 }
 
+// A daemon whose loop is held answers later: until then the screen says so.
+void Inspector::count_silence(std::chrono::seconds so_far) {
+  view_.set_silence(so_far);
+  if (so_far != 0s) draw();
+  silence_ = loop_.sleep(1s);
+  silence_.set_callback([this, so_far](tsock::Request<void>& /*request*/) {
+    if (options_.idle_timeout && so_far + 1s >= *options_.idle_timeout) return fail_silent();
+    count_silence(so_far + 1s);
+  });
+}
+
+void Inspector::fail_silent() {
+  fail(ExitCode::timeout,
+       options_.inspect->text +
+           " does not answer: a callback holds the daemon's loop, or the daemon is stopped",
+       0);
+}
+
 void Inspector::on_dump(tsock::Request<tsock::Pdu>& request) {
   int err = 0;
   const tsock::Pdu pdu = request.recv(err);
   if (err != 0) return fail(ExitCode::reset, "read from " + options_.inspect->text, err);
   const std::string_view json(reinterpret_cast<const char*>(pdu.body().data()), pdu.body().size());
+  silence_ = tsock::Request<void>();
   if (!view_.take(json, std::chrono::steady_clock::now()))
     return fail(ExitCode::reset, options_.inspect->text + " is not the inspection of a tsock daemon", 0);
   show();
 }
 
-void Inspector::show() {
+void Inspector::draw() {
   const Terminal::Size size = terminal_->size();
-  if (!terminal_->show(view_.lines(size.rows, size.columns))) return end(ExitCode::local_io);
+  if (!terminal_->show(view_.lines(size.rows, size.columns))) end(ExitCode::local_io);
+}
+
+void Inspector::show() {
+  draw();
   pause_ = loop_.sleep(options_.stats_interval.value_or(1s));
   pause_.set_callback([this](tsock::Request<void>& /*request*/) { refresh(); });
 }
@@ -175,6 +217,7 @@ void Inspector::fail(ExitCode code, std::string what, int err) {
   terminal_ = nullptr;
   Failure failure;
   failure.code = code;
+  if (code == ExitCode::timeout) failure.limit = err == ETIMEDOUT ? "connect" : "idle";
   failure.what = std::move(what);
   failure.err = err;
   report_.failed(failure);

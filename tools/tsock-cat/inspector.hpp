@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -37,9 +38,12 @@ class Inspector {
   void watch();
   void refresh();
   void on_dump(tsock::Request<tsock::Pdu>& request);
+  void count_silence(std::chrono::seconds so_far);
+  void draw();
   void show();
   void read_key();
   void ask(std::string_view command);
+  void fail_silent();
   void fail(ExitCode code, std::string what, int err);
   void end(ExitCode code);
 
@@ -61,6 +65,7 @@ class Inspector {
   std::unique_ptr<Terminal> terminal_;
   tsock::Request<tsock::Pdu> dump_;
   tsock::Request<void> pause_;
+  tsock::Request<void> silence_;
   tsock::Stream keys_;
   std::array<std::byte, 1> key_{};
   tsock::Request<ssize_t> key_reading_;
