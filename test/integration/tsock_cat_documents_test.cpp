@@ -11,10 +11,14 @@
 #include <utility>
 #include <vector>
 
+#include "support/built_programs.hpp"
 #include "support/tsock_cat.hpp"
 #include "tsock-cat/options.hpp"
 
 using namespace tsock::test::cat;
+#ifdef TSOCK_WITH_EXAMPLES
+using tsock::test::built_example;
+#endif
 using tsock::test::has_program;
 using tsock::test::Process;
 
@@ -172,8 +176,17 @@ BOOST_AUTO_TEST_CASE(what_the_readme_shows_works) {
   if (!has_program("bash")) return;
   const auto blocks = blocks_of_the_readme();
   const std::string program_folder = std::filesystem::path(executable()).parent_path().string();
-  BOOST_TEST(blocks.size() == 3U);
+  BOOST_TEST(blocks.size() == 4U);
+#ifdef TSOCK_WITH_EXAMPLES
+  const std::string folders =
+      program_folder + ":" + std::filesystem::path(built_example("inspected")).parent_path().string();
+#else
+  const std::string folders = program_folder;
+#endif
   for (std::string block : blocks) {
+#ifndef TSOCK_WITH_EXAMPLES
+    if (contains(block, "inspected")) continue;
+#endif
     const tsock::test::TemporaryFolder folder;
     static_cast<void>(folder.write("README.md", many_bytes(100000)));
     const std::string echo = free_port(SOCK_STREAM);
@@ -181,10 +194,14 @@ BOOST_AUTO_TEST_CASE(what_the_readme_shows_works) {
     replace_all(block, "7000-7010", echo);
     replace_all(block, ":7008", ":" + free_port(SOCK_STREAM));
     replace_all(block, ":7009", ":" + free_port(SOCK_DGRAM));
+    replace_all(block, ":7011", ":" + free_port(SOCK_STREAM));
+    replace_all(block, "/tmp/inspect", folder.file("inspect"));
+    replace_all(block, "trace.json &", "trace.json > said &");
     replace_all(block, " &\n", " 2> said & until grep -q listening said 2> /dev/null; do :; done\n");
-    Process bash({"bash", "-ec", "cd " + folder.file(".") + "\nPATH=" + program_folder + ":$PATH\n" + block});
+    Process bash({"bash", "-ec", "cd " + folder.file(".") + "\nPATH=" + folders + ":$PATH\n" + block});
     BOOST_TEST(bash.finish() == 0, block << bash.error());
     const bool has_said = contains(bash.output(), "hello") || contains(bash.output(), "question") ||
+                          contains(bash.output(), " accept ") ||
                           content_of(folder.file("copy")) == many_bytes(100000);
     BOOST_TEST(has_said, block << bash.output() << bash.error());
   }
