@@ -90,6 +90,13 @@ const std::vector<std::pair<std::vector<std::string>, std::string>> foreign{
     {{"OPENSSL:host:443,verify=0", "-"}, "tsock-cat --insecure tls://host:443"},
     {{"UNIX-LISTEN:/x,mode=0600,fork", "-"}, "tsock-cat --mode 0600 -k unix-listen:/x"},
     {{"PTY,link=/x", "-"}, "no terminals"},
+    {{"tcp4:host:80", "-"}, "tsock-cat -4 tcp://host:80"},
+    {{"udp6:[::1]:80"}, "tsock-cat -6 udp://[::1]:80"},
+    {{"ssl://host:443"}, "tsock-cat tls://host:443"},
+    {{"tcp6-listen://[::1]:80"}, "tsock-cat -6 tcp-listen://[::1]:80"},
+    {{"EXEC:cat -n", "TCP:host:80"}, "tsock-cat 'exec:cat -n'"},
+    {{"SYSTEM:echo \"a\" | cat"}, R"(tsock-cat 'exec:/bin/sh -c "echo \"a\" | cat"')"},
+    {{"-c", "cat", "-l", "80"}, R"('exec:/bin/sh -c "COMMAND"')"},
 };
 
 BOOST_DATA_TEST_CASE(what_other_programs_call_otherwise_gets_one_line_with_ours,

@@ -288,8 +288,8 @@ BOOST_AUTO_TEST_CASE(stats_takes_its_value_only_behind_an_equals_sign) {
 
 BOOST_AUTO_TEST_CASE(the_help_names_every_address_and_exit_code) {
   const std::string help = parse({"--help"}).text;
-  for (const char* part :
-       {"tcp-listen://", "unix-abstract-listen://", "fd:N", "file:", "130 interrupted", "--stats[=TIME]"}) {
+  for (const char* part : {"tcp-listen://", "unix-abstract-listen://", "fd:N",
+                           "file:", "exec:", "echo:", "130 interrupted", "--stats[=TIME]"}) {
     BOOST_TEST(help.find(part) != std::string::npos, part);
   }
 }

@@ -28,6 +28,8 @@ constexpr std::array foreign_kinds{
     ForeignKind{"TCP-L", "", "tcp-listen://:"},
     ForeignKind{"TCP4-LISTEN", "-4 ", "tcp-listen://:"},
     ForeignKind{"TCP6-LISTEN", "-6 ", "tcp-listen://:"},
+    ForeignKind{"TCP4-L", "-4 ", "tcp-listen://:"},
+    ForeignKind{"TCP6-L", "-6 ", "tcp-listen://:"},
     ForeignKind{"OPENSSL", "", "tls://"},
     ForeignKind{"OPENSSL-CONNECT", "", "tls://"},
     ForeignKind{"SSL", "", "tls://"},
@@ -37,17 +39,24 @@ constexpr std::array foreign_kinds{
     ForeignKind{"UDP4", "-4 ", "udp://"},
     ForeignKind{"UDP6", "-6 ", "udp://"},
     ForeignKind{"UDP-CONNECT", "", "udp://"},
+    ForeignKind{"UDP4-CONNECT", "-4 ", "udp://"},
+    ForeignKind{"UDP6-CONNECT", "-6 ", "udp://"},
     ForeignKind{"UDP-SENDTO", "", "udp://"},
     ForeignKind{"UDP4-SENDTO", "-4 ", "udp://"},
+    ForeignKind{"UDP6-SENDTO", "-6 ", "udp://"},
     ForeignKind{"UDP-DATAGRAM", "", "udp://"},
     ForeignKind{"UDP4-DATAGRAM", "-4 ", "udp://"},
+    ForeignKind{"UDP6-DATAGRAM", "-6 ", "udp://"},
     ForeignKind{"UDP-LISTEN", "", "udp-listen://:"},
     ForeignKind{"UDP4-LISTEN", "-4 ", "udp-listen://:"},
     ForeignKind{"UDP6-LISTEN", "-6 ", "udp-listen://:"},
+    ForeignKind{"UDP-L", "", "udp-listen://:"},
     ForeignKind{"UDP-RECV", "--recv-only ", "udp-listen://:"},
     ForeignKind{"UDP4-RECV", "-4 --recv-only ", "udp-listen://:"},
+    ForeignKind{"UDP6-RECV", "-6 --recv-only ", "udp-listen://:"},
     ForeignKind{"UDP-RECVFROM", "", "udp-listen://:"},
     ForeignKind{"UDP4-RECVFROM", "-4 ", "udp-listen://:"},
+    ForeignKind{"UDP6-RECVFROM", "-6 ", "udp-listen://:"},
     ForeignKind{"UNIX", "", "unix:"},
     ForeignKind{"UNIX-CONNECT", "", "unix:"},
     ForeignKind{"UNIX-CLIENT", "", "unix:"},
@@ -84,6 +93,7 @@ constexpr std::array foreign_kinds{
     ForeignKind{"READLINE", "rlwrap(1) does it for any program", ""},
     ForeignKind{"SCTP", "there is no SCTP here", ""},
     ForeignKind{"SCTP-LISTEN", "there is no SCTP here", ""},
+    ForeignKind{"VSOCK", "there is no VSOCK here", ""},
     ForeignKind{"VSOCK-CONNECT", "there is no VSOCK here", ""},
     ForeignKind{"VSOCK-LISTEN", "there is no VSOCK here", ""},
 };
@@ -127,15 +137,45 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 const ForeignKind* foreign_kind(std::string_view text) {
   std::string name(text.substr(0, text.find_first_of(":,")));
   if (std::none_of(name.begin(), name.end(), [](unsigned char c) { return std::isupper(c) != 0; })) {
-    // In small letters only what cannot be a host: "tcp4-listen:80".
-    const bool is_url = text.find("://") != std::string_view::npos;
-    if (name == text || is_url || (name.find('-') == std::string::npos && name != "openssl")) return nullptr;
+    // In small letters only what cannot be a host and a port: "tcp4-listen:80", "tcp4:host:80",
+    // "ssl://host:443".
+    const bool has_two_colons = std::count(text.begin(), text.end(), ':') > 1;
+    const bool is_host = !has_two_colons && name.find('-') == std::string::npos && name != "openssl";
+    if (name == text || is_host) return nullptr;
   }
   std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   const auto* const found = std::find_if(foreign_kinds.begin(), foreign_kinds.end(),
                                          [&name](const ForeignKind& each) { return each.name == name; });
   return found != foreign_kinds.end() ? found : nullptr;
+}
+
+// Puts backslashes before `marked`, and `quote` around it all.
+std::string quoted(std::string_view text, char quote, std::string_view marked) {
+  std::string result(1, quote);
+  for (const char c : text) {
+    if (marked.find(c) != std::string_view::npos) result += '\\';
+    result += c;
+  }
+  return result + quote;
+}
+
+// As it has to be typed into a shell.
+std::string shell_word(std::string_view text) {
+  if (text.find_first_of(" \t\"'\\$&;|<>()*?#`!~") == std::string_view::npos) return std::string(text);
+  if (text.find('\'') == std::string_view::npos) return quoted(text, '\'', "");
+  return quoted(text, '"', "\"\\$`");
+}
+
+std::string our_address(const ForeignKind& kind, std::string_view rest) {
+  const std::string address(kind.address);
+  if (address == "-") return address;
+  if (address.ends_with(' ')) return shell_word(address + quoted(rest, '"', "\"\\"));
+  const bool is_url = address.find("//") != std::string::npos;
+  if (is_url && rest.starts_with("//")) rest.remove_prefix(2);
+  if (address.ends_with("//:") && rest.find(':') != std::string_view::npos)  // "tcp4-listen://[::1]:80"
+    return shell_word(address.substr(0, address.size() - 1) + std::string(rest));
+  return shell_word(address + std::string(rest));
 }
 
 std::string our_option(std::string_view foreign) {
@@ -164,9 +204,8 @@ std::string foreign_address_advice(std::string_view text) {
   std::string options(kind.options);
   std::for_each(parts.begin() + 1, parts.end(), [&](std::string_view part) { options += our_option(part); });
   const std::size_t colon = parts.front().find(':');
-  advice += "write: tsock-cat " + options + std::string(kind.address);
-  if (colon != std::string_view::npos && kind.address != "-") advice += parts.front().substr(colon + 1);
-  return advice;
+  const std::string_view rest = colon != std::string_view::npos ? parts.front().substr(colon + 1) : "";
+  return advice + "write: tsock-cat " + options + our_address(kind, rest);
 }
 
 }  // namespace tsock_cat

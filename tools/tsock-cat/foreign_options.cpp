@@ -14,10 +14,11 @@ struct ForeignOptionAdvice {
 
 // What has another meaning in two of them is told for both.
 constexpr std::array foreign_options_known{
-    ForeignOptionAdvice{"-e,--exec", "a program is an ADDRESS here: exec:PROGRAM ARGUMENTS"},
-    ForeignOptionAdvice{"-c,--sh-exec",
-                        "a program is an ADDRESS here: exec:/bin/sh -c COMMAND (-C is CRLF, TLS is tls://)"},
-    ForeignOptionAdvice{"--lua-exec", "a program is an ADDRESS here: exec:lua FILE"},
+    ForeignOptionAdvice{"-e,--exec", "a program is an ADDRESS here: 'exec:PROGRAM ARGUMENTS'"},
+    ForeignOptionAdvice{
+        "-c,--sh-exec",
+        "a program is an ADDRESS here: 'exec:/bin/sh -c \"COMMAND\"' (-C is CRLF, TLS is tls://)"},
+    ForeignOptionAdvice{"--lua-exec", "a program is an ADDRESS here: 'exec:lua FILE'"},
     ForeignOptionAdvice{"-x", "nc's proxy is --proxy here, ncat's and socat's hexdump is --hex"},
     ForeignOptionAdvice{"-X,--proxy-type",
                         "the kind of proxy is in --proxy here: socks5://HOST:PORT or http://HOST:PORT"},

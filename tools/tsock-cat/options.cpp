@@ -28,7 +28,8 @@ constexpr const char* description =
     "  unix-dgram:///PATH     unix-dgram-listen:///PATH\n"
     "  unix-abstract-dgram://NAME   unix-abstract-dgram-listen://NAME\n"
     "  fd:N              file:PATH[?mode=r|w|a|rw]           -              standard input and output\n"
-    "  echo:             discard:          zero:             gives back, takes everything, gives zeros";
+    "  echo:             discard:          zero:             gives back, takes everything, gives zeros\n"
+    "  'exec:PROGRAM ARGUMENTS'                              a program, for each connection its own";
 
 constexpr const char* footer =
     "Times are seconds, or have a unit: 250ms, 1.5s, 2m, 1h.\n"
@@ -50,11 +51,22 @@ std::string first_option_of(const CLI::App& app, std::string_view group) {
   return {};
 }
 
+// A scan connects directly and sends nothing: what it finds would not be about what these options ask for.
+bool may_scan_with(const OptionGroup& group, const CLI::App& app, std::string& error) {
+  constexpr std::array others{&proxy_options, &message_options, &measure_options, &tls_options,
+                              &npa_options,   &gssapi_options,  &sasl_options};
+  if (std::find(others.begin(), others.end(), &group) == others.end()) return true;
+  const std::string given = first_option_of(app, group.name);
+  if (!given.empty()) error = "-z does not go with " + given;
+  return given.empty();
+}
+
 bool apply(const CLI::App& app, Options& options, std::string& error) {
   return std::all_of(groups.begin(), groups.end(), [&](const OptionGroup* group) {
     // The others are about connections, and their endpoints.
     if (!options.inspect_text.empty() && group != &inspect_options && group != &foreign_options) return true;
-    if (options.scan && group != &address_options && group != &scan_options) return true;
+    if (options.scan && group != &address_options && group != &scan_options)
+      return may_scan_with(*group, app, error);
     return group->apply == nullptr || group->apply(first_option_of(app, group->name), options, error);
   });
 }
