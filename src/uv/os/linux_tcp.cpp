@@ -17,8 +17,8 @@ UnsentBytes unsent_bytes(NativeSocket socket) noexcept {
   UnsentBytes bytes;
   bytes.is_lost_by_reset = family_of(socket) != AF_UNIX;
   int value = 0;
-  if (::ioctl(socket, SIOCOUTQ, &value) == 0)
-    bytes.unacknowledged = static_cast<std::size_t>(std::max(value, 0));
+  bytes.is_known = ::ioctl(socket, SIOCOUTQ, &value) == 0;
+  if (bytes.is_known) bytes.unacknowledged = static_cast<std::size_t>(std::max(value, 0));
   value = 0;
   if (bytes.is_lost_by_reset && ::ioctl(socket, SIOCOUTQNSD, &value) == 0)
     bytes.held_back = static_cast<std::size_t>(std::max(value, 0));
