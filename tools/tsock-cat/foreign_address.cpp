@@ -168,8 +168,8 @@ std::string shell_word(std::string_view text) {
 }
 
 std::string our_address(const ForeignKind& kind, std::string_view rest) {
+  if (kind.address == "-") return "-";
   const std::string address(kind.address);
-  if (address == "-") return address;
   if (address.ends_with(' ')) return shell_word(address + quoted(rest, '"', "\"\\"));
   const bool is_url = address.find("//") != std::string::npos;
   if (is_url && rest.starts_with("//")) rest.remove_prefix(2);
