@@ -10,8 +10,9 @@ namespace tsock::inline v0 {
 /// told. See `StreamBackend::try_read_message()`.
 class TSOCK_EXPORT MessageRoom {
  public:
-  /// Room for a message of `size` bytes, more than 0; it replaces room that was taken before. Empty when the
-  /// reader cannot have the message, and ends for that; the message then stays where it is.
+  /// Room for a message of `size` bytes, more than 0; it replaces room that was taken before. The reader owns
+  /// it; the caller may fill it until it returns. Empty when the reader cannot have the message, and ends
+  /// for that (EMSGSIZE, ENOMEM); the message then stays where it is.
   [[nodiscard]] virtual std::span<std::byte> take(std::size_t size) noexcept = 0;
 
  protected:

@@ -105,7 +105,8 @@ class TSOCK_EXPORT StreamBackend {
   virtual ssize_t try_readv(std::span<const iovec> vectors, int& err) noexcept = 0;
   /// Where messages have borders (`StreamTraits::message_size`): gives what is left of one message, all of
   /// it, in one piece. \return its bytes; 0 at the end of the stream; -1 with `err`, EAGAIN if no whole
-  /// message is there, or `room` has none for it. The default asks `pending_bytes()` and then `try_readv()`.
+  /// message is there, or `room` has none for it; EPROTO if a part of it was taken and the rest did not come.
+  /// The default asks `pending_bytes()` and then `try_readv()`.
   virtual ssize_t try_read_message(MessageRoom& room, int& err) noexcept;
   /// Takes bytes from the vectors. \return bytes taken, more than 0; -1 with `err`, EAGAIN if nothing can be
   /// taken yet. The backend keeps no pointer into the vectors.
