@@ -10,18 +10,65 @@ phase() {
   log=$(log_of "$name")
   mkdir -p "$logs"
   start=$(date +%s%N)
-  if [ -t 1 ]; then
+  if [ -t 1 ] && [ -z "${beside_name:-}" ]; then
     run_with_progress "$name" "$log" "$@" || status=$?
   else
     "$@" > "$log" 2>&1 < /dev/null || status=$?
   fi
   tenths=$((($(date +%s%N) - start) / 100000000))
   [ $status = 0 ] || result=FAILED
-  printf '  %-24s %-6s %6d.%d s\n' "$name" $result $((tenths / 10)) $((tenths % 10))
+  printf '%s  %-24s %-6s %6d.%d s%s\n' "${beside_name:+$clear_line}" "$name" $result $((tenths / 10)) $((tenths % 10)) "${beside_name:+  beside}"
   [ $status = 0 ] && return 0
   phases_failed+=("$name")
   explain_failure "$log"
   return 1
+}
+
+clear_line=
+[ ! -t 1 ] || clear_line=$'\r\033[K'
+
+# beside <function>: runs its phases beside those that follow, which have the processors first. "done_beside <name>" in it tells
+# that what came before has succeeded.
+beside() {
+  mkdir -p "$logs"
+  rm -rf "$logs/beside"
+  mkdir "$logs/beside"
+  set -m
+  (
+    beside_name=$1
+    renice -n 10 $BASHPID > /dev/null
+    "$1"
+    printf '%s\n' "${phases_failed[@]}" > "$logs/beside/failed"
+  ) &
+  beside_process=$!
+  set +m
+  trap 'kill -- -$beside_process 2> /dev/null' EXIT
+}
+
+done_beside() {
+  touch "$logs/beside/$1.done"
+}
+
+# await <name>: waits until what runs beside has come that far; status 1 when it ends without.
+await() {
+  while kill -0 "$beside_process" 2> /dev/null && [ ! -e "$logs/beside/$1.done" ]; do
+    sleep 1
+  done
+  [ -e "$logs/beside/$1.done" ]
+}
+
+# Waits for all that runs beside, and adds its failures to the others.
+join_beside() {
+  local name
+  wait "$beside_process"
+  trap - EXIT
+  if [ ! -e "$logs/beside/failed" ]; then
+    phases_failed+=("what ran beside")
+    return 1
+  fi
+  while IFS= read -r name; do
+    [ -z "$name" ] || phases_failed+=("$name")
+  done < "$logs/beside/failed"
 }
 
 # log_of <name>: where the output of that phase is.
