@@ -402,6 +402,18 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(pa
 
 // ---- until it is delivered ----
 
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_is_over_does_not_keep_the_loop_running,
+                       data::make(paths()), backend) {
+  open(backend);
+  Request<void> closing = ours.disconnect();
+  loop.run_until_idle();
+  std::byte byte{};
+  BOOST_TEST(error_of(peer.read_some({&byte, 1})) == EPIPE);
+  BOOST_TEST(error_of(peer.disconnect()) == 0);
+  BOOST_TEST(error_of(closing) == 0);
+  BOOST_TEST(dump().starts_with("loop: 0 requests in progress, 0 deadlines\n"), dump());
+}
+
 BOOST_DATA_TEST_CASE_F(LingerFixture, until_a_disconnect_is_delivered_others_are_told_that_it_runs,
                        data::make(paths()), backend) {
   open(backend);

@@ -97,6 +97,12 @@ void StreamDisconnect::wait() {
   });
 }
 
+// The caller may keep this request, and what sleeps would keep the loop running.
+void StreamDisconnect::on_delivery() noexcept {
+  pause_ = Request<void>();
+  StreamControl::on_delivery();
+}
+
 // A deadline before `end_` is the caller's.
 void StreamDisconnect::on_deadline() {
   if (stream() == nullptr || Clock::now() < end_) {

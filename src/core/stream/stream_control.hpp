@@ -61,6 +61,7 @@ class StreamDisconnect : public StreamControl {
 
   [[nodiscard]] Clock::time_point own_deadline() const noexcept override { return end_; }
   void on_deadline() override;
+  void on_delivery() noexcept override;
 
  private:
   Clock::time_point end_;
