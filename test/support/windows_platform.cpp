@@ -33,7 +33,18 @@ void end_of_closing(uv_loop_s* loop) noexcept {
   }
 }
 
-// There are no pairs of unix sockets. The tests that ask for one want two streams that are connected.
-std::pair<Stream, Stream> LoopFixture::unix_pair() { return tcp_pair(); }
+// There are no pairs of unix sockets. The tests that ask for one want two streams that are connected, and
+// some want that these do not hold megabytes, as those of TCP do.
+std::pair<Stream, Stream> LoopFixture::unix_pair() {
+  constexpr int buffer = 100'000;
+  std::pair<Stream, Stream> pair = tcp_pair();
+  for (const Stream* stream : {&pair.first, &pair.second}) {
+    for (const int which : {SO_SNDBUF, SO_RCVBUF}) {
+      ::setsockopt(stream->native_handle(), SOL_SOCKET, which, reinterpret_cast<const char*>(&buffer),
+                   sizeof(buffer));
+    }
+  }
+  return pair;
+}
 
 }  // namespace tsock::test
