@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/base/leak_check.hpp"
 #include "uv/os/thread_signals.hpp"
 
 namespace tsock::inline v0::detail {
@@ -107,6 +108,7 @@ void WorkerThreads::serve(Shared& shared) noexcept {
 int WorkerThreads::start_thread(const std::shared_ptr<Shared>& shared) noexcept {
   const os::SignalsHeldBack held_back;
   try {
+    const ReachableAllocations detached;
     std::thread([shared] { serve(*shared); }).detach();
     return 0;
   } catch (const std::system_error& error) {

@@ -303,7 +303,7 @@ constexpr DatagramTraits unix_unconnected{
     .unix_socket = true, .reads_ahead = false, .blocks = true, .polls = true, .refuses = true};
 constexpr DatagramTraits unix_with_peer{
     .unix_socket = true, .connected = true, .reads_ahead = false, .blocks = true, .refuses = true};
-constexpr DatagramTraits inet_connected{.inet = true, .connected = true, .max_size = 65507};
+constexpr DatagramTraits adopted_inet{.inet = true, .connected = true, .max_size = 65507};
 
 }  // namespace
 
@@ -350,7 +350,7 @@ void add_datagrams_of_system(std::vector<DatagramKind>& kinds) {
       {"unix abstract", unix_unconnected, unix_bound(abstract_address)},
       {"unix socketpair", unix_with_peer, datagram_socketpair},
       {"adopted unix", unix_with_peer, adopted_pair},
-      {"adopted udp", inet_connected, adopted_udp},
+      {"adopted udp", adopted_inet, adopted_udp},
   };
   if (uses_posix_alone())
     std::erase_if(more,

@@ -122,14 +122,14 @@ UniqueSocket bound_socket(std::uint16_t& port) {
   return fd;
 }
 
-// The port in the first line of `text` that holds `mark`, an address of ours; 0 if the line is not complete
+// The port in the first line of `text` that holds `host`, an address of ours; 0 if the line is not complete
 // yet.
-std::uint16_t port_in_line(const std::string& text, std::string_view mark) {
-  const std::size_t begin = text.find(mark);
+std::uint16_t port_in_line(const std::string& text, std::string_view host) {
+  const std::size_t begin = text.find(host);
   if (begin == std::string::npos) return 0;
   const std::size_t end = text.find('\n', begin);
   if (end == std::string::npos) return 0;
-  return static_cast<std::uint16_t>(std::stoul(text.substr(begin + mark.size(), end)));
+  return static_cast<std::uint16_t>(std::stoul(text.substr(begin + host.size(), end)));
 }
 
 // ---- the command lines of servers

@@ -12,6 +12,7 @@
 #include <tsock/error.hpp>
 #include <vector>
 
+#include "core/base/leak_check.hpp"
 #include "uv/os/child.hpp"
 #include "uv/os/descriptor.hpp"
 #include "uv/os/posix_call.hpp"
@@ -177,6 +178,7 @@ int wait_without_blocking(pid_t pid, siginfo_t& info) noexcept {
 void wait_in_thread(pid_t pid) noexcept {
   const SignalsHeldBack held_back;
   try {
+    const detail::ReachableAllocations detached;
     std::thread([pid] { retry([pid]() noexcept { return ::waitpid(pid, nullptr, 0); }); }).detach();
   } catch (const std::system_error&) {
     return;
@@ -269,6 +271,7 @@ UniqueFd watch_exit_by_thread(int pid, int& err) noexcept {
   if (err != 0) return {};
   const SignalsHeldBack held_back;
   try {
+    const detail::ReachableAllocations detached;
     std::thread([pid, end = std::move(writing)] {
       siginfo_t info;
       retry([&]() noexcept { return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT); });
