@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/stream/forwarding_backend.hpp"
+#include "core/stream/sized_message.hpp"
 #include "core/stream/token_bucket.hpp"
 
 namespace tsock::inline v0::detail {
@@ -56,7 +57,7 @@ class LimitedBackend final : public Base, public RateLimited {
   }
   // By try_readv(), which asks the limit.
   ssize_t try_read_message(MessageRoom& room, int& err) noexcept override {
-    return limits_.reading ? StreamBackend::try_read_message(room, err) : Base::try_read_message(room, err);
+    return limits_.reading ? read_sized_message(*this, room, err) : Base::try_read_message(room, err);
   }
   ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
     const auto move = [this](std::span<const iovec> some, int& error) {

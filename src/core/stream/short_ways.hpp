@@ -114,7 +114,8 @@ template <class Read>
   if (!has_messages() || extras_ != nullptr || flags_.has_any(hold_ups)) return nullptr;
   if (vector.iov_len == 0 || vector.iov_len >> flags_.message_width != 0) return nullptr;
   StreamWrite* const write = begin_write_behind(queue, vector, site);
-  flags_.writes_adjoin = false;
+  if (write != nullptr) [[likely]]
+    flags_.writes_adjoin = false;
   return write;
 }
 
