@@ -31,8 +31,9 @@ struct TraceEvent {
 };
 
 /// Called on the loop's thread for every step. It must not start, cancel or destroy anything of tsock, except
-/// that it may set another trace function or none, and destroy the Loop. An exception stops the loop and
-/// leaves `Loop::run()`, as from a callback; the request goes on.
+/// that it may set another trace function or none, and destroy the Loop. The end of the Loop follows the
+/// step; of a Loop that does not run, with the next of its requests, streams and other objects that is
+/// destroyed. An exception stops the loop and leaves `Loop::run()`, as from a callback; the request goes on.
 using TraceFunction = std::function<void(const TraceEvent&)>;
 
 /// "started", "finished" and so on.

@@ -65,6 +65,7 @@ class LoopImpl::RunScope {
   ~RunScope() {
     loop_.running_ = false;
     if (loop_.is_closed() && loop_.owned_) loop_.close_own_loop();
+    loop_.end_if_at_rest();  // a stop has come before the end
     loop_.stop_keeping();
   }
 
@@ -407,6 +408,10 @@ void LoopImpl::release() noexcept {
   } else {
     end();
   }
+}
+
+void LoopImpl::end_at_rest() noexcept {
+  if (!is_in_step() && !is_running()) end();
 }
 
 void LoopImpl::end() noexcept {

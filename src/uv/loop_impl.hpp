@@ -99,6 +99,7 @@ class LoopImpl final : public LoopCore {
   };
   ~LoopImpl() override;
 
+  void end_at_rest() noexcept override;
   void wake() noexcept override;
   void ask_for_turn_end() noexcept override;
   void keep_alive(bool on) noexcept override;

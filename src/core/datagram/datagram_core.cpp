@@ -30,6 +30,7 @@ DatagramCore::DatagramCore(LoopCore& core, std::unique_ptr<DatagramBackend> back
 DatagramCore::~DatagramCore() { drop_pending(); }
 
 void DatagramCore::release_datagram() noexcept {
+  core_->end_if_at_rest();
   state_ = State::closed;
   detach_operations(ECANCELED);
   drop_batch();

@@ -226,6 +226,7 @@ void ListenerCore::loop_closed() noexcept {
 }
 
 void ListenerCore::release_listener() noexcept {
+  core_->end_if_at_rest();
   give_up_accepts();  // first: captures of the backend may destroy the request
   loop_closed();
   LoopCore& core = *core_;

@@ -211,6 +211,13 @@ class LoopCore {
   /// Called when the last message of a chunk of the receive buffer is gone.
   void chunk_is_free(ReceiveChunk& chunk) noexcept;
 
+  /// Called first wherever an object of the loop is destroyed. The Loop may have been destroyed in the middle
+  /// of a step while it did not run: no turn comes that could end it.
+  void end_if_at_rest() noexcept {
+    if (closes_ && !is_closed()) [[unlikely]]
+      end_at_rest();
+  }
+
   void add_resource(LoopResource& resource) noexcept { resources_.push_back(resource); }
   /// Prints every request in progress, as a tree.
   void dump(std::ostream& out);
@@ -271,6 +278,8 @@ class LoopCore {
   virtual void interrupt_run() noexcept = 0;
   [[nodiscard]] std::exception_ptr take_exception() noexcept { return std::exchange(exception_, nullptr); }
 
+  /// Ends the loop if it is neither in a step nor running, where its end is in the ready list.
+  virtual void end_at_rest() noexcept = 0;
   virtual void wake() noexcept = 0;
   /// Asks for one call of `end_turn()` after the events of this turn.
   virtual void ask_for_turn_end() noexcept = 0;

@@ -130,6 +130,7 @@ std::string_view RequestState::reason() const noexcept {
 }
 
 void RequestState::end_early() noexcept {
+  core_->end_if_at_rest();
   handle_ = nullptr;
   if (has(in_delivery)) {
     on_abandon_in_delivery();

@@ -151,6 +151,7 @@ void QueueCore::release_hold() noexcept {
 }
 
 void QueueCore::release_queue() noexcept {
+  core_->end_if_at_rest();
   pause();
   put_back_started(true);
   while (head_ != nullptr) {

@@ -47,6 +47,7 @@ void StreamCore::set_behaviour(const StreamOptions& options) {
 }
 
 void StreamCore::release_stream() noexcept {
+  core_->end_if_at_rest();
   if (extras_ != nullptr && extras_->life != nullptr) [[unlikely]] {
     const int read = read_error() != EPIPE ? read_error() : 0;
     const int err = read != 0 || flags_.write_error == EPIPE ? read : static_cast<int>(flags_.write_error);
