@@ -1,6 +1,7 @@
 #pragma once
 
-// The short ways: how nearly every message is read and written. Included by stream_reads.cpp and stream_writes.cpp only.
+// The short ways: how nearly every message is read and written. Included by stream_reads.cpp and
+// stream_writes.cpp only.
 //
 // Each of these functions first checks and then acts. It checks a few words, which lie together for this
 // purpose, and if it finds anything but the plain case it returns null and has done nothing: the caller then
