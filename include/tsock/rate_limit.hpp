@@ -24,7 +24,7 @@ class TSOCK_EXPORT RateLimit {
   RateLimit() noexcept = default;
   /// \param bytes_per_second in the long run; 0 lets nothing pass until `set()`
   /// \param burst bytes that may pass at once after a pause; 0 counts as 1. The loop waits in steps of a
-  /// millisecond, so that less than the bytes of one makes a lower rate. \throws std::bad_alloc
+  /// millisecond, so that less than the bytes of two makes a lower rate. \throws std::bad_alloc
   RateLimit(Loop& loop, std::uint64_t bytes_per_second, std::size_t burst = usual_burst);
   /// Changes the limit for all who share it, at once. Has no effect on the limit that is none.
   void set(std::uint64_t bytes_per_second, std::size_t burst = usual_burst) noexcept;

@@ -80,6 +80,7 @@ BOOST_AUTO_TEST_CASE(what_is_within_the_burst_passes_at_once) {
 }
 
 BOOST_AUTO_TEST_CASE(a_group_shares_one_limit_in_turns) {
+  const auto begin = Clock::now();
   const RateLimit shared(loop, rate, burst);
   std::vector<std::pair<Stream, Stream>> pairs;
   std::vector<std::vector<std::byte>> got(4, std::vector<std::byte>(limited_bytes));
@@ -91,7 +92,6 @@ BOOST_AUTO_TEST_CASE(a_group_shares_one_limit_in_turns) {
     reading.push_back(pairs.back().second.read(bytes));
     writing.push_back(pairs.back().first.write(sent));
   }
-  const auto begin = Clock::now();
   const auto read = [&] {
     std::size_t all = 0;
     for (const auto& request : reading) all += request.transferred();

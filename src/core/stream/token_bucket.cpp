@@ -37,13 +37,20 @@ void TokenBucket::refill() noexcept {
   filled_ = now;
 }
 
+// Half of what fits, as a timer may be late: what comes until then is not lost.
 double TokenBucket::step() const noexcept {
-  return std::min(burst_, std::max(rate_ / turns_per_second, 1.0));
+  return std::max(std::min(burst_ / 2, rate_ / turns_per_second), 1.0);
 }
 
+// A call of the system takes time, in which the bucket fills: one who took what had come meanwhile would go
+// on in crumbs and never wait. So a turn has what was there when the turns began, and without a turn less
+// than a step is nothing.
 std::size_t TokenBucket::take(std::size_t wanted, bool indivisible) noexcept {
-  if (!serves_ && !waiting_.empty()) return 0;
-  refill();
+  if (!serves_) {
+    if (!waiting_.empty()) return 0;
+    refill();
+    if (!indivisible && bytes_ < std::min(step(), static_cast<double>(wanted))) return 0;
+  }
   if (bytes_ < 1 || rate_ == 0) return 0;
   std::size_t taken = wanted;
   if (!indivisible && static_cast<double>(wanted) > bytes_) taken = static_cast<std::size_t>(bytes_);
