@@ -23,12 +23,13 @@ class Address;
 TSOCK_EXPORT std::strong_ordering operator<=>(const Address& a, const Address& b) noexcept;
 TSOCK_EXPORT std::ostream& operator<<(std::ostream& out, const Address& address);
 
-/// One socket endpoint as a value: IPv4, IPv6 (with scope), a unix path, an abstract or an unnamed unix
-/// socket. A default constructed Address is "no address".
+/// One endpoint as a value: IPv4, IPv6 (with scope), a unix path, an abstract or an unnamed unix socket, a
+/// named pipe of Windows. A default constructed Address is "no address".
 ///
-/// The sockaddr is stored inside the object: copying never allocates, and several threads may read one
-/// Address. Functions that can fail always set `err`: 0 or a positive errno value; a function that returns an
-/// Address then returns the empty one. Names are never resolved here; all text is numeric.
+/// The sockaddr, or the pipe's name, is stored inside the object: copying never allocates, and several
+/// threads may read one Address. Functions that can fail always set `err`: 0 or a positive errno value; a
+/// function that returns an Address then returns the empty one. Names are never resolved here; all text is
+/// numeric.
 ///
 /// The bytes are kept in one normal form (padding and the IPv6 flow label zero, unix paths terminated), so
 /// addresses of the same endpoint compare equal wherever they came from.
@@ -36,6 +37,8 @@ class TSOCK_EXPORT Address {
  public:
   /// Bytes of sockaddr that fit: the size of sockaddr_storage.
   static constexpr std::size_t storage_size = 128;
+  /// Bytes of the longest name of a pipe.
+  static constexpr std::size_t longest_pipe_name = storage_size - 2;
 
   /// No address: is_empty(), AF_UNSPEC, sockaddr_pointer() == nullptr.
   Address() noexcept { std::memset(storage_.data(), 0, front_size); }
@@ -82,6 +85,16 @@ class TSOCK_EXPORT Address {
   ///  - EAFNOSUPPORT: the system has no such namespace
   [[nodiscard]] static Address unix_abstract(OptionalText name, int& err);
 
+  /// A named pipe of Windows, which is a stream between processes of one host. Such an address can be made
+  /// and printed on every system; elsewhere connecting and listening give EAFNOSUPPORT.
+  ///
+  /// `name` is in UTF-8: "name", or in full as "\\\\.\\pipe\\name". Slashes may stand for backslashes, and
+  /// become them. The name itself may have backslashes, but not in front. Windows does not tell capital
+  /// letters from small ones; an Address keeps and compares them as they are. Errors:
+  ///  - EINVAL: an empty name, an embedded NUL, a pipe of another host ("\\\\host\\pipe\\name")
+  ///  - ENAMETOOLONG: above `longest_pipe_name` bytes, without the front
+  [[nodiscard]] static Address pipe_from_name(OptionalText name, int& err);
+
   /// The unix address without a name, as getpeername returns for most clients.
   [[nodiscard]] static Address unix_unnamed() noexcept;
 
@@ -95,9 +108,10 @@ class TSOCK_EXPORT Address {
   /// Reads every form that to_string() prints of an address, and returns the same address.
   ///
   /// Also accepted: the forms of inet_from_hostport_strings ("ip", default port 0) that have a host; the
-  /// prefixes "ipv4:" and "ipv6:" of string(); an absolute path, whose bytes are taken as they are; "unix://"
-  /// and "unix-abstract://" in front of a name. "ipv6:2001::1:80" could mean two endpoints: such text is
-  /// refused; brackets make it unambiguous. In unix names behind a prefix "%" introduces two hexadecimal
+  /// prefixes "ipv4:" and "ipv6:" of string(); an absolute path, and the full name of a pipe as in
+  /// `pipe_from_name()` that begins with a backslash, whose bytes are taken as they are; "unix://",
+  /// "unix-abstract://" and "pipe://" in front of a name. "ipv6:2001::1:80" could mean two endpoints: such
+  /// text is refused; brackets make it unambiguous. In names behind a prefix "%" introduces two hexadecimal
   /// digits.
   ///
   /// Shorthand whose meaning depends on the use is refused: ":7000" does not say whether to listen on IPv4,
@@ -115,8 +129,8 @@ class TSOCK_EXPORT Address {
   [[nodiscard]] std::string string() const;
 
   /// The canonical text, which parse() reads back: "1.2.3.4:80", "[fe80::1%eth0]:80", "unix:/path",
-  /// "unix-abstract:name", "unix:" for unnamed, "" for no address. In unix names "%", all bytes that are not
-  /// printable ASCII, and the first of two leading slashes appear as "%XX", so it is always one line.
+  /// "unix-abstract:name", "unix:" for unnamed, "pipe:name", "" for no address. In names "%", all bytes that
+  /// are not printable ASCII, and the first of two leading slashes appear as "%XX", so it is always one line.
   [[nodiscard]] std::string to_string() const;
 
   [[nodiscard]] bool is_empty() const noexcept { return kind_ == Kind::none; }
@@ -129,9 +143,11 @@ class TSOCK_EXPORT Address {
   [[nodiscard]] bool is_ipv4() const noexcept { return kind_ == Kind::ipv4; }
   [[nodiscard]] bool is_ipv6() const noexcept { return kind_ == Kind::ipv6; }
   /// Whether this is a unix address of any sort (tsocket_address_is_unix).
-  [[nodiscard]] bool is_unix() const noexcept { return kind_ >= Kind::unnamed; }
+  [[nodiscard]] bool is_unix() const noexcept { return kind_ >= Kind::unnamed && kind_ != Kind::pipe; }
   [[nodiscard]] bool is_abstract() const noexcept { return kind_ == Kind::abstract_name; }
   [[nodiscard]] bool is_unnamed() const noexcept { return kind_ == Kind::unnamed; }
+  /// Whether this is the name of a pipe.
+  [[nodiscard]] bool is_pipe() const noexcept { return kind_ == Kind::pipe; }
 
   /// The wildcard address, "0.0.0.0" or "::". This and the next two functions judge a v4-mapped address by
   /// its IPv4 address, and are false for anything that is not an IP address.
@@ -172,18 +188,28 @@ class TSOCK_EXPORT Address {
     return {};
   }
 
-  /// The arguments for connect, bind and sendto; nullptr and 0 for no address. Points into this object.
-  [[nodiscard]] const ::sockaddr* sockaddr_pointer() const noexcept {
-    return is_empty() ? nullptr : reinterpret_cast<const ::sockaddr*>(storage_.data());
+  /// The name of a pipe, without the front. The view points into this object and is valid as long as it.
+  /// Errors: EINVAL if this is not the name of a pipe.
+  [[nodiscard]] std::string_view pipe_name(int& err) const noexcept {
+    err = 0;
+    if (is_pipe()) return name_bytes();
+    err = einval();
+    return {};
   }
-  [[nodiscard]] std::size_t sockaddr_length() const noexcept { return length_; }
+
+  /// The arguments for connect, bind and sendto; nullptr and 0 for no address, and for a pipe, which has no
+  /// sockaddr. Points into this object.
+  [[nodiscard]] const ::sockaddr* sockaddr_pointer() const noexcept {
+    return has_sockaddr() ? reinterpret_cast<const ::sockaddr*>(storage_.data()) : nullptr;
+  }
+  [[nodiscard]] std::size_t sockaddr_length() const noexcept { return is_pipe() ? 0 : length_; }
 
   /// Copies the sockaddr to `out` and zeroes the rest of it (tsocket_address_bsd_sockaddr). Returns the
-  /// sockaddr's length. Errors: EINVAL and 0 for no address, or if `out` is too small, which is then
-  /// untouched.
+  /// sockaddr's length. Errors: EINVAL and 0 for no address and for a pipe, or if `out` is too small, which
+  /// is then untouched.
   std::size_t copy_sockaddr(std::span<std::byte> out, int& err) const noexcept;
 
-  /// AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC for no address.
+  /// AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC for no address and for a pipe.
   [[nodiscard]] int family() const noexcept;
 
   friend bool operator==(const Address& a, const Address& b) noexcept {
@@ -192,8 +218,8 @@ class TSOCK_EXPORT Address {
     return a.length_ <= front_size ? std::memcmp(a.storage_.data(), b.storage_.data(), front_size) == 0
                                    : std::memcmp(a.storage_.data(), b.storage_.data(), a.length_) == 0;
   }
-  /// Orders by kind (none, IPv4, IPv6, unix unnamed, path, abstract), then IP address, scope and port, or
-  /// the bytes of the name. The same on every platform.
+  /// Orders by kind (none, IPv4, IPv6, unix unnamed, path, abstract, pipe), then IP address, scope and port,
+  /// or the bytes of the name. The same on every platform.
   friend std::strong_ordering operator<=>(const Address& a, const Address& b) noexcept;
 
   /// Equal addresses have equal hashes; the value differs between platforms.
@@ -206,7 +232,7 @@ class TSOCK_EXPORT Address {
 
  private:
   friend class SendFrom;
-  enum class Kind : std::uint8_t { none, ipv4, ipv6, unnamed, path, abstract_name };
+  enum class Kind : std::uint8_t { none, ipv4, ipv6, unnamed, path, abstract_name, pipe };
 
   static constexpr std::size_t path_offset = 2;  // of sun_path; checked against the system in the source
   static constexpr std::size_t front_size = 32;  // holds any IP address; the source checks that, too
@@ -218,16 +244,23 @@ class TSOCK_EXPORT Address {
   static Address parse_host_port(std::string_view family, std::string_view text, int& err);
   static Address parse_tsocket_ipv6(std::string_view text, int& err);
   static Address parse_unix(std::string_view text, bool abstract, int& err);
+  static Address parse_pipe(std::string_view text, int& err);
 
   std::span<const std::byte> ip_bytes() const noexcept;
   std::span<const std::byte> v4_bytes() const noexcept;
   std::string ip_text() const;
   std::string unix_text() const;
+  std::string pipe_text() const;
 
+  [[nodiscard]] bool has_sockaddr() const noexcept { return kind_ != Kind::none && kind_ != Kind::pipe; }
+  // Of a pipe, too, whose name is behind AF_UNSPEC.
+  std::string_view name_bytes() const noexcept {
+    return {reinterpret_cast<const char*>(storage_.data()) + path_offset, length_ - path_offset};
+  }
   std::string_view unix_bytes() const noexcept {
-    std::size_t size = length_ - path_offset;
-    if (kind_ == Kind::path && storage_[length_ - 1] == std::byte{0}) --size;
-    return {reinterpret_cast<const char*>(storage_.data()) + path_offset, size};
+    std::string_view bytes = name_bytes();
+    if (kind_ == Kind::path && storage_[length_ - 1] == std::byte{0}) bytes.remove_suffix(1);
+    return bytes;
   }
 
   void copy(const Address& other) noexcept {

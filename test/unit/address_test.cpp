@@ -59,6 +59,20 @@ Address abstract(const std::string& name) {
   return made;
 }
 
+Address pipe_named(const std::string& name) {
+  int err = unset;
+  Address made = Address::pipe_from_name(name, err);
+  BOOST_REQUIRE_EQUAL(err, 0);
+  return made;
+}
+
+void pipe_refused(const std::string& name, int expected = EINVAL) {
+  int err = unset;
+  const Address made = Address::pipe_from_name(name, err);
+  BOOST_TEST(err == expected, name << ": err is " << err << ", not " << expected);
+  BOOST_TEST(made.is_empty(), name);
+}
+
 Address parsed(const std::string& text) {
   int err = unset;
   Address made = Address::parse(text, err);
@@ -905,7 +919,7 @@ BOOST_AUTO_TEST_CASE(a13_addresses_have_one_strong_order,
       ip("200.0.0.1", 1),  ip("::1", 80),        ip("::1", 443),     ip("fe80::1", 80),
       ip("fe80::1%2", 80), ip("fe80::1%300", 1), ip("fe80::2", 1),   Address::unix_unnamed(),
       unix_path("/a"),     unix_path("/aa"),     unix_path("/b"),    abstract(""),
-      abstract("a"),       abstract("b")};
+      abstract("a"),       abstract("b"),        pipe_named("A"),    pipe_named("a")};
   for (std::size_t i = 0; i < ascending.size(); ++i) {
     for (std::size_t j = 0; j < ascending.size(); ++j) {
       BOOST_TEST(((ascending[i] <=> ascending[j]) == (i <=> j)), ascending[i] << " and " << ascending[j]);
@@ -931,6 +945,123 @@ BOOST_AUTO_TEST_CASE(a13_equal_addresses_have_equal_hashes_and_others_rarely) {
   BOOST_TEST(addresses.contains(ip("::1", 999)));
 }
 
+// Names of pipes
+
+BOOST_AUTO_TEST_CASE(pipe_has_a_name_and_no_sockaddr) {
+  const Address address = pipe_named("samr");
+  BOOST_TEST(address.is_pipe());
+  BOOST_TEST(!address.is_empty());
+  BOOST_TEST(!address.is_unix());
+  BOOST_TEST(!address.is_inet());
+  BOOST_TEST(!address.is_abstract());
+  BOOST_TEST(!address.is_unnamed());
+  BOOST_TEST(!address.is_any());
+  BOOST_TEST(address.family() == AF_UNSPEC);
+  BOOST_TEST(address.sockaddr_pointer() == nullptr);
+  BOOST_TEST(address.sockaddr_length() == 0U);
+  BOOST_TEST(!address.port().has_value());
+  int err = unset;
+  BOOST_TEST(address.pipe_name(err) == "samr");
+  BOOST_TEST(err == 0);
+  err = unset;
+  BOOST_TEST(address.unix_path(err).empty());
+  BOOST_TEST(err == EINVAL);
+  std::vector<std::byte> room(Address::storage_size, std::byte{7});
+  err = unset;
+  BOOST_TEST(address.copy_sockaddr(room, err) == 0U);
+  BOOST_TEST(err == EINVAL);
+  BOOST_TEST((room.front() == std::byte{7}));
+  for (const Address& other : {Address(), ip("1.2.3.4"), unix_path("samr"), Address::unix_unnamed()}) {
+    BOOST_TEST(!other.is_pipe());
+    BOOST_TEST((other != address));
+    err = unset;
+    BOOST_TEST(other.pipe_name(err).empty());
+    BOOST_TEST(err == EINVAL);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(pipe_is_printed_by_its_name_alone_and_read_back) {
+  BOOST_TEST(pipe_named("samr").to_string() == "pipe:samr");
+  BOOST_TEST(pipe_named("samr").string() == "pipe:samr");
+  std::ostringstream out;
+  out << pipe_named("sql\\query");
+  BOOST_TEST(out.str() == "pipe:sql\\query");
+  BOOST_TEST(pipe_named("a\nb%c \xc3\xbc").to_string() == "pipe:a%0Ab%25c %C3%BC");
+  for (int value = 1; value < 256; ++value) {
+    const std::string byte(1, static_cast<char>(value));
+    for (const std::string beside : {"", "\\", ".\\pipe\\", "%", "%4", ":", "?", "pipe:", " "}) {
+      const Address address = pipe_named("a" + byte + beside + "b" + byte);
+      const std::string text = address.to_string();
+      BOOST_REQUIRE_MESSAGE(parsed(text) == address, text);
+      BOOST_REQUIRE_MESSAGE(std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; }), text);
+      BOOST_REQUIRE(Address::parse_error_text(text).empty());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(pipe_is_taken_in_full_with_either_slash_too) {
+  const std::vector<std::string> same = {"\\\\.\\pipe\\sql\\query", "\\\\?\\pipe\\sql\\query",
+                                         "//./pipe/sql/query", "\\\\.\\PIPE\\sql/query", "sql/query"};
+  for (const std::string& name : same) {
+    BOOST_TEST((pipe_named(name) == pipe_named("sql\\query")), name);
+    BOOST_TEST((parsed("pipe:" + name) == pipe_named("sql\\query")), name);
+    BOOST_TEST((parsed("pipe://" + name) == pipe_named("sql\\query")), name);
+    if (name.starts_with('\\')) BOOST_TEST((parsed(name) == pipe_named("sql\\query")), name);
+  }
+  BOOST_TEST((parsed("\\\\.\\pipe\\100%41") == pipe_named("100%41")));
+  BOOST_TEST((parsed("pipe:100%41") == pipe_named("100A")));
+  BOOST_TEST((pipe_named("a") != pipe_named("A")));
+}
+
+BOOST_AUTO_TEST_CASE(pipe_without_a_name_of_its_own_is_einval) {
+  for (const std::string& name :
+       {std::string(), std::string("\\"), std::string("\\a"), std::string("/a"), std::string("\\\\.\\pipe\\"),
+        std::string("\\\\.\\pipe\\\\a"), std::string("\\\\.\\pip\\a"), std::string("\\\\host\\pipe\\a"),
+        std::string("a\0b", 3)}) {
+    pipe_refused(name);
+    if (!name.empty() && name[0] == '\\') parse_refused(name);
+  }
+  int err = unset;
+  const Address null = Address::pipe_from_name(nullptr, err);
+  refused(null, err, EINVAL, "null");
+  for (const char* text :
+       {"pipe:", "pipe://", "pipe:\\", "pipe:a%", "pipe:a%0g", "pipe:a%00", "pipe:\\\\.\\pipe\\"})
+    parse_refused(text);
+}
+
+BOOST_AUTO_TEST_CASE(pipe_has_a_longest_name) {
+  const std::string longest(Address::longest_pipe_name, 'x');
+  const Address address = pipe_named(longest);
+  int err = unset;
+  BOOST_TEST(address.pipe_name(err) == longest);
+  BOOST_TEST((parsed(address.to_string()) == address));
+  const Address copy = address;
+  BOOST_TEST((copy == address));
+  BOOST_TEST(copy.hash() == address.hash());
+  BOOST_TEST((pipe_named("\\\\.\\pipe\\" + longest) == address));
+  pipe_refused(longest + "x", ENAMETOOLONG);
+  parse_refused("pipe:" + longest + "x", ENAMETOOLONG);
+  BOOST_TEST((pipe_named(longest.substr(1) + "y") != address));
+}
+
+BOOST_AUTO_TEST_CASE(pipe_that_is_refused_is_told_why) {
+  const std::pair<std::string, std::string> rows[] = {
+      {"pipe:", "missing"},
+      {"pipe://", "missing"},
+      {"pipe:a%", "%25"},
+      {"pipe:a%00b", "NUL"},
+      {"\\\\host\\pipe\\a", "pipe:NAME"},
+      {"pipe:\\a", "\\\\.\\pipe\\NAME"},
+      {"pipe:" + std::string(200, 'x'), "too long"},
+      {"\\\\.\\pipe\\" + std::string(200, 'x'), "too long"},
+  };
+  for (const auto& [text, part] : rows) {
+    const std::string words = Address::parse_error_text(text);
+    BOOST_TEST(words.find(part) != std::string::npos, text << ": " << words);
+  }
+  BOOST_TEST(Address::parse_error_text("\\\\.\\pipe\\a").empty());
+}
+
 // B.2: no scope, mapped form or errno is lost
 
 BOOST_AUTO_TEST_CASE(b2_random_addresses_round_trip_through_text_and_sockaddr,
@@ -946,7 +1077,7 @@ BOOST_AUTO_TEST_CASE(b2_random_addresses_round_trip_through_text_and_sockaddr,
   for (int round = 0; round < 20000; ++round) {
     Address address;
     int err = unset;
-    switch (below(6)) {
+    switch (below(7)) {
       case 0: {
         sockaddr_in v4{};
         v4.sin_family = AF_INET;
@@ -977,6 +1108,9 @@ BOOST_AUTO_TEST_CASE(b2_random_addresses_round_trip_through_text_and_sockaddr,
       case 4:
         address = Address::unix_abstract(bytes(below(108), true), err);
         break;
+      case 5:
+        address = Address::pipe_from_name("x" + bytes(below(126), false), err);
+        break;
       default:
         address = from_unix_bytes(bytes(below(109), true));
         err = 0;
@@ -986,6 +1120,7 @@ BOOST_AUTO_TEST_CASE(b2_random_addresses_round_trip_through_text_and_sockaddr,
     const std::string text = address.to_string();
     BOOST_REQUIRE_MESSAGE(parsed(text) == address, text);
     BOOST_REQUIRE_MESSAGE(parsed(text).to_string() == text, text);
+    if (address.is_pipe()) continue;
     BOOST_REQUIRE_MESSAGE(through_sockaddr(address) == address, text);
     BOOST_REQUIRE_MESSAGE((through_sockaddr(address) <=> address) == std::strong_ordering::equal, text);
     BOOST_REQUIRE(std::hash<Address>{}(through_sockaddr(address)) == std::hash<Address>{}(address));

@@ -132,6 +132,17 @@ bool unescape(std::string_view text, std::string& bytes) {
   return true;
 }
 
+// What is in front of the full name of a pipe: four bytes, "pipe" and another one.
+constexpr std::size_t pipe_front = 9;
+
+bool is_backslash(char c) { return c == '\\' || c == '/'; }
+
+bool has_pipe_front(std::string_view text) {
+  return text.size() >= pipe_front && is_backslash(text[0]) && is_backslash(text[1]) &&
+         (text[2] == '.' || text[2] == '?') && is_backslash(text[3]) &&
+         same_word(text.substr(4, 4), "pipe") && is_backslash(text[8]);
+}
+
 bool take_prefix(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
   text.remove_prefix(prefix.size());
@@ -248,6 +259,23 @@ Address Address::unix_abstract(OptionalText name, int& err) {
 
 Address Address::unix_unnamed() noexcept { return make_unix(Kind::unnamed, {}); }
 
+Address Address::pipe_from_name(OptionalText name, int& err) {
+  static_assert(AF_UNSPEC == 0);
+  static_assert(longest_pipe_name == storage_size - path_offset);
+  std::string_view text = name.text();
+  if (has_pipe_front(text)) text.remove_prefix(pipe_front);
+  if (text.empty() || is_backslash(text[0]) || text.find('\0') != std::string_view::npos)
+    return failed(err, EINVAL);
+  if (text.size() > longest_pipe_name) return failed(err, ENAMETOOLONG);
+  err = 0;
+  Address made;
+  std::ranges::transform(text, reinterpret_cast<char*>(made.storage_.data()) + path_offset,
+                         [](char c) { return c == '/' ? '\\' : c; });
+  made.length_ = static_cast<std::uint32_t>(path_offset + text.size());
+  made.kind_ = Kind::pipe;
+  return made;
+}
+
 Address Address::from_sockaddr(const ::sockaddr* address, std::size_t length, int& err) {
   if (address == nullptr || length < family_end) return failed(err, EINVAL);
   // Copied byte by byte: the caller's buffer need not be aligned for the structure.
@@ -317,13 +345,23 @@ Address Address::parse_unix(std::string_view text, bool abstract, int& err) {
   return unix_from_path(bytes, err);
 }
 
+// Parses the text behind "pipe:".
+Address Address::parse_pipe(std::string_view text, int& err) {
+  if (!has_pipe_front(text)) take_prefix(text, "//");
+  std::string name;
+  if (!unescape(text, name)) return failed(err, EINVAL);
+  return pipe_from_name(name, err);
+}
+
 Address Address::parse(OptionalText text, int& err) {
   std::string_view rest = text.text();
   if (take_prefix(rest, "ipv4:")) return parse_host_port("ipv4", rest, err);
   if (take_prefix(rest, "ipv6:")) return parse_tsocket_ipv6(rest, err);
   if (take_prefix(rest, "unix-abstract:")) return parse_unix(rest, true, err);
   if (take_prefix(rest, "unix:")) return parse_unix(rest, false, err);
+  if (take_prefix(rest, "pipe:")) return parse_pipe(rest, err);
   if (rest.starts_with('/')) return unix_from_path(rest, err);
+  if (rest.starts_with('\\')) return pipe_from_name(rest, err);
   return parse_host_port("ip", rest, err);
 }
 
@@ -360,14 +398,23 @@ std::string Address::unix_text() const {
   return text;
 }
 
+// No name begins with a slash, as one of a unix socket may.
+std::string Address::pipe_text() const {
+  std::string text = "pipe:";
+  append_escaped(text, name_bytes());
+  return text;
+}
+
 std::string Address::string() const {
   if (is_unix()) return unix_text();
+  if (is_pipe()) return pipe_text();
   if (is_empty()) return "NULL";
   return (is_ipv4() ? "ipv4:" : "ipv6:") + ip_text() + ':' + std::to_string(*port());
 }
 
 std::string Address::to_string() const {
   if (is_unix()) return unix_text();
+  if (is_pipe()) return pipe_text();
   if (is_empty()) return {};
   const std::string host = is_ipv4() ? ip_text() : '[' + ip_text() + ']';
   return host + ':' + std::to_string(*port());
@@ -433,7 +480,7 @@ std::uint32_t Address::scope_id() const noexcept {
 }
 
 std::size_t Address::copy_sockaddr(std::span<std::byte> out, int& err) const noexcept {
-  err = is_empty() || out.size() < length_ ? EINVAL : 0;
+  err = !has_sockaddr() || out.size() < length_ ? EINVAL : 0;
   if (err != 0) return 0;
   std::memcpy(out.data(), storage_.data(), length_);
   std::ranges::fill(out.subspan(length_), std::byte{0});
@@ -449,6 +496,7 @@ int Address::family() const noexcept {
 std::strong_ordering operator<=>(const Address& a, const Address& b) noexcept {
   if (a.kind_ != b.kind_) return a.kind_ <=> b.kind_;
   if (a.is_unix()) return a.unix_bytes() <=> b.unix_bytes();
+  if (a.is_pipe()) return a.name_bytes() <=> b.name_bytes();
   if (a.is_empty()) return std::strong_ordering::equal;
   const auto ip = a.ip_bytes();
   if (const int order = std::memcmp(ip.data(), b.ip_bytes().data(), ip.size()); order != 0)

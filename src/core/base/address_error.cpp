@@ -118,6 +118,15 @@ std::string inet_error(std::string_view text) {
   return host_error(host, port);
 }
 
+// What is wrong with an escape, if there is one.
+std::string escape_error(std::string_view name) {
+  for (std::size_t at = name.find('%'); at != std::string_view::npos; at = name.find('%', at + 3)) {
+    if (name.size() - at < 3 || !detail::is_hex_digit(name[at + 1]) || !detail::is_hex_digit(name[at + 2]))
+      return "% has to be followed by two hexadecimal digits; a % itself is written %25";
+  }
+  return {};
+}
+
 std::string unix_error(std::string_view name, bool abstract, bool escaped, int err) {
   const std::string what = abstract ? "name" : "path";
   if (err == ENAMETOOLONG) return "the " + what + " is too long for a unix socket, which takes 107 bytes";
@@ -127,11 +136,21 @@ std::string unix_error(std::string_view name, bool abstract, bool escaped, int e
     return abstract ? "a NUL byte is written %00" : "a path has no NUL byte";
   }
   if (!escaped) return "no path";
-  for (std::size_t at = name.find('%'); at != std::string_view::npos; at = name.find('%', at + 3)) {
-    if (name.size() - at < 3 || !detail::is_hex_digit(name[at + 1]) || !detail::is_hex_digit(name[at + 2]))
-      return "% has to be followed by two hexadecimal digits; a % itself is written %25";
+  const std::string error = escape_error(name);
+  return error.empty() ? "a path has no NUL byte (%00)" : error;
+}
+
+std::string pipe_error(std::string_view name, bool escaped, int err) {
+  if (err == ENAMETOOLONG)
+    return "the name is too long for a pipe, which takes " + std::to_string(Address::longest_pipe_name) +
+           " bytes";
+  if (escaped) {
+    if (std::string error = escape_error(name); !error.empty()) return error;
   }
-  return "a path has no NUL byte (%00)";
+  if (name.find('\0') != std::string_view::npos || (escaped && name.find("%00") != std::string_view::npos))
+    return "the name of a pipe has no NUL byte";
+  if (name.find_first_not_of("\\/") == std::string_view::npos) return "the name of the pipe is missing";
+  return R"(a pipe is one of this host, and written pipe:NAME or \\.\pipe\NAME)";
 }
 
 std::string slash_error(std::string_view text) {
@@ -159,6 +178,9 @@ std::string Address::parse_error_text(OptionalText text) {
   if (whole.starts_with(path_prefix)) return unix_error(whole.substr(path_prefix.size()), false, true, err);
   if (whole.starts_with(abstract_prefix))
     return unix_error(whole.substr(abstract_prefix.size()), true, true, err);
+  constexpr std::string_view pipe_prefix = "pipe:";
+  if (whole.starts_with(pipe_prefix)) return pipe_error(whole.substr(pipe_prefix.size()), true, err);
+  if (whole.starts_with('\\')) return pipe_error(whole, false, err);
   if (whole.starts_with('/')) return unix_error(whole, false, false, err);
   if (whole.empty()) return "the address is missing";
   if (detail::has_blank(whole)) return "there is a space or a control character in it";
