@@ -15,8 +15,10 @@ struct ConnectOptions {
   StreamOptions stream = {};
   /// Ends the connect with ETIMEDOUT.
   std::optional<std::chrono::nanoseconds> timeout = std::nullopt;
-  /// Whether to wait for a unix listener whose backlog is full: connecting is repeated every few milliseconds
-  /// until there is room, or the timeout or a cancel ends it. If false, it fails with EAGAIN at once.
+  /// Whether to wait for a unix listener whose backlog is full, or for a free instance of a named pipe:
+  /// connecting is repeated every few milliseconds until there is room, or the timeout or a cancel ends it.
+  /// If false, it fails with EAGAIN at once. A pipe whose listener is gone, while a connection of its is
+  /// open, is like one that is full.
   bool retry_full_backlog = true;
   /// For a unix address: connects a socket whose writes are messages with borders (SOCK_SEQPACKET), see
   /// `Stream::read_message()`. EINVAL with an inet address.

@@ -30,8 +30,8 @@ class ListenerCore;
 class LogAcceptError;
 }  // namespace detail
 
-/// Waits for connections: TCP or unix streams, or a user-defined backend. Pull-based: one request accepts one
-/// connection; further connections wait in the kernel's backlog.
+/// Waits for connections: TCP or unix streams, named pipes of Windows, or a user-defined backend. Pull-based:
+/// one request accepts one connection; further connections wait in the kernel's backlog.
 ///
 /// If the process or the system is out of descriptors, memory or watches (EMFILE, ENFILE, ENOBUFS, ENOMEM,
 /// ENOSPC), the listener pauses for 100 ms at a time, reports it, and goes on: waiting connections stay in
@@ -57,11 +57,13 @@ class TSOCK_EXPORT Listener {
   /// Stops listening; an accept in progress completes with ECANCELED on the next turn.
   ~Listener();
 
-  /// Listens on an ipv4, ipv6 or unix address. Port 0 takes a free port; `local_address()` has its number. On
-  /// failure the Listener is empty and `err` is:
+  /// Listens on an ipv4, ipv6 or unix address, or serves a named pipe of Windows. Port 0 takes a free port;
+  /// `local_address()` has its number. On failure the Listener is empty and `err` is:
   ///  - EINVAL: an address or option that does not fit
   ///  - ENOTSUP: an option that the system does not have
-  ///  - EADDRINUSE, EACCES, ENOMEM
+  ///  - EAFNOSUPPORT: the system has no unix sockets, or no named pipes
+  ///  - EADDRINUSE: also a pipe that still has connections of a listener that is gone
+  ///  - EACCES, ENOMEM
   ///  - what else socket(2), bind(2), listen(2), chmod(2) and chown(2) give
   static Listener listen(Loop& loop, const Address& address, const ListenerOptions& options, int& err);
   /// `listen()` for inet addresses only (EINVAL otherwise).
@@ -80,7 +82,7 @@ class TSOCK_EXPORT Listener {
   explicit operator bool() const noexcept { return core() != nullptr; }
   /// The address that is actually bound.
   [[nodiscard]] Address local_address() const;
-  /// The listening socket, still owned by the listener; `invalid_socket` when there is none.
+  /// The listening socket, still owned by the listener; `invalid_socket` when there is none, as for a pipe.
   [[nodiscard]] NativeSocket native_handle() const noexcept;
   /// The listener's loop, also after it was moved from. Throws std::logic_error on a default constructed
   /// listener, which has none.

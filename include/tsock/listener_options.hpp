@@ -9,7 +9,9 @@ namespace tsock::inline v0 {
 
 /// How a Listener is set up.
 struct ListenerOptions {
-  int backlog = 128;  ///< connections that wait to be accepted; the kernel has its own limit (listen(2))
+  /// Connections that wait to be accepted; the kernel has its own limit (listen(2)). Of a named pipe at least
+  /// 1 and at most 32: further clients wait in their connect.
+  int backlog = 128;
   bool reuse_address = true;  ///< SO_REUSEADDR on inet sockets: restart while old connections linger
   bool reuse_port = false;    ///< SO_REUSEPORT: several listeners share the port; ENOTSUP where unsupported
   bool v6only = true;         ///< IPV6_V6ONLY

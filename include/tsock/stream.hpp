@@ -77,13 +77,16 @@ class TSOCK_EXPORT Stream {
   Stream& operator=(const Stream&) = delete;
   ~Stream();
 
-  /// Connects to an ipv4, ipv6 or unix stream address. Resolves no names: see `connect_to_host()`. Waits
-  /// while a unix backlog is full. Cancelling and destroying close the socket.
+  /// Connects to an ipv4, ipv6 or unix stream address, or to a named pipe of Windows. Resolves no names: see
+  /// `connect_to_host()`. Waits while a unix backlog is full, or no instance of the pipe is free. Cancelling
+  /// and destroying close the socket.
   /// \return a request for the Stream. Errors:
   ///  - EINVAL: an address that cannot be connected to, a local address of another family, or an option that
   ///    does not fit
   ///  - ENOTSUP: an option that the system does not have
+  ///  - EAFNOSUPPORT: the system has no unix sockets, or no named pipes; `Request::reason()` says which
   ///  - ECONNREFUSED: no socket listens; also a TCP socket that was connected to itself
+  ///  - ENOENT: nobody serves the pipe
   ///  - ETIMEDOUT, ECANCELED
   ///  - what socket(2), bind(2) and connect(2) give
   static Request<Stream> connect(Loop& loop, const Address& remote, const ConnectOptions& options = {},

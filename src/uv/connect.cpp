@@ -12,6 +12,7 @@
 #include "core/stream/stream_life.hpp"
 #include "uv/fd_watcher.hpp"
 #include "uv/loop_impl.hpp"
+#include "uv/named_pipe.hpp"
 #include "uv/os/socket.hpp"
 #include "uv/socket_stream.hpp"
 
@@ -51,6 +52,15 @@ bool is_connected_to_itself(NativeSocket socket) {
 
 }  // namespace
 
+// Of the two kinds of local streams a system may have one alone.
+std::string_view why_not_supported(const Address& remote) {
+  if (remote.is_pipe())
+    return "this system has no named pipes; its local streams are unix sockets (unix:PATH)";
+  if (remote.is_unix())
+    return "this system has no unix sockets; its local streams are named pipes (pipe:NAME)";
+  return {};
+}
+
 /// Waits for a connection to be made.
 class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState> {
  public:
@@ -70,6 +80,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     if (err == 0) {
       try_connect();
     } else {
+      if (err == EAFNOSUPPORT) explain(why_not_supported(remote_));
       close();
       finish(err);
     }
@@ -86,8 +97,10 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
  private:
   friend class FdWatcher<ConnectState>;
   void try_connect() {
-    int err = os::connect(socket_.get(), remote_);
-    if (err == EAGAIN && remote_.is_unix() && options_.retry_full_backlog) {
+    std::unique_ptr<StreamBackend> pipe;
+    int err = remote_.is_pipe() ? connect_named_pipe(loop_impl(), remote_, options_.stream, pipe)
+                                : os::connect(socket_.get(), remote_);
+    if (err == EAGAIN && !remote_.is_inet() && options_.retry_full_backlog) {
       try {
         retry_ = loop().sleep(backlog_retry_);
         retry_.set_callback([this](Request<void>&) { try_connect(); });
@@ -97,7 +110,9 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
         err = ENOMEM;
       }
     }
-    if (err == 0) {
+    if (err == 0 && pipe != nullptr) {
+      finish_with_backend(std::move(pipe));
+    } else if (err == 0) {
       complete();
     } else if (err == EINPROGRESS) {
       await_writable();
@@ -112,6 +127,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
   }
   // Makes a socket that is ready to connect.
   int prepare() {
+    if (remote_.is_pipe()) return prepare_pipe();
     if (!remote_.is_inet() && (!remote_.is_unix() || remote_.is_unnamed())) return EINVAL;
     if (options_.message_borders && !remote_.is_unix()) return EINVAL;
     Address local = options_.local;
@@ -127,6 +143,13 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     if (err != 0) return err;
     socket_ = std::move(socket);
     return start_watching(socket_.get());
+  }
+
+  // The system says whether it has pipes when it is asked to connect.
+  [[nodiscard]] int prepare_pipe() const {
+    if (options_.message_borders || !options_.local.is_empty()) return EINVAL;
+    if (loop_impl().is_closed()) return ECANCELED;
+    return has_named_pipes ? 0 : EAFNOSUPPORT;
   }
 
   void on_fd_event(FdEvent /*event*/) {
@@ -149,14 +172,21 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     }
     int err = 0;
     auto stream = SocketStream::make(loop_impl(), socket_, type(), options_.stream, err, this);
-    try {
-      if (err == 0) finish_with(Stream(loop(), std::move(stream), options_.stream));
-    } catch (const std::bad_alloc&) {
-      err = ENOMEM;
+    if (err == 0) {
+      finish_with_backend(std::move(stream));
+    } else {
+      close();
+      finish(err);
     }
-    if (err == 0) return;
-    close();
-    finish(err);
+  }
+
+  void finish_with_backend(std::unique_ptr<StreamBackend> made) {
+    try {
+      finish_with(Stream(loop(), std::move(made), options_.stream));
+    } catch (const std::bad_alloc&) {
+      close();
+      finish(ENOMEM);
+    }
   }
 
   // Closes the watcher first: the number of a descriptor that was closed under it may be in use again.

@@ -9,6 +9,7 @@
 #include "core/base/errno_class.hpp"
 #include "uv/bind_unix.hpp"
 #include "uv/loop_impl.hpp"
+#include "uv/named_pipe.hpp"
 #include "uv/socket_stream.hpp"
 
 namespace tsock::inline v0 {
@@ -76,11 +77,28 @@ int bind_and_listen(NativeSocket socket, os::SocketType type, const Address& add
   return bind_unix(socket, type, address, binding, file);
 }
 
+Listener listen_on_pipe(Loop& loop, const Address& address, const ListenerOptions& options, int& err) {
+  err = options.backlog < 0 || options.message_borders || options.reuse_port || options.fast_open < 0 ? EINVAL
+                                                                                                      : 0;
+  if (err == 0 && !has_named_pipes) err = EAFNOSUPPORT;
+  if (err == 0 && (options.mode || options.group)) err = ENOTSUP;
+  if (err != 0) return {};
+  try {
+    std::unique_ptr<ListenerBackend> backend;
+    err = serve_named_pipe(impl_of(loop.core()), address, options, backend);
+    return err == 0 ? Listener(loop, std::move(backend), options.stream) : Listener();
+  } catch (const std::bad_alloc&) {
+    err = ENOMEM;
+    return {};
+  }
+}
+
 }  // namespace
 
 }  // namespace detail
 
 Listener Listener::listen(Loop& loop, const Address& address, const ListenerOptions& options, int& err) {
+  if (address.is_pipe()) return detail::listen_on_pipe(loop, address, options, err);
   err = address.is_inet() || (address.is_unix() && !address.is_unnamed()) ? 0 : EINVAL;
   if (err == 0 && (options.backlog < 0 || (options.message_borders && !address.is_unix()))) err = EINVAL;
   if (err != 0) return {};

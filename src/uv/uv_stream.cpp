@@ -26,6 +26,7 @@ constexpr std::size_t read_buffer_size = std::size_t{64} * 1024;
 // Below this size, calls cost more than memory.
 constexpr std::size_t smallest_read_buffer = std::size_t{4} * 1024;
 constexpr std::size_t vectors_per_write = 256;
+constexpr std::size_t largest_slice = std::size_t{64} * 1024;
 // A uv_buf_t counts in 32 bits, and uv_try_write() returns an int.
 constexpr std::size_t largest_buffer = std::size_t{1} << 30;
 
@@ -53,12 +54,19 @@ struct UvStream::Link {
   uv_shutdown_t shutdown{};
 };
 
-/// A slice of a write, which libuv writes when it can.
+/// A slice of a write, which libuv writes when it can. Its bytes are behind it.
 struct UvStream::DeferredWrite {
-  explicit DeferredWrite(Link& owner) noexcept : link(&owner) { request.data = this; }
+  DeferredWrite(Link& owner, std::size_t count) noexcept : link(&owner), size(count) { request.data = this; }
+  [[nodiscard]] std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+  void destroy() noexcept {
+    LoopImpl& loop = *link->loop;
+    const std::size_t whole = sizeof(DeferredWrite) + size;
+    this->~DeferredWrite();
+    loop.deallocate(static_cast<void*>(this), whole);
+  }
   uv_write_t request{};
   Link* link;
-  std::array<std::byte, read_buffer_size> bytes;
+  std::size_t size;
 };
 
 UvStream::UvStream(LoopImpl& loop, uv_stream_t* handle, UvStreamOwnership ownership,
@@ -89,6 +97,7 @@ void UvStream::close() noexcept {
   Link* const link = std::exchange(link_, nullptr);
   if (link == nullptr) return;
   stop_watching();
+  if (ReadyTask::is_linked()) ReadyTask::unlink();
   watched_.reset();
   free_buffer();
   link->stream = nullptr;
@@ -166,10 +175,18 @@ void UvStream::received(ssize_t got) {
     }
   }
   if (std::exchange(wants_read_, false)) events_->on_readable();
+  if (got < 0 && reads_for_break()) report_break({});
+}
+
+int UvStream::start_reading() noexcept {
+  if (reading_) return 0;
+  const int status = uv_read_start(handle(), on_allocate, on_read);
+  reading_ = status == 0;
+  return errno_of(status);
 }
 
 void UvStream::stop_unless_wanted() noexcept {
-  if (!reading_ || (wants_read_ && !has_bytes())) return;
+  if (!reading_ || ((wants_read_ || reads_for_break()) && !has_bytes())) return;
   uv_read_stop(handle());
   reading_ = false;
 }
@@ -194,21 +211,18 @@ ssize_t UvStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {
     begin_ += step;
     taken += step;
   }
-  if (!has_bytes()) free_buffer();
+  if (!has_bytes()) {
+    free_buffer();
+    if (reads_for_break()) read_for_break();
+  }
   return static_cast<ssize_t>(taken);
 }
 
 Readiness UvStream::want_readable() noexcept {
   if (watches_breaks_ && watch()) await_hang_up();
   if (has_bytes() || ended_ || read_error_ != 0) return Readiness::now;
-  if (!reading_) {
-    const int status = uv_read_start(handle(), on_allocate, on_read);
-    reading_ = status == 0;
-    if (!reading_) {
-      read_error_ = errno_of(status);
-      return Readiness::now;
-    }
-  }
+  read_error_ = start_reading();
+  if (read_error_ != 0) return Readiness::now;
   wants_read_ = true;
   return Readiness::later;
 }
@@ -238,10 +252,11 @@ int UvStream::take_socket_error() const noexcept {
   return os::is_stream_socket(fd) ? os::take_error(fd) : 0;
 }
 
+// A write that meets the end of a named pipe is told of the end of the stream, as a reader is.
 // A unix fd gives EPIPE to a writer and, when the peer left bytes unread, keeps ECONNRESET for a reader.
 // After a failed read libuv refuses writes with EPIPE of its own. In both cases the other error says more.
 ssize_t UvStream::fail_write(int status, int& err) noexcept {
-  err = errno_of(status);
+  err = status == UV_EOF ? EPIPE : errno_of(status);
   note_connection_error(err == EPIPE ? take_socket_error() : err);
   if (connection_error_ != 0) {
     err = connection_error_;
@@ -283,21 +298,22 @@ ssize_t UvStream::try_writev(std::span<const iovec> vectors, int& err) noexcept 
 }
 
 ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) noexcept {
+  std::size_t size = 0;
+  for (const iovec& vector : vectors) size += std::min(vector.iov_len, largest_slice - size);
   DeferredWrite* slice = nullptr;
   try {
-    slice = make_pooled<DeferredWrite>(loop_impl(), *link_);
+    slice = ::new (loop_impl().allocate(sizeof(DeferredWrite) + size)) DeferredWrite(*link_, size);
   } catch (const std::bad_alloc&) {
     err = ENOMEM;
     return -1;
   }
-  std::size_t size = 0;
+  std::size_t copied = 0;
   for (const iovec& vector : vectors) {
-    const std::size_t step = std::min(vector.iov_len, slice->bytes.size() - size);
-    if (step != 0) std::memcpy(slice->bytes.data() + size, vector.iov_base, step);
-    size += step;
+    const std::size_t step = std::min(vector.iov_len, size - copied);
+    if (step != 0) std::memcpy(slice->bytes() + copied, vector.iov_base, step);
+    copied += step;
   }
-  const uv_buf_t buffer =
-      uv_buf_init(reinterpret_cast<char*>(slice->bytes.data()), static_cast<unsigned>(size));
+  const uv_buf_t buffer = uv_buf_init(reinterpret_cast<char*>(slice->bytes()), static_cast<unsigned>(size));
   int status = 0;
   {
     os::SigpipeGuard guard;
@@ -306,8 +322,7 @@ ssize_t UvStream::defer_write(std::span<const iovec> vectors, int& err) noexcept
     guard.take_signal();
   }
   if (status != 0) {
-    slice->~DeferredWrite();
-    loop_impl().deallocate(slice, sizeof(DeferredWrite));
+    slice->destroy();
     return fail_write(status, err);
   }
   ++link_->users;
@@ -319,13 +334,16 @@ void UvStream::on_deferred_write(uv_write_t* request, int status) {
   auto* const slice = static_cast<DeferredWrite*>(request->data);
   Link* const link = slice->link;
   LoopImpl& loop = *link->loop;
-  slice->~DeferredWrite();
-  loop.deallocate(static_cast<void*>(slice), sizeof(DeferredWrite));
+  const std::size_t size = slice->size;
+  slice->destroy();
   if (UvStream* const self = link->stream; self != nullptr) {
     loop.enter();
     self->write_deferred_ = false;
     int err = 0;
-    if (status != 0) self->fail_write(status, err);
+    if (status != 0) {
+      self->fail_write(status, err);
+      self->unsent_ = size;
+    }
     if (std::exchange(self->wants_write_, false)) self->events_->on_writable();
     loop.drain();
   }
@@ -422,7 +440,27 @@ void UvStream::watch_for_breaks(bool on) noexcept { watches_breaks_ = on; }
 
 void UvStream::want_broken() noexcept {
   wants_broken_ = true;
-  if (watch()) await_hang_up();
+  if (watch()) {
+    await_hang_up();
+  } else {
+    read_for_break();
+  }
+}
+
+void UvStream::unwant_broken() noexcept {
+  wants_broken_ = false;
+  if (ReadyTask::is_linked()) ReadyTask::unlink();
+  if (link_ != nullptr) stop_unless_wanted();
+}
+
+// What has come is read first; the end behind it is seen once that is taken.
+void UvStream::read_for_break() noexcept {
+  if (has_bytes() || uv_is_readable(handle()) == 0) return;
+  if (ended_ || read_error_ != 0) {
+    if (!ReadyTask::is_linked()) loop_impl().make_ready(*this);
+  } else {
+    start_reading();  // when it fails, the next read tells
+  }
 }
 
 void UvStream::on_fd_event(FdEvent event) {

@@ -22,6 +22,7 @@ struct BackendTraits {
   bool reset = true;                     ///< `abort()` gives the peer ECONNRESET, also when nothing is unread
   bool late_reset =
       false;               ///< after the peer has closed, a write may still succeed before the next one fails
+  bool lingers = true;     ///< `disconnect()` waits for the peer's end where closing could cut something off
   bool socket = true;      ///< there is a descriptor below
   bool descriptor = true;  ///< `native_handle()` tells it
   bool read_ahead = true;  ///< a reader may take more than it asked for

@@ -15,15 +15,19 @@ using namespace std::chrono_literals;
 
 namespace {
 
+auto lingering() {
+  return paths_with([](const BackendTraits& traits) { return traits.lingers; });
+}
 auto buffering() {
-  return paths_with([](const BackendTraits& traits) { return traits.buffers; });
+  return paths_with([](const BackendTraits& traits) { return traits.lingers && traits.buffers; });
 }
 // Where a reset drops what the peer has not read yet.
 auto over_tcp() {
   return paths_with([](const BackendTraits& traits) { return traits.socket && traits.reset; });
 }
 auto buffering_without_loss() {
-  return paths_with([](const BackendTraits& traits) { return traits.buffers && !traits.reset; });
+  return paths_with(
+      [](const BackendTraits& traits) { return traits.lingers && traits.buffers && !traits.reset; });
 }
 auto lingering_with_reset() {
   return paths_with([](const BackendTraits& traits) { return traits.reset; });
@@ -97,8 +101,8 @@ struct LingerFixture : StreamFixture {
 
 BOOST_AUTO_TEST_SUITE(linger)
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_written_arrives_although_input_is_unread, data::make(paths()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, what_was_written_arrives_although_input_is_unread,
+                       data::make(lingering()), backend) {
   open(backend);
   fill(backend);
   leave_unread();
@@ -131,7 +135,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, six_unread_bytes_behind_a_write_that_is_ou
   BOOST_TEST(closing.transferred() == 6U + backend.traits.goodbye);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too, data::make(paths()),
+BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too, data::make(lingering()),
                        backend) {
   open(backend);
   talking = peer.write("!unread");
@@ -151,7 +155,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, bytes_that_were_read_ahead_are_unread_too,
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_silent_peer_that_has_everything_is_not_waited_for,
-                       data::make(paths()), backend) {
+                       data::make(lingering()), backend) {
   open(backend);
   // In a conversation the kernel puts acknowledgements off.
   for (int i = 0; i < 20; ++i) {
@@ -211,8 +215,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, what_the_other_end_of_a_unix_socket_has_no
   BOOST_TEST(err == EPIPE);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_waited_for, data::make(paths()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_waited_for,
+                       data::make(lingering()), backend) {
   if (!backend.traits.half_closes_alone()) return;
   open(backend);
   fill(backend);
@@ -228,7 +232,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_has_ended_its_side_is_not_wait
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_stops_talking_meets_the_limit_of_bytes,
-                       data::make(paths()), backend) {
+                       data::make(lingering()), backend) {
   open(backend);
   Request<ssize_t> endless = block_writing(peer);
   const std::size_t most = backend.traits.buffers ? backend.traits.at_most(std::size_t{1} << 20) / 2 : 50;
@@ -245,7 +249,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_stops_talking_meets_the_
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, as_many_bytes_as_may_be_discarded_are_within_the_limit,
-                       data::make(paths()) * data::make({false, true}), backend, without_limit) {
+                       data::make(lingering()) * data::make({false, true}), backend, without_limit) {
   open(backend);
   leave_unread();
   // Below a layer its records are counted.
@@ -293,7 +297,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_never_reads_meets_the_limit_of
   BOOST_TEST(!ours.is_open());
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_time, data::make(paths()),
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_time, data::make(lingering()),
                        backend) {
   open(backend);
   leave_unread();
@@ -308,7 +312,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_peer_that_talks_on_meets_the_limit_of_ti
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, nothing_is_cut_off_when_the_time_ends_for_a_peer_that_has_everything,
-                       data::make(paths()), backend) {
+                       data::make(lingering()), backend) {
   // A record that comes in single bytes is still under way when the sending side ends.
   if (backend.traits.floors != 0 && backend.traits.max_transfer == 1) return;
   open(backend);
@@ -354,7 +358,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_connection_that_breaks_meanwhile_is_told
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_lingering_disconnect_that_is_interrupted_closes_at_once,
-                       data::make(paths()) * data::make({0, 1, 2, 3, 4}), backend, how) {
+                       data::make(lingering()) * data::make({0, 1, 2, 3, 4}), backend, how) {
   open(backend);
   leave_unread();
   Request<void> closing = ours.disconnect();
@@ -388,7 +392,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_lingering_disconnect_that_is_interrupted
   BOOST_TEST((err == EPIPE || err == ECONNRESET));
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(paths()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(lingering()), backend) {
   open(backend);
   leave_unread();
   Request<void> closing = ours.disconnect();
@@ -403,7 +407,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, lingering_keeps_nobody_busy, data::make(pa
 // ---- until it is delivered ----
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_is_over_does_not_keep_the_loop_running,
-                       data::make(paths()), backend) {
+                       data::make(lingering()), backend) {
   open(backend);
   Request<void> closing = ours.disconnect();
   loop.run_until_idle();
@@ -415,7 +419,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_is_over_does_not_keep_th
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, until_a_disconnect_is_delivered_others_are_told_that_it_runs,
-                       data::make(paths()), backend) {
+                       data::make(lingering()), backend) {
   open(backend);
   Request<void> closing = ours.disconnect();
   Request<void> second = ours.disconnect();
@@ -446,7 +450,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, until_a_disconnect_is_delivered_others_are
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_may_go_before_its_disconnect_is_delivered,
-                       data::make(paths()) * data::make({0, 1, 2}), backend, how) {
+                       data::make(lingering()) * data::make({0, 1, 2}), backend, how) {
   open(backend);
   Request<void> closing = ours.disconnect({.linger_time = 0s});
   switch (how) {
@@ -476,7 +480,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_may_go_before_its_disconnect_is_d
 // ---- with the stream ----
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_given_to_its_disconnect_finishes_its_writes,
-                       data::make(paths()), backend) {
+                       data::make(lingering()), backend) {
   open(backend);
   leave_unread();
   Request<ssize_t> writing = block_writing(ours);
@@ -492,7 +496,7 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_stream_given_to_its_disconnect_finishes_
   BOOST_TEST(error_of(talking) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::make(paths()), backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::make(lingering()), backend) {
   open(backend);
   Queue replies(loop, "replies");
   Queue reads(loop, "reads");
@@ -517,8 +521,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, a_queue_given_along_is_written_out, data::
   BOOST_TEST(error_of(closing) == 0);
 }
 
-BOOST_DATA_TEST_CASE_F(LingerFixture, writes_that_nobody_takes_meet_the_limit_of_time, data::make(paths()),
-                       backend) {
+BOOST_DATA_TEST_CASE_F(LingerFixture, writes_that_nobody_takes_meet_the_limit_of_time,
+                       data::make(lingering()), backend) {
   open(backend);
   Request<ssize_t> writing = block_writing(ours);
   BOOST_TEST(error_of(std::move(ours).disconnect({.linger_time = 20ms})) == ETIMEDOUT);
@@ -526,8 +530,8 @@ BOOST_DATA_TEST_CASE_F(LingerFixture, writes_that_nobody_takes_meet_the_limit_of
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_closes_when_it_is_interrupted,
-                       data::make(paths()) * data::make({false, true}) * data::make({false, true}), backend,
-                       is_blocked, destroyed) {
+                       data::make(lingering()) * data::make({false, true}) * data::make({false, true}),
+                       backend, is_blocked, destroyed) {
   open(backend);
   leave_unread();
   Request<ssize_t> writing;
@@ -603,7 +607,7 @@ const std::vector<PumpSide> pump_sides{PumpSide::source, PumpSide::target};
 }  // namespace
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_over_a_stream_given_to_its_disconnect_ends_and_loses_nothing,
-                       data::make(paths()) * data::make({0, 1}), backend, index) {
+                       data::make(lingering()) * data::make({0, 1}), backend, index) {
   const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
   pump_until_full(backend, side);
   Request<void> closing = std::move(ours).disconnect({.linger_time = 1h});
@@ -616,7 +620,7 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_over_a_stream_given_to_its_disconne
 }
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_that_shows_bytes_may_give_its_stream_to_a_disconnect,
-                       data::make(paths()) * data::make({0, 1}), backend, index) {
+                       data::make(lingering()) * data::make({0, 1}), backend, index) {
   const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
   Request<void> closing;
   pump_until_full(backend, side, {.on_data = [&](std::span<const std::byte>) {
@@ -630,8 +634,8 @@ BOOST_DATA_TEST_CASE_F(PumpedFixture, a_pump_that_shows_bytes_may_give_its_strea
 }
 
 BOOST_DATA_TEST_CASE_F(PumpedFixture, a_callback_may_give_a_pumped_stream_to_a_disconnect_and_forget_both,
-                       data::make(paths()) * data::make({0, 1}) * data::make({false, true}), backend, index,
-                       dropped) {
+                       data::make(lingering()) * data::make({0, 1}) * data::make({false, true}), backend,
+                       index, dropped) {
   const PumpSide side = pump_sides[static_cast<std::size_t>(index)];
   pump_until_full(backend, side);
   bool called = false;
@@ -663,7 +667,7 @@ BOOST_DATA_TEST_CASE_F(
 }
 
 BOOST_DATA_TEST_CASE_F(LingerFixture, a_disconnect_that_owns_its_stream_ends_with_its_loop,
-                       data::make(paths()) * data::make({0, 1, 2, 3}), backend, what) {
+                       data::make(lingering()) * data::make({0, 1, 2, 3}), backend, what) {
   if (what == 2 && !backend.traits.takes_parts()) return;  // the pump's target takes the message whole
   auto other = std::make_unique<LoopFixture>();
   auto [left, right] = backend.make(*other);

@@ -1,6 +1,8 @@
-// What Wine does otherwise than Windows, seen by Winsock alone: the reasons of windows_skips.txt. Fails where
-// the system does it as Windows does, so that the lines there can go.
+// What Wine does otherwise than Windows, seen by Winsock and the system's calls alone: the reasons of
+// windows_skips.txt. Fails where the system does it as Windows does, so that the lines there can go.
 #include <winsock2.h>
+// The order matters: this header needs the one above.
+#include <windows.h>
 
 #include <iostream>
 #include <utility>
@@ -62,6 +64,20 @@ bool there_are_no_unix_sockets() {
   return made == INVALID_SOCKET && ::WSAGetLastError() == WSAEAFNOSUPPORT;
 }
 
+bool pipe_is_served_twice() {
+  const auto serve = [] {
+    return ::CreateNamedPipeA(R"(\\.\pipe\tsock-wine-facts)",
+                              PIPE_ACCESS_DUPLEX | FILE_FLAG_FIRST_PIPE_INSTANCE, PIPE_TYPE_BYTE,
+                              PIPE_UNLIMITED_INSTANCES, 4096, 4096, 0, nullptr);
+  };
+  const HANDLE first = serve();
+  const HANDLE second = serve();
+  for (const HANDLE handle : {first, second}) {
+    if (handle != INVALID_HANDLE_VALUE) ::CloseHandle(handle);
+  }
+  return first != INVALID_HANDLE_VALUE && second != INVALID_HANDLE_VALUE;
+}
+
 }  // namespace
 
 int main() {
@@ -75,5 +91,6 @@ int main() {
   check("a reset is read as the end", reset_is_read_as_end());
   check("an end is told once the bytes before it were read", end_is_told_behind_bytes_that_were_read());
   check("there are no unix sockets", there_are_no_unix_sockets());
+  check("a pipe is served under a name that is served", pipe_is_served_twice());
   return all ? 0 : 1;
 }
