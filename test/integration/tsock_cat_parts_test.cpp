@@ -116,6 +116,19 @@ BOOST_AUTO_TEST_CASE(endpoints_of_every_kind_are_read,
   BOOST_TEST((endpoint("unix-listen:///x").kind == Kind::unix_listen));
   BOOST_TEST(endpoint("unix-abstract://n").unix_address.is_abstract());
   BOOST_TEST(endpoint("unix-abstract-listen://n").is_listener());
+  for (const char* text :
+       {"pipe:sql/query", "pipe:\\\\.\\pipe\\sql\\query", "pipe://sql/query", "pipe:////./pipe/sql/query"}) {
+    BOOST_TEST((endpoint(text).kind == Kind::named_pipe), text);
+    BOOST_TEST(endpoint(text).unix_address.to_string() == "pipe:sql\\query", text);
+    BOOST_TEST(!endpoint(text).is_listener(), text);
+    BOOST_TEST(!endpoint(text).is_unix(), text);
+    BOOST_TEST(endpoint(text).is_local(), text);
+    BOOST_TEST(endpoint(text).is_network(), text);
+    BOOST_TEST(!endpoint(text).is_datagram(), text);
+  }
+  BOOST_TEST((endpoint("pipe-listen:n").kind == Kind::named_pipe_listen));
+  BOOST_TEST(endpoint("pipe-listen:n").is_listener());
+  BOOST_TEST(endpoint("pipe-listen:n%41").unix_address.to_string() == "pipe:nA");
   BOOST_TEST(endpoint("fd:7").fd == 7);
   BOOST_TEST((endpoint("-").kind == Kind::stdio));
   BOOST_TEST(endpoint("file:/a?mode=w").path == "/a");
@@ -147,6 +160,10 @@ BOOST_AUTO_TEST_CASE(endpoints_that_cannot_be_meant_are_refused_with_a_reason) {
                            "unix:/a%",
                            "unix:/a%00",
                            "unix-abstract://",
+                           "pipe:",
+                           "pipe-listen://",
+                           "pipe:a%",
+                           "pipe:\\\\host\\pipe\\a",
                            "fd:",
                            "fd:x",
                            "fd:-1",

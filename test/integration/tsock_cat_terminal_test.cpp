@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_failure_says_what_to_try) {
   const CatOutcome outcome = run({"unix:/no/such/socket"});
   BOOST_TEST(outcome.status == 2);
   BOOST_TEST(contains(outcome.error, "ENOENT"), outcome.error);
-  BOOST_TEST(contains(outcome.error, "(the path of a socket is made by who listens)"), outcome.error);
+  BOOST_TEST(contains(outcome.error, "(the name of a socket or pipe is made by who listens)"), outcome.error);
   BOOST_TEST(event_named(run({"--json", "unix:/no/such/socket"}).error, "error").contains("hint"));
 }
 

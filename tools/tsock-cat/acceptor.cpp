@@ -164,7 +164,7 @@ std::unique_ptr<Acceptor> listen_on(const Services& services, const Endpoint& en
 std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint& endpoint,
                                         const OnHandshakeFailure& on_refused, Failure& failure) {
   std::vector<tsock::Address> addresses{endpoint.unix_address};
-  if (!endpoint.is_unix()) {
+  if (!endpoint.is_local()) {
     tsock::ResolveOptions options = resolve_options(services.options, endpoint);
     options.passive = true;
     auto request = tsock::resolve(services.loop, endpoint.host, std::to_string(endpoint.port), options);
@@ -182,6 +182,10 @@ std::unique_ptr<Acceptor> open_acceptor(const Services& services, const Endpoint
     // A system without IPv6 has its wildcard too.
     if (failure.err != EAFNOSUPPORT && failure.err != EADDRNOTAVAIL) break;
   }
+  if (failure.err == EAFNOSUPPORT && endpoint.is_named_pipe())
+    failure.text = "this system has no named pipes; unix-listen:PATH is a local stream here";
+  if (failure.err == EAFNOSUPPORT && endpoint.is_unix())
+    failure.text = "this system has no unix sockets; pipe-listen:NAME is a local stream here";
   failure.code = ExitCode::listen;
   if (failure.what.empty()) failure.what = "listen on " + endpoint.text;
   return nullptr;

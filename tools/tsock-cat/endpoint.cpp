@@ -23,7 +23,7 @@ bool fail(std::string& error, std::string_view text, std::string_view why) {
 }
 
 // "%XX" is a byte, as the library prints it.
-bool set_unix(std::string_view prefix, std::string_view name, Endpoint& endpoint, std::string& error) {
+bool set_address(std::string_view prefix, std::string_view name, Endpoint& endpoint, std::string& error) {
   const std::string text = std::string(prefix) + std::string(name);
   int err = 0;
   endpoint.unix_address = tsock::Address::parse(text, err);
@@ -31,11 +31,16 @@ bool set_unix(std::string_view prefix, std::string_view name, Endpoint& endpoint
 }
 
 bool parse_unix_path(std::string_view rest, Endpoint& endpoint, std::string& error) {
-  return set_unix("unix://", rest, endpoint, error);
+  return set_address("unix://", rest, endpoint, error);
 }
 
 bool parse_abstract_name(std::string_view rest, Endpoint& endpoint, std::string& error) {
-  return set_unix("unix-abstract://", rest, endpoint, error);
+  return set_address("unix-abstract://", rest, endpoint, error);
+}
+
+// Slashes in front belong to a full name, or are the library's to take.
+bool parse_named_pipe(std::string_view rest, Endpoint& endpoint, std::string& error) {
+  return set_address("pipe:", rest, endpoint, error);
 }
 
 // "/dir?pipe=name". The socket is below the directory; where, the library knows.
@@ -45,7 +50,7 @@ bool parse_pipe(std::string_view rest, Endpoint& endpoint, std::string& error) {
   if (at == std::string_view::npos || at + separator.size() == rest.size())
     return fail(error, endpoint.text, "the pipe is missing, as in npa:///run/samba/ncalrpc?pipe=srvsvc");
   if (at == 0) return fail(error, endpoint.text, "the directory is missing");
-  if (!set_unix("unix://", rest.substr(0, at), endpoint, error)) return false;
+  if (!set_address("unix://", rest.substr(0, at), endpoint, error)) return false;
   int err = 0;
   endpoint.path = endpoint.unix_address.unix_path(err);
   endpoint.pipe = rest.substr(at + separator.size());
@@ -113,6 +118,8 @@ constexpr std::array kinds{
     KindOfAddress{"unix-dgram-listen", Kind::unix_datagram_listen, parse_unix_path},
     KindOfAddress{"unix-abstract-dgram", Kind::unix_datagram, parse_abstract_name},
     KindOfAddress{"unix-abstract-dgram-listen", Kind::unix_datagram_listen, parse_abstract_name},
+    KindOfAddress{"pipe", Kind::named_pipe, parse_named_pipe, false},
+    KindOfAddress{"pipe-listen", Kind::named_pipe_listen, parse_named_pipe, false},
     KindOfAddress{"npa", Kind::unix_stream, parse_pipe, true, false, true},
     KindOfAddress{"npa-listen", Kind::unix_listen, parse_pipe, true, false, true},
     KindOfAddress{"fd", Kind::fd, set_fd, false},

@@ -17,6 +17,8 @@ struct Endpoint {
     tcp_listen,
     unix_stream,
     unix_listen,
+    named_pipe,
+    named_pipe_listen,
     udp,
     udp_listen,
     unix_datagram,
@@ -40,7 +42,7 @@ struct Endpoint {
   std::string text = "-";          ///< as the user wrote it, for messages
   std::string host;                ///< tcp, udp: name or address; empty is the wildcard
   std::uint16_t port = 0;          ///< tcp, udp
-  tsock::Address unix_address;     ///< of the unix kinds
+  tsock::Address unix_address;     ///< of the unix kinds, and of a named pipe
   int fd = -1;                     ///< fd
   std::string path;                ///< file; of a pipe the directory
   std::string pipe;                ///< of NPA
@@ -48,13 +50,19 @@ struct Endpoint {
   tsock::FileMode file_mode = tsock::FileMode::read;
 
   [[nodiscard]] bool is_listener() const noexcept {
-    return kind == Kind::tcp_listen || kind == Kind::unix_listen || kind == Kind::udp_listen ||
-           kind == Kind::unix_datagram_listen;
+    return kind == Kind::tcp_listen || kind == Kind::unix_listen || kind == Kind::named_pipe_listen ||
+           kind == Kind::udp_listen || kind == Kind::unix_datagram_listen;
   }
   [[nodiscard]] bool is_unix() const noexcept {
     return kind == Kind::unix_stream || kind == Kind::unix_listen || kind == Kind::unix_datagram ||
            kind == Kind::unix_datagram_listen;
   }
+  /// A named pipe of Windows.
+  [[nodiscard]] bool is_named_pipe() const noexcept {
+    return kind == Kind::named_pipe || kind == Kind::named_pipe_listen;
+  }
+  /// One that has an address of its own, and no host and port.
+  [[nodiscard]] bool is_local() const noexcept { return is_unix() || is_named_pipe(); }
   [[nodiscard]] bool is_udp() const noexcept { return kind == Kind::udp || kind == Kind::udp_listen; }
   [[nodiscard]] bool is_datagram() const noexcept {
     return is_udp() || kind == Kind::unix_datagram || kind == Kind::unix_datagram_listen;

@@ -10,7 +10,7 @@ std::string hint(const Failure& failure) {
   const bool listens = failure.code == ExitCode::listen;
   switch (failure.err) {
     case ENOENT:
-      return connects ? "the path of a socket is made by who listens" : "";
+      return connects ? "the name of a socket or pipe is made by who listens" : "";
     case ENETUNREACH:
     case EHOSTUNREACH:
       return connects ? "see ip route get ADDRESS; -4 or -6 leaves a family out" : "";

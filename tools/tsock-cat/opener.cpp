@@ -50,7 +50,7 @@ void Opener::try_once() {
   ++attempt_;
   attempt_began_ = std::chrono::steady_clock::now();
   services_.report.connecting(reached().text);
-  if (endpoint_.is_unix()) return connect({endpoint_.unix_address});
+  if (endpoint_.is_local()) return connect({endpoint_.unix_address});
 
   resolving_ = tsock::resolve(services_.loop, reached().host, std::to_string(reached().port),
                               resolve_options(services_.options, reached()));
@@ -78,7 +78,7 @@ std::optional<Duration> Opener::time_left() const {
 // -s and -p.
 tsock::Address Opener::source_address() const {
   const Options& options = services_.options;
-  if (endpoint_.is_unix() || (options.source.empty() && !options.source_port)) return {};
+  if (endpoint_.is_local() || (options.source.empty() && !options.source_port)) return {};
   int err = 0;  // the command line was checked
   std::optional<std::string_view> host;
   if (!options.source.empty()) host = options.source;
@@ -93,14 +93,18 @@ void Opener::connect(std::vector<tsock::Address> addresses) {
   options.connect.timeout = time_left();
   connect_report_ = {};
   options.report = &connect_report_;
-  connecting_ = endpoint_.kind == Endpoint::Kind::unix_stream
+  connecting_ = endpoint_.is_local()
                     ? tsock::Stream::connect(services_.loop, addresses.front(), options.connect)
                     : tsock::connect_to_host(services_.loop, std::move(addresses), options);
   connecting_.set_callback([this](tsock::Request<tsock::Stream>& request) {
     int err = 0;
     tsock::Stream stream = request.recv(err);
     for (const tsock::ConnectAttempt& attempt : connect_report_.attempts) services_.report.attempted(attempt);
-    if (err != 0) return retry_or_fail(connect_failure(err));
+    if (err != 0) {
+      Failure failure = connect_failure(err);
+      if (err == EAFNOSUPPORT) failure.text = request.reason();
+      return retry_or_fail(failure);
+    }
     if (&reached() == &endpoint_) {
       Channel channel;
       channel.stream = std::move(stream);
@@ -273,7 +277,7 @@ Failure Opener::connect_failure(int err) const {
 // Of a name: the user has not seen them.
 std::string Opener::tried_addresses() const {
   std::string all;
-  if (endpoint_.is_unix() || !is_name(reached().host)) return all;
+  if (endpoint_.is_local() || !is_name(reached().host)) return all;
   for (const tsock::ConnectAttempt& attempt : connect_report_.attempts)
     all += (all.empty() ? "" : ", ") + attempt.address.to_string();
   return all;

@@ -23,6 +23,7 @@ constexpr const char* description =
     "  tls://HOST:PORT   tls-listen://[HOST]:PORT            TLS over TCP\n"
     "  unix:///PATH      unix-listen:///PATH                 host:port      as --announce prints it\n"
     "  unix-abstract://NAME   unix-abstract-listen://NAME\n"
+    "  pipe:NAME         pipe-listen:NAME                    a named pipe of Windows\n"
     "  npa:///DIR?pipe=NAME   npa-listen:///DIR?pipe=NAME    a named pipe of Samba\n"
     "  udp://HOST:PORT   udp-listen://[HOST]:PORT            host port      with -u\n"
     "  unix-dgram:///PATH     unix-dgram-listen:///PATH\n"

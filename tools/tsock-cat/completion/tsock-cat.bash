@@ -28,7 +28,8 @@ _tsock_cat() {
     COMPREPLY=($(compgen -f -- "$word"))
   else
     COMPREPLY=($(compgen -A hostname -W 'tcp:// tcp-listen:// tls:// tls-listen:// udp:// udp-listen:// unix: unix-listen:
-      unix-dgram: unix-dgram-listen: unix-abstract: unix-abstract-listen: npa:// npa-listen:// fd: file: exec: echo: discard: zero:' \
+      unix-dgram: unix-dgram-listen: unix-abstract: unix-abstract-listen: pipe: pipe-listen: npa:// npa-listen:// fd: file:
+      exec: echo: discard: zero:' \
       -- "$word"))
     compopt -o nospace 2> /dev/null
     if declare -F __ltrim_colon_completions > /dev/null; then __ltrim_colon_completions "$word"; fi
