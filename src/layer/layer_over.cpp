@@ -13,6 +13,7 @@
 #include "core/stream/stream_life.hpp"
 #include "layer/kept_engine.hpp"
 #include "layer/layer_stream.hpp"
+#include "layer/offloaded_stream.hpp"
 #include "layer/replacing_engine.hpp"
 #include "layer/takeover_state.hpp"
 
@@ -65,13 +66,14 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
   void on_handshake(int err) noexcept override {
     if (!is_unfinished()) return;
     if (err == 0) err = make_stream();
-    if (err != 0) fail(err, layer_->reason());
+    if (err != 0) fail(err, layer_ != nullptr ? layer_->reason() : std::string_view());
   }
 
   int make_stream() noexcept {
     try {
       if (!layer_->engine().is_transparent()) {
-        finish_with(Stream(loop(), std::move(layer_), stream_options_));
+        made_ = offload(layer_);
+        finish_with(Stream(loop(), std::move(made_), stream_options_));
         return 0;
       }
       // The layer is what calls, so it stays until delivery.
@@ -104,6 +106,7 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
   }
   void release_all() noexcept override {
     layer_.reset();
+    made_.reset();
     if (const auto life = std::move(life_); life != nullptr) life->end(core(), name(), ECANCELED, {});
   }
 
@@ -111,6 +114,7 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
   StreamOptions stream_options_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<LayerStream> layer_;
+  std::unique_ptr<StreamBackend> made_;  // for which there was no memory to make a stream: it calls, too
   std::unique_ptr<detail::StreamLife> life_;
   Address remote_;
 };

@@ -45,13 +45,19 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   /// the rest, also from inside the call.
   int start(std::span<const std::byte> unread, HandshakeObserver& observer) noexcept;
   [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
+  [[nodiscard]] Engine& engine() noexcept { return *engine_; }
   /// What it stands on, for questions.
   [[nodiscard]] const StreamBackend* below() const noexcept { return below_.get(); }
+  [[nodiscard]] StreamBackend* below() noexcept { return below_.get(); }
+  /// Whether all that the engine had for the peer has left for the backend below.
+  [[nodiscard]] bool has_sent_all() const noexcept { return out_.empty() && !is_blocked_; }
   /// Whether a handshake that has failed still has something to say to the peer, an alert say.
   [[nodiscard]] bool has_last_words() const noexcept { return has_failed_ && !out_.empty(); }
   /// What a transparent layer leaves once its handshake is done: the backend below, and what was read behind
   /// the handshake.
   [[nodiscard]] std::unique_ptr<StreamBackend> take_below() noexcept { return std::move(below_); }
+  /// Puts back what was taken, with something in front that tells the events of it.
+  void stand_on(std::unique_ptr<StreamBackend> below) noexcept { below_ = std::move(below); }
   [[nodiscard]] std::span<const std::byte> unread() const noexcept { return in_.bytes(); }
   /// And this, to be moved from: the engine, which knows how the handshake went.
   [[nodiscard]] std::unique_ptr<Engine> take_engine() noexcept { return std::move(engine_); }

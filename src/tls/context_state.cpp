@@ -98,10 +98,11 @@ int ContextState::set_protocol(std::string& reason) {
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   if (const int err = set_versions_and_ciphers(reason); err != 0) return err;
   if (const int err = set_alpn(reason); err != 0) return err;
-  if (protocol_.key_log) {
+  if (protocol_.key_log || protocol_.kernel_tls) {
     SSL_CTX_set_keylog_callback(context, [](const SSL* ssl, const char* line) {
+      OpenSslEngine::of(ssl).note_key_log(line);
       try {
-        of(ssl).protocol_.key_log(line);
+        if (const auto& key_log = of(ssl).protocol_.key_log) key_log(line);
       } catch (...) {  // NOLINT(bugprone-empty-catch): nothing may fly through OpenSSL
       }
     });

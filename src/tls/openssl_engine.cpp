@@ -84,7 +84,7 @@ int OpenSslEngine::make_ssl() noexcept {
   if (ssl_ == nullptr || bio == nullptr || SSL_set_app_data(ssl_.get(), this) != 1) return ENOMEM;
   BIO* const both = bio.release();
   SSL_set_bio(ssl_.get(), both, both);
-  return 0;
+  return context_->protocol().kernel_tls ? watch_for_kernel() : 0;
 }
 
 int OpenSslEngine::prepare_server() noexcept {
@@ -524,10 +524,65 @@ int OpenSslEngine::end_writing(ByteBlock& out) noexcept {
 }
 
 int OpenSslEngine::send_close_notify() noexcept {
-  if (SSL_shutdown(ssl_.get()) >= 0) return 0;
+  if (SSL_shutdown(ssl_.get()) >= 0) return write_error_;
   return write_error_ = write_failure();
 }
 
 bool OpenSslEngine::say_goodbye(ByteBlock& out) noexcept { return end_writing(out) == 0 && read_error_ == 0; }
+
+// ---- the kernel sends ----
+
+int OpenSslEngine::watch_for_kernel() noexcept {
+  kernel_.reset(new (std::nothrow) KernelSender());
+  if (kernel_ == nullptr) return ENOMEM;
+  SSL_set_msg_callback(ssl_.get(), [](int is_written, int /*version*/, int type, const void* data,
+                                      std::size_t size, SSL* ssl, void* /*argument*/) {
+    const std::span content(static_cast<const std::byte*>(data), size);
+    if (is_written == 1) {
+      of(ssl).on_written(type, content);
+    } else {
+      of(ssl).on_received(type, content);
+    }
+  });
+  return 0;
+}
+
+bool OpenSslEngine::offload(SocketControl& below) noexcept {
+  // Between the messages of the client's last flight the keys are not those that stay.
+  const bool is_settled =
+      SSL_is_init_finished(ssl_.get()) == 1 && read_error_ == 0 && write_error_ == 0 && !has_said_goodbye_;
+  if (is_settled && kernel_->take_over(*ssl_, below)) return true;
+  SSL_set_msg_callback(ssl_.get(), nullptr);
+  kernel_.reset();
+  return false;
+}
+
+int OpenSslEngine::write_error() const noexcept {
+  return write_error_ == 0 && has_said_goodbye_ ? EPIPE : write_error_;
+}
+
+// Told of each record by its header, and of alerts, which the kernel has to send once OpenSSL's records go to
+// nobody.
+void OpenSslEngine::on_written(int type, std::span<const std::byte> content) noexcept {
+  if (type == SSL3_RT_HEADER) kernel_->note_record(std::to_integer<std::uint8_t>(content[0]));
+  if (type == SSL3_RT_ALERT && kernel_->has_taken_over()) say_by_kernel(content);
+}
+
+// A key update that asks for another one, which OpenSSL would send in front of the next data. Most kernels
+// take keys once.
+void OpenSslEngine::on_received(int type, std::span<const std::byte> content) noexcept {
+  constexpr std::size_t request = SSL3_HM_HEADER_LENGTH;  // the one byte of the message
+  if (!kernel_->has_taken_over() || type != SSL3_RT_HANDSHAKE || content.size() <= request ||
+      content[0] != std::byte{SSL3_MT_KEY_UPDATE} || content[request] != std::byte{SSL_KEY_UPDATE_REQUESTED})
+    return;
+  static constexpr std::array alert = {std::byte{SSL3_AL_FATAL}, std::byte{SSL_AD_INTERNAL_ERROR}};
+  say_by_kernel(alert);
+  if (read_error_ == 0)
+    end_reading(fail(EPROTO, "the peer asks for new keys, and the kernel, which sends, is not given any"));
+}
+
+void OpenSslEngine::say_by_kernel(std::span<const std::byte> alert) noexcept {
+  if (!KernelSender::put(SSL3_RT_ALERT, alert, *transfer_.out)) end_reading(ENOMEM);
+}
 
 }  // namespace tsock::inline v0::tls

@@ -6,20 +6,21 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <tsock/layer/engine.hpp>
 #include <tsock/tls/connect.hpp>
 #include <tsock/tls/peer.hpp>
 
+#include "layer/offloading_engine.hpp"
 #include "tls/block_bio.hpp"
 #include "tls/context_state.hpp"
 #include "tls/early_data_transfer.hpp"
+#include "tls/kernel_sender.hpp"
 #include "tls/openssl.hpp"
 
 namespace tsock::inline v0::tls {
 
 /// TLS by OpenSSL. OpenSSL reads from and writes to the blocks that a call of the engine is given, through a
 /// BIO that knows them for the length of the call.
-class OpenSslEngine final : public layer::Engine {
+class OpenSslEngine final : public layer::OffloadingEngine {
  public:
   explicit OpenSslEngine(std::shared_ptr<const ContextState> context) noexcept;
   ~OpenSslEngine() override;
@@ -37,12 +38,21 @@ class OpenSslEngine final : public layer::Engine {
   bool say_goodbye(layer::ByteBlock& out) noexcept override;
   [[nodiscard]] std::string_view reason() const noexcept override { return reason_; }
 
+  [[nodiscard]] bool wants_offload() const noexcept override { return kernel_ != nullptr; }
+  bool offload(SocketControl& below) noexcept override;
+  [[nodiscard]] int write_error() const noexcept override;
+  ssize_t send_own(SocketControl& below, std::span<const std::byte> out, int& err) noexcept override {
+    return KernelSender::send(below, out, err);
+  }
+
   // What is known of the peer.
   [[nodiscard]] SSL* ssl() const noexcept { return ssl_.get(); }
   [[nodiscard]] const ContextState& context() const noexcept { return *context_; }
   [[nodiscard]] std::string_view psk_identity() const noexcept;
   [[nodiscard]] EarlyData early_data() const noexcept;
   [[nodiscard]] bool is_resumed() const noexcept { return is_resumed_; }
+  /// Null where the kernel was not asked to encrypt, or does not.
+  [[nodiscard]] const KernelSender* kernel() const noexcept { return kernel_.get(); }
   /// The binding to the certificate that a server had shown when the session that is resumed was made.
   [[nodiscard]] std::span<const std::byte> resumed_binding() const noexcept;
 
@@ -54,6 +64,9 @@ class OpenSslEngine final : public layer::Engine {
   [[nodiscard]] int judge_ocsp_response() noexcept;
   void remember(OpenSslPointer<SSL_SESSION> session) noexcept;
   void note_psk_identity(std::string_view identity);
+  void note_key_log(std::string_view line) noexcept {
+    if (kernel_ != nullptr) kernel_->note_key_log(line, is_server());
+  }
   /// A callback has no memory: the call of OpenSSL fails with ENOMEM.
   void note_shortage() noexcept { transfer_.out_of_memory = true; }
   /// Puts into a session, which becomes a ticket, what a server has to know when it is resumed. \return false
@@ -66,6 +79,10 @@ class OpenSslEngine final : public layer::Engine {
 
   [[nodiscard]] bool is_server() const noexcept { return context_->side() == ContextState::Side::server; }
   int make_ssl() noexcept;
+  int watch_for_kernel() noexcept;
+  void on_written(int type, std::span<const std::byte> content) noexcept;
+  void on_received(int type, std::span<const std::byte> content) noexcept;
+  void say_by_kernel(std::span<const std::byte> alert) noexcept;
   int expect_peer(const std::string& name) noexcept;
   int offer_psk_only() noexcept;
   int ask_for(const std::string& server_name);
@@ -112,6 +129,7 @@ class OpenSslEngine final : public layer::Engine {
   // What few connections have.
   std::unique_ptr<EarlyDataTransfer> early_data_;
   std::unique_ptr<std::string> psk_identity_;
+  std::unique_ptr<KernelSender> kernel_;
 };
 
 }  // namespace tsock::inline v0::tls

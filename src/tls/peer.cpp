@@ -88,6 +88,7 @@ Peer peer(const Stream& stream, int& err) {
   peer.server_name = text_or_empty(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
   peer.psk_identity = engine->psk_identity();
   peer.is_resumed = engine->is_resumed();
+  peer.kernel_sends = engine->kernel() != nullptr && engine->kernel()->has_taken_over();
   peer.early_data = engine->early_data();
   const unsigned char* response = nullptr;
   const long response_size = SSL_get_tlsext_status_ocsp_resp(ssl, &response);

@@ -32,7 +32,18 @@ thread_local ShortTransfers* short_transfers = nullptr;
 thread_local FailNthAllocation* failing_allocation = nullptr;
 thread_local WatchedTransfers* watched_transfers = nullptr;
 thread_local LateAcknowledgement* late_acknowledgement = nullptr;
+thread_local SubstituteKernel* substitute_kernel = nullptr;
 std::atomic<std::size_t> bad_close_count{0};
+
+/// What the substitute does with a call; nothing where there is none, or where it calls itself.
+template <class Call>
+auto substituted(Call call) -> decltype(call(*substitute_kernel)) {
+  SubstituteKernel* const kernel = std::exchange(substitute_kernel, nullptr);
+  if (kernel == nullptr) return {};
+  auto result = call(*kernel);
+  substitute_kernel = kernel;
+  return result;
+}
 
 // The errno value with which the call has to fail, or 0.
 int injected(SystemCall call) noexcept {
@@ -252,6 +263,10 @@ std::vector<Transfer> WatchedTransfers::take(std::initializer_list<TransferCall>
   return result;
 }
 
+SubstituteKernel::SubstituteKernel() noexcept { substitute_kernel = this; }
+
+SubstituteKernel::~SubstituteKernel() { substitute_kernel = nullptr; }
+
 FailNthAllocation::FailNthAllocation(std::size_t n) noexcept : left_(n) { failing_allocation = this; }
 
 FailNthAllocation::~FailNthAllocation() { failing_allocation = nullptr; }
@@ -362,6 +377,12 @@ ssize_t recvmsg(int fd, msghdr* message, int flags) {
 
 ssize_t send(int fd, const void* buffer, size_t size, int flags) {
   if (const int error = injected_transfer(SystemCall::send); error != 0) return fail(error);
+  iovec vector{const_cast<void*>(buffer), limited(size)};
+  msghdr message{};
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  if (const auto sent = substituted([&](auto& kernel) { return kernel.sendmsg(fd, message, flags); }))
+    return *sent;
   return next_send(fd, buffer, limited(size), flags);
 }
 
@@ -369,12 +390,16 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   if (const int error = watched(TransferCall::sendmsg, 1, message->msg_control != nullptr); error != 0)
     return fail(error);
   if (const int error = injected_transfer(SystemCall::send); error != 0) return fail(error);
-  if (short_transfers == nullptr) return next_sendmsg(fd, message, flags);
+  const auto pass_on = [fd, flags](const msghdr& passed) {
+    const auto sent = substituted([&](auto& kernel) { return kernel.sendmsg(fd, passed, flags); });
+    return sent ? *sent : next_sendmsg(fd, &passed, flags);
+  };
+  if (short_transfers == nullptr) return pass_on(*message);
   LimitedVectors front(message->msg_iov, message->msg_iovlen);
   msghdr shorter = *message;
   shorter.msg_iov = front.data();
   shorter.msg_iovlen = front.size();
-  return next_sendmsg(fd, &shorter, flags);
+  return pass_on(shorter);
 }
 
 int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec* timeout) {
@@ -398,6 +423,9 @@ int getsockopt(int fd, int level, int name, void* value, socklen_t* size) noexce
 
 int setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept {
   if (const int error = injected(SystemCall::setsockopt); error != 0) return fail(error);
+  const std::span bytes(static_cast<const std::byte*>(value), size);
+  if (const auto done = substituted([&](auto& kernel) { return kernel.setsockopt(fd, level, name, bytes); }))
+    return *done;
   return next_setsockopt(fd, level, name, value, size);
 }
 
@@ -455,6 +483,7 @@ int epoll_create1(int flags) noexcept {
 }
 
 int close(int fd) {
+  if (substitute_kernel != nullptr) substitute_kernel->forget(fd);
   const int result = next_close(fd);
   if (result != 0 && errno == EBADF) bad_close_count.fetch_add(1, std::memory_order_relaxed);
   return result;

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
 #include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -165,6 +168,23 @@ class WatchedTransfers {
  private:
   Answer answer_;
   std::vector<Transfer> list_;
+};
+
+/// While it lives, socket calls of this thread are its own; what it calls itself are the kernel's.
+class SubstituteKernel {
+ public:
+  SubstituteKernel() noexcept;
+  SubstituteKernel(const SubstituteKernel&) = delete;
+  SubstituteKernel& operator=(const SubstituteKernel&) = delete;
+
+  // As the calls of these names, for the functions in libc's place; nothing: the call is the kernel's.
+  virtual std::optional<int> setsockopt(int fd, int level, int name, std::span<const std::byte> value) = 0;
+  virtual std::optional<ssize_t> sendmsg(int fd, const ::msghdr& message, int flags) = 0;
+  /// The descriptor is about to be closed.
+  virtual void forget(int fd) noexcept = 0;
+
+ protected:
+  ~SubstituteKernel();
 };
 
 /// While it lives, the n-th allocation (from 0) by operator new of this thread fails.

@@ -29,6 +29,7 @@ struct Peer {
   std::string verification;  ///< how the peer's certificate was judged, in words: "ok"; empty without one
   bool is_verified = false;  ///< it has a certificate, and this was verified
   bool is_resumed = false;
+  bool kernel_sends = false;  ///< the kernel encrypts what is sent; see `ProtocolOptions::kernel_tls`
   EarlyData early_data = EarlyData::none;
   std::vector<std::string> chain;  ///< the peer's certificates as PEM, its own first, as it has sent them
   std::string ocsp_response;       ///< that the server has stapled, as DER (clients only)

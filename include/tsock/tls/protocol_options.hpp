@@ -27,6 +27,13 @@ struct ProtocolOptions {
   /// Gets the lines of a key log, with which Wireshark decrypts a capture. They are secrets. Called from the
   /// threads that run handshakes; what it throws is lost.
   std::function<void(std::string_view line)> key_log = {};
+  /// Leaves it to the kernel to encrypt what is sent (kTLS), where it offers that: Linux with CONFIG_TLS, a
+  /// stream that is itself a TCP socket, AES-GCM or ChaCha20-Poly1305. It is asked once, behind the
+  /// handshake; otherwise OpenSSL encrypts as ever, and `Peer::kernel_sends` tells. What is received stays
+  /// with OpenSSL. A peer of TLS 1.3 that then asks for new keys ends the connection (EPROTO): most kernels
+  /// take no second ones. Not tried on a kernel that offers it; docs/platforms.md says what the tests have in
+  /// its place.
+  bool kernel_tls = false;
 };
 
 }  // namespace tsock::inline v0::tls

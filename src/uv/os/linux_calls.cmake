@@ -1,6 +1,6 @@
 # Which linux_* files the system can have; see CMakeLists.txt. Files that rely on each other are one group.
 include(CheckCXXSourceCompiles)
-set(linux_groups SOCKETS DATAGRAMS FILES PIPES READS PROCESSES)
+set(linux_groups SOCKETS DATAGRAMS FILES PIPES READS PROCESSES TLS)
 
 set(linux_SOCKETS new_descriptor peer_credentials message_socket tcp tcp_info)
 check_cxx_source_compiles(
@@ -76,3 +76,14 @@ check_cxx_source_compiles(
   "#include <sys/syscall.h>
 int main() { return SYS_pidfd_open; }"
   TSOCK_HAS_LINUX_PROCESSES)
+
+set(linux_TLS kernel_tls)
+check_cxx_source_compiles(
+  "#include <linux/tls.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+int main() {
+  tls12_crypto_info_aes_gcm_256 keys{};
+  return TCP_ULP + SOL_TLS + TLS_TX + TLS_SET_RECORD_TYPE + TLS_1_3_VERSION + TLS_CIPHER_AES_GCM_128 + keys.info.version;
+}"
+  TSOCK_HAS_LINUX_TLS)
