@@ -141,10 +141,12 @@ class TSOCK_EXPORT Loop {
   /// not noticed.) Work of worker threads on files and names ends with ECANCELED in the child. \return 0 or
   /// an errno value.
   int after_fork_in_child() noexcept;
-  /// libuv's loop. If tsock owns it, run it with `run()`, `run_once()` or `run_until_idle()` only: if a
-  /// callback destroys the Loop inside a uv_run() of the application, tsock cannot tell when that returns,
-  /// and the memory of the uv_loop_t is leaked (with a warning). The application's own loop may be run either
-  /// way.
+  /// libuv's loop, for handles of the application's own, or to wait for it (`uv_backend_fd`). On Linux a loop
+  /// of tsock's runs its turns by itself until this function is called, and from then on leaves them to
+  /// libuv, which makes each turn a little dearer: so do not call it without a need. If tsock owns the loop,
+  /// run it with `run()`, `run_once()` or `run_until_idle()`: if a callback destroys the Loop inside a
+  /// uv_run() of the application, tsock cannot tell when that returns, and the memory of the uv_loop_t is
+  /// leaked (with a warning). The application's own loop may be run either way.
   [[nodiscard]] uv_loop_s* native_handle() const noexcept;
   /// For implementers.
   [[nodiscard]] detail::LoopCore& core() const noexcept;

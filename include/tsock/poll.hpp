@@ -36,7 +36,7 @@ enum class PollEvents : std::uint8_t {
 ///  - EINVAL: nothing was asked for
 ///  - EBADF; EPERM for a regular file, which is always ready
 ///  - EEXIST: the loop watches the descriptor already, for a stream or another `poll()`
-///  - ENOMEM
+///  - ENOMEM; ENOSPC (Linux): the user watches as many descriptors as may be (max_user_watches)
 TSOCK_EXPORT Request<PollEvents> poll(Loop& loop, NativeSocket descriptor, PollEvents wanted,
                                       CallSite site = CallSite::current());
 

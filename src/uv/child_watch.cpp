@@ -36,7 +36,7 @@ ChildWatch* ChildWatch::make(LoopImpl& loop, os::StartedChild& started, int& err
   }
   auto* const watch = ::new (block) ChildWatch(loop);
   loop.add_resource(*watch);
-  err = watch->start_watching_fd(started.exit.get());
+  err = watch->start_watching_fd(started.exit.get(), os::readable);
   if (err != 0) {
     watch->free();
     return nullptr;

@@ -142,7 +142,7 @@ class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState>
     if (err == 0 && is_specific(local)) err = os::bind(socket.get(), local);
     if (err != 0) return err;
     socket_ = std::move(socket);
-    return start_watching(socket_.get());
+    return start_watching(socket_.get(), os::writable);
   }
 
   // The system says whether it has pipes when it is asked to connect.

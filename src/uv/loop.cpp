@@ -102,7 +102,7 @@ void Loop::set_lifecycle_observer(LifecycleFunction function) {
 
 int Loop::after_fork_in_child() noexcept { return impl_->after_fork_in_child(); }
 
-uv_loop_s* Loop::native_handle() const noexcept { return impl_->uv(); }
+uv_loop_s* Loop::native_handle() const noexcept { return impl_->give_uv(); }
 
 detail::LoopCore& Loop::core() const noexcept { return *impl_; }
 

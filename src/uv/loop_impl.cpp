@@ -83,16 +83,19 @@ LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed, const LoopOptions& options)
   if (owned_) check(uv_loop_init(&own_), "uv_loop_init");
   os::watch_forks_further();
   forks_ = os::fork_count();
-  const int err = uv_async_init(uv_, &async_, [](uv_async_t* handle) {
-    auto* const self = static_cast<LoopImpl*>(handle->data);
-    self->enter();
-    self->take_posted();
-    self->drain();
-  });
-  if (err != 0) {
-    if (owned_) uv_loop_close(&own_);
-    check(err, "uv_async_init");
-  }
+  // Ends libuv's loop if this constructor throws.
+  const auto close_loop = [](uv_loop_t* own) { uv_loop_close(own); };
+  std::unique_ptr<uv_loop_t, decltype(close_loop)> opened(owned_ ? &own_ : nullptr);
+  watches_ = turns_.make_watches(owned_);
+  check(uv_async_init(uv_, &async_,
+                      [](uv_async_t* handle) {
+                        auto* const self = static_cast<LoopImpl*>(handle->data);
+                        self->enter();
+                        self->take_posted();
+                        self->drain();
+                      }),
+        "uv_async_init");
+  static_cast<void>(opened.release());
   // These cannot fail (uv_idle_init, uv_timer_init, uv_check_init in libuv's manual).
   uv_idle_init(uv_, &idle_);
   uv_timer_init(uv_, &timer_);
@@ -122,17 +125,28 @@ void LoopImpl::destroy_posted() noexcept {
 }
 
 void LoopImpl::wake() noexcept {
+  if (!turns_.are_libuvs()) {
+    turns_.wake();
+    return;
+  }
   uv_idle_start(&idle_, [](uv_idle_t* handle) {
-    auto* const self = static_cast<LoopImpl*>(handle->data);
     uv_idle_stop(handle);
-    self->begin_turn(uv_now(self->uv_));
-    self->drain();
+    static_cast<LoopImpl*>(handle->data)->begin_woken_turn();
   });
+}
+
+void LoopImpl::begin_woken_turn() noexcept {
+  begin_turn(uv_now(uv_));
+  drain();
 }
 
 // libuv runs check handles when it has polled. This one need not keep the loop alive: it is only started
 // between polling and the check handles.
 void LoopImpl::ask_for_turn_end() noexcept {
+  if (!turns_.are_libuvs()) {
+    turns_.ask_for_end();
+    return;
+  }
   uv_check_start(&check_, [](uv_check_t* handle) {
     uv_check_stop(handle);
     static_cast<LoopImpl*>(handle->data)->end_turn();
@@ -162,18 +176,33 @@ void LoopImpl::arm_timer(Clock::time_point when) noexcept {
 void LoopImpl::look_before_expiry() noexcept {
   looked_at_ = Clock::now();
   begin_last_look();
+  if (!turns_.are_libuvs()) {
+    turns_.take_events();
+    expire_as_of_look();
+    return;
+  }
   uv_idle_start(&look_idle_, [](uv_idle_t*) {});
   uv_check_start(&look_check_, [](uv_check_t* handle) {
     auto* const self = static_cast<LoopImpl*>(handle->data);
     uv_check_stop(handle);
     uv_idle_stop(&self->look_idle_);
-    self->set_now(uv_now(self->uv_));
-    self->expire(self->looked_at_);
-    self->drain();
+    self->expire_as_of_look();
   });
 }
 
-void LoopImpl::interrupt_run() noexcept { uv_stop(uv_); }
+void LoopImpl::expire_as_of_look() noexcept {
+  set_now(uv_now(uv_));
+  expire(looked_at_);
+  drain();
+}
+
+void LoopImpl::interrupt_run() noexcept {
+  if (turns_.are_libuvs()) {
+    uv_stop(uv_);
+  } else {
+    turns_.interrupt();
+  }
+}
 
 void LoopImpl::throw_kept_exception() {
   if (std::exception_ptr exception = take_exception()) std::rethrow_exception(std::move(exception));
@@ -190,7 +219,7 @@ void LoopImpl::run() {
       return;
     }
     hold_for_posted();
-    uv_run(uv_, UV_RUN_DEFAULT);
+    turns_.run(UV_RUN_DEFAULT);
     throw_kept_exception();
     if (is_closed()) return;
     if (!stop_requested_ && !has_foreground() && !has_work() && !posted_.has_functions()) return;
@@ -202,7 +231,7 @@ bool LoopImpl::run_once() {
   const RunScope scope(*this);
   notice_fork();
   hold_for_posted();
-  const bool alive = stop_requested_ ? false : uv_run(uv_, UV_RUN_ONCE) != 0;
+  const bool alive = !stop_requested_ && turns_.run(UV_RUN_ONCE);
   throw_kept_exception();
   if (is_closed()) return false;
   if (std::exchange(stop_requested_, false)) stop_seen_ = true;
@@ -216,7 +245,7 @@ void LoopImpl::run_until_idle() {
   for (;;) {
     const std::uint64_t before = progress();
     hold_for_posted();
-    uv_run(uv_, UV_RUN_NOWAIT);
+    turns_.run(UV_RUN_NOWAIT);
     throw_kept_exception();
     if (is_closed()) return;
     if (std::exchange(stop_requested_, false)) {
@@ -230,7 +259,7 @@ void LoopImpl::run_until_idle() {
 void LoopImpl::stop() noexcept {
   if (is_closed()) return;
   stop_requested_ = true;
-  if (running_ || !owned_) uv_stop(uv_);
+  if (running_ || !owned_) interrupt_run();
 }
 
 // The thread that finds the list empty wakes the loop; the others need not.
@@ -304,7 +333,8 @@ int LoopImpl::after_fork_in_child() noexcept {
   if (is_closed()) return 0;
   forks_ = os::fork_count();
   const os::StandardDescriptorsTaken taken;
-  const int err = errno_of(uv_loop_fork(uv_));
+  int err = errno_of(uv_loop_fork(uv_));
+  if (const int failed = watches_->after_fork_in_child(); err == 0) err = failed;
   if (workers_ != nullptr) {
     workers_->lookups.forked();
     workers_->files.forked();
@@ -437,8 +467,9 @@ void LoopImpl::end() noexcept {
   uv_close(as_handle(timer_), closed);
   uv_close(as_handle(async_), closed);
   if (workers_ != nullptr) uv_close(as_handle(workers_->async), closed);
+  open_handles_ += watches_->close(closed);
   if (running_) {
-    uv_stop(uv_);
+    interrupt_run();
     return;
   }
   if (!owned_) return;
@@ -464,26 +495,6 @@ void LoopImpl::close_own_loop() noexcept {
     return;
   }
   stop_keeping();
-}
-
-int LoopImpl::claim_descriptor(NativeSocket descriptor) noexcept {
-  if (static_cast<std::intptr_t>(descriptor) < 0) return EBADF;
-  const auto index = static_cast<std::size_t>(descriptor);
-  if (index >= watched_.size()) {
-    try {
-      watched_.resize(std::max(index + 1, 2 * watched_.size()));
-    } catch (const std::bad_alloc&) {
-      return ENOMEM;
-    }
-  }
-  if (watched_[index]) return EEXIST;
-  watched_[index] = true;
-  return 0;
-}
-
-void LoopImpl::release_descriptor(NativeSocket descriptor) noexcept {
-  if (const auto index = static_cast<std::size_t>(descriptor); index < watched_.size())
-    watched_[index] = false;
 }
 
 }  // namespace tsock::inline v0::detail

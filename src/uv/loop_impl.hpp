@@ -7,11 +7,12 @@
 #include <memory>
 #include <optional>
 #include <tsock/loop.hpp>
-#include <tsock/native_socket.hpp>
 #include <vector>
 
 #include "core/loop/loop_core.hpp"
 #include "core/loop/post_queue.hpp"
+#include "uv/loop_turns.hpp"
+#include "uv/watch_set.hpp"
 #include "uv/worker_threads.hpp"
 
 namespace tsock::inline v0::detail {
@@ -25,6 +26,11 @@ class LoopImpl final : public LoopCore {
   LoopImpl(Loop& loop, uv_loop_t* borrowed, const LoopOptions& options);
 
   [[nodiscard]] uv_loop_t* uv() const noexcept { return uv_; }
+  /// libuv's loop for the application, which may use it as it likes.
+  [[nodiscard]] uv_loop_t* give_uv() noexcept {
+    turns_.leave_to_libuv();
+    return uv_;
+  }
   void run();
   bool run_once() override;
   void run_until_idle();
@@ -50,13 +56,14 @@ class LoopImpl final : public LoopCore {
   /// without `after_fork_in_child()`, the loop first gets its own copy of what it shares with the parent.
   void notice_fork() noexcept;
 
+  /// The beginning of a turn that `wake()` has asked for.
+  void begin_woken_turn() noexcept;
+
   /// To be called first in every libuv callback.
   void enter() noexcept { event(uv_now(uv_)); }
 
-  /// Notes that a descriptor is watched, even while no event is asked for. \return 0, EEXIST when it is
-  /// watched already, EBADF, ENOMEM
-  int claim_descriptor(NativeSocket descriptor) noexcept;
-  void release_descriptor(NativeSocket descriptor) noexcept;
+  /// The descriptors that are watched.
+  [[nodiscard]] WatchSet& watches() noexcept { return *watches_; }
 
   /// Kinds of work for worker threads; none waits for another.
   enum class Work : std::uint8_t { lookup, file, task };
@@ -105,6 +112,7 @@ class LoopImpl final : public LoopCore {
   void keep_alive(bool on) noexcept override;
   void arm_timer(Clock::time_point when) noexcept override;
   void look_before_expiry() noexcept;
+  void expire_as_of_look() noexcept;
   void interrupt_run() noexcept override;
   void hold_for_posted() noexcept;
   void take_posted();
@@ -132,7 +140,8 @@ class LoopImpl final : public LoopCore {
   bool runs_posted_ = false;
   bool stop_requested_ = false;
   bool stop_seen_ = false;
-  std::vector<bool> watched_;  // by descriptor
+  LoopTurns turns_{*this};
+  std::unique_ptr<WatchSet> watches_;
   PostQueue posted_;
   std::unique_ptr<Workers> workers_;  // made on demand
   std::unique_ptr<PipeStore> pipes_;  // made on demand

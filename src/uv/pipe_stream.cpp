@@ -27,8 +27,10 @@ int PipeStream::open() {
     always_ready_ = true;
     return 0;
   }
+  if (err != 0) return err;
+  if (was_blocking) os::set_nonblocking(source_.fd.get());
   restores_flag_ = source_.is_shared && was_blocking;
-  return err;
+  return 0;
 }
 
 // Closes the watcher first: the number of a descriptor that was closed under it may be in use again.

@@ -32,7 +32,7 @@ class SocketDatagram final : public DatagramBackend,
   // NOLINTNEXTLINE(misc-new-delete-overloads): `make()` has placed it
   static void operator delete(SocketDatagram* socket, std::destroying_delete_t) noexcept;
 
-  int open() { return start_watching(socket_.get()); }
+  int open() { return start_watching(socket_.get(), os::readable); }
   [[nodiscard]] UniqueSocket release_socket() noexcept;
   void set_connected() noexcept { connected_ = true; }
   /// As in SocketStream.

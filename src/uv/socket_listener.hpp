@@ -21,7 +21,7 @@ class SocketListener final : public ListenerBackend, private FdWatcher<SocketLis
                  bool options_set);
   ~SocketListener() override;
 
-  int open() { return start_watching(socket_.get()); }
+  int open() { return start_watching(socket_.get(), os::readable); }
   /// Sets the socket file that is removed in the end.
   void own_file(os::SocketFile file) noexcept { file_ = std::move(file); }
   /// Leaves the socket file in place in the end.

@@ -27,9 +27,9 @@ std::unique_ptr<SocketStream> SocketStream::make(LoopImpl& loop, UniqueSocket& s
   err = stream->make_reception(type, options);
   if (err != 0) return nullptr;
   if (watch != nullptr) {
-    stream->take_over(*watch);
+    stream->take_over(*watch, os::readable);
   } else {
-    err = stream->start_watching(socket.get());
+    err = stream->start_watching(socket.get(), os::readable);
   }
   if (err != 0) return nullptr;
   stream->socket_ = std::move(socket);

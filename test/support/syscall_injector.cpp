@@ -468,10 +468,10 @@ int shutdown(int fd, int how) noexcept {
 
 // Not here: eventfd(), without which uv_loop_init of libuv 1.44 fails but leaves its epoll descriptor open.
 
-// Only the try with which uv_poll_init finds out whether a descriptor can be polled is made to fail: it has
-// -1 for its data. Of the others libuv 1.44 says that they cannot fail, and aborts when they do.
+// Not of libuv, which aborts when it is refused a descriptor, but for the try with which uv_poll_init finds
+// out whether that can be polled: then it has -1 for the data, and else the descriptor.
 int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
-  if (operation == EPOLL_CTL_ADD && event->data.fd == -1) {
+  if (operation == EPOLL_CTL_ADD && event->data.fd != fd) {
     if (const int error = injected(SystemCall::epoll_ctl); error != 0) return fail(error);
   }
   return next_epoll_ctl(epoll, operation, fd, event);

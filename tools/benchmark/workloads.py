@@ -142,7 +142,7 @@ def workloads():
                  load=echo_load(10000, active=100), most_rounds=5),
         Workload("memory", "memory of an idle connection, of 10,000, in user space", memory,
                  ["epoll", "tsock", "libuv", "asio", "asio-readahead", "libevent", "tsocket"],
-                 [Absolute(600, "bytes")], "bytes", load=["echo", "--connections", 10000, "--memory", 1], most_rounds=1),
+                 [Absolute(520, "bytes")], "bytes", load=["echo", "--connections", 10000, "--memory", 1], most_rounds=1),
         Workload("deadline", "a deadline set on a request and cleared, 1,000 others waiting", nanoseconds,
                  ["tsock", "libuv", "asio", "libevent", "tsocket"], [Absolute(60, "ns")], "ns", mode="deadline",
                  most_rounds=5),

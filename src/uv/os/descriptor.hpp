@@ -38,6 +38,7 @@ UniqueFd open_file(const char* path, FileMode mode, int& err) noexcept;
 int redirect_to_null(int fd) noexcept;
 
 [[nodiscard]] bool is_nonblocking(int fd) noexcept;
+void set_nonblocking(int fd) noexcept;
 void clear_nonblocking(int fd) noexcept;
 
 /// Whether the other side hung up; bytes may still be there.

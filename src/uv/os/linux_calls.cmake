@@ -1,6 +1,6 @@
 # Which linux_* files the system can have; see CMakeLists.txt. Files that rely on each other are one group.
 include(CheckCXXSourceCompiles)
-set(linux_groups SOCKETS DATAGRAMS FILES PIPES READS PROCESSES TLS)
+set(linux_groups SOCKETS DATAGRAMS FILES PIPES READS PROCESSES TLS EPOLL)
 
 set(linux_SOCKETS new_descriptor peer_credentials message_socket tcp tcp_info)
 check_cxx_source_compiles(
@@ -87,3 +87,9 @@ int main() {
   return TCP_ULP + SOL_TLS + TLS_TX + TLS_SET_RECORD_TYPE + TLS_1_3_VERSION + TLS_CIPHER_AES_GCM_128 + keys.info.version;
 }"
   TSOCK_HAS_LINUX_TLS)
+
+set(linux_EPOLL epoll_set)
+check_cxx_source_compiles(
+  "#include <sys/epoll.h>
+int main() { return epoll_create1(EPOLL_CLOEXEC) + static_cast<int>(EPOLLRDHUP); }"
+  TSOCK_HAS_LINUX_EPOLL)

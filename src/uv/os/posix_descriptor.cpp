@@ -117,6 +117,10 @@ bool is_nonblocking(int fd) noexcept {
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
+void set_nonblocking(int fd) noexcept {
+  if (const int flags = ::fcntl(fd, F_GETFL); flags != -1) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 void clear_nonblocking(int fd) noexcept {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags >= 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);

@@ -118,6 +118,8 @@ bool is_hung_up(int /*fd*/) noexcept { return false; }
 
 bool is_nonblocking(int /*fd*/) noexcept { return false; }
 
+void set_nonblocking(int /*fd*/) noexcept {}
+
 void clear_nonblocking(int /*fd*/) noexcept {}
 
 ssize_t read_descriptor(int fd, std::span<const iovec> vectors, int& err) noexcept {
