@@ -11,6 +11,12 @@
 
 namespace tsock::inline v0::detail {
 
+namespace {
+
+int fd_of(const FdWatch& watch) noexcept { return static_cast<int>(watch.descriptor()); }
+
+}  // namespace
+
 EpollWatchSet::~EpollWatchSet() = default;
 
 int EpollWatchSet::add_libuv() noexcept {
@@ -40,7 +46,7 @@ int EpollWatchSet::put_under_libuv() noexcept {
 }
 
 int EpollWatchSet::add(FdWatch& watch, os::FdEvents& interests) noexcept {
-  const int descriptor = watch.descriptor();
+  const int descriptor = fd_of(watch);
   if (descriptor < 0) return EBADF;
   const auto place = static_cast<std::size_t>(descriptor);
   if (place >= watches_.size()) {
@@ -57,20 +63,20 @@ int EpollWatchSet::add(FdWatch& watch, os::FdEvents& interests) noexcept {
 }
 
 void EpollWatchSet::change(FdWatch& watch, os::FdEvents interests) noexcept {
-  if (set_ && os::epoll_change(set_, watch.descriptor(), interests, &watch) != 0)
+  if (set_ && os::epoll_change(set_, fd_of(watch), interests, &watch) != 0)
     loop_->log_warning("a descriptor was closed by others while it is watched");
 }
 
 void EpollWatchSet::hand_over(FdWatch& from, FdWatch& to, os::FdEvents& interests) noexcept {
   forget_events(from);
-  watches_[static_cast<std::size_t>(to.descriptor())] = &to;
+  watches_[static_cast<std::size_t>(fd_of(to))] = &to;
   change(to, interests);
 }
 
 void EpollWatchSet::remove(FdWatch& watch) noexcept {
   forget_events(watch);
-  os::epoll_remove(set_, watch.descriptor());
-  watches_[static_cast<std::size_t>(watch.descriptor())] = nullptr;
+  os::epoll_remove(set_, fd_of(watch));
+  watches_[static_cast<std::size_t>(fd_of(watch))] = nullptr;
 }
 
 void EpollWatchSet::forget_events(const FdWatch& watch) noexcept {
@@ -112,7 +118,7 @@ int EpollWatchSet::after_fork_in_child() noexcept {
   err = was_under_libuv ? put_under_libuv() : add_libuv();
   for (FdWatch* const watch : watches_) {
     if (watch == nullptr) continue;
-    const int failed = os::epoll_add(set_, watch->descriptor(), watch->system_interests(), watch);
+    const int failed = os::epoll_add(set_, fd_of(*watch), watch->system_interests(), watch);
     if (err == 0) err = failed;
   }
   return err;

@@ -27,7 +27,14 @@ class FdWatch {
   [[nodiscard]] NativeSocket descriptor() const noexcept { return descriptor_; }
   /// What the system is asked for.
   [[nodiscard]] os::FdEvents system_interests() const noexcept { return system_interests(armed()); }
-  void tell(os::FdEvents events) noexcept { on_events_(*this, events); }
+  void tell(os::FdEvents events) noexcept {
+    // An event before this one, of the same call of the system, may have ended the loop and its requests.
+    if (loop_->is_closed()) [[unlikely]] {
+      stop_watching();
+    } else {
+      on_events_(*this, events);
+    }
+  }
 
  protected:
   using OnEvents = void (*)(FdWatch& watch, os::FdEvents events) noexcept;

@@ -178,7 +178,7 @@ void LoopImpl::look_before_expiry() noexcept {
   begin_last_look();
   if (!turns_.are_libuvs()) {
     turns_.take_events();
-    expire_as_of_look();
+    if (!is_closed()) expire_as_of_look();
     return;
   }
   uv_idle_start(&look_idle_, [](uv_idle_t*) {});
