@@ -20,7 +20,7 @@ namespace tsock::inline v0::detail {
 /// it, or watch it, in ways of its own; from then on it is the other way round, and libuv watches the set by
 /// a `uv_poll_t`, at the price of a second `epoll_wait` for each turn that has events.
 ///
-/// A `uv_poll_t` for each descriptor would take 160 bytes and five system calls more for a connection, and
+/// A `uv_poll_t` for each descriptor would take 160 bytes and three system calls more for a connection, and
 /// libuv aborts when the kernel refuses to watch; here the caller gets an error.
 class EpollWatchSet final : public WatchSet {
  public:
