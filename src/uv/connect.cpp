@@ -50,8 +50,6 @@ bool is_connected_to_itself(NativeSocket socket) {
   return local.is_inet() && local == os::remote_address(socket);
 }
 
-}  // namespace
-
 // Of the two kinds of local streams a system may have one alone.
 std::string_view why_not_supported(const Address& remote) {
   if (remote.is_pipe())
@@ -60,6 +58,8 @@ std::string_view why_not_supported(const Address& remote) {
     return "this system has no unix sockets; its local streams are named pipes (pipe:NAME)";
   return {};
 }
+
+}  // namespace
 
 /// Waits for a connection to be made.
 class ConnectState : public ResultState<Stream>, private FdWatcher<ConnectState> {

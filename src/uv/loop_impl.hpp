@@ -59,7 +59,7 @@ class LoopImpl final : public LoopCore {
   /// The beginning of a turn that `wake()` has asked for.
   void begin_woken_turn() noexcept;
 
-  /// To be called first in every libuv callback.
+  /// To be called first in every callback of libuv, and when a descriptor is told of.
   void enter() noexcept { event(uv_now(uv_)); }
 
   /// The descriptors that are watched.
