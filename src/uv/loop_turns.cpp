@@ -55,8 +55,12 @@ bool LoopTurns::run_turn(bool may_wait) noexcept {
   const bool libuv_is_ready = set_->take_events(timeout);
   end_turn();
   if (libuv_is_ready || uv_backend_timeout(uv) == 0) {
+    // libuv tells nothing unless something keeps it running, and the events above may have ended the last
+    // request: posted functions and signals of this turn are told all the same.
+    loop_->hold_alive();
     uv_run(uv, UV_RUN_NOWAIT);
     end_turn();
+    loop_->release_hold();
   }
   return is_woken_ || uv_loop_alive(uv) != 0;
 }

@@ -104,6 +104,33 @@ BOOST_FIXTURE_TEST_CASE(other_things_have_their_turn_between_many_events, TurnsF
   BOOST_TEST(answered_before_post < pairs.size());
 }
 
+BOOST_FIXTURE_TEST_CASE(function_posted_before_runs_in_the_turn_of_the_last_request, TurnsFixture) {
+  bool was_posted = false;
+  loop.post([&] { was_posted = true; });
+  int err = -1;
+  BOOST_TEST(loop.sleep(0ms).wait(err));
+  BOOST_TEST(was_posted);
+
+  answer(1);
+  was_posted = false;
+  loop.post([&] { was_posted = true; });
+  BOOST_TEST(pairs.front().reading.wait(err));
+  BOOST_TEST(was_posted);
+}
+
+BOOST_FIXTURE_TEST_CASE(loop_with_nothing_to_do_ends_after_events_of_libuv, TurnsFixture) {
+  auto [ours, peer] = unix_pair();
+  std::array<std::byte, 1> byte{};
+  for (int i = 0; i < 3; ++i) {
+    loop.post([] {});
+    loop.run();
+  }
+  auto reading = ours.read(byte);
+  loop.post([&] { reading.cancel(); });
+  loop.run();
+  BOOST_TEST(!reading.is_in_progress());
+}
+
 BOOST_FIXTURE_TEST_CASE(application_that_has_the_loop_may_run_it, TurnsFixture) {
   answer(1);
   uv_run(loop.native_handle(), UV_RUN_DEFAULT);

@@ -149,6 +149,15 @@ class LoopCore {
   void drain_event() noexcept { drain(true); }
   /// Called when the events of a turn are over; see `ask_for_turn_end()`.
   void end_turn() noexcept;
+
+  /// Keeps the event library running as if a request were in progress, until the next `drain()` ends or
+  /// `release_hold()` is called.
+  void hold_alive() noexcept {
+    if (!is_kept_alive_) keep_alive(is_kept_alive_ = true);
+  }
+  void release_hold() noexcept {
+    if (drain_causes_ == no_drain) keep_alive_while_busy();
+  }
   [[nodiscard]] bool is_draining() const noexcept { return (drain_causes_ & draining) != 0; }
   [[nodiscard]] bool has_work() const noexcept {
     return !ready_.empty() || !flushes_.empty() || !next_turn_resources_.empty();
@@ -269,10 +278,6 @@ class LoopCore {
   void orphan() noexcept {
     orphaned_ = true;
     delete_if_unused();
-  }
-  /// Keeps the event library running as if a request were in progress, until the next `drain()` ends.
-  void hold_alive() noexcept {
-    if (!is_kept_alive_) keep_alive(is_kept_alive_ = true);
   }
   /// Called when an exception waits for `Loop::run()` to rethrow it.
   virtual void interrupt_run() noexcept = 0;
