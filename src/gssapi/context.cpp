@@ -14,6 +14,8 @@ namespace tsock::inline v0::gssapi {
 namespace {
 
 constexpr OM_uint32 order_flags = GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG;
+constexpr std::string_view expired_ticket = "the ticket has expired";
+constexpr std::string_view expired_context = "the security context has expired";
 
 std::string text_of_name(gss_name_t name) {
   if (name == GSS_C_NO_NAME) return {};
@@ -58,6 +60,13 @@ Context::Context(const AcceptOptions& options)
 int Context::refuse(int err, std::string_view reason) {
   reason_ = reason;
   return err;
+}
+
+// The clock decides which call of a handshake meets the end of a ticket: it has one text.
+int Context::refuse_status(OM_uint32 major, OM_uint32 minor) {
+  const int err = handshake_errno(major, minor);
+  if (GSS_ROUTINE_ERROR(major) == GSS_S_CONTEXT_EXPIRED) return refuse(err, expired_ticket);
+  return refuse(err, status_text(major, minor, chosen_ != GSS_C_NO_OID ? chosen_ : mechanism_.get()));
 }
 
 int Context::prepare() {
@@ -107,8 +116,7 @@ int Context::step(std::span<const std::byte> token, std::vector<std::byte>& answ
   }
   int err = 0;
   if (GSS_ERROR(major)) {
-    reason_ = status_text(major, minor, chosen_ != GSS_C_NO_OID ? chosen_ : mechanism_.get());
-    err = handshake_errno(major, minor);
+    err = refuse_status(major, minor);
   } else if ((major & GSS_S_CONTINUE_NEEDED) != 0) {
     return EAGAIN;
   } else {
@@ -131,7 +139,7 @@ void Context::give_up() noexcept {
 
 int Context::establish(OM_uint32 lifetime) {
   // MIT loses the names of an expired context when it is asked for them.
-  if (lifetime == 0) return refuse(ETIME, "the ticket has expired");
+  if (lifetime == 0) return refuse(ETIME, expired_ticket);
   if (const int err = inquire_mechanism(); err != 0) return err;
   if (const int err = check_flags(); err != 0) return err;
   if (const int err = inquire_names(); err != 0) return err;
@@ -163,7 +171,7 @@ int Context::inquire_mechanism() {
   gss_OID mechanism = GSS_C_NO_OID;
   const OM_uint32 major = gss_inquire_context(&minor, context_.get(), nullptr, nullptr, nullptr, &mechanism,
                                               nullptr, nullptr, nullptr);
-  if (GSS_ERROR(major)) return refuse(handshake_errno(major, minor), status_text(major, minor, chosen_));
+  if (GSS_ERROR(major)) return refuse_status(major, minor);
   if (mechanism != GSS_C_NO_OID) chosen_ = mechanism;
   return 0;
 }
@@ -177,7 +185,7 @@ int Context::inquire_names() {
   const OM_uint32 major =
       gss_inquire_context(&minor, context_.get(), source.place(), has_target ? target.place() : nullptr,
                           nullptr, nullptr, nullptr, nullptr, nullptr);
-  if (GSS_ERROR(major)) return refuse(handshake_errno(major, minor), status_text(major, minor, chosen_));
+  if (GSS_ERROR(major)) return refuse_status(major, minor);
   peer_name_ = text_of_name(initiates_ ? target.get() : source.get());
   own_name_ = text_of_name(initiates_ ? source.get() : target.get());
   return 0;
@@ -211,15 +219,15 @@ Peer Context::peer() const {
 
 int Context::check_lifetime() {
   if (expiry_ == Clock::time_point::max() || Clock::now() < expiry_) return 0;
-  return refuse(ETIME, "the security context has expired");
+  return refuse(ETIME, expired_context);
 }
 
 int Context::fail_message(OM_uint32 major, OM_uint32 minor, std::string_view what) {
   const OM_uint32 error = GSS_ROUTINE_ERROR(major);
+  if (error == GSS_S_CONTEXT_EXPIRED) return refuse(ETIME, expired_context);
   reason_ = what;
   reason_ += ": " + status_text(major, minor, chosen_);
-  if (error == GSS_S_CONTEXT_EXPIRED || error == GSS_S_CREDENTIALS_EXPIRED) return ETIME;
-  return EBADMSG;
+  return error == GSS_S_CREDENTIALS_EXPIRED ? ETIME : EBADMSG;
 }
 
 // Told beside a success.

@@ -55,6 +55,7 @@ class Context {
   int refuse(int err, std::string_view reason);
 
  private:
+  int refuse_status(OM_uint32 major, OM_uint32 minor);
   int prepare();
   void give_up() noexcept;
   int establish(OM_uint32 lifetime);

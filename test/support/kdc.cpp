@@ -89,6 +89,8 @@ void Kdc::write_files() {
       "krb5.conf",
       "[libdefaults]\n default_realm = TSOCK.TEST\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
       " dns_canonicalize_hostname = false\n rdns = false\n qualify_shortname = \"\"\n ticket_lifetime = 1h\n"
+      // Both have one clock: a slow kinit would otherwise take it for a second's difference.
+      " kdc_timesync = 0\n"
       " forwardable = true\n udp_preference_limit = 1\n[realms]\n"
       " TSOCK.TEST = {\n  kdc = " +
           kdc + "\n }\n SILENT.TEST = {\n  kdc = 127.0.0.1:" + std::to_string(silent_port) +

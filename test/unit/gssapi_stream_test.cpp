@@ -1,4 +1,6 @@
 // GSSAPI streams and contexts, with Kerberos from a KDC of the test's own.
+#include <dlfcn.h>
+
 #include <array>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -38,6 +40,9 @@ using gssapi::SecurityContext;
 constexpr std::string_view mechanism_names[] = {"kerberos", "spnego"};
 constexpr Protection protections[] = {Protection::integrity, Protection::confidentiality};
 constexpr StreamKind gssapi_kinds[] = {StreamKind::tcp, StreamKind::memory};
+
+// gss_inquire_context() as it is when a ticket ends between the last call of a handshake and it.
+bool ticket_ends_before_inquiry = false;
 
 gssapi::ConnectOptions to_gsstest() { return {.target = "gsstest@localhost"}; }
 
@@ -613,6 +618,23 @@ BOOST_AUTO_TEST_CASE(a_ticket_that_ends_within_the_handshake_is_told_in_words) {
   BOOST_TEST(!client.is_established());
 }
 
+BOOST_AUTO_TEST_CASE(a_ticket_that_ends_behind_the_last_token_is_told_in_the_same_words) {
+  if (kdc == nullptr) return;
+  SecurityContext client = SecurityContext::client(to_gsstest());
+  SecurityContext server = SecurityContext::server();
+  std::vector<std::byte> token;
+  std::vector<std::byte> answer;
+  bool answers = false;
+  BOOST_TEST_REQUIRE(client.step({}, token, answers) == EAGAIN, client.reason());
+  BOOST_TEST_REQUIRE(server.step(token, answer, answers) == 0, server.reason());
+  ticket_ends_before_inquiry = true;
+  const int err = client.step(answer, token, answers);
+  ticket_ends_before_inquiry = false;
+  BOOST_TEST(err == ETIME);
+  BOOST_TEST(client.reason() == "the ticket has expired");
+  BOOST_TEST(!client.is_established());
+}
+
 BOOST_AUTO_TEST_CASE(a_context_whose_lifetime_is_over_ends_with_etime) {
   if (kdc == nullptr) return;
   gssapi::ConnectOptions options = to_gsstest();
@@ -753,3 +775,16 @@ BOOST_AUTO_TEST_CASE(another_stream_has_no_peer_of_gssapi) {
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace tsock::test
+
+// In front of the one of the library.
+extern "C" OM_uint32 gss_inquire_context(OM_uint32* minor, gss_ctx_id_t context, gss_name_t* source,
+                                         gss_name_t* target, OM_uint32* lifetime, gss_OID* mechanism,
+                                         OM_uint32* flags, int* is_local, int* is_open) {
+  if (tsock::test::ticket_ends_before_inquiry) {
+    *minor = 0;
+    return GSS_S_CONTEXT_EXPIRED;
+  }
+  static auto* const library =
+      reinterpret_cast<decltype(&gss_inquire_context)>(::dlsym(RTLD_NEXT, "gss_inquire_context"));
+  return library(minor, context, source, target, lifetime, mechanism, flags, is_local, is_open);
+}
