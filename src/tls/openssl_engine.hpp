@@ -89,6 +89,8 @@ class OpenSslEngine final : public layer::OffloadingEngine {
   int fail(int err, std::string_view why) noexcept;
   /// After a call of OpenSSL that gave no success. \return 0 when it wants more input
   int failure(int result) noexcept;
+  int uncleared_failure(int result) noexcept;
+  void clear_errors_in_handshake() noexcept;
   /// The same after one that writes. \return an errno value
   int write_failure() noexcept;
   [[nodiscard]] bool is_inside_record() const noexcept;

@@ -23,6 +23,9 @@
 #include <vector>
 
 #include "bench/load_wire.hpp"
+#ifdef TSOCK_WITH_NPA
+#include <tsock/npa/npa.hpp>
+#endif
 #ifdef TSOCK_WITH_TLS
 #include "bench/tsock_tls_context.hpp"
 #endif
@@ -93,6 +96,31 @@ class CoroutineSession {
   tsock::Queue out_{loop_, "replies"};
   tsock::Request<void> serving_;
 };
+
+#ifdef TSOCK_WITH_NPA
+/// EchoSession for streams that keep the borders of messages.
+class MessageSession {
+ public:
+  explicit MessageSession(tsock::Stream stream) : stream_(std::move(stream)) {}
+
+  void start() {
+    reading_ = stream_.read_message();
+    reading_.set_callback([this](tsock::Request<tsock::Pdu>& request) {
+      int err = 0;
+      tsock::Pdu message = request.recv(err);
+      if (err != 0) return;
+      auto reply = message.vector();
+      stream_.writev(out_, reply).detach([message = std::move(message)](auto&) {});
+      start();
+    });
+  }
+
+ private:
+  tsock::Stream stream_;
+  tsock::Queue out_{stream_.loop(), "replies"};
+  tsock::Request<tsock::Pdu> reading_;
+};
+#endif
 
 /// Reads of an exact size, each answered from the same buffer.
 class ReadSession {
@@ -237,6 +265,40 @@ std::size_t tls_streams(std::size_t turns, std::size_t connections, std::size_t 
 }
 #endif
 
+#ifdef TSOCK_WITH_NPA
+/// What `in_flight` messages of NPA look like in the stream.
+std::vector<unsigned char> npa_messages(std::size_t in_flight, std::size_t body) {
+  std::vector<unsigned char> bytes;
+  for (std::size_t i = 0; i < in_flight; ++i) {
+    bytes.push_back(static_cast<unsigned char>(body & 0xffU));
+    bytes.push_back(static_cast<unsigned char>(body >> 8U));
+    bytes.insert(bytes.end(), body, static_cast<unsigned char>('x'));
+  }
+  return bytes;
+}
+
+std::size_t npa_streams(std::size_t turns, std::size_t connections, std::size_t in_flight,
+                        const std::vector<unsigned char>& bytes) {
+  tsock::Loop loop;
+  std::list<MessageSession> sessions;
+  std::vector<Wire> peers;
+  for (std::size_t i = 0; i < connections; ++i) {
+    auto [fd, peer] = socketpair(SOCK_STREAM);
+    peers.emplace_back(peer, false);
+    int err = 0;
+    auto accepting = tsock::npa::accept(tsock::Stream::adopt(loop, fd, {}, err));
+    if (err != 0) die("adopt");
+    bench::send_npa_request(peer);
+    loop.run_until_idle();
+    bench::read_npa_reply(peer);
+    sessions.emplace_back(accepting.recv(err)).start();
+    if (err != 0) die("accept");
+  }
+  for (std::size_t i = 0; i < turns; ++i) exchange(loop, peers, bytes);
+  return turns * connections * in_flight;
+}
+#endif
+
 std::size_t datagrams(std::size_t turns) {
   tsock::Loop loop;
   auto [fd, peer] = socketpair(SOCK_DGRAM);
@@ -369,6 +431,11 @@ int main(int argc, char** argv) {
   if (scenario == "tls-echo-64x1") operations = tls_streams(turns, 64, 1, messages(1, 64));
   if (scenario == "tls-echo-64x32") operations = tls_streams(turns, 64, 32, messages(32, 64));
   if (scenario == "tls-echo-16k") operations = tls_streams(turns, 16, 4, messages(4, 16384));
+#endif
+#ifdef TSOCK_WITH_NPA
+  if (scenario == "npa-echo-64x1") operations = npa_streams(turns, 64, 1, npa_messages(1, 64));
+  if (scenario == "npa-echo-64x32") operations = npa_streams(turns, 64, 32, npa_messages(32, 64));
+  if (scenario == "npa-echo-4k") operations = npa_streams(turns, 64, 1, npa_messages(1, 4096));
 #endif
   if (operations == 0) {
     std::fprintf(stderr, "no such scenario: %s\n", argv[1]);

@@ -289,7 +289,10 @@ class EchoLoad {
   static Wire connect(const LoadOptions& options) {
     const int fd =
         options.unix_name.empty() ? connect_to(options.ports[0]) : bench::connect_to_unix(options.unix_name);
-    if (options.npa) bench::shake_npa(fd);
+    if (options.npa) {
+      bench::send_npa_request(fd);
+      bench::read_npa_reply(fd);
+    }
     return wire_over(fd, options);
   }
 

@@ -65,10 +65,13 @@ int connect_to_unix(const std::string& name) {
   return fd;
 }
 
-void shake_npa(int fd) {
+void send_npa_request(int fd) {
   static const std::vector<std::byte> request = tsock::test::from_hex(tsock::test::anonymous_request);
   if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     die("send");
+}
+
+void read_npa_reply(int fd) {
   // The length, magic and level twice, file type and state, size, and the status at the end.
   std::array<unsigned char, 36> reply{};
   if (::recv(fd, reply.data(), reply.size(), MSG_WAITALL) != static_cast<ssize_t>(reply.size()))

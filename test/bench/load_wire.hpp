@@ -23,8 +23,10 @@ namespace bench {
 
 /// The same for an abstract unix socket.
 [[nodiscard]] int connect_to_unix(const std::string& name);
-/// Sends a request of NPA and takes the reply, on a blocking socket.
-void shake_npa(int fd);
+/// A request of NPA, on a blocking socket.
+void send_npa_request(int fd);
+/// Waits for the reply to it.
+void read_npa_reply(int fd);
 
 /// The load's end of a connection, plain, TLS or GSSAPI. Calls behave as those of sockets that do not block,
 /// but for `write()` and `wait()`. A plain one leaves the socket to its user, the others close it.

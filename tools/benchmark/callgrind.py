@@ -17,6 +17,7 @@ SCENARIOS = {
     "echo-coroutine-64x1": (10, 40), "echo-64x32": (6, 18), "echo-16k": (10, 40), "read-write": (20, 120),
     "connect": (50, 250), "datagram": (20, 120), "udp-1x32": (10, 60), "deadline": (10, 60), "post": (10, 60),
     "tls-echo-64x1": (10, 40), "tls-echo-64x32": (6, 18), "tls-echo-16k": (6, 18),
+    "npa-echo-64x1": (10, 40), "npa-echo-64x32": (6, 18), "npa-echo-4k": (10, 40),
 }
 # What a coroutine may cost beside the same with callbacks.
 DEAREST_COROUTINE = 1.10
@@ -106,7 +107,7 @@ def callgrind(terminal, programs, options):
         allowed = budget["instructions"].get(scenario)
         counted = count_instructions(programs, scenario)
         if counted is None:
-            terminal.line(f"  {scenario:<14} left out: built without OpenSSL")
+            terminal.line(f"  {scenario:<14} left out: built without its part")
             if allowed is not None:
                 counts[scenario] = allowed
             continue
