@@ -17,7 +17,7 @@ int GssCodec::unwrap(std::span<std::byte> body, layer::ByteBlock& plain) noexcep
       if (const int err = context_->check_lifetime(); err != 0) return err;
     }
     std::span<std::byte> opened;
-    GssBuffer holder;
+    layer::WipedBytes holder;
     bool sealed = false;
     if (const int err = context_->unwrap(body, opened, holder, sealed); err != 0) return err;
     if (context_->seals() && !sealed) return context_->refuse(EBADMSG, "a message is not sealed");

@@ -16,7 +16,7 @@ namespace {
 
 template <class Options>
 Request<Stream> authenticate(Stream below, const Options& options, const char* name, CallSite site) {
-  auto context = std::make_unique<Context>(options);
+  auto context = Context::create(options);
   context->demand_sequence();
   const MessageOptions messages = limits_of(options.messages);
   return layer::authenticate(std::move(below), std::make_shared<GssMechanism>(std::move(context), messages),

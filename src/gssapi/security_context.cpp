@@ -14,11 +14,11 @@ SecurityContext::~SecurityContext() = default;
 SecurityContext::SecurityContext(std::unique_ptr<Context> context) noexcept : context_(std::move(context)) {}
 
 SecurityContext SecurityContext::client(const ConnectOptions& options) {
-  return SecurityContext(std::make_unique<Context>(options));
+  return SecurityContext(Context::create(options));
 }
 
 SecurityContext SecurityContext::server(const AcceptOptions& options) {
-  return SecurityContext(std::make_unique<Context>(options));
+  return SecurityContext(Context::create(options));
 }
 
 int SecurityContext::step(std::span<const std::byte> token, std::vector<std::byte>& answer, bool& answers) {
@@ -44,7 +44,7 @@ int SecurityContext::unwrap(std::span<std::byte> message, std::vector<std::byte>
   if (!is_established()) return EINVAL;
   if (const int err = context_->check_lifetime(); err != 0) return err;
   std::span<std::byte> opened;
-  GssBuffer holder;
+  layer::WipedBytes holder;
   bool sealed = false;
   const int err = context_->unwrap(message, opened, holder, sealed);
   if (err != 0) return err;

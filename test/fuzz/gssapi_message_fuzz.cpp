@@ -51,7 +51,7 @@ std::unique_ptr<gssapi::Context> client_context(const Variant& variant) {
   gssapi::ConnectOptions options{.target = tsock::fuzz::ForgedTicket::target};
   options.credentials = gssapi::Credentials::from_ccache(tsock::fuzz::ForgedTicket::ccache);
   options.protection = variant.protection;
-  auto context = std::make_unique<gssapi::Context>(options);
+  auto context = gssapi::Context::create(options);
   context->demand_sequence();
   return context;
 }
@@ -60,7 +60,7 @@ std::unique_ptr<gssapi::Context> server_context(const Variant& variant) {
   gssapi::AcceptOptions options;
   options.credentials = gssapi::Credentials::from_keytab(tsock::fuzz::ForgedTicket::keytab);
   options.protection = variant.protection;
-  auto context = std::make_unique<gssapi::Context>(options);
+  auto context = gssapi::Context::create(options);
   context->demand_sequence();
   return context;
 }

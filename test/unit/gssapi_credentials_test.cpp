@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "gssapi/credentials_state.hpp"
+#include "gssapi/mit/credentials_state.hpp"
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/scoped_environment.hpp"

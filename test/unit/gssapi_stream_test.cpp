@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "gssapi/credentials_state.hpp"
+#include "gssapi/mit/credentials_state.hpp"
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
 #include "support/security_contexts.hpp"

@@ -1,4 +1,4 @@
-#include "gssapi/mechanism_oid.hpp"
+#include "gssapi/mit/mechanism_oid.hpp"
 
 #include <algorithm>
 #include <array>

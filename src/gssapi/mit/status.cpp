@@ -1,10 +1,10 @@
-#include "gssapi/status.hpp"
+#include "gssapi/mit/status.hpp"
 
 #include <krb5.h>
 
 #include <cerrno>
 
-#include "gssapi/handles.hpp"
+#include "gssapi/mit/handles.hpp"
 
 namespace tsock::inline v0::gssapi {
 

@@ -1,4 +1,4 @@
-#include "gssapi/credentials_state.hpp"
+#include "gssapi/mit/credentials_state.hpp"
 
 #include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
@@ -14,7 +14,7 @@
 #include <tsock/gssapi/credentials.hpp>
 #include <utility>
 
-#include "gssapi/status.hpp"
+#include "gssapi/mit/status.hpp"
 
 namespace tsock::inline v0::gssapi {
 

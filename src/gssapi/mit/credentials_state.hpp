@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "gssapi/handles.hpp"
-#include "gssapi/mechanism_oid.hpp"
+#include "gssapi/mit/handles.hpp"
+#include "gssapi/mit/mechanism_oid.hpp"
 #include "layer/wiped_bytes.hpp"
 
 namespace tsock::inline v0::gssapi {
