@@ -5,7 +5,8 @@ set(windows_unit_tests
     address authenticate buffer byte_view call_site callback_times combine coroutine datagram_short_way deadline dump_json error
     framing inline_function inspect lifecycle listen_over loop memory_datagram operation operation_then output owned_bytes pdu pool post
     proxy_accept proxy_connect proxy_header pump queue rate_limit receive_buffer record_engine refused_certificates short_way tls_error_code
-    tls_output uv_call vector_list windows_errno windows_loop windows_named_pipe)
+    tls_output uv_call vector_list windows_errno windows_gssapi windows_loop
+    windows_named_pipe)
 # Of the contract: files of POSIX, and a loop that is held up by calls of its own.
 set(posix_contract_tests file late_deadline)
 

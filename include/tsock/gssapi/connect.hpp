@@ -42,6 +42,7 @@ struct ConnectOptions {
 ///  - ETIME: the ticket or the credentials have expired
 ///  - EHOSTUNREACH: no KDC answers
 ///  - EINVAL: no target, or a name, mechanism or OID that is none
+///  - ENOTSUP: a cache or keytab, on Windows
 ///  - EPROTO: the peer does not speak this, or has ended in the middle
 ///  - EMSGSIZE: a token above `MessageOptions::most_token`, or an empty one
 ///  - ENOTCONN, ECONNABORTED: `below` is not open

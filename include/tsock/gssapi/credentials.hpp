@@ -17,6 +17,9 @@ class CredentialsState;
 /// the answer, an error too. So a KDC that is silent holds them for as long as libkrb5 is patient with it,
 /// half a minute say, and not one after the other; their requests end before that by cancelling or a
 /// deadline. What is kept already waits for no KDC. Functions throw std::bad_alloc.
+///
+/// On Windows SSPI has the tickets and keys of the logon and those of a password: with caches and keytabs a
+/// handshake ends with ENOTSUP, and so does `store()`.
 class TSOCK_EXPORT Credentials {
  public:
   /// What the system has for this process: KRB5CCNAME and KRB5_KTNAME, or their defaults.
