@@ -12,6 +12,7 @@
 #include <tsock/error.hpp>
 #include <utility>
 
+#include "tls/certificate_hash.hpp"
 #include "tls/openssl_engine.hpp"
 
 namespace tsock::inline v0::tls {
@@ -208,6 +209,7 @@ int ContextState::add_identity(const Identity& identity, std::string& reason) {
   }
   if (!is_taken)
     return openssl_failure(EINVAL, "certificate of " + subject_of(material.certificate.get()), reason);
+  if (hash_certificate(material.certificate.get(), material.certificate_hash) == ENOMEM) return ENOMEM;
   identities_.push_back(std::move(material));
   return 0;
 }
@@ -360,6 +362,14 @@ bool ContextState::choose_identity(SSL* ssl) const noexcept {
     if (!use(*ssl, identity)) return false;
   }
   return true;
+}
+
+std::span<const std::byte> ContextState::certificate_hash(const SSL& ssl) const noexcept {
+  const X509* const used = SSL_get_certificate(&ssl);
+  for (const KeyMaterial& identity : identities_) {
+    if (identity.certificate.get() == used) return identity.certificate_hash;
+  }
+  return {};
 }
 
 int ContextState::staple(SSL* ssl) const noexcept {

@@ -40,6 +40,8 @@ class ContextState {
   [[nodiscard]] const CertificateCheck& check() const noexcept { return check_; }
   [[nodiscard]] bool has_psk() const noexcept { return !psk_.key.empty() || find_psk_ != nullptr; }
   [[nodiscard]] bool has_identity() const noexcept { return !identities_.empty(); }
+  /// The hash of the certificate that this side has shown, as a channel binding; empty where there is none.
+  [[nodiscard]] std::span<const std::byte> certificate_hash(const SSL& ssl) const noexcept;
   [[nodiscard]] const ProtocolOptions& protocol() const noexcept { return protocol_; }
   [[nodiscard]] bool takes_early_data() const noexcept { return takes_early_data_; }
   /// Of servers that this client knows.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <tsock/tls/identity.hpp>
 #include <vector>
@@ -14,6 +15,7 @@ struct KeyMaterial {
   OpenSslPointer<EVP_PKEY> key;
   OpenSslPointer<STACK_OF(X509)> chain;  // may be null
   std::string ocsp_response;
+  std::vector<std::byte> certificate_hash;  // for channel bindings; empty where there is none
 };
 
 // All \return 0 or an errno value, with the reason in words.

@@ -24,6 +24,7 @@ struct OpenSslDelete {
   void operator()(X509_STORE* store) const noexcept { X509_STORE_free(store); }
   void operator()(X509_CRL* crl) const noexcept { X509_CRL_free(crl); }
   void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
+  void operator()(EVP_CIPHER* cipher) const noexcept { EVP_CIPHER_free(cipher); }
   void operator()(PKCS12* container) const noexcept { PKCS12_free(container); }
   void operator()(OCSP_RESPONSE* response) const noexcept { OCSP_RESPONSE_free(response); }
   void operator()(OCSP_BASICRESP* response) const noexcept { OCSP_BASICRESP_free(response); }

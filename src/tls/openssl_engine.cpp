@@ -11,7 +11,6 @@
 #include <new>
 #include <utility>
 
-#include "tls/certificate_hash.hpp"
 #include "tls/peer_name.hpp"
 #include "tls/session_note.hpp"
 
@@ -354,15 +353,9 @@ std::span<const std::byte> OpenSslEngine::resumed_binding() const noexcept {
 bool OpenSslEngine::annotate_session() noexcept {
   find_out_resumption();
   if (SessionNote::of(*ssl_).has_value()) return true;  // it is resumed, and gets another ticket
-  try {
-    const std::string_view identity = psk_identity();
-    std::vector<std::byte> binding;
-    const bool is_hashed =
-        !identity.empty() || hash_certificate(SSL_get_certificate(ssl_.get()), binding) != ENOMEM;
-    if (!is_hashed || !SessionNote{.binding = binding, .psk_identity = identity}.put(*ssl_)) note_shortage();
-  } catch (const std::bad_alloc&) {
-    note_shortage();
-  }
+  const std::string_view identity = psk_identity();
+  const auto binding = identity.empty() ? context_->certificate_hash(*ssl_) : std::span<const std::byte>();
+  if (!SessionNote{.binding = binding, .psk_identity = identity}.put(*ssl_)) note_shortage();
   return !transfer_.out_of_memory;
 }
 

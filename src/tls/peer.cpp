@@ -49,9 +49,9 @@ int bind_to_server_certificate(const OpenSslEngine& engine, std::vector<std::byt
   if (engine.context().side() == ContextState::Side::client)
     return hash_certificate(SSL_get0_peer_certificate(engine.ssl()), binding);
   if (!engine.psk_identity().empty()) return ENOTSUP;  // none was shown
-  if (!engine.is_resumed()) return hash_certificate(SSL_get_certificate(engine.ssl()), binding);
-  const auto of_session = engine.resumed_binding();
-  binding.assign(of_session.begin(), of_session.end());
+  const auto hash =
+      engine.is_resumed() ? engine.resumed_binding() : engine.context().certificate_hash(*engine.ssl());
+  binding.assign(hash.begin(), hash.end());
   return binding.empty() ? ENOTSUP : 0;
 }
 

@@ -1,6 +1,7 @@
 #include "tls/session_note.hpp"
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 namespace tsock::inline v0::tls {
@@ -21,12 +22,16 @@ std::optional<SessionNote> SessionNote::of(const SSL& ssl) noexcept {
   };
 }
 
-bool SessionNote::put(SSL& ssl) const {
-  std::vector<std::byte> bytes{static_cast<std::byte>(binding.size())};
-  bytes.insert(bytes.end(), binding.begin(), binding.end());
-  const auto identity = std::as_bytes(std::span(psk_identity));
-  bytes.insert(bytes.end(), identity.begin(), identity.end());
-  return SSL_SESSION_set1_ticket_appdata(SSL_get_session(&ssl), bytes.data(), bytes.size()) == 1;
+bool SessionNote::put(SSL& ssl) const noexcept {
+  try {
+    std::vector<std::byte> bytes{static_cast<std::byte>(binding.size())};
+    bytes.insert(bytes.end(), binding.begin(), binding.end());
+    const auto identity = std::as_bytes(std::span(psk_identity));
+    bytes.insert(bytes.end(), identity.begin(), identity.end());
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(&ssl), bytes.data(), bytes.size()) == 1;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 }  // namespace tsock::inline v0::tls

@@ -18,7 +18,7 @@ struct SessionNote {
   /// Of the session of a server's connection; none in one that was not annotated yet. Refers to the session.
   [[nodiscard]] static std::optional<SessionNote> of(const SSL& ssl) noexcept;
   /// \return false without memory
-  [[nodiscard]] bool put(SSL& ssl) const;
+  [[nodiscard]] bool put(SSL& ssl) const noexcept;
 };
 
 }  // namespace tsock::inline v0::tls

@@ -22,7 +22,8 @@ class TicketKeyRing {
   /// What became of a ticket.
   enum class Opened : std::uint8_t { no_key, failed, by_old_key, by_newest_key };
 
-  explicit TicketKeyRing(const Key& first) noexcept;
+  /// \throw std::runtime_error
+  explicit TicketKeyRing(const Key& first);
   TicketKeyRing(const TicketKeyRing&) = delete;
   TicketKeyRing& operator=(const TicketKeyRing&) = delete;
   ~TicketKeyRing();
@@ -37,6 +38,11 @@ class TicketKeyRing {
                             EVP_MAC_CTX& mac) const noexcept;
 
  private:
+  bool prepare(const Key& key, const unsigned char* iv, EVP_CIPHER_CTX& cipher, EVP_MAC_CTX& mac,
+               bool seals) const noexcept;
+
+  // Fetched once: EVP_aes_256_cbc() is looked up by its name whenever it is used.
+  const OpenSslPointer<EVP_CIPHER> cipher_;
   mutable std::mutex mutex_;
   std::array<Key, 3> keys_;  // the newest first
   std::size_t count_ = 1;

@@ -23,8 +23,19 @@ bool fill(TicketKeyRing::Key& key) noexcept {
 
 void wipe(TicketKeyRing::Key& key) noexcept { OPENSSL_cleanse(&key, sizeof key); }
 
-bool prepare(const TicketKeyRing::Key& key, const unsigned char* iv, EVP_CIPHER_CTX& cipher, EVP_MAC_CTX& mac,
-             bool seals) noexcept {
+}  // namespace
+
+TicketKeyRing::TicketKeyRing(const Key& first)
+    : cipher_(EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)), keys_{first} {
+  if (cipher_ == nullptr) throw std::runtime_error("OpenSSL has no AES-256-CBC");
+}
+
+TicketKeyRing::~TicketKeyRing() {
+  for (Key& key : keys_) wipe(key);
+}
+
+bool TicketKeyRing::prepare(const Key& key, const unsigned char* iv, EVP_CIPHER_CTX& cipher, EVP_MAC_CTX& mac,
+                            bool seals) const noexcept {
   // OpenSSL's parameters are not const; it only reads these.
   std::array<OSSL_PARAM, 3> parameters{
       OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<unsigned char*>(key.hmac.data()),
@@ -32,15 +43,7 @@ bool prepare(const TicketKeyRing::Key& key, const unsigned char* iv, EVP_CIPHER_
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0),
       OSSL_PARAM_construct_end()};
   return EVP_MAC_CTX_set_params(&mac, parameters.data()) == 1 &&
-         EVP_CipherInit_ex(&cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv, seals ? 1 : 0) == 1;
-}
-
-}  // namespace
-
-TicketKeyRing::TicketKeyRing(const Key& first) noexcept : keys_{first} {}
-
-TicketKeyRing::~TicketKeyRing() {
-  for (Key& key : keys_) wipe(key);
+         EVP_CipherInit_ex2(&cipher, cipher_.get(), key.cipher.data(), iv, seals ? 1 : 0, nullptr) == 1;
 }
 
 void TicketKeyRing::rotate(const Key& next) noexcept {
@@ -52,7 +55,7 @@ void TicketKeyRing::rotate(const Key& next) noexcept {
 
 bool TicketKeyRing::seal(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX& cipher,
                          EVP_MAC_CTX& mac) const noexcept {
-  if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return false;
+  if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(cipher_.get())) != 1) return false;
   const std::lock_guard lock(mutex_);
   std::copy(keys_.front().name.begin(), keys_.front().name.end(), name);
   return prepare(keys_.front(), iv, cipher, mac, true);
