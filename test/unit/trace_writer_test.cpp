@@ -89,14 +89,12 @@ std::vector<json> events_of(const json& trace, const std::string& name, const st
 
 // Checks that the spans of each id nest: in the order of time each end belongs to the last open begin.
 void check_nesting(const json& trace) {
-  std::vector<json> events;
-  std::copy_if(trace.begin(), trace.end(), std::back_inserter(events),
-               [](const json& event) { return event["ph"] == "b" || event["ph"] == "e"; });
-  std::stable_sort(events.begin(), events.end(), [](const json& a, const json& b) {
-    return a["ts"].get<double>() < b["ts"].get<double>();
-  });
+  std::multimap<double, json> events;
+  for (const json& event : trace) {
+    if (event["ph"] == "b" || event["ph"] == "e") events.emplace(event["ts"].get<double>(), event);
+  }
   std::map<std::string, std::vector<json>> open;
-  for (const json& event : events) {
+  for (const auto& [time, event] : events) {
     auto& stack = open[event["id"].get<std::string>()];
     if (event["ph"] == "b") {
       // What lies inside another span is its child.

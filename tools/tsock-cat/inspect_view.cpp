@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace tsock_cat {
@@ -160,8 +161,11 @@ void InspectView::add_requests(std::vector<std::string>& lines) const {
   std::vector<std::pair<std::uint64_t, const Group*>> order;
   order.reserve(groups.size());
   for (const auto& [on, group] : groups) order.emplace_back(on, &group);
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return (a.first != 0) != (b.first != 0) ? a.first != 0 : a.second->oldest > b.second->oldest;
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    const auto place = [](const auto& one) {
+      return std::tuple(one.first == 0, -one.second->oldest, one.first);
+    };
+    return place(a) < place(b);
   });
   for (const auto& [on, group] : order) {
     lines.push_back(group->what);

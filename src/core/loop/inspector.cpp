@@ -125,8 +125,8 @@ void Inspector::walk_tree(std::vector<const RequestState*> states, const Visit& 
     return place != states.end() && (*place)->id() == id;
   };
   std::vector<const RequestState*> children = states;
-  std::stable_sort(children.begin(), children.end(), [](const RequestState* a, const RequestState* b) {
-    return a->parent_id() < b->parent_id();
+  std::sort(children.begin(), children.end(), [](const RequestState* a, const RequestState* b) {
+    return a->parent_id() != b->parent_id() ? a->parent_id() < b->parent_id() : a->id() > b->id();
   });
   struct Visited {
     const RequestState* state;

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -38,18 +37,15 @@ bool fits(const Address& address, const ConnectHostOptions& options) {
 }
 
 // Interleaves the address families, beginning with that of the first address (RFC 8305, section 4).
-std::vector<Address> in_turn(std::vector<Address> addresses) {
-  if (addresses.empty()) return addresses;
-  const int first = addresses.front().family();
-  std::stable_partition(addresses.begin(), addresses.end(),
-                        [first](const Address& address) { return address.family() == first; });
-  const auto border = std::find_if(addresses.begin(), addresses.end(),
-                                   [first](const Address& address) { return address.family() != first; });
+std::vector<Address> in_turn(const std::vector<Address>& addresses) {
+  std::vector<Address> of_first, others;
+  for (const Address& address : addresses)
+    (address.family() == addresses.front().family() ? of_first : others).push_back(address);
   std::vector<Address> mixed;
   mixed.reserve(addresses.size());
-  for (auto left = addresses.begin(), right = border; left != border || right != addresses.end();) {
-    if (left != border) mixed.push_back(*left++);
-    if (right != addresses.end()) mixed.push_back(*right++);
+  for (std::size_t i = 0; mixed.size() != addresses.size(); ++i) {
+    if (i < of_first.size()) mixed.push_back(of_first[i]);
+    if (i < others.size()) mixed.push_back(others[i]);
   }
   return mixed;
 }
@@ -171,7 +167,7 @@ class ConnectToHost final : public Operation<Stream> {
 
   void begin_attempts() {
     std::erase_if(addresses_, [this](const Address& address) { return !fits(address, options_); });
-    addresses_ = in_turn(std::move(addresses_));
+    addresses_ = in_turn(addresses_);
     report_.set_addresses(addresses_);
     if (addresses_.empty()) {
       error(ENXIO);
