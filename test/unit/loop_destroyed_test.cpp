@@ -73,7 +73,7 @@ struct World {
       BOOST_ERROR("called after the loop went");
       return EIO;
     };
-    const auto make = [this, token = token] {
+    const auto make = [this, held = token] {
       BOOST_ERROR("called after the loop went");
       return left.read(buffer);
     };
