@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <cstdint>
+#include <ratio>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -191,13 +192,27 @@ BOOST_AUTO_TEST_CASE(times_of_windows_are_times_of_the_system) {
   constexpr NtTime epoch{116'444'736'000'000'000};
   BOOST_TEST((NtTime::from(Clock::time_point{}) == epoch));
   BOOST_TEST((epoch.time_point() == Clock::time_point{}));
-  const Clock::time_point time = Clock::time_point{} + 1'700'000'000s + 123'456'700ns;
+  const Clock::time_point time = Clock::time_point{} + 1'700'000'000s + 123'456us;
+  BOOST_TEST((NtTime::from(time) == NtTime{epoch.value + 17'000'000'001'234'560}));
   BOOST_TEST((NtTime::from(time).time_point() == time));
-  BOOST_TEST((NtTime::from(Clock::time_point{} - 50ns) == NtTime{epoch.value - 1}));
+  // libstdc++ counts ns, libc++ us.
+  constexpr bool is_finer = std::ratio_less_v<Clock::period, std::micro>;
+  BOOST_TEST(
+      (NtTime::from(Clock::time_point{} - Clock::duration(1)) == NtTime{epoch.value - (is_finer ? 1 : 10)}));
   BOOST_TEST((NtTime::never().time_point() == Clock::time_point::max()));
   BOOST_TEST((NtTime{~std::uint64_t{0}}.time_point() == Clock::time_point::max()));
-  BOOST_TEST((NtTime{}.time_point() == Clock::time_point::min()));
+  const Clock::time_point in_1601 =
+      Clock::time_point{} - std::chrono::seconds(11'644'473'600) * (is_finer ? 0 : 1);
+  BOOST_TEST((NtTime{}.time_point() == (is_finer ? Clock::time_point::min() : in_1601)));
   BOOST_TEST((NtTime{} < epoch));
+}
+
+BOOST_AUTO_TEST_CASE(times_that_one_clock_does_not_reach_are_the_ends_of_the_other) {
+  using Clock = std::chrono::system_clock;
+  constexpr bool is_finer = std::ratio_less_v<Clock::period, std::micro>;
+  BOOST_TEST((NtTime::from(Clock::time_point::max()) == NtTime::never()) != is_finer);
+  BOOST_TEST((NtTime::from(Clock::time_point::min()) == NtTime{}) != is_finer);
+  BOOST_TEST((NtTime{NtTime::never().value - 1}.time_point() == Clock::time_point::max()) == is_finer);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
