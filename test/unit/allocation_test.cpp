@@ -350,13 +350,13 @@ BOOST_AUTO_TEST_CASE(datagrams_in_memory) {
   AllocationFixture fixture;
   auto [left, right] = memory_datagram_pair(fixture.loop, {.duplication = 0.1, .reorder = 0.1});
   std::array<std::byte, 100> bytes{};
-  fixture.expect_none([&, &left = left, &right = right] {
-    for (int i = 0; i < 10; ++i) left.sendto(fixture.queue, bytes).detach();
-    for (int i = 0; i < 10; ++i) fixture.end(right.recvfrom(bytes));
+  fixture.expect_none([&, &near = left, &far = right] {
+    for (int i = 0; i < 10; ++i) near.sendto(fixture.queue, bytes).detach();
+    for (int i = 0; i < 10; ++i) fixture.end(far.recvfrom(bytes));
     fixture.loop.run_until_idle();
     // What was doubled.
     for (;;) {
-      auto rest = right.recvfrom(bytes);
+      auto rest = far.recvfrom(bytes);
       fixture.loop.run_until_idle();
       if (rest.is_in_progress()) break;
     }

@@ -206,7 +206,7 @@ BOOST_AUTO_TEST_CASE(streams_from_before_and_others_are_not_told) {
   loop.set_lifecycle_observer([this](const LifecycleEvent& event) {
     told.push_back({event.kind, event.stream, event.name, event.error, event.remote});
   });
-  before = {};
+  before = {Stream(), Stream()};
   static_cast<void>(unix_pair());
   static_cast<void>(memory_pair());
   BOOST_TEST(text().empty());

@@ -211,9 +211,9 @@ BOOST_AUTO_TEST_CASE(child_goes_on_with_a_loop_that_nobody_told_of_the_fork) {
   std::array<std::byte, 5> buffer{};
   auto reading = right.read(buffer);
   fixture.loop.run_until_idle();
-  const auto body = [&, &left = left] {
+  const auto body = [&, &near = left] {
     int err = 0;
-    auto writing = left.write("child");
+    auto writing = near.write("child");
     if (!reading.wait(err)) return false;
     return reading.recv(err) == 5;
   };
