@@ -12,9 +12,17 @@ namespace {
 // As many connections may be made to a server at once, each with a ticket of its own.
 constexpr std::size_t most_sessions = 8;
 
+std::time_t start_of(const SSL_SESSION& session) noexcept {
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+  return SSL_SESSION_get_time_ex(&session);
+#else
+  return SSL_SESSION_get_time(&session);  // 32 bits on some systems; deprecated since 3.4
+#endif
+}
+
 bool is_alive(const SSL_SESSION& session) noexcept {
   return SSL_SESSION_is_resumable(&session) == 1 &&
-         SSL_SESSION_get_time(&session) + SSL_SESSION_get_timeout(&session) > std::time(nullptr);
+         start_of(session) + SSL_SESSION_get_timeout(&session) > std::time(nullptr);
 }
 
 }  // namespace
