@@ -37,6 +37,15 @@ void clear_errors() noexcept {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
+// OpenSSL 3.2 and later put this behind the cause.
+bool hides_cause([[maybe_unused]] unsigned long code) noexcept {
+#ifdef SSL_R_RECORD_LAYER_FAILURE
+  return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_RECORD_LAYER_FAILURE;
+#else
+  return false;
+#endif
+}
+
 bool is_one_record(std::span<const std::byte> bytes) noexcept {
   if (bytes.size() < SSL3_RT_HEADER_LENGTH) return false;
   const std::size_t length =
@@ -208,8 +217,10 @@ int OpenSslEngine::failure(int result) noexcept {
 // be of this call. Without any, SSL_get_error() takes a fatal alert of the peer for a close_notify; after an
 // alert OpenSSL is in its handshake again.
 int OpenSslEngine::uncleared_failure(int result) noexcept {
-  const unsigned long newest = ERR_peek_last_error();
-  ERR_clear_error();
+  unsigned long newest = 0;
+  while (const unsigned long code = ERR_get_error()) {
+    if (!hides_cause(code)) newest = code;
+  }
   const int kind = SSL_get_error(ssl_.get(), result);
   const bool is_end = kind == SSL_ERROR_ZERO_RETURN && SSL_in_init(ssl_.get()) == 0;
   if (kind != SSL_ERROR_WANT_READ && !is_end && newest != 0)

@@ -508,6 +508,7 @@ BOOST_DATA_TEST_CASE_F(TlsStreamFixture, both_sides_know_what_was_agreed_on, dat
   const Certificate certificate = authority.server();
   tls::ClientOptions options = authority.client_options();
   options.protocol = at_version(version);
+  options.protocol.groups = "X25519:P-256";  // which one is first by default depends on OpenSSL
   TlsPair pair = connected(context_for(options),
                            context_for(tls::ServerOptions{.identities = {authority.identity(certificate)}}));
   converse(pair);
