@@ -224,14 +224,20 @@ BOOST_AUTO_TEST_CASE(shortage_of_threads_is_an_error_of_the_request) {
   BOOST_TEST(error_of(run_on_worker(loop, [] {})) == EAGAIN);
 }
 
-BOOST_AUTO_TEST_CASE(function_on_a_closed_loop_is_not_called) {
-  bool called = false;
+BOOST_AUTO_TEST_CASE(function_that_waits_for_a_thread_is_not_called_once_its_loop_is_destroyed) {
   std::optional<Loop> own(std::in_place);
-  auto request = run_on_worker(*own, [&called] { called = true; });
+  std::vector<Request<int>> busy;
+  for (int i = 0; i < 16; ++i) busy.push_back(run_on_worker(*own, stuck()));
+  gate->wait_for_arrivals(16);
+  const auto called = std::make_shared<std::atomic<bool>>(false);
+  auto request = run_on_worker(*own, [called] { *called = true; });
   own.reset();
   int err = 0;
   request.recv(err);
   BOOST_TEST(err == ECANCELED);
+  // The function is gone, so that no thread can call it.
+  BOOST_TEST(called.use_count() == 1);
+  BOOST_TEST(!called->load());
 }
 
 BOOST_AUTO_TEST_CASE(dump_names_the_request_and_its_place) {
