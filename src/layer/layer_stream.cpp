@@ -383,10 +383,7 @@ void LayerStream::advance_handshake() noexcept {
     }
     if (step.input == 0) {
       // Done, but not before the last flight has left.
-      if (pushed != 0 && !step.output_may_wait) return;
-      // The user's first read need not ask the engine: over TLS that is a call of SSL_read that fails.
-      if (in_.empty()) wanted_ = 1;
-      end_handshake(0);
+      if (pushed == 0 || step.output_may_wait) end_handshake(0);
       return;
     }
     int err = 0;

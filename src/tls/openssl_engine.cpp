@@ -423,10 +423,14 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
     if (reading == EarlyDataTransfer::Reading::data) early_data_->give(to, given);
     if (early_data_->ready() != 0) return {};
   }
-  // OpenSSL takes the header of a record, and then the rest: all at once where nothing is behind it.
-  SSL_set_read_ahead(ssl_.get(), is_at_record_ && is_one_record(in.bytes()) ? 1 : 0);
-  is_at_record_ = false;
-  if (read_error_ == 0 && to.empty()) {
+  // Without any, as behind a handshake, SSL_read() would only fail, for 11,700 instructions.
+  const bool has_input = at_end || !in.empty() || SSL_has_pending(ssl_.get()) == 1;
+  if (has_input) {
+    // OpenSSL takes the header of a record, and then the rest: all at once where nothing is behind it.
+    SSL_set_read_ahead(ssl_.get(), is_at_record_ && is_one_record(in.bytes()) ? 1 : 0);
+    is_at_record_ = false;
+  }
+  if (has_input && read_error_ == 0 && to.empty()) {
     std::byte next{};
     std::size_t seen = 0;
     const int result = SSL_peek_ex(ssl_.get(), &next, 1, &seen);
@@ -437,7 +441,7 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
     if (const int err = uncleared_failure(result); err != 0) end_reading(err);
   }
   std::size_t skip = given;
-  bool is_full = true;
+  bool is_full = has_input;
   for (const iovec& vector : to) {
     if (read_error_ != 0 || !is_full) break;
     const std::size_t begin = std::min(skip, vector.iov_len);

@@ -2,7 +2,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
@@ -54,7 +53,7 @@ class KnockEngine final : public layer::Engine {
 };
 
 /// Needs no handshake and changes nothing.
-class CopyEngine : public layer::Engine {
+class CopyEngine final : public layer::Engine {
  public:
   layer::Step handshake(layer::ByteBlock& /*in*/, bool /*at_end*/,
                         layer::ByteBlock& /*out*/) noexcept override {
@@ -84,25 +83,6 @@ class CopyEngine : public layer::Engine {
     }
     return {};
   }
-};
-
-/// Waits for three bytes like KnockEngine, and counts how often it is asked for more.
-class CountingEngine final : public CopyEngine {
- public:
-  explicit CountingEngine(std::shared_ptr<unsigned> calls) : calls_(std::move(calls)) {}
-  layer::Step handshake(layer::ByteBlock& in, bool /*at_end*/, layer::ByteBlock& /*out*/) noexcept override {
-    if (in.size() < 3) return {.input = 3};
-    in.take(3);
-    return {};
-  }
-  layer::Step unwrap(layer::ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
-                     layer::ByteBlock& out) noexcept override {
-    ++*calls_;
-    return CopyEngine::unwrap(in, at_end, to, given, out);
-  }
-
- private:
-  std::shared_ptr<unsigned> calls_;
 };
 
 /// A floor that counts its calls. It gives single bytes, and tells of room from inside of each, as the other
@@ -608,34 +588,6 @@ BOOST_AUTO_TEST_CASE(half_close_is_the_goodbye_of_one_side) {
 }
 
 // ---- pending bytes ----
-
-BOOST_DATA_TEST_CASE_F(LayerFixture, the_first_read_waits_for_what_the_handshake_has_not_seen,
-                       data::make({false, true}) * data::make({0U, 1U, 2U}), is_unix, writes_ahead) {
-  auto [client, below] = is_unix ? unix_pair() : tcp_pair();
-  const auto calls = std::make_shared<unsigned>(0);
-  Request<Stream> shaking =
-      layer::layer_over(std::move(below), std::make_unique<CountingEngine>(calls), "counting");
-  // What comes together with the end of the handshake is there; what comes later is told by an event, before
-  // the read begins or behind it.
-  const std::string_view first = writes_ahead == 2 ? "abcx" : "abc";
-  BOOST_TEST(error_of(client.write(first)) == 0);
-  int err = 0;
-  Stream server = fetch(shaking, err);
-  BOOST_TEST_REQUIRE(err == 0);
-  if (writes_ahead == 1) {
-    BOOST_TEST(error_of(client.write("x")) == 0);
-    loop.run_until_idle();
-  }
-  std::array<std::byte, 1> byte{};
-  Request<ssize_t> reading = server.read(byte);
-  if (writes_ahead == 0) {
-    loop.run_until_idle();
-    BOOST_TEST(*calls == 0U);
-    BOOST_TEST(error_of(client.write("x")) == 0);
-  }
-  BOOST_TEST(error_of(reading) == 0);
-  BOOST_TEST(text_of(byte) == "x");
-}
 
 BOOST_AUTO_TEST_CASE(pending_bytes_are_those_of_the_user) {
   auto pair = toys(tcp_pair());

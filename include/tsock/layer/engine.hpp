@@ -30,8 +30,7 @@ class TSOCK_EXPORT Engine {
 
   /// Takes the handshake further. It is done when `err` and `input` are 0; input that is left belongs to the
   /// stream behind it. While its last output waits, a finished handshake is asked again, and has to say the
-  /// same without appending anything. Behind the handshake `unwrap()` is asked when there is input, or when
-  /// `ready()` says so.
+  /// same without appending anything.
   virtual Step handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept = 0;
 
   /// Turns bytes of the peer into bytes for the user and puts them into `to`, of which the first `given`
