@@ -10,10 +10,11 @@ namespace tsock::inline v0::tls {
 namespace {
 
 int read_block(BIO* bio, char* data, int size) noexcept {
-  const auto& transfer = *static_cast<const BlockTransfer*>(BIO_get_data(bio));
+  auto& transfer = *static_cast<BlockTransfer*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
   if (transfer.in == nullptr || transfer.in->empty()) {
     if (transfer.at_end) return 0;
+    transfer.is_starved = true;
     BIO_set_retry_read(bio);
     return -1;
   }

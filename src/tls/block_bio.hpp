@@ -12,6 +12,7 @@ struct BlockTransfer {
   layer::ByteBlock* out = nullptr;
   bool at_end = false;         ///< no more comes behind `in`
   bool out_of_memory = false;  ///< `out` could not take everything
+  bool is_starved = false;     ///< OpenSSL has asked for more than there was
 };
 
 /// A BIO over the blocks of a transfer. \param transfer outlives it \return null without memory

@@ -214,17 +214,17 @@ int OpenSslEngine::failure(int result) noexcept {
 }
 
 // As failure(), of a call for data before which the queue was not cleared: the newest of its errors alone can
-// be of this call. Without any, SSL_get_error() takes a fatal alert of the peer for a close_notify; after an
-// alert OpenSSL is in its handshake again.
+// be of this call. Without any, SSL_get_error() takes a fatal alert of the peer for a close_notify, while
+// OpenSSL is in its handshake again, and a shortage of memory for what the call before has waited for.
 int OpenSslEngine::uncleared_failure(int result) noexcept {
   unsigned long newest = 0;
   while (const unsigned long code = ERR_get_error()) {
     if (!hides_cause(code)) newest = code;
   }
-  const int kind = SSL_get_error(ssl_.get(), result);
-  const bool is_end = kind == SSL_ERROR_ZERO_RETURN && SSL_in_init(ssl_.get()) == 0;
-  if (kind != SSL_ERROR_WANT_READ && !is_end && newest != 0)
-    ERR_raise(ERR_GET_LIB(newest), ERR_GET_REASON(newest));
+  if (transfer_.is_starved && !transfer_.out_of_memory) return 0;
+  const bool is_end =
+      SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN && SSL_in_init(ssl_.get()) == 0;
+  if (!is_end && newest != 0) ERR_raise(ERR_GET_LIB(newest), ERR_GET_REASON(newest));
   return failure(result);
 }
 
