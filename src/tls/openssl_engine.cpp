@@ -423,7 +423,7 @@ Step OpenSslEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to
     if (reading == EarlyDataTransfer::Reading::data) early_data_->give(to, given);
     if (early_data_->ready() != 0) return {};
   }
-  // Without any, as behind a handshake, SSL_read() would only fail, for 11,700 instructions.
+  // Without input, as behind a handshake, SSL_read() would only fail, for 11,700 instructions.
   const bool has_input = at_end || !in.empty() || SSL_has_pending(ssl_.get()) == 1;
   if (has_input) {
     // OpenSSL takes the header of a record, and then the rest: all at once where nothing is behind it.

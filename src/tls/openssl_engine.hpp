@@ -89,10 +89,11 @@ class OpenSslEngine final : public layer::OffloadingEngine {
   int fail(int err, std::string_view why) noexcept;
   /// After a call of OpenSSL that gave no success. \return 0 when it wants more input
   int failure(int result) noexcept;
-  int uncleared_failure(int result) noexcept;
-  void clear_errors_in_handshake() noexcept;
   /// The same after one that writes. \return an errno value
   int write_failure() noexcept;
+  /// As `failure()`, after a call for data: others may have left errors in the queue before it.
+  int uncleared_failure(int result) noexcept;
+  void clear_errors_in_handshake() noexcept;
   [[nodiscard]] bool is_inside_record() const noexcept;
   void end_reading(int err) noexcept;
 
