@@ -75,7 +75,12 @@ TicketKeyRing::Opened TicketKeyRing::open(const unsigned char* name, const unsig
 TicketKeys::TicketKeys() {
   TicketKeyRing::Key key{};
   if (!fill(key)) throw std::runtime_error("OpenSSL gives no random numbers");
-  ring_ = std::make_shared<TicketKeyRing>(key);
+  try {
+    ring_ = std::make_shared<TicketKeyRing>(key);
+  } catch (...) {
+    wipe(key);
+    throw;
+  }
   wipe(key);
 }
 

@@ -16,7 +16,8 @@ class TSOCK_EXPORT TicketKeys {
  public:
   static constexpr std::size_t key_size = 80;
 
-  /// One random key. Throws std::bad_alloc without memory, and std::runtime_error without random numbers.
+  /// One random key. Throws std::bad_alloc without memory, and std::runtime_error where OpenSSL gives no
+  /// random numbers or has no AES-256-CBC.
   TicketKeys();
   TicketKeys(const TicketKeys&) noexcept = default;
   TicketKeys& operator=(const TicketKeys&) noexcept = default;
