@@ -92,7 +92,8 @@ class TSOCK_EXPORT StreamBackend {
   StreamBackend() = default;
   StreamBackend(const StreamBackend&) = delete;
   StreamBackend& operator=(const StreamBackend&) = delete;
-  /// Closes what is open, at once and without a goodbye. No event follows.
+  /// Closes what is open, at once and without a goodbye. No event follows. The destructor of what it owns may
+  /// destroy any object of tsock, the Loop included.
   virtual ~StreamBackend() = default;
 
   /// Called before anything else, and again when the backend passes to another owner, such as a layer: the

@@ -32,15 +32,23 @@ LayerListener::LayerListener(Listener below, std::function<Request<Stream>(Strea
   ListenerAccess::core(below_)->give_up_accepts();
 }
 
+LayerListener::~LayerListener() {
+  if (is_linked()) unlink();
+}
+
+// What is left of a stream, and all of one that is broken, is not destroyed in here: captures of its
+// functions may destroy the listener.
 int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
   int err = EAGAIN;
   while (err != 0 && !finished_.empty()) {
-    const Stream finished = std::move(finished_.front());
-    finished_.pop_front();
-    attachment_ = StreamAccess::core(finished)->take_attachment();
-    stream = StreamAccess::core(finished)->take_backend(unread_, err);
-    life_ = err == 0 ? StreamAccess::core(finished)->take_life() : nullptr;
+    emptied_.splice(emptied_.end(), finished_, finished_.begin());
+    detail::StreamCore& finished = *StreamAccess::core(emptied_.back());
+    stream = finished.take_backend(unread_, err);
+    if (err != 0) continue;
+    attachment_ = finished.take_attachment();
+    life_ = finished.take_life();
   }
+  if (!emptied_.empty() && !is_linked()) below_.loop().core().make_ready(*this);
   if (err == EAGAIN && error_ != 0) return std::exchange(error_, 0);
   take_more();
   return err;
@@ -58,6 +66,9 @@ void LayerListener::on_accepted(Stream& stream) noexcept {
     core.abort();
   }
 }
+
+// Destroys nothing of the listener's: that may be gone before the end.
+void LayerListener::run() { const std::list<Stream> emptied = std::move(emptied_); }
 
 Readiness LayerListener::want_acceptable() noexcept {
   if (!finished_.empty() || error_ != 0) return Readiness::now;
@@ -127,7 +138,8 @@ int LayerListener::begin_handshake(Stream stream, const Address& peer) noexcept 
   } catch (const std::bad_alloc&) {
     err = ENOMEM;
   }
-  if (err != 0) handshakes_.erase(place);
+  Handshakes failed;
+  if (err != 0) failed.splice(failed.begin(), handshakes_, place);
   return err;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -21,9 +20,12 @@ namespace tsock::inline v0::layer {
 
 /// A listener on a listener: the backend whose connections are those of the listener below, once their
 /// handshake has succeeded.
-class LayerListener final : public ListenerBackend {
+class LayerListener final : public ListenerBackend, private detail::ReadyTask {
  public:
   LayerListener(Listener below, std::function<Request<Stream>(Stream)> handshake, ListenOptions options);
+  LayerListener(const LayerListener&) = delete;
+  LayerListener& operator=(const LayerListener&) = delete;
+  ~LayerListener() override;
 
   void attach(ListenerEvents& events) noexcept override { events_ = &events; }
   int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override;
@@ -45,6 +47,7 @@ class LayerListener final : public ListenerBackend {
   void on_handshake(Handshakes::iterator handshake);
   void report(const Address& peer, int err, std::string_view reason);
   void log_failure(const Address& peer, int err, std::string_view reason);
+  void run() override;
 
   Listener below_;
   /// Others hold it while it runs, as it may destroy the listener.
@@ -54,7 +57,8 @@ class LayerListener final : public ListenerBackend {
   ListenerEvents* events_ = nullptr;
   Request<Stream> accepting_;
   Handshakes handshakes_;
-  std::deque<Stream> finished_;
+  std::list<Stream> finished_;
+  std::list<Stream> emptied_;  // whose backend was given away, until the loop destroys them
   // Of the one that was given last: what a transparent layer leaves beside the backend.
   std::vector<std::byte> unread_;
   std::unique_ptr<detail::StreamAttachment> attachment_;

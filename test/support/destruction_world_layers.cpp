@@ -192,8 +192,9 @@ Request<Stream> DestructionWorld::layer(Stream below, bool is_client) {
   }
 #endif
   const ToyEngine::Side side = is_client ? ToyEngine::Side::client : ToyEngine::Side::server;
-  const ToyEngine::Kind kind{.may_be_cut = random_.one_in(2), .half_close = random_.one_in(2)};
-  return layer::layer_over(std::move(below), std::make_unique<ToyEngine>(side, kind), "toy",
+  ToyEngine::Kind kind{.may_be_cut = random_.one_in(2), .half_close = random_.one_in(2)};
+  if (random_.one_in(2)) kind.held = std::make_shared<Capture>(*this);
+  return layer::layer_over(std::move(below), std::make_unique<ToyEngine>(side, std::move(kind)), "toy",
                            {.goodbye_time = goodbye_time});
 }
 

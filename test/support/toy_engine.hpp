@@ -3,8 +3,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <tsock/layer/engine.hpp>
+#include <utility>
 
 namespace tsock::test {
 
@@ -19,9 +21,10 @@ class ToyEngine final : public layer::Engine {
   struct Kind {
     bool may_be_cut = false;  ///< a stream that ends without a goodbye has ended in order, too
     bool half_close = true;
+    std::shared_ptr<void> held = nullptr;  ///< what goes with the engine
   };
   explicit ToyEngine(Side side) noexcept : ToyEngine(side, Kind()) {}
-  ToyEngine(Side side, const Kind& kind) noexcept : side_(side), kind_(kind) {}
+  ToyEngine(Side side, Kind kind) noexcept : side_(side), kind_(std::move(kind)) {}
 
   layer::Step handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& out) noexcept override;
   layer::Step unwrap(layer::ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,

@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/loop/leaving_backend.hpp"
+
 namespace tsock::inline v0::detail {
 
 namespace {
@@ -433,7 +435,7 @@ void DatagramCore::end_control(const DatagramControlState& control) noexcept {
   disconnecting_ = nullptr;
   lost_ = dropped();
   state_ = State::closed;
-  backend_.reset();
+  const LeavingBackend leaving(*core_, std::move(backend_));
 }
 
 void DatagramCore::describe(std::ostream& out) const {

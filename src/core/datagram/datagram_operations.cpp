@@ -226,15 +226,16 @@ std::size_t SendManyState::fill(std::span<DatagramMessage> messages) const noexc
 
 // ---- control ----
 
+// In this order: what the socket owns may destroy this request.
 void DatagramControlState::interrupt(int err) {
-  on_delivery();
   finish(err);
+  on_delivery();
 }
 
 void DatagramControlState::on_delivery() noexcept {
-  if (socket() == nullptr) return;
-  socket()->end_control(*this);
+  DatagramCore* const target = socket();
   set_socket(nullptr);
+  if (target != nullptr) target->end_control(*this);
 }
 
 }  // namespace tsock::inline v0::detail

@@ -221,8 +221,9 @@ void ListenerCore::loop_closed() noexcept {
   if (receiver_ != nullptr) receiver_->leave_resource();
   if (ReadyTask::is_linked()) ReadyTask::unlink();
   pause_ = Request<void>();
-  returned_ = Stream();
-  backend_.reset();
+  // What these own may destroy the listener.
+  const std::unique_ptr<ListenerBackend> backend = std::move(backend_);
+  const Stream returned = std::move(returned_);
 }
 
 void ListenerCore::release_listener() noexcept {

@@ -234,6 +234,17 @@ class LoopCore {
   /// Every request in progress, in no order.
   [[nodiscard]] std::vector<const RequestState*> requests();
 
+  /// Keeps the core for a scope; see `keep()`.
+  class Keeper {
+   public:
+    explicit Keeper(LoopCore& core) noexcept : core_(core) { core_.keep(); }
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+    ~Keeper() { core_.stop_keeping(); }
+
+   private:
+    LoopCore& core_;
+  };
   /// Keeps the core, even if it is orphaned and no block is in use, until `stop_keeping()` has been called as
   /// often.
   void keep() noexcept { ++kept_; }

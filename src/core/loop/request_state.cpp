@@ -182,13 +182,7 @@ namespace {
 
 // Returns whether the wait goes on. A callback may destroy the Loop and the state.
 bool run_once_for(LoopCore& core, const RequestState& state) {
-  struct Keeper {
-    explicit Keeper(LoopCore& kept) noexcept : core(kept) { core.keep(); }
-    Keeper(const Keeper&) = delete;
-    Keeper& operator=(const Keeper&) = delete;
-    ~Keeper() { core.stop_keeping(); }
-    LoopCore& core;
-  } const keeper(core);
+  const LoopCore::Keeper keeper(core);
   core.run_once();
   return core.is_waited_for(&state) && !(core.is_stopped() && state.is_in_progress());
 }

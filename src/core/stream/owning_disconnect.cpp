@@ -79,9 +79,10 @@ class OwningDisconnect : public ResultState<void> {
   }
 
   void close(int err) {
-    step_ = Request<void>();
-    stream_ = Stream();
-    queue_ = Queue();
+    // Destroyed in reverse order, behind the last use of this request: what the stream owns may destroy it.
+    const Queue queue = std::move(queue_);
+    const Stream stream = std::move(stream_);
+    const Request<void> step = std::move(step_);
     finish(err);
   }
 

@@ -6,6 +6,7 @@
 #include <new>
 #include <ostream>
 
+#include "core/loop/leaving_backend.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_extras.hpp"
 #include "core/stream/write_state.hpp"
@@ -57,7 +58,7 @@ void StreamCore::release_stream() noexcept {
   detach_operations(ECANCELED);
   if (extras_ != nullptr) [[unlikely]]
     release_extras();
-  backend_.reset();
+  backend_.reset();  // may destroy a disconnect that was not delivered, which changes the state
   if (flags_.state == State::disconnected) {
     released_ = true;
   } else {
@@ -279,7 +280,7 @@ void StreamCore::interrupt_control(StreamControl& control, int err) noexcept {
     return;
   }
   // The disconnect was interrupted: close without waiting for the peer.
-  backend_.reset();
+  const LeavingBackend leaving(*core_, std::move(backend_));
   finish_disconnect(static_cast<StreamDisconnect&>(control), err);
 }
 
@@ -294,7 +295,7 @@ void StreamCore::end_control(StreamControl& control) noexcept {
   if (control.kind() == StreamControlKind::monitor) monitor_is_over();
   if (control.kind() != StreamControlKind::disconnect) return;
   flags_.state = State::closed;
-  backend_.reset();
+  const LeavingBackend leaving(*core_, std::move(backend_));
   tell_end("disconnect", ECANCELED);
 }
 
