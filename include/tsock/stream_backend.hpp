@@ -112,6 +112,10 @@ class TSOCK_EXPORT StreamBackend {
   /// Takes bytes from the vectors. \return bytes taken, more than 0; -1 with `err`, EAGAIN if nothing can be
   /// taken yet. The backend keeps no pointer into the vectors.
   virtual ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept = 0;
+  /// Where messages have borders: as `try_writev()` of one message after the other, each of which is a vector
+  /// that is not empty; a backend can pass them on together. \return the bytes of the messages taken, more
+  /// than 0; -1 with `err` if the first one was not taken. The default calls `try_writev()`.
+  virtual ssize_t try_write_messages(std::span<const iovec> messages, int& err) noexcept;
   /// Whether all bytes taken have left for the layer below. \return 0, EAGAIN, or an errno value.
   virtual int try_flush() noexcept { return 0; }
   /// After `try_writev()` or `try_flush()` failed: bytes that were taken and will never leave. Requests do

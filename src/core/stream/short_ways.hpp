@@ -112,7 +112,7 @@ template <class Read>
 [[gnu::always_inline]] inline StreamWrite* StreamWriteSide::begin_message_write(QueueCore* queue,
                                                                                 const iovec& vector,
                                                                                 CallSite site) noexcept {
-  if (!has_messages() || extras_ != nullptr || flags_.has_any(hold_ups)) return nullptr;
+  if (!has_messages() || flags_.has_any(message_hindrances)) return nullptr;
   if (vector.iov_len == 0 || vector.iov_len >> flags_.message_width != 0) return nullptr;
   StreamWrite* const write = begin_write_behind(queue, vector, site);
   if (write != nullptr) [[likely]]

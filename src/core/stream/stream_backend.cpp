@@ -9,6 +9,16 @@ ssize_t StreamBackend::try_read_message(MessageRoom& room, int& err) noexcept {
   return detail::read_sized_message(*this, room, err);
 }
 
+ssize_t StreamBackend::try_write_messages(std::span<const iovec> messages, int& err) noexcept {
+  ssize_t taken = 0;
+  for (const iovec& message : messages) {
+    const ssize_t result = try_writev({&message, 1}, err);
+    if (result > 0) taken += result;
+    if (result < static_cast<ssize_t>(message.iov_len)) break;
+  }
+  return taken != 0 ? taken : -1;
+}
+
 // Accepts options that change nothing: without a socket there is no delay to switch off, and options that
 // count before connecting come too late for any stream.
 int StreamBackend::apply(const StreamOptions& options) noexcept {

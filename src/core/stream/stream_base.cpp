@@ -25,11 +25,11 @@ void StreamBase::explain(RequestState& state) const noexcept {
 
 StreamExtras& StreamBase::extras() {
   if (extras_ == nullptr) extras_ = std::make_unique<StreamExtras>();
-  flags_.takes_general_way = true;
+  flags_.takes_general_way = flags_.has_write_extras = true;
   return *extras_;
 }
 
-// Leaves `takes_general_way` alone: writes need not know of the attachment.
+// Leaves `has_write_extras` alone: writes need not know of the attachment.
 void StreamBase::keep(std::unique_ptr<StreamAttachment>& attachment) {
   if (extras_ == nullptr) extras_ = std::make_unique<StreamExtras>();
   extras_->attachment = std::move(attachment);

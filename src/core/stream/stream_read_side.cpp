@@ -129,7 +129,8 @@ void StreamReadSide::begin_reserved_read(StreamRead& read) {
 
 // Calls the backend once. Returns whether another call may give more at once.
 bool StreamReadSide::read_from_backend() {
-  if (!reads_ahead_ || !reader()->is_buffered()) return read_in_place();
+  if (!reads_ahead_ || !reader()->is_buffered())
+    return has_messages() && reader()->reads_itself() ? read_by_reader() : read_in_place();
   const std::span<std::byte> buffer = core_->leases().borrow_receive_buffer(*this);
   if (buffer.empty()) [[unlikely]]
     return read_in_place();

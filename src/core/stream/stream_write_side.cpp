@@ -1,6 +1,7 @@
 #include "core/stream/stream_write_side.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <tsock/socket_control.hpp>
 
@@ -15,9 +16,8 @@ namespace {
 
 // How many calls of the backend one stream may make before others have their turn.
 constexpr unsigned calls_per_flush = 4;
-// As above, for messages, each of which is a call.
-constexpr unsigned messages_per_flush = 64;
-// What is collected before the backend passes it on, and may find that no more has room.
+// What one call gets where writes are messages.
+constexpr std::size_t messages_per_flush = 64;
 constexpr std::size_t bytes_of_messages_per_call = std::size_t{32} * 1024;
 
 }  // namespace
@@ -159,13 +159,12 @@ ssize_t StreamWriteSide::write_vectors(std::span<const iovec> vectors, const Str
   return write_vectors(gather.vectors(), write.fds().empty() ? nullptr : &write, err);
 }
 
-// Each message is a write and a call of its own; a backend that collects them passes them on in one piece
-// when it is flushed behind the last one.
+// Each message is a write; the backend may pass several on in one piece.
 ssize_t StreamWriteSide::write_messages(std::size_t& offered, int& err) {
-  ssize_t sent = 0;
-  unsigned count = 0;
+  std::array<iovec, messages_per_flush> messages;
+  std::size_t count = 0;
   for (ListNode* node = writes_.first();
-       node != writes_.end() && count != messages_per_flush && offered < bytes_of_messages_per_call;
+       node != writes_.end() && count != messages.size() && offered < bytes_of_messages_per_call;
        node = node->next) {
     const StreamWrite& write = write_at(*node);
     if (write.remaining() == 0) continue;
@@ -173,19 +172,10 @@ ssize_t StreamWriteSide::write_messages(std::size_t& offered, int& err) {
       if (count == 0) return write_compound_message(write, offered, err);
       break;
     }
-    const iovec message = write.front();
-    const ssize_t result = backend_->try_writev({&message, 1}, err);
-    if (result < 0) {
-      // Behind others, the next call finds out again.
-      if (count == 0) return result;
-      break;
-    }
-    ++count;
-    offered += message.iov_len;
-    sent += result;
-    if (static_cast<std::size_t>(result) < message.iov_len) break;
+    messages[count++] = write.front();
+    offered += write.remaining();
   }
-  return sent;
+  return count != 0 ? backend_->try_write_messages(std::span(messages).first(count), err) : 0;
 }
 
 // Handles the result of a call of the backend. Flushes after a short write as after a full one: bytes that

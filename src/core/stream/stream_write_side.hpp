@@ -71,11 +71,11 @@ class StreamWriteSide : public StreamReadSide {
   /// The number of bytes that wait; they are counted from the first call on.
   [[nodiscard]] std::size_t queued_bytes() noexcept;
   void add_queued_bytes(std::size_t bytes) noexcept {
-    if (extras_ != nullptr) [[unlikely]]
+    if (flags_.has_write_extras) [[unlikely]]
       count_queued_bytes(bytes, 0);
   }
   void remove_queued_bytes(std::size_t bytes) noexcept {
-    if (extras_ != nullptr) [[unlikely]]
+    if (flags_.has_write_extras) [[unlikely]]
       count_queued_bytes(0, bytes);
   }
   void set_watermark_watch(std::unique_ptr<WatermarkWatch> watch);
@@ -122,13 +122,14 @@ class StreamWriteSide : public StreamReadSide {
                                         .state = StreamFlags::any_state,
                                         .shut_down = 1,
                                         .is_shutting_down = 1};
-  /// Flags that refuse a write or hold it up.
-  static constexpr StreamFlags hold_ups{.write_error = StreamFlags::largest_error,
-                                        .state = StreamFlags::any_state,
-                                        .shut_down = 1,
-                                        .is_shutting_down = 1,
-                                        .write_blocked = 1};
-  /// As above, or have it counted.
+  /// Flags that refuse a message, hold it up, or have it counted.
+  static constexpr StreamFlags message_hindrances{.write_error = StreamFlags::largest_error,
+                                                  .state = StreamFlags::any_state,
+                                                  .shut_down = 1,
+                                                  .is_shutting_down = 1,
+                                                  .write_blocked = 1,
+                                                  .has_write_extras = 1};
+  /// As above, for writes of a stream of bytes.
   static constexpr StreamFlags hindrances{.write_error = StreamFlags::largest_error,
                                           .state = StreamFlags::any_state,
                                           .shut_down = 1,
