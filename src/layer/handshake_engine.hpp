@@ -20,7 +20,10 @@ class HandshakeEngine : public ReplacingEngine {
   Step wrap(std::span<const iovec> /*from*/, std::size_t& /*taken*/, ByteBlock& /*out*/) noexcept final {
     return {.err = EIO};
   }
-  std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below) override { return below; }
+  std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below,
+                                         std::span<const std::byte>& /*unread*/) override {
+    return below;
+  }
 };
 
 }  // namespace tsock::inline v0::layer

@@ -79,10 +79,11 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
       // The layer is what calls, so it stays until delivery.
       std::unique_ptr<StreamBackend> backend = layer_->take_below();
       std::unique_ptr<Engine> engine = layer_->take_engine();
+      std::span<const std::byte> unread = layer_->unread();
       if (auto* const replacing = dynamic_cast<ReplacingEngine*>(engine.get()); replacing != nullptr)
-        backend = replacing->replace(std::move(backend));
+        backend = replacing->replace(std::move(backend), unread);
       Stream stream(loop(), std::move(backend), stream_options_);
-      StreamAccess::core(stream)->unread(layer_->unread());
+      StreamAccess::core(stream)->unread(unread);
       std::unique_ptr<detail::StreamAttachment> kept = std::make_unique<KeptEngine>(std::move(engine));
       StreamAccess::core(stream)->keep(kept);
       finish_with(std::move(stream));

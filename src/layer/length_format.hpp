@@ -31,22 +31,33 @@ struct LengthFormat {
   }
   /// The length of the body behind a whole header.
   [[nodiscard]] constexpr std::size_t read(std::span<const std::byte> header) const noexcept {
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < width; ++i)
-      length = length << 8U | std::to_integer<std::size_t>(at(header, i));
-    return length;
+    const auto at = [digits = digits_of(header)](std::size_t place) {
+      return std::to_integer<std::size_t>(digits[place]);
+    };
+    if (width == 1) return at(0);
+    if (width == 2) return big_endian ? at(0) << 8U | at(1) : at(1) << 8U | at(0);
+    return big_endian ? at(0) << 24U | at(1) << 16U | at(2) << 8U | at(3)
+                      : at(3) << 24U | at(2) << 16U | at(1) << 8U | at(0);
   }
   constexpr void write(std::size_t length, std::span<std::byte> header) const noexcept {
     if (mark.has_value()) header[0] = *mark;
-    for (std::size_t i = width; i-- > 0; length >>= 8U)
-      at(header, i) = static_cast<std::byte>(length & 0xffU);
+    const std::span<std::byte> digits = digits_of(header);
+    const auto put = [length, digits, this](std::size_t place, unsigned shift) {
+      digits[big_endian ? place : width - 1U - place] = static_cast<std::byte>(length >> shift & 0xffU);
+    };
+    if (width == 1) {
+      put(0, 0);
+    } else if (width == 2) {
+      put(0, 8), put(1, 0);
+    } else {
+      put(0, 24), put(1, 16), put(2, 8), put(3, 0);
+    }
   }
 
  private:
-  // The byte of the length that has the weight 256^(width - 1 - place).
   template <class Byte>
-  [[nodiscard]] constexpr Byte& at(std::span<Byte> header, std::size_t place) const noexcept {
-    return header[(mark.has_value() ? 1U : 0U) + (big_endian ? place : width - 1U - place)];
+  [[nodiscard]] constexpr std::span<Byte> digits_of(std::span<Byte> header) const noexcept {
+    return mark.has_value() ? header.subspan(1) : header;
   }
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "layer/framed_stream.hpp"
+#include "layer/give_bytes.hpp"
 #include "layer/wiped_bytes.hpp"
 
 namespace tsock::inline v0::layer {
@@ -97,32 +99,8 @@ Step RecordEngine::end_of_input(bool is_between_messages) noexcept {
   return {.err = EPIPE};
 }
 
-// Moves bytes from the front of a block into the vectors, of which the first `skip` bytes are filled.
-std::size_t RecordEngine::give(ByteBlock& block, std::size_t most, std::span<const iovec> to,
-                               std::size_t skip) noexcept {
-  std::size_t given = 0;
-  for (const iovec& vector : to) {
-    if (skip >= vector.iov_len) {
-      skip -= vector.iov_len;
-      continue;
-    }
-    const std::size_t step = std::min(vector.iov_len - skip, most - given);
-    if (step == 0) break;
-    std::memcpy(static_cast<std::byte*>(vector.iov_base) + skip, block.bytes().data(), step);
-    block.take(step);
-    given += step;
-    skip = 0;
-  }
-  return given;
-}
-
 // Makes the body of a message ready to be given.
 void RecordEngine::open(ByteBlock& in, const Message& message) noexcept {
-  if (format_.is_plain) {
-    in.take(message.header);
-    rest_ = message.body;
-    return;
-  }
   if (!message.skipped) {
     const std::size_t skip = format_.codec_has_lengths ? 0 : message.header;
     unwrap_error_ = codec_->unwrap(in.bytes().subspan(skip, message.size() - skip), plain_);
@@ -135,14 +113,9 @@ Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to,
   std::size_t room = 0;
   for (const iovec& vector : to) room += vector.iov_len;
   for (;;) {
-    if (plain_.size() + rest_ != 0) {
-      if (!plain_.empty()) given += give(plain_, plain_.size(), to, given);
-      if (rest_ != 0) {
-        const std::size_t plain = give(in, rest_, to, given);
-        given += plain;
-        rest_ -= plain;
-      }
-      if (plain_.size() + rest_ != 0) return {};
+    if (!plain_.empty()) {
+      given += give_bytes(plain_, plain_.size(), to, given);
+      if (!plain_.empty()) return {};
     }
     // The next message is opened when somebody has room for it.
     if (given != 0 && given == room) return {.input = find(format_.data, in.bytes()).missing};
@@ -155,24 +128,6 @@ Step RecordEngine::unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to,
     if (message.missing != 0) return end_of_input(in.empty());
     open(in, message);
   }
-}
-
-// A plain message lies in the input as it will be given.
-Step RecordEngine::unwrap_message(ByteBlock& in, bool at_end, MessageRoom& room, std::size_t& given,
-                                  ByteBlock& out) noexcept {
-  if (!format_.is_plain) return Engine::unwrap_message(in, at_end, room, given, out);
-  while (rest_ == 0) {
-    const Message message = find(format_.data, in.bytes());
-    if (message.refused) return refuse(format_.data, message.body);
-    if (message.missing != 0) return at_end ? end_of_input(in.empty()) : Step{.input = message.missing};
-    open(in, message);
-  }
-  const std::span<std::byte> target = room.take(rest_);
-  if (target.empty()) return {};
-  given = std::exchange(rest_, 0);
-  std::memcpy(target.data(), in.bytes().data(), given);
-  in.take(given);
-  return {.input = in.empty() ? format_.data.header_size() : find(format_.data, in.bytes()).missing};
 }
 
 // The bytes of the next message, behind `skip` bytes of the vectors: in place where they lie in one vector.
@@ -200,66 +155,7 @@ int RecordEngine::next_plain(std::span<const iovec> from, std::size_t skip,
   return 0;
 }
 
-// Appends one plain message of `size` bytes behind the first `skip` bytes of the vectors. \return its size, 0
-// without memory
-inline std::size_t RecordEngine::wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
-                                            ByteBlock& out) noexcept {
-  std::size_t end = format_.data.header_size();
-  const std::size_t whole = end + size;
-  const std::span<std::byte> room = out.room(whole);
-  if (room.empty()) return 0;
-  format_.data.write(size, room);
-  for (const iovec& vector : from) {
-    if (skip >= vector.iov_len) {
-      skip -= vector.iov_len;
-      continue;
-    }
-    const std::size_t step = std::min(vector.iov_len - skip, whole - end);
-    if (step == 0) break;
-    std::memcpy(room.data() + end, static_cast<const std::byte*>(vector.iov_base) + skip, step);
-    end += step;
-    skip = 0;
-  }
-  out.put(whole);
-  return size;
-}
-
 Step RecordEngine::wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
-  return format_.is_plain ? wrap_plain_messages(from, taken, out) : wrap_by_codec(from, taken, out);
-}
-
-// Most messages are one vector.
-inline bool RecordEngine::wrap_one_vector(std::span<const std::byte> bytes, ByteBlock& out) noexcept {
-  const std::size_t header = format_.data.header_size();
-  const std::span<std::byte> room = out.room(header + bytes.size());
-  if (room.empty()) return false;
-  format_.data.write(bytes.size(), room);
-  std::memcpy(room.data() + header, bytes.data(), bytes.size());
-  out.put(header + bytes.size());
-  return true;
-}
-
-Step RecordEngine::wrap_plain_messages(std::span<const iovec> from, std::size_t& taken,
-                                       ByteBlock& out) noexcept {
-  const std::size_t most = codec_->most_plain();
-  if (from.size() == 1 && taken == 0 && from[0].iov_len <= most) {
-    const std::span bytes(static_cast<const std::byte*>(from[0].iov_base), from[0].iov_len);
-    if (!bytes.empty() && !wrap_one_vector(bytes, out)) return {.err = ENOMEM};
-    taken = bytes.size();
-    return {};
-  }
-  std::size_t total = 0;
-  for (const iovec& vector : from) total += vector.iov_len;
-  const std::size_t before = taken;
-  while (taken < total && out.size() < most_output) {
-    const std::size_t wrapped = wrap_plain(from, taken, std::min(total - taken, most), out);
-    if (wrapped == 0) return {.err = taken == before ? ENOMEM : 0};
-    taken += wrapped;
-  }
-  return {};
-}
-
-Step RecordEngine::wrap_by_codec(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept {
   std::size_t total = 0;
   for (const iovec& vector : from) total += vector.iov_len;
   const std::size_t before = taken;
@@ -281,10 +177,10 @@ Step RecordEngine::wrap_by_codec(std::span<const iovec> from, std::size_t& taken
   return {.err = taken == before ? wrap_error_ : 0};
 }
 
-WrappedMessage RecordEngine::first_message(std::span<const std::byte> out) const noexcept {
-  if (!format_.is_plain) return Engine::first_message(out);
-  const std::size_t plain = format_.data.read(out);
-  return {.size = format_.data.header_size() + plain, .plain = plain};
+std::unique_ptr<StreamBackend> RecordEngine::replace(std::unique_ptr<StreamBackend> below,
+                                                     std::span<const std::byte>& unread) {
+  if (codec_->is_transparent()) return below;
+  return std::make_unique<FramedStream>(std::move(below), format_.data, std::exchange(unread, {}), memory_);
 }
 
 std::unique_ptr<Engine> make_record_engine(std::unique_ptr<Codec> codec, const RecordEngine::Format& format,

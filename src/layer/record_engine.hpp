@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <memory_resource>
+#include <span>
 #include <string_view>
 #include <tsock/export.hpp>
 #include <tsock/layer/engine.hpp>
@@ -11,11 +12,12 @@
 
 #include "layer/codec.hpp"
 #include "layer/length_format.hpp"
+#include "layer/replacing_engine.hpp"
 
 namespace tsock::inline v0::layer {
 
 /// Messages behind a length, for protocols that are nothing more than that around a Codec.
-class RecordEngine final : public Engine {
+class RecordEngine final : public ReplacingEngine {
  public:
   struct Format {
     LengthFormat handshake = {};
@@ -28,32 +30,34 @@ class RecordEngine final : public Engine {
     /// length, and `Codec::wrap()` appends one or several with theirs. The limits of `data` are those of what
     /// comes from the peer.
     bool codec_has_lengths = false;
-    /// Bodies of data are the user's bytes as they are: the codec is not asked, and they are copied once.
+    /// Bodies of data are the user's bytes as they are, and a write is a message: the engine leaves a
+    /// FramedStream in its place, and asks the codec for nothing behind the handshake.
     bool is_plain = false;
     /// What the side that begins says in front of its first token, which belongs to it; for `authenticate()`.
     std::string_view greeting = {};
   };
 
   RecordEngine(std::unique_ptr<Codec> codec, const Format& format, std::pmr::memory_resource& memory) noexcept
-      : codec_(std::move(codec)), format_(format), plain_(memory), scratch_(memory) {}
+      : codec_(std::move(codec)), format_(format), memory_(memory), plain_(memory), scratch_(memory) {}
 
   [[nodiscard]] const Codec& codec() const noexcept { return *codec_; }
 
   Step handshake(ByteBlock& in, bool at_end, ByteBlock& out) noexcept override;
   Step unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
               ByteBlock& out) noexcept override;
-  Step unwrap_message(ByteBlock& in, bool at_end, MessageRoom& room, std::size_t& given,
-                      ByteBlock& out) noexcept override;
-  [[nodiscard]] std::size_t ready() const noexcept override { return plain_.size() + rest_; }
+  [[nodiscard]] std::size_t ready() const noexcept override { return plain_.size(); }
   Step wrap(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept override;
   [[nodiscard]] std::string_view reason() const noexcept override {
     return reason_.empty() ? codec_->reason() : reason_;
   }
-  [[nodiscard]] bool is_transparent() const noexcept override { return codec_->is_transparent(); }
+  [[nodiscard]] bool is_transparent() const noexcept override {
+    return format_.is_plain || codec_->is_transparent();
+  }
+  std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below,
+                                         std::span<const std::byte>& unread) override;
   [[nodiscard]] std::size_t message_size() const noexcept override {
     return format_.keeps_borders ? codec_->most_plain() : 0;
   }
-  [[nodiscard]] WrappedMessage first_message(std::span<const std::byte> out) const noexcept override;
 
  private:
   /// The message at the front of the input.
@@ -74,19 +78,12 @@ class RecordEngine final : public Engine {
   int answer(std::span<std::byte> message, ByteBlock& out, bool& answered) noexcept;
   int next_plain(std::span<const iovec> from, std::size_t skip, std::span<const std::byte>& plain) noexcept;
   void open(ByteBlock& in, const Message& message) noexcept;
-  static std::size_t give(ByteBlock& block, std::size_t most, std::span<const iovec> to,
-                          std::size_t skip) noexcept;
-  Step wrap_plain_messages(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept;
-  bool wrap_one_vector(std::span<const std::byte> bytes, ByteBlock& out) noexcept;
-  Step wrap_by_codec(std::span<const iovec> from, std::size_t& taken, ByteBlock& out) noexcept;
-  std::size_t wrap_plain(std::span<const iovec> from, std::size_t skip, std::size_t size,
-                         ByteBlock& out) noexcept;
 
   std::unique_ptr<Codec> codec_;
   Format format_;
-  ByteBlock plain_;       // opened and not given yet
-  std::size_t rest_ = 0;  // of a plain message at the front of the input, all of which is there
-  ByteBlock scratch_;     // small vectors on their way into one message
+  std::pmr::memory_resource& memory_;
+  ByteBlock plain_;    // opened and not given yet
+  ByteBlock scratch_;  // small vectors on their way into one message
   std::array<char, 96> text_{};
   std::string_view reason_;
   int unwrap_error_ = 0;

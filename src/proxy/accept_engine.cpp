@@ -34,7 +34,8 @@ layer::Step AcceptEngine::handshake(layer::ByteBlock& in, bool at_end, layer::By
   return {.err = ENOMEM};
 }
 
-std::unique_ptr<StreamBackend> AcceptEngine::replace(std::unique_ptr<StreamBackend> below) {
+std::unique_ptr<StreamBackend> AcceptEngine::replace(std::unique_ptr<StreamBackend> below,
+                                                     std::span<const std::byte>& /*unread*/) {
   if (!header_) return below;
   if (below->socket_control() != nullptr)
     return std::make_unique<AddressedSocket>(std::move(below), *header_);

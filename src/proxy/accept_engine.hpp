@@ -17,7 +17,8 @@ class AcceptEngine final : public layer::HandshakeEngine {
       : presence_(presence), most_v2_(most_v2) {}
 
   layer::Step handshake(layer::ByteBlock& in, bool at_end, layer::ByteBlock& out) noexcept override;
-  std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below) override;
+  std::unique_ptr<StreamBackend> replace(std::unique_ptr<StreamBackend> below,
+                                         std::span<const std::byte>& unread) override;
   [[nodiscard]] std::string_view reason() const noexcept override { return reason_; }
   /// What was read; none where the connection has no header.
   [[nodiscard]] const std::optional<Header>& header() const noexcept { return header_; }

@@ -198,40 +198,10 @@ BOOST_DATA_TEST_CASE_F(RecordFixture, lengths_have_their_width_and_order,
   BOOST_TEST(err == 0);
 }
 
-BOOST_AUTO_TEST_CASE(plain_messages_hold_what_is_written_and_the_codec_is_not_asked) {
-  const RecordEngine::Format format{.data = {.width = 2, .big_endian = false}, .is_plain = true};
+BOOST_AUTO_TEST_CASE(a_message_is_given_at_once_and_stays_where_there_is_no_room) {
+  const RecordEngine::Format format{.data = {.width = 2}, .keeps_borders = true};
   RecordEngine left = engine(true, format);
-  const std::array<std::string_view, 4> texts{"b", "", "ad", "xyz"};
-  std::vector<iovec> vectors;
-  for (const std::string_view text : texts) vectors.push_back(make_vector(std::as_bytes(std::span(text))));
-  std::size_t sent = 1;
-  BOOST_TEST(left.wrap(vectors, sent, out).err == 0);
-  BOOST_TEST(sent == 6U);
-  BOOST_TEST(text_of(out.bytes()) == "\4\0adxy\1\0z"sv);
-  std::array<char, 2> buffer{};
-  const iovec vector = make_vector(std::as_writable_bytes(std::span(buffer)));
-  std::size_t given = 0;
-  ByteBlock nothing(memory);
-  BOOST_TEST(left.unwrap(out, false, {&vector, 1}, given, nothing).err == 0);
-  BOOST_TEST(left.ready() == 2U);  // of this message
-  int err = -1;
-  BOOST_TEST(all_of(left, out, false, nothing, err) == "xyz");
-  BOOST_TEST(err == 0);
-  BOOST_TEST(memory.out == 0U);
-  memory.left = 0;
-  sent = 0;
-  BOOST_TEST(left.wrap(vectors, sent, out).err == ENOMEM);
-  BOOST_TEST(sent == 0U);
-  memory.left = std::size_t(-1);
-  BOOST_TEST(left.wrap(vectors, sent, out).err == 0);
-  BOOST_TEST(sent == 6U);
-}
-
-BOOST_DATA_TEST_CASE_F(RecordFixture, a_message_is_given_at_once_and_stays_where_there_is_no_room,
-                       data::make({true, false}), is_plain) {
-  const RecordEngine::Format format{.data = {.width = 2}, .keeps_borders = true, .is_plain = is_plain};
-  RecordEngine left = engine(true, format);
-  feed(is_plain ? "\0\3abc\0\2de\0\1"sv : "\0\3cba\0\2ed\0\1"sv);
+  feed("\0\3cba\0\2ed\0\1"sv);
   LittleRoom room;
   std::size_t given = 0;
   BOOST_TEST(left.unwrap_message(in, false, room, given, out).err == 0);
@@ -260,7 +230,7 @@ BOOST_DATA_TEST_CASE_F(RecordFixture, a_message_is_given_at_once_and_stays_where
   in.clear();
   BOOST_TEST(left.unwrap_message(in, true, room, given, out).err == EPIPE);
   feed("\377\377"sv);
-  RecordEngine strict = engine(true, {.data = {.width = 2, .most = 9}, .is_plain = is_plain});
+  RecordEngine strict = engine(true, {.data = {.width = 2, .most = 9}});
   BOOST_TEST(strict.unwrap_message(in, false, room, given, out).err == EMSGSIZE);
   BOOST_TEST(given == 0U);
 }
