@@ -120,9 +120,10 @@ class TSOCK_EXPORT Loop {
   /// operation (`Operation::cleanup()` and the destructor).
   [[nodiscard]] CallbackTimes callback_times() const;
   /// Gives memory back to the system that a peak has left: the loop keeps what its streams and requests have
-  /// used for the next ones. For a quiet moment, as it takes a step for each block that is free, and the next
-  /// ones take memory anew. \return bytes that the loop gives back; how many of them the C library passes on
-  /// at once is its own choice (glibc is asked to, malloc_trim(3))
+  /// used for the next ones. A loop that rests does it by itself (`LoopOptions::trim_after`). For a quiet
+  /// moment, as it takes a step for each block that is free, and the next ones take memory anew. \return
+  /// bytes that the loop gives back; how many of them the C library passes on at once is its own choice
+  /// (glibc is asked to, malloc_trim(3))
   std::size_t trim() noexcept;
   /// Sets the logger for warnings and debug lines. The default is spdlog's default logger at the time of the
   /// first line; null is silent.

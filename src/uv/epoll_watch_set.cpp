@@ -85,13 +85,17 @@ void EpollWatchSet::forget_events(const FdWatch& watch) noexcept {
   }
 }
 
-// Whoever is told may destroy any watch, and the Loop.
-bool EpollWatchSet::take_events(int timeout) noexcept {
+std::size_t EpollWatchSet::wait(int timeout) noexcept {
   const std::size_t count = os::epoll_take(set_, events_, timeout);
   uv_update_time(loop_->uv());
   is_full_ = count == events_.size();
-  bool libuv_is_ready = false;
   waiting_ = std::span(events_).first(count);
+  return count;
+}
+
+// Whoever is told may destroy any watch, and the Loop.
+bool EpollWatchSet::tell_events() noexcept {
+  bool libuv_is_ready = false;
   while (!waiting_.empty()) {
     const os::EpollEvent event = waiting_.front();
     waiting_ = waiting_.subspan(1);

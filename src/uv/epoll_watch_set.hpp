@@ -30,9 +30,15 @@ class EpollWatchSet final : public WatchSet {
   int add_libuv() noexcept;
   /// Lets libuv watch the set. \return 0 or an errno value; then nothing has changed
   int put_under_libuv() noexcept;
-  /// Waits for so many milliseconds, or with -1 for ever, and tells the watches what has happened. \return
-  /// whether something has happened to a descriptor of libuv
-  bool take_events(int timeout) noexcept;
+  /// Waits for so many milliseconds, or with -1 for ever. \return the number of events
+  std::size_t wait(int timeout) noexcept;
+  /// Tells the watches what `wait()` has brought. \return whether something has happened to a descriptor of
+  /// libuv
+  bool tell_events() noexcept;
+  bool take_events(int timeout) noexcept {
+    wait(timeout);
+    return tell_events();
+  }
 
   int add(FdWatch& watch, os::FdEvents& interests) noexcept override;
   void change(FdWatch& watch, os::FdEvents interests) noexcept override;

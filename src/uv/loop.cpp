@@ -86,11 +86,7 @@ CallbackTimes Loop::callback_times() const { return impl_->call_timer().times();
 
 LoopMetrics Loop::metrics() const noexcept { return impl_->metrics(); }
 
-std::size_t Loop::trim() noexcept {
-  const std::size_t freed = impl_->trim();
-  if (freed != 0) os::release_free_memory();
-  return freed;
-}
+std::size_t Loop::trim() noexcept { return impl_->trim_and_pass_on(); }
 
 void Loop::set_logger(std::shared_ptr<spdlog::logger> logger) { impl_->set_logger(std::move(logger)); }
 

@@ -76,7 +76,8 @@ class LoopImpl::RunScope {
 LoopImpl::LoopImpl(Loop& loop, uv_loop_t* borrowed, const LoopOptions& options)
     : LoopCore(loop, options.memory),
       uv_(borrowed != nullptr ? borrowed : &own_),
-      owned_(borrowed == nullptr) {
+      owned_(borrowed == nullptr),
+      turns_(*this, options.trim_after) {
   // libuv asserts that it is given no standard descriptor.
   const os::StandardDescriptorsTaken taken;
   os::watch_forks();
@@ -342,6 +343,12 @@ int LoopImpl::after_fork_in_child() noexcept {
     workers_->keep_alive_while_busy();
   }
   return err;
+}
+
+std::size_t LoopImpl::trim_and_pass_on() noexcept {
+  const std::size_t freed = trim();
+  if (freed != 0) os::release_free_memory();
+  return freed;
 }
 
 void LoopImpl::set_logger(std::shared_ptr<spdlog::logger> logger) noexcept {

@@ -62,6 +62,9 @@ class LoopImpl final : public LoopCore {
   /// To be called first in every callback of libuv, and when a descriptor is told of.
   void enter() noexcept { event(uv_now(uv_)); }
 
+  /// `LoopCore::trim()`, and asks the C library to give the memory to the system. \return as that
+  std::size_t trim_and_pass_on() noexcept;
+
   /// The descriptors that are watched.
   [[nodiscard]] WatchSet& watches() noexcept { return *watches_; }
 
@@ -140,7 +143,7 @@ class LoopImpl final : public LoopCore {
   bool runs_posted_ = false;
   bool stop_requested_ = false;
   bool stop_seen_ = false;
-  LoopTurns turns_{*this};
+  LoopTurns turns_;
   std::unique_ptr<WatchSet> watches_;
   PostQueue posted_;
   std::unique_ptr<Workers> workers_;  // made on demand

@@ -1,6 +1,8 @@
 #include "uv/loop_turns.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -9,6 +11,13 @@
 #include "uv/poll_watch_set.hpp"
 
 namespace tsock::inline v0::detail {
+
+LoopTurns::LoopTurns(LoopImpl& loop, std::chrono::milliseconds trim_after) noexcept
+    : loop_(&loop), trim_after_(-1) {
+  constexpr std::chrono::milliseconds most(std::numeric_limits<int>::max());
+  if (trim_after != std::chrono::milliseconds::max())
+    trim_after_ = static_cast<int>(std::clamp(trim_after, std::chrono::milliseconds::zero(), most).count());
+}
 
 std::unique_ptr<WatchSet> LoopTurns::make_watches(bool is_own_loop) {
   int err = is_own_loop ? 0 : ENOTSUP;
@@ -52,7 +61,8 @@ bool LoopTurns::run_turn(bool may_wait) noexcept {
       timeout = uv_backend_timeout(uv);
     }
   }
-  const bool libuv_is_ready = set_->take_events(timeout);
+  wait(timeout);
+  const bool libuv_is_ready = set_->tell_events();
   end_turn();
   if (libuv_is_ready || uv_backend_timeout(uv) == 0) {
     // libuv tells nothing unless something keeps it running, and the events above may have ended the last
@@ -63,6 +73,17 @@ bool LoopTurns::run_turn(bool may_wait) noexcept {
     loop_->release_hold();
   }
   return is_woken_ || uv_loop_alive(uv) != 0;
+}
+
+void LoopTurns::wait(int timeout) noexcept {
+  const bool trims = loop_->is_mostly_free() && trim_after_ >= 0;
+  if (!trims || (timeout >= 0 && timeout <= trim_after_)) [[likely]] {
+    set_->wait(timeout);
+  } else if (set_->wait(trim_after_) == 0) {
+    loop_->trim_and_pass_on();
+    uv_update_time(loop_->uv());
+    set_->wait(timeout < 0 ? timeout : uv_backend_timeout(loop_->uv()));
+  }
 }
 
 void LoopTurns::end_turn() noexcept {

@@ -2,6 +2,7 @@
 
 #include <uv.h>
 
+#include <chrono>
 #include <memory>
 
 namespace tsock::inline v0::detail {
@@ -16,7 +17,8 @@ class WatchSet;
 /// and no walk through libuv's lists.
 class LoopTurns {
  public:
-  explicit LoopTurns(LoopImpl& loop) noexcept : loop_(&loop) {}
+  /// \param trim_after see LoopOptions
+  LoopTurns(LoopImpl& loop, std::chrono::milliseconds trim_after) noexcept;
 
   /// Makes the set of descriptors that goes with the loop. \throw std::system_error, std::bad_alloc
   std::unique_ptr<WatchSet> make_watches(bool is_own_loop);
@@ -40,11 +42,14 @@ class LoopTurns {
 
  private:
   bool run_turn(bool may_wait) noexcept;
+  /// Waits for events. Where the loop has memory to give back, it does so if none come for a while.
+  void wait(int timeout) noexcept;
   void end_turn() noexcept;
   void hand_over() noexcept;
 
   LoopImpl* loop_;
   EpollWatchSet* set_ = nullptr;  // the loop's
+  int trim_after_;                // milliseconds; -1: never
   bool runs_ = false;
   bool is_interrupted_ = false;
   bool is_woken_ = false;

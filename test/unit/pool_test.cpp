@@ -77,6 +77,41 @@ BOOST_AUTO_TEST_CASE(trim_gives_back_what_has_no_block_out_and_nothing_else) {
   BOOST_TEST(pool.live() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(a_peak_that_has_gone_leaves_the_pool_mostly_free_until_it_was_trimmed) {
+  if (Pool::passes_through()) return;
+  Pool pool;
+  std::vector<void*> blocks(40'000);
+  const auto take = [&] {
+    for (void*& block : blocks) block = pool.allocate(100);
+  };
+  // All but one of each `kept`.
+  const auto free_all_but = [&](std::size_t kept) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (kept == 0 || i % kept != 0) pool.deallocate(blocks[i], 100);
+    }
+  };
+  BOOST_TEST(!pool.is_mostly_free());
+  take();
+  BOOST_TEST(!pool.is_mostly_free());
+  free_all_but(100);
+  BOOST_TEST(pool.is_mostly_free());
+  // What is left has a block in each slab: asking again is of no use before some of them are free, too.
+  BOOST_TEST(pool.trim() < 1024U * 1024U);
+  BOOST_TEST(!pool.is_mostly_free());
+  for (std::size_t i = 0; i < blocks.size() / 2 + 100; i += 100) pool.deallocate(blocks[i], 100);
+  BOOST_TEST(pool.is_mostly_free());
+  BOOST_TEST(pool.trim() > 1024U * 1024U);
+  for (std::size_t i = blocks.size() / 2 + 100; i < blocks.size(); i += 100) pool.deallocate(blocks[i], 100);
+  pool.trim();
+  BOOST_TEST(pool.live() == 0U);
+  BOOST_TEST(!pool.is_mostly_free());
+  // A small pool is not worth it.
+  blocks.resize(100);
+  take();
+  free_all_but(0);
+  BOOST_TEST(!pool.is_mostly_free());
+}
+
 BOOST_AUTO_TEST_CASE(trim_gives_back_large_buffers) {
   if (Pool::passes_through()) return;
   Pool pool;

@@ -57,6 +57,8 @@ class LoopCore {
   [[nodiscard]] std::pmr::memory_resource& memory() noexcept { return memory_; }
   /// Returns free memory of the pool to the heap. \return bytes freed
   std::size_t trim() noexcept;
+  /// Whether a peak has left memory for which `trim()` is worth its time.
+  [[nodiscard]] bool is_mostly_free() const noexcept { return pool_.is_mostly_free(); }
 
   /// Ended states that are kept for the next operation of their kind.
   [[nodiscard]] StateCache& state_cache() noexcept { return state_cache_; }

@@ -60,7 +60,12 @@ std::size_t Pool::trim() noexcept {
             [](const Slab& left, const Slab& right) { return left.memory < right.memory; });
   count_free_blocks();
   unlink_unused_slabs();
-  return large + std::erase_if(slabs_, [](const Slab& slab) { return slab.is_unused(); }) * slab_size;
+  const std::size_t slabs = std::erase_if(slabs_, [this](const Slab& slab) {
+    if (slab.is_unused()) blocks_ -= slab.blocks;
+    return slab.is_unused();
+  });
+  mostly_free_below_ = slabs_.size() * slab_size < least_to_trim ? 0 : std::min(blocks_ / 4, live_ / 2);
+  return large + slabs * slab_size;
 }
 
 std::size_t Pool::trim_large() noexcept {
@@ -153,6 +158,8 @@ void* Pool::allocate_slowly(std::size_t size) {
       slabs_.push_back(
           {.memory = {static_cast<std::byte*>(source_.take(slab_size, usual_alignment)), {source_}},
            .blocks = slab_size / block});
+      blocks_ += slabs_.back().blocks;
+      if (slabs_.size() * slab_size >= least_to_trim) mostly_free_below_ = blocks_ / 4;
       std::byte* const slab = slabs_.back().memory.get();
       FreeBlock*& head = small_[small_class(size)];
       for (std::size_t offset = slab_size / block * block; offset > block;) {
