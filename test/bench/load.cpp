@@ -439,6 +439,52 @@ class ConnectLoad {
   std::uint64_t operations_ = 0;
 };
 
+/// Opens connections that all stay, each of which sends nothing. What is counted is that the server takes
+/// them.
+class CrowdLoad {
+ public:
+  explicit CrowdLoad(const LoadOptions& options) : options_(options), script_(options) {}
+  CrowdLoad(const CrowdLoad&) = delete;
+  CrowdLoad& operator=(const CrowdLoad&) = delete;
+  ~CrowdLoad() {
+    for (const int fd : fds_) ::close(fd);
+  }
+
+  void open(std::size_t count) {
+    // The last one of a group is answered before the next group comes, so that the server's backlog cannot
+    // run over. Many source addresses, as closed connections keep their ports for a minute.
+    constexpr std::size_t group = 128;
+    for (std::size_t i = 0; i < count; ++i) {
+      fds_.push_back(connect_to(options_.ports[0], static_cast<std::int64_t>(fds_.size())));
+      if ((i + 1) % group == 0 || i + 1 == count) echo(fds_.back());
+    }
+  }
+
+  /// Returns once the server has closed them all, too.
+  void close_all() {
+    for (const int fd : fds_) ::shutdown(fd, SHUT_WR);
+    unsigned char nothing = 0;
+    for (const int fd : fds_) {
+      if (::recv(fd, &nothing, 1, 0) != 0) LoadOptions::fail("the server has not closed");
+      ::close(fd);
+    }
+    fds_.clear();
+  }
+
+ private:
+  void echo(int fd) {
+    Wire wire(fd, false);
+    if (script_.send(wire, 0, 1, 0) != static_cast<ssize_t>(script_.size(0))) die("send");
+    const auto size = static_cast<ssize_t>(script_.size(0));
+    if (::recv(fd, buffer_.data(), script_.size(0), MSG_WAITALL) != size) LoadOptions::fail("no whole reply");
+  }
+
+  const LoadOptions& options_;
+  Script script_;
+  std::vector<int> fds_;
+  std::vector<unsigned char> buffer_ = std::vector<unsigned char>(1 << 16);
+};
+
 /// Connects, has a handshake, waits for the server's ticket, which the server sends when its side is done,
 /// says goodbye and closes; `connections` of them at a time.
 class HandshakeLoad {
@@ -641,6 +687,23 @@ class DatagramLoad {
   std::uint64_t lost_ = 0;
 };
 
+// What connections leave behind that were open at once and are closed.
+void measure_closed(const LoadOptions& options, const ServerMeter& meter) {
+  CrowdLoad load(options);
+  load.open(64);
+  load.close_all();
+  ::usleep(50'000);
+  const std::int64_t pages = private_bytes(options.server);
+  const std::int64_t heap = meter.heap_bytes();
+  load.open(options.connections);
+  load.close_all();
+  ::usleep(1'500'000);  // a loop that is at rest for a second may give memory back
+  const auto count = static_cast<double>(options.connections);
+  std::printf("{\"connections\": %zu, \"resident_bytes\": %.1f, \"heap_bytes\": %.1f}\n", options.connections,
+              static_cast<double>(private_bytes(options.server) - pages) / count,
+              static_cast<double>(meter.heap_bytes() - heap) / count);
+}
+
 // How much a connection adds that was used once and is idle now.
 void measure_memory(const LoadOptions& options, const ServerMeter& meter) {
   // The first connections find the server still setting itself up.
@@ -675,7 +738,13 @@ int main(int argc, char** argv) {
     load.run_for(options.seconds);
   };
   if (options.memory) {
-    measure_memory(options, meter);
+    options.kind == "crowd" ? measure_closed(options, meter) : measure_memory(options, meter);
+  } else if (options.kind == "crowd") {
+    CrowdLoad load(options);
+    load.open(64);
+    meter.restart();
+    load.open(options.connections);
+    meter.print(options.connections, 0);
   } else if (options.kind == "echo") {
     EchoLoad load(options);
     load.begin();

@@ -15,7 +15,8 @@ namespace bench {
 /// What the load does:  load KIND --ports P[,P...] --server PID [option value]..., or --unix NAME for the
 /// ports
 struct LoadOptions {
-  /// echo, connect, handshake, sink (the server reads), source (the server writes), datagram
+  /// echo, connect, crowd (connections that stay), handshake, sink (the server reads), source (the server
+  /// writes), datagram
   std::string kind;
   std::vector<std::uint16_t> ports;
   std::string unix_name;  ///< of an abstract socket, in place of the ports
@@ -33,8 +34,8 @@ struct LoadOptions {
   bool npa = false;           ///< echo: a connection begins with a request of NPA
   bool messages = false;      ///< echo: lengths are those of NPA in message mode, two bytes
   bool resume = false;        ///< a handshake takes the session of the one before
-  bool memory = false;        ///< measure the server's memory for a connection instead
-  std::string heap;           ///< file of the server's HeapCounters
+  bool memory = false;  ///< measure the server's memory for a connection instead: idle, of a crowd closed
+  std::string heap;     ///< file of the server's HeapCounters
 
   LoadOptions(int argc, char** argv) {
     if (argc < 2 || argc % 2 != 0) fail("usage: bench_load KIND --option value...");

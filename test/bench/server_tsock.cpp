@@ -132,14 +132,14 @@ class DatagramManyEcho {
 };
 
 template <class Session>
-int serve_datagrams(std::size_t sockets) {
+int serve_datagrams(std::size_t sockets, const tsock::DatagramOptions& options = {}) {
   tsock::Loop loop;
   int err = 0;
   const auto address = tsock::Address::inet_from_strings("ipv4", "127.0.0.1", 0, err);
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<std::uint16_t> ports;
   while (sessions.size() < sockets) {
-    sessions.push_back(std::make_unique<Session>(tsock::Datagram::udp(loop, address, {}, {}, err)));
+    sessions.push_back(std::make_unique<Session>(tsock::Datagram::udp(loop, address, {}, options, err)));
     if (err != 0) return 1;
     ports.push_back(sessions.back()->port());
     sessions.back()->start();
@@ -205,6 +205,8 @@ int main(int argc, char** argv) {
       return serve([](tsock::Stream stream) { (new bench::BulkSession(std::move(stream), false))->start(); });
     case bench::Mode::datagram:
       if (options.variant == "into") return serve_datagrams<DatagramIntoEcho>(options.sockets);
+      if (options.variant == "no-offload")
+        return serve_datagrams<DatagramEcho>(options.sockets, {.send_offload = false});
       if (options.variant == "many") return serve_datagrams<DatagramManyEcho>(options.sockets);
       return serve_datagrams<DatagramEcho>(options.sockets);
     case bench::Mode::deadline:

@@ -15,18 +15,21 @@ class Verdict:
 
 
 class Floor:
-    """tsock against the floor, in the same round."""
-    def __init__(self, limit):
+    """tsock, or a variant of it, against the floor, in the same round."""
+    def __init__(self, limit, contender=None):
         self.limit = limit
+        self.contender = contender
 
     def judge(self, results, workload):
-        ratio = results.ratio(workload, workload.ours)
+        contender = self.contender or workload.ours
+        ratio = results.ratio(workload, contender)
         if ratio is None:
             return None
         ok = ratio >= self.limit if workload.higher else ratio <= self.limit
         text = distinct(ratio, self.limit, 2, ok)
-        spread = percent(results.ratio_spread(workload, workload.ours))
-        return Verdict(ratio, f"{text} x floor {spread}".rstrip(), f"{'>=' if workload.higher else '<='} {self.limit:.2f}", ok)
+        spread = percent(results.ratio_spread(workload, contender))
+        who = f"{CONTENDERS[contender].title}: " if self.contender else ""
+        return Verdict(ratio, f"{who}{text} x floor {spread}".rstrip(), f"{'>=' if workload.higher else '<='} {self.limit:.2f}", ok)
 
 
 class FloorCpu:

@@ -64,7 +64,7 @@ def measure(terminal, bench, chosen, contenders, rounds, other_rounds, limit=Non
     done = []
     begin, spent = time.time(), 0.0
     # What is to be done, by weight, to say when it will be over.
-    cost = {"idle-10k": 3.0, "memory": 1.6, "post": 1.5, "deadline": 0.5, "two-loops": 0.5, "allocations": 1.5,
+    cost = {"idle-10k": 3.0, "memory": 1.6, "memory-closed": 1.6, "accept-18k": 0.8, "post": 1.5, "deadline": 0.5, "two-loops": 0.5, "allocations": 1.5,
             "tls-allocations": 1.5, "gssapi-allocations": 2.0, "npa-allocations": 1.5, "tls-idle": 1.0, "tls-idle-16k": 1.0}
 
     def price(workload):

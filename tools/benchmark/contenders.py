@@ -35,6 +35,7 @@ CONTENDERS = {c.key: c for c in [
     Contender("tsock", "tsock", "tsock"),
     Contender("tsock-into", "tsock", "tsock, caller's buffers", "into"),
     Contender("tsock-many", "tsock", "tsock, recv_many", "many"),
+    Contender("tsock-no-offload", "tsock", "tsock, without send offload", "no-offload"),
     Contender("tsock-deadline", "tsock", "tsock, a deadline each", "deadline"),
     Contender("libuv", "libuv", "libuv", "", "libuv1-dev"),
     Contender("libuv-batch", "libuv", "libuv, batch", "batch", "libuv1-dev"),
@@ -66,4 +67,4 @@ TLS = TLS_FLOORS + ["tls-tsock", "tls-asio", "tls-asio-readahead", "tls-libevent
 TLS_BULK = [k for k in TLS if k != "tls-asio-readahead"]
 NPA = [NPA_FLOOR, NPA_OURS]
 NPA_BYTE = [UNIX, NPA_BYTE_OURS]
-DATAGRAMS = ["epoll", "tsock", "tsock-into", "tsock-many", "libuv", "libuv-batch", "asio", "tsocket", "tsocket-optimized"]
+DATAGRAMS = ["epoll", "tsock", "tsock-into", "tsock-many", "tsock-no-offload", "libuv", "libuv-batch", "asio", "tsocket", "tsocket-optimized"]

@@ -7,6 +7,9 @@ from .measures import (allocations, cpu, cpu_with_reference, datagram_allocation
                        nanoseconds, npa_allocations, per_cpu_second, per_second, rate, tls_allocations, two_loops)
 
 
+UDP_BARS = [Floor(1.1), Cheaper("tsocket", 3.3), Floor(1.03, "tsock-no-offload")]
+
+
 class Workload:
     """One line of the summary. `bars` are what has to hold; the first one is the line's ratio."""
 
@@ -137,12 +140,17 @@ def workloads():
                  load=echo_load(256, 1, 16, 262144), weight=1.5),
         Workload("connect", "connect, one PDU, close", cpu, STREAMS, [Floor(1.15)],
                  load=["connect", "--connections", 16]),
+        Workload("accept-18k", "accept, 18,000 connections that stay", cpu, ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"],
+                 [Floor(1.10)], load=["crowd", "--connections", 18000]),
         Workload("idle-10k", "PDU echo, 64 bytes, 10,000 connections, 1 % active", cpu_with_reference,
                  ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"], [Reference(1.25)],
                  load=echo_load(10000, active=100), most_rounds=5),
         Workload("memory", "memory of an idle connection, of 10,000, in user space", memory,
                  ["epoll", "tsock", "libuv", "asio", "asio-readahead", "libevent", "tsocket"],
                  [Absolute(520, "bytes")], "bytes", load=["echo", "--connections", 10000, "--memory", 1], most_rounds=1),
+        Workload("memory-closed", "memory left of a connection, after 18,000 that were open at once", memory,
+                 ["epoll", "tsock", "libuv", "asio", "libevent", "tsocket"],
+                 [Absolute(16, "bytes")], "bytes", load=["crowd", "--connections", 18000, "--memory", 1], most_rounds=1),
         Workload("deadline", "a deadline set on a request and cleared, 1,000 others waiting", nanoseconds,
                  ["tsock", "libuv", "asio", "libevent", "tsocket"], [Absolute(60, "ns")], "ns", mode="deadline",
                  most_rounds=5),
@@ -154,15 +162,15 @@ def workloads():
                  DATAGRAMS, [NoAllocation("tsock-into")], "a datagram",
                  mode="datagram", most_rounds=1),
         Workload("udp-64x1", "datagram echo, 64 bytes, 1 socket, 32 in flight", cpu, DATAGRAMS,
-                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram", load=["datagram", "--in-flight", 32]),
+                 UDP_BARS, mode="datagram", load=["datagram", "--in-flight", 32]),
         Workload("udp-64x64", "datagram echo, 64 bytes, 64 sockets, 32 in flight", cpu, DATAGRAMS,
-                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram", sockets=64,
+                 UDP_BARS, mode="datagram", sockets=64,
                  load=["datagram", "--in-flight", 32]),
         Workload("udp-1400x1", "datagram echo, 1400 bytes, 1 socket, 32 in flight", cpu, DATAGRAMS,
-                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram",
+                 UDP_BARS, mode="datagram",
                  load=["datagram", "--in-flight", 32, "--smallest", 1400]),
         Workload("udp-1400x64", "datagram echo, 1400 bytes, 64 sockets, 32 in flight", cpu, DATAGRAMS,
-                 [Floor(1.1), Cheaper("tsocket", 3)], mode="datagram", sockets=64,
+                 UDP_BARS, mode="datagram", sockets=64,
                  load=["datagram", "--in-flight", 32, "--smallest", 1400]),
         Workload("two-loops", "two loops on two cores against one, a hash over each PDU", two_loops, ["tsock"],
                  [Absolute(1.8, "x one loop")], "x one loop", higher=True,
