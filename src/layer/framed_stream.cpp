@@ -360,6 +360,7 @@ int FramedStream::push() noexcept {
     const iovec vector = make_vector(std::span<const std::byte>(out_.bytes()));
     const ssize_t sent = below().try_writev({&vector, 1}, err);
     if (sent < 0) break;
+    err = 0;
     if (static_cast<std::size_t>(sent) == out_.size()) {
       partly_ = {};  // nobody asks for borders then
     } else {

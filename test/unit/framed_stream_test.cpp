@@ -72,9 +72,8 @@ class FramedFloor final : public StreamBackend {
       if (script_->room != std::string::npos) script_->room -= step;
       taken += step;
     }
-    if (taken != 0) return static_cast<ssize_t>(taken);
     err = script_->write_error;
-    return -1;
+    return taken != 0 ? static_cast<ssize_t>(taken) : -1;
   }
   int try_flush() noexcept override {
     if (script_->flush_error != 0) return script_->flush_error;
