@@ -207,7 +207,7 @@ std::size_t FramedStream::pending_bytes(int& err) noexcept {
 
 // ---- writing ----
 
-// What has passed of these messages, `bytes` of the stream below.
+// The stream below has taken `bytes` of these messages, which are counted as waiting.
 void FramedStream::note_passed(std::span<const iovec> messages, std::size_t bytes) noexcept {
   for (const iovec& message : messages) {
     const std::size_t size = header_ + message.iov_len;
@@ -216,7 +216,7 @@ void FramedStream::note_passed(std::span<const iovec> messages, std::size_t byte
       return;
     }
     bytes -= size;
-    passed_ += message.iov_len;
+    waiting_ -= message.iov_len;
   }
 }
 
@@ -229,7 +229,7 @@ void FramedStream::note_passed(std::span<const std::byte> out, std::size_t bytes
     }
     const std::size_t step = std::min(bytes, partly_.size);
     partly_.size -= step;
-    if (partly_.size == 0) passed_ += partly_.plain;
+    if (partly_.size == 0) waiting_ -= partly_.plain;
     out = out.subspan(step);
     bytes -= step;
   }
@@ -253,6 +253,7 @@ void FramedStream::note_passed(std::span<const std::byte> out, std::size_t bytes
 [[gnu::noinline]] void FramedStream::keep_unsent(std::span<const iovec> framed,
                                                  std::span<const iovec> messages, std::size_t sent,
                                                  std::size_t size) noexcept {
+  waiting_ = size - header_ * messages.size();
   note_passed(messages, sent);
   const std::span<std::byte> rest = out_.room(size - sent);
   if (rest.empty()) {
@@ -333,6 +334,7 @@ ssize_t FramedStream::write_parts(std::span<const iovec> from, int& err) noexcep
     out_.put(header_ + size);
     taken += size;
     unsent_ += size;
+    waiting_ += size;
     if (out_.size() >= Engine::most_output) push();
   }
   // The front asks try_flush(), which passes it on and meets the error.
@@ -346,7 +348,7 @@ int FramedStream::try_flush() noexcept {
     return push();
   const int err = below().try_flush();
   if (err == 0) {
-    unsent_ = passed_ = 0;
+    unsent_ = 0;
   } else if (err != EAGAIN) {
     write_error_ = err;
   }
@@ -362,7 +364,8 @@ int FramedStream::push() noexcept {
     if (sent < 0) break;
     err = 0;
     if (static_cast<std::size_t>(sent) == out_.size()) {
-      partly_ = {};  // nobody asks for borders then
+      waiting_ = 0;
+      partly_ = {};
     } else {
       note_passed(out_.bytes(), static_cast<std::size_t>(sent));
       if (below_is_final_) err = EAGAIN;
@@ -370,13 +373,13 @@ int FramedStream::push() noexcept {
     out_.take(static_cast<std::size_t>(sent));
   }
   if (err == 0) err = below().try_flush();
-  if (err == 0) unsent_ = passed_ = 0;
+  if (err == 0) unsent_ = 0;
   if (err != EAGAIN) write_error_ = err;
   return err;
 }
 
 std::size_t FramedStream::unsent_bytes() const noexcept {
-  return passed_ != 0 && below().unsent_bytes() == 0 ? unsent_ - passed_ : unsent_;
+  return below().unsent_bytes() == 0 ? waiting_ : unsent_;
 }
 
 // NPA has no goodbye: what is kept leaves, and the stream below does the rest.

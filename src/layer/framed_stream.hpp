@@ -79,11 +79,11 @@ class FramedStream final : public detail::ForwardingBackend<StreamBackend> {
   bool at_end_ = false;             // of the stream below
   bool comes_with_others_ = false;  // the last message: a block for all of them costs less than copying them
   bool is_closing_ = false;
-  bool is_cut_ = false;     // by the end of the time to disconnect
-  ByteBlock out_;           // messages that the stream below has not taken; empty as a rule
-  std::size_t unsent_ = 0;  // bytes of the user in `out_`, or in front of what is there
-  std::size_t passed_ = 0;  // of these, in messages that the stream below has taken whole
-  WrappedMessage partly_;   // what the stream below has not taken of the message that it has begun
+  bool is_cut_ = false;      // by the end of the time to disconnect
+  ByteBlock out_;            // messages that the stream below has not taken; empty as a rule
+  std::size_t unsent_ = 0;   // bytes of the user since all had left
+  std::size_t waiting_ = 0;  // of these, in messages that the stream below has not taken whole
+  WrappedMessage partly_;    // what the stream below has not taken of the message that it has begun
   std::string_view reason_;
   std::array<char, 96> text_{};
 };

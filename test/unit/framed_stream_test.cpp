@@ -620,8 +620,8 @@ BOOST_DATA_TEST_CASE_F(FramedFixture, what_is_not_taken_leaves_later_byte_for_by
     below->room = 1 + static_cast<std::size_t>(at_first);
     BOOST_TEST(write_messages(texts) == static_cast<ssize_t>(size_of(texts)));
     for (;;) {
-      if (below->output.size() == all_framed(texts).size()) break;
       BOOST_TEST_REQUIRE(stream->unsent_bytes() == missing_of(texts));
+      if (below->output.size() == all_framed(texts).size()) break;
       BOOST_TEST_REQUIRE(stream->try_flush() == EAGAIN);
       below->room = static_cast<std::size_t>(at_once);
       static_cast<void>(stream->try_flush());
@@ -741,6 +741,29 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_stream_below_stays) {
   BOOST_TEST(stream->try_flush() == EIO);
   BOOST_TEST(write_messages({"def"}) == -1);
   BOOST_TEST(err == EIO);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_stream_below_holds_back_has_not_left) {
+  open();
+  BOOST_TEST(write_messages({"abc", "de"}) == 5);
+  below->unsent = 1;
+  BOOST_TEST(stream->try_flush() == EAGAIN);
+  BOOST_TEST(stream->unsent_bytes() == 5U);
+  // Once it has left, those in front are not counted with what waits behind them.
+  below->room = 4;
+  BOOST_TEST(write_messages({"f", "ghi"}) == 4);
+  BOOST_TEST(stream->unsent_bytes() == 9U);
+  below->unsent = 0;
+  BOOST_TEST(stream->unsent_bytes() == 3U);
+  BOOST_TEST(stream->try_flush() == EAGAIN);
+  below->room = std::string::npos;
+  below->unsent = 1;
+  BOOST_TEST(stream->try_flush() == EAGAIN);
+  BOOST_TEST(stream->unsent_bytes() == 9U);
+  below->unsent = 0;
+  BOOST_TEST(stream->unsent_bytes() == 0U);
+  BOOST_TEST(stream->try_flush() == 0);
+  BOOST_TEST(stream->unsent_bytes() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(there_is_no_half_close) {
