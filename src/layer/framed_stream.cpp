@@ -323,9 +323,8 @@ ssize_t FramedStream::try_writev(std::span<const iovec> from, int& err) noexcept
 ssize_t FramedStream::write_parts(std::span<const iovec> from, int& err) noexcept {
   std::size_t total = 0;
   for (const iovec& vector : from) total += vector.iov_len;
-  total = std::min(total, most_written);
   std::size_t taken = 0;
-  while (taken < total && write_error_ == 0 && out_.size() < Engine::most_output) {
+  while (taken < std::min(total, most_written) && write_error_ == 0 && out_.size() < Engine::most_output) {
     const std::size_t size = std::min(total - taken, format_.most);
     const std::span<std::byte> room = out_.room(header_ + size);
     if (room.empty()) break;

@@ -606,6 +606,18 @@ BOOST_AUTO_TEST_CASE(of_a_long_write_of_a_pump_one_call_takes_a_part) {
   BOOST_TEST((read == text));
 }
 
+BOOST_DATA_TEST_CASE_F(FramedFixture, a_long_message_is_one_whatever_its_vectors_are, data::make(either),
+                       in_one_vector) {
+  format = {.width = 4};
+  open();
+  const std::string text = letters(300000);
+  const std::vector<std::string> parts =
+      in_one_vector ? std::vector{text} : std::vector{text.substr(0, 1), text.substr(1)};
+  BOOST_TEST(write_vectors(parts) == 300000);
+  BOOST_TEST(stream->try_flush() == 0);
+  BOOST_TEST((below->output == std::string("\0\4\x93\xe0", 4) + text));
+}
+
 BOOST_DATA_TEST_CASE_F(FramedFixture, what_is_not_taken_leaves_later_byte_for_byte_and_is_counted_by_message,
                        data::make(either) * data::make({1, 2, 3, 5, 7, 100, 5000}) *
                            data::make({0, 1, 4, 6, 9}),
