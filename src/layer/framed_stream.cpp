@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <tsock/layer/engine.hpp>
 #include <utility>
 
 #include "layer/give_bytes.hpp"
@@ -338,7 +339,7 @@ ssize_t FramedStream::write_parts(std::span<const iovec> from, int& err) noexcep
   }
   // The front asks try_flush(), which passes it on and meets the error.
   if (taken != 0) return static_cast<ssize_t>(taken);
-  err = write_error_ != 0 ? write_error_ : ENOMEM;
+  err = ENOMEM;
   return -1;
 }
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 #include <tsock/layer/byte_block.hpp>
-#include <tsock/layer/engine.hpp>
+#include <tsock/layer/wrapped_message.hpp>
 #include <tsock/stream_backend.hpp>
 
 #include "core/stream/forwarding_backend.hpp"
@@ -23,6 +23,7 @@ namespace tsock::inline v0::layer {
 /// the stream below takes at once are never copied into a block.
 class FramedStream final : public detail::ForwardingBackend<StreamBackend> {
  public:
+  /// \param format of messages that are not empty
   /// \param unread what was read ahead of the stream below
   /// \param memory outlives the stream
   /// Throws std::bad_alloc; `below` is lost then.
