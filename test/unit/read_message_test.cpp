@@ -66,6 +66,74 @@ struct MessageFixture : MessageStreams {
   }
 };
 
+/// What becomes of the messages that are written to a backend.
+struct MessageLog {
+  std::vector<std::string> taken = {};
+  std::size_t room = std::string::npos;  ///< messages that it may still take
+  unsigned calls = 0;
+  int error = EAGAIN;  ///< without room
+  StreamEvents* events = nullptr;
+};
+
+/// Gets messages by try_writev() alone.
+class OneByOneBackend : public StreamBackend {
+ public:
+  explicit OneByOneBackend(MessageLog& log) noexcept : log_(&log) {}
+  void attach(StreamEvents& events) noexcept override { log_->events = &events; }
+  ssize_t try_readv(std::span<const iovec> /*vectors*/, int& err) noexcept override {
+    err = EAGAIN;
+    return -1;
+  }
+  ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept override {
+    ++log_->calls;
+    err = log_->error;
+    return vectors.size() == 1 && take(vectors.front()) ? static_cast<ssize_t>(vectors.front().iov_len) : -1;
+  }
+  int try_shutdown_write() noexcept override { return ENOTSUP; }
+  int try_disconnect(Linger& /*linger*/) noexcept override { return 0; }
+  void abort() noexcept override {}
+  Readiness want_readable() noexcept override { return Readiness::later; }
+  Readiness want_writable() noexcept override { return Readiness::later; }
+  void want_broken() noexcept override {}
+  std::size_t pending_bytes(int& /*err*/) noexcept override { return 0; }
+  [[nodiscard]] StreamTraits traits() const noexcept override {
+    return {.read_ahead = false, .short_is_final = true, .message_size = longest_plain};
+  }
+
+ protected:
+  [[nodiscard]] MessageLog& log() const noexcept { return *log_; }
+  bool take(const iovec& message) noexcept {
+    if (log_->room == 0) return false;
+    if (log_->room != std::string::npos) --log_->room;
+    log_->taken.emplace_back(static_cast<const char*>(message.iov_base), message.iov_len);
+    return true;
+  }
+
+ private:
+  MessageLog* log_;
+};
+
+/// Gets those of a turn together.
+class TogetherBackend final : public OneByOneBackend {
+ public:
+  using OneByOneBackend::OneByOneBackend;
+  ssize_t try_write_messages(std::span<const iovec> messages, int& err) noexcept override {
+    ++log().calls;
+    err = log().error;
+    ssize_t bytes = 0;
+    for (const iovec& message : messages) {
+      if (!take(message)) break;
+      bytes += static_cast<ssize_t>(message.iov_len);
+    }
+    return bytes != 0 ? bytes : -1;
+  }
+};
+
+std::unique_ptr<StreamBackend> make_backend(MessageLog& log, bool together) {
+  if (together) return std::make_unique<TogetherBackend>(log);
+  return std::make_unique<OneByOneBackend>(log);
+}
+
 constexpr StreamKind message_kinds[] = {StreamKind::tcp, StreamKind::unix_socket, StreamKind::memory};
 
 }  // namespace
@@ -230,6 +298,64 @@ BOOST_AUTO_TEST_CASE(the_end_is_epipe_and_a_message_that_is_cut_an_error) {
   const int how = error_of(cut);
   BOOST_TEST((how == EPROTO || how == ECONNRESET));
   if (how == EPROTO) BOOST_TEST(cut.reason() == "the stream was cut inside of a message");
+}
+
+BOOST_DATA_TEST_CASE_F(MessageFixture, a_backend_gets_messages_one_by_one_or_those_of_a_turn,
+                       data::make({false, true}), together) {
+  MessageLog log;
+  left = Stream(loop, make_backend(log, together));
+  Queue queue(loop);
+  const std::vector<std::string> texts{"a", "bcd", std::string(longest_plain, 'e'), "f"};
+  std::vector<Request<ssize_t>> writing;
+  for (const std::string& text : texts) writing.push_back(left.write(queue, text));
+  for (Request<ssize_t>& each : writing) BOOST_TEST(error_of(each) == 0);
+  BOOST_TEST(log.taken == texts);
+  BOOST_TEST(log.calls == (together ? 1U : 4U));
+}
+
+BOOST_DATA_TEST_CASE_F(MessageFixture, messages_that_a_backend_does_not_take_follow_once_it_does,
+                       data::make({false, true}) * data::make({0, 1, 3}), together, at_first) {
+  MessageLog log{.room = static_cast<std::size_t>(at_first)};
+  left = Stream(loop, make_backend(log, together));
+  Queue queue(loop);
+  const std::vector<std::string> texts{"a", "bcd", "ef", "ghij"};
+  std::vector<Request<ssize_t>> writing;
+  for (const std::string& text : texts) writing.push_back(left.write(queue, text));
+  loop.run_until_idle();
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    BOOST_TEST(writing[i].is_in_progress() == (i >= static_cast<std::size_t>(at_first)));
+  BOOST_TEST(log.taken.size() == static_cast<std::size_t>(at_first));
+  log.room = std::string::npos;
+  log.events->on_writable();
+  for (Request<ssize_t>& each : writing) BOOST_TEST(error_of(each) == 0);
+  BOOST_TEST(log.taken == texts);
+}
+
+BOOST_DATA_TEST_CASE_F(MessageFixture, messages_behind_an_error_fail_and_those_before_do_not,
+                       data::make({false, true}), together) {
+  MessageLog log{.room = 2, .error = EIO};
+  left = Stream(loop, make_backend(log, together));
+  Queue queue(loop);
+  std::vector<Request<ssize_t>> writing;
+  for (const char* const text : {"a", "bcd", "ef", "ghij"}) writing.push_back(left.write(queue, text));
+  loop.run_until_idle();
+  log.events->on_writable();
+  for (std::size_t i = 0; i < writing.size(); ++i) BOOST_TEST(error_of(writing[i]) == (i < 2 ? 0 : EIO));
+}
+
+BOOST_DATA_TEST_CASE_F(MessageFixture, more_messages_than_one_call_gets_stay_in_order,
+                       data::make({false, true}), together) {
+  MessageLog log;
+  left = Stream(loop, make_backend(log, together));
+  Queue queue(loop);
+  std::vector<std::string> texts;
+  std::vector<Request<ssize_t>> writing;
+  for (std::size_t i = 0; i < 150; ++i)
+    texts.push_back(text_of(pattern(1 + i * 6, static_cast<unsigned>(i))));
+  for (const std::string& text : texts) writing.push_back(left.write(queue, text));
+  for (Request<ssize_t>& each : writing) BOOST_TEST(error_of(each) == 0);
+  BOOST_TEST((log.taken == texts));
+  BOOST_TEST(log.calls < (together ? 10U : 151U));
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_without_borders_is_enotsup_and_one_that_is_closed_enotconn) {
