@@ -104,9 +104,9 @@ BOOST_AUTO_TEST_CASE(a_request_that_is_destroyed_ends_it) {
   }};
   for (const auto& [kind, begin] : steps) {
     BOOST_TEST_CONTEXT(trace_kind_name(kind)) {
-      for_both_loops([kind = kind, &begin = begin](RestingLoop& world) {
-        world.destroy_at(kind);
-        begin(world);
+      for_both_loops([told = kind, &run = begin](RestingLoop& world) {
+        world.destroy_at(told);
+        run(world);
         world.expect_ended();
       });
     }
@@ -123,13 +123,13 @@ BOOST_AUTO_TEST_CASE(an_object_that_is_destroyed_ends_it) {
   }};
   for (const auto& [name, destroy] : ways) {
     BOOST_TEST_CONTEXT(name) {
-      for_both_loops([&destroy = destroy](RestingLoop& world) {
+      for_both_loops([&run = destroy](RestingLoop& world) {
         world.destroy_at(TraceKind::started);
         const auto reading = world.left.read(world.buffer);
         BOOST_TEST(world.loop == nullptr);
         BOOST_TEST(reading.is_in_progress());
         BOOST_TEST(world.left.is_open());
-        destroy(world);
+        run(world);
         BOOST_TEST(!reading.is_in_progress());
         world.expect_ended();
       });
