@@ -30,14 +30,25 @@ namespace {
 /// Whether the process is there, alive or as a zombie.
 bool is_process(int pid) { return ::kill(pid, 0) == 0; }
 
-/// Whether this process has children, alive or as zombies.
-bool has_children() {
-  siginfo_t info{};
-  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+/// How many children this process has, alive or as zombies. waitid(2) does not tell those of the suite from
+/// others of the program, such as a KDC.
+int count_children() {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(file, line)) continue;  // no process, or one that has just gone
+    std::istringstream behind_name(line.substr(line.rfind(')') + 1));
+    std::string state;
+    pid_t parent = 0;
+    if (behind_name >> state >> parent && parent == ::getpid()) ++count;
+  }
+  return count;
 }
 
 struct ChildFixture : LoopFixture {
   int err = 0;
+  const int others = count_children();
 
   SpawnOptions shell(const std::string& script) {
     SpawnOptions options;
@@ -88,7 +99,7 @@ struct ChildFixture : LoopFixture {
     while (is_process(pid)) BOOST_TEST_REQUIRE(error_of(loop.sleep(1ms)) == 0);
   }
   void wait_until_no_children() {
-    while (has_children()) BOOST_TEST_REQUIRE(error_of(loop.sleep(1ms)) == 0);
+    while (count_children() > others) BOOST_TEST_REQUIRE(error_of(loop.sleep(1ms)) == 0);
   }
 };
 
@@ -254,7 +265,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_cannot_be_started_is_told_with_words) {
     }
   }
   BOOST_TEST(descriptors.count() <= 1U);  // libuv's, of the worker threads
-  BOOST_TEST(!has_children());
+  BOOST_TEST(count_children() <= others);
 }
 
 BOOST_AUTO_TEST_CASE(a_child_gets_the_environment_and_the_directory_that_are_asked_for) {
@@ -377,7 +388,7 @@ BOOST_AUTO_TEST_CASE(two_hundred_children_run_at_once) {
   for (int i = 0; i < 200; ++i) BOOST_TEST(fetch(waiting[static_cast<std::size_t>(i)], err).code == i % 100);
   children.clear();
   BOOST_TEST(descriptors.count() <= 1U);
-  BOOST_TEST(!has_children());
+  BOOST_TEST(count_children() <= others);
 }
 
 BOOST_AUTO_TEST_CASE(a_child_whose_handle_goes_is_killed_and_waited_for) {
