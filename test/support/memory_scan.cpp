@@ -81,8 +81,8 @@ std::string find(const Needle& needle) {
   if (!memory || !maps) return "the memory cannot be read";
   std::string line;
   while (std::getline(maps, line)) {
-    std::uintptr_t begin = 0;
-    std::uintptr_t end = 0;
+    unsigned long begin = 0;
+    unsigned long end = 0;
     std::array<char, 5> access{};
     if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, access.data()) != 3) continue;
     if (access[1] != 'w' || line.find("[v") != std::string::npos) continue;
