@@ -4,6 +4,7 @@
 #include <tsock/stream.hpp>
 #include <utility>
 
+#include "core/loop/engine_place.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_control.hpp"
 #include "core/stream/stream_core.hpp"
