@@ -1,19 +1,20 @@
-# boost_test_discover(<target> PREFIX <prefix> [SPLIT <suite>...] [IN_TURN <suite>...] [SKIPS <file>])
+# boost_test_discover(<target> PREFIX <prefix> [SPLIT <suite>...] [IN_TURN <suite>...] [SKIPS <file>...])
 #
 # After each link of <target>, asks the program for its tests and registers one ctest test per top-level suite, as
 # <prefix>.<suite>: small enough to run in parallel and to have a time limit each, large enough that starting a process
 # costs nothing beside it. A suite of SPLIT, which takes long, is registered case by case, as <prefix>.<suite>.<case>.
 # These start first: an entry that begins last and takes long leaves the other processors idle. The same file is the
-# script that does so: see the end. Suites of IN_TURN run one after the other: they want the same of the system. SKIPS has a line
-# "<prefix> <suite>/<case>" for each case that is left out; a case that is not there is an error.
+# script that does so: see the end. Suites of IN_TURN run one after the other: they want the same of the system. Each file of SKIPS has a line
+# "<prefix> <suite>/<case>" for each case that is left out, or "<prefix> <suite>" for all of it; what is not there is an error.
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   set(boost_test_discover_script ${CMAKE_CURRENT_LIST_FILE})
 
   function(boost_test_discover target)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX;SKIPS" "SPLIT;IN_TURN")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX" "SPLIT;IN_TURN;SKIPS")
     string(JOIN "|" split ${arg_SPLIT})
     string(JOIN "|" in_turn ${arg_IN_TURN})
+    string(JOIN "|" skips ${arg_SKIPS})
     set(tests_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_tests.cmake)
     add_custom_command(
       TARGET ${target}
@@ -22,7 +23,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
       COMMAND
         ${CMAKE_COMMAND} -D EXECUTABLE=$<TARGET_FILE:${target}> -D "EMULATOR=$<TARGET_PROPERTY:${target},CROSSCOMPILING_EMULATOR>"
         -D PREFIX=${arg_PREFIX} -D TESTS_FILE=${tests_file} -D TIMEOUT=${TSOCK_TEST_TIMEOUT}
-        -D SCALE=${TSOCK_TEST_TIMEOUT_SCALE} -D "SPLIT=${split}" -D "IN_TURN=${in_turn}" -D "SKIPS=${arg_SKIPS}" -P ${boost_test_discover_script}
+        -D SCALE=${TSOCK_TEST_TIMEOUT_SCALE} -D "SPLIT=${split}" -D "IN_TURN=${in_turn}" -D "SKIPS=${skips}" -P ${boost_test_discover_script}
       VERBATIM)
     if(arg_SKIPS)
       set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${arg_SKIPS})
@@ -67,18 +68,23 @@ endmacro()
 
 # One name a line, indented by depth; a star marks what runs by default, a colon begins a description.
 string(REGEX MATCHALL "(^|\n)(    )?[A-Za-z_][^\n*:]*\\*" names "${listing}")
-if(SKIPS)
-  file(STRINGS ${SKIPS} skips REGEX "^${PREFIX} ")
+string(REPLACE "|" ";" SKIPS "${SKIPS}")
+foreach(file IN LISTS SKIPS)
+  file(STRINGS ${file} skips REGEX "^${PREFIX} ")
   foreach(line IN LISTS skips)
-    string(REGEX MATCH "^[^ ]+ ([^/ ]+)/([^ ]+)" skipped "${line}")
+    string(REGEX MATCH "^[^ ]+ ([^/ ]+)/?([^ ]*)" skipped "${line}")
     set(suite ${CMAKE_MATCH_1})
     set(case ${CMAKE_MATCH_2})
-    if(NOT listing MATCHES "    ${case}\\*")
-      message(FATAL_ERROR "${SKIPS}: there is no ${suite}/${case}")
+    if(NOT case AND listing MATCHES "(^|\n)${suite}\\*")
+      set(is_skipped_${suite} TRUE)
+      continue()
+    endif()
+    if(NOT case OR NOT listing MATCHES "    ${case}\\*")
+      message(FATAL_ERROR "${file}: there is no ${suite}/${case}")
     endif()
     string(APPEND skips_${suite} "[==[--run_test=!${suite}/${case}]==] ")
   endforeach()
-endif()
+endforeach()
 
 set(suite "")
 foreach(name IN LISTS names)
@@ -90,7 +96,7 @@ foreach(name IN LISTS names)
     endif()
   else()
     set(suite ${name})
-    if(NOT suite MATCHES "^(${SPLIT})$")
+    if(NOT suite MATCHES "^(${SPLIT})$" AND NOT is_skipped_${suite})
       add_entry("${suite}" "${suite}" 1)
     endif()
   endif()
