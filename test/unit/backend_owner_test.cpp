@@ -34,6 +34,13 @@ class Owned {
   std::function<void()> at_end_;
 };
 
+/// Empties the place before what is in it goes, which may come here again. reset() does so with libstdc++
+/// alone.
+template <class T>
+void drop(std::optional<T>& place) {
+  const std::optional<T> dropped = std::exchange(place, std::nullopt);
+}
+
 class OwningStream final : public detail::ForwardingBackend<StreamBackend> {
  public:
   OwningStream(std::unique_ptr<StreamBackend> below, std::function<void()> at_end, bool lingers)
@@ -115,10 +122,10 @@ struct Owners {
   }
   void destroy_all() {
     ++ends;
-    request.reset();
-    stream.reset();
-    datagram.reset();
-    listener.reset();
+    drop(request);
+    drop(stream);
+    drop(datagram);
+    drop(listener);
     loop.reset();
   }
   [[nodiscard]] std::function<void()> end() {
@@ -143,7 +150,7 @@ void finish(Owners& owners, End how) {
       owners.request->cancel();
       break;
     case End::destroyed:
-      owners.request.reset();
+      drop(owners.request);
       break;
     case End::timed_out:
       owners.request->set_timeout(std::chrono::nanoseconds(0));
@@ -185,10 +192,10 @@ BOOST_DATA_TEST_CASE(so_may_that_of_a_datagram_socket, ends, how) {
 
 BOOST_AUTO_TEST_CASE(a_stream_with_a_disconnect_that_was_not_delivered_leaves_nothing) {
   Owners owners;
-  owners.stream = owners.stream_that_owns([&] { owners.request.reset(); }, false);
+  owners.stream = owners.stream_that_owns([&] { drop(owners.request); }, false);
   owners.request = owners.stream->disconnect();
   const std::size_t before = owners.loop->core().live_blocks();
-  owners.stream.reset();
+  drop(owners.stream);
   BOOST_TEST(!owners.request.has_value());
   BOOST_TEST(owners.loop->core().live_blocks() == before - 2);
 }
@@ -202,10 +209,10 @@ BOOST_DATA_TEST_CASE(a_stream_or_socket_that_is_destroyed_may_end_the_loop, data
   };
   if (is_datagram) {
     owners.datagram = Datagram(*owners.loop, std::make_unique<OwningDatagram>(end, false));
-    owners.datagram.reset();
+    drop(owners.datagram);
   } else {
     owners.stream = owners.stream_that_owns(end, false);
-    owners.stream.reset();
+    drop(owners.stream);
   }
   BOOST_TEST(owners.ends == 1);
 }
@@ -218,7 +225,7 @@ BOOST_AUTO_TEST_CASE(a_connection_that_was_given_back_may_destroy_its_listener_w
   std::optional<Request<Stream>> accepting = owners.listener->accept();
   network.connection = owners.backend_that_owns([&] {
     ++owners.ends;
-    owners.listener.reset();
+    drop(owners.listener);
   });
   network.events->on_acceptable();
   accepting.reset();
