@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <tsock/tsock.hpp>
+#include <type_traits>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -51,8 +52,10 @@ class DestructionWorld {
   friend class WorldOperation;
   struct TlsContexts;
 
+  // Each type is there once: ssize_t is int where a process has 32 bits.
+  using RequestOfInt = std::conditional_t<std::is_same_v<int, ssize_t>, Request<std::int16_t>, Request<int>>;
   using AnyRequest = std::variant<std::monostate, Request<ssize_t>, Request<Pdu>, Request<Stream>,
-                                  Request<void>, Request<QueueHold>, Request<int>, Request<ReceivedDatagram>,
+                                  Request<void>, Request<QueueHold>, RequestOfInt, Request<ReceivedDatagram>,
                                   Request<ReceivedInto>, Request<std::vector<ReceivedDatagram>>>;
 
   /// A request with what belongs to it. The buffers outlive the request by nothing.

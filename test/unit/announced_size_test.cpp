@@ -119,8 +119,9 @@ BOOST_AUTO_TEST_CASE(lines_that_may_be_long_and_do_not_come_take_no_address_spac
 }
 
 BOOST_AUTO_TEST_CASE(a_message_of_any_size_arrives_whole_however_it_is_cut) {
-  for (const std::size_t size : {65515UL, 65516UL, 65517UL, 65520UL, 131052UL, 131072UL, 1048572UL, 1048636UL,
-                                 1048640UL, 1048641UL, 3 * mebibyte + 1}) {
+  constexpr std::size_t sizes[] = {65515,   65516,   65517,   65520,   131052,          131072,
+                                   1048572, 1048636, 1048640, 1048641, 3 * mebibyte + 1};
+  for (const std::size_t size : sizes) {
     for (const std::size_t cut : {std::size_t{1}, std::size_t{4}, std::size_t{20}, size / 2, size}) {
       BOOST_TEST_CONTEXT("a body of " << size << " bytes, cut at " << cut) {
         for (const StreamKind kind : {StreamKind::unix_socket, StreamKind::memory}) {

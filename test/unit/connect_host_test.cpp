@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(losers_are_gone_when_the_winner_is_delivered) {
   ConnectHostOptions options = patient();
   options.attempt_delay = 1ms;
   auto request = connect_to_host(loop, {first.address, second.address, listener.local_address()}, options);
-  std::size_t left = 99;
+  std::uint64_t left = 99;
   request.set_callback([&](auto&) { left = loop.metrics().in_progress; });
   wait_for(request);
   BOOST_TEST(left == 1U);  // the guard of wait_for()

@@ -76,7 +76,7 @@ BOOST_FIXTURE_TEST_CASE(its_bytes_stay_where_they_are_when_it_moves, PduFixture)
 
 BOOST_FIXTURE_TEST_CASE(assigning_releases_the_old_message, PduFixture) {
   Pdu pdu = pdu_of("old");
-  const std::size_t blocks = loop.metrics().in_progress;
+  const auto blocks = loop.metrics().in_progress;
   pdu = pdu_of("new");
   BOOST_TEST(text_of(pdu.body()) == "new");
   auto& self = pdu;

@@ -236,8 +236,9 @@ BOOST_AUTO_TEST_CASE(cancelling_gives_back_what_the_file_has_not_taken) {
   BOOST_TEST(lent() == 0U);
   BOOST_TEST(result.bytes > out.size());
   BOOST_TEST(result.bytes < sent.size());
-  const auto rest = read(source, sent.size() - result.bytes);
-  BOOST_TEST(std::equal(rest.begin(), rest.end(), sent.begin() + static_cast<std::ptrdiff_t>(result.bytes)));
+  const auto moved = static_cast<std::size_t>(result.bytes);
+  const auto rest = read(source, sent.size() - moved);
+  BOOST_TEST(std::equal(rest.begin(), rest.end(), sent.begin() + static_cast<std::ptrdiff_t>(moved)));
   BOOST_TEST(error_of(writing) == 0);
   // What was taken is written.
   target = Stream();

@@ -515,7 +515,7 @@ BOOST_AUTO_TEST_CASE(destroyed_stream_ends_the_pump_and_is_named) {
       BOOST_TEST((result.side == (is_source ? PumpSide::source : PumpSide::target)));
       if (is_busy && !is_source) {
         // What the target did not take can be read behind it.
-        std::vector<std::byte> rest(sent.size() - result.bytes);
+        std::vector<std::byte> rest(sent.size() - static_cast<std::size_t>(result.bytes));
         auto reading = source.read(rest);
         BOOST_TEST(error_of(reading) == 0);
         BOOST_TEST(
