@@ -14,6 +14,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -637,6 +638,20 @@ BOOST_AUTO_TEST_CASE(file_modes_empty_append_and_keep) {
   BOOST_TEST(content_of(path) == "old+1+other+2!");
   { const Stream file = open_path(path, FileMode::write); }
   BOOST_TEST(content_of(path).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_may_be_longer_than_31_bits_count) {
+  constexpr std::int64_t length = std::int64_t{3} << 30;
+  const std::string path = make_file("long", "");
+  BOOST_TEST_REQUIRE(::truncate(path.c_str(), static_cast<off_t>(length)) == 0);
+  Stream out = open_path(path, FileMode::append);
+  write_text(out, "end");
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  BOOST_TEST(::lseek(file.get(), static_cast<off_t>(length), SEEK_SET) == length);
+  const StandardDescriptor input(0, file.get());
+  Stream in = open(0);
+  BOOST_TEST(read_text(in, 3) == "end");
+  BOOST_TEST(end_of(in) == EPIPE);
 }
 
 BOOST_AUTO_TEST_CASE(inherited_append_descriptor_appends) {
