@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -14,6 +15,13 @@ inline void wipe(std::span<std::byte> secret) noexcept {
   if (secret.empty()) return;
   std::memset(secret.data(), 0, secret.size());
   __asm__ volatile("" : : "r"(secret.data()) : "memory");
+}
+
+/// Overwrites what functions that were called from here, and have returned, left on the stack: a buffer of a
+/// library, or a register that was saved.
+[[gnu::noinline]] inline void wipe_stack() noexcept {
+  std::array<std::byte, 32768> left;
+  wipe(left);
 }
 
 /// Bytes that are wiped when they go, such as a message with a password.

@@ -208,6 +208,7 @@ int read_identity(const Identity& identity, KeyMaterial& material, std::string& 
   }
   if (!is_pkcs12 && !is_pem) return 0;
   int err = is_pkcs12 ? read_pkcs12(identity, material, reason) : read_pem(identity, material, reason);
+  layer::wipe_stack();  // of the password, which OpenSSL leaves there on some processors
   if (err == 0 && X509_check_private_key(material.certificate.get(), material.key.get()) != 1)
     err = openssl_failure(EINVAL, "the key does not belong to the certificate", reason);
   material.ocsp_response = identity.ocsp_response;
