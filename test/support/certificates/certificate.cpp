@@ -15,8 +15,11 @@ namespace {
 using openssl::check;
 
 openssl::TimeObject time_from_now(std::chrono::seconds offset) {
-  return openssl::TimeObject(check(
-      ASN1_TIME_adj(nullptr, std::time(nullptr), 0, static_cast<long>(offset.count())), "ASN1_TIME_adj"));
+  // A long may count no more than 68 years of seconds.
+  const auto days = std::chrono::duration_cast<std::chrono::days>(offset);
+  return openssl::TimeObject(check(ASN1_TIME_adj(nullptr, std::time(nullptr), static_cast<int>(days.count()),
+                                                 static_cast<long>((offset - days).count())),
+                                   "ASN1_TIME_adj"));
 }
 
 openssl::IntegerObject integer(std::uint64_t value) {
