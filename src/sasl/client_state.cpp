@@ -74,6 +74,7 @@ Reply ClientState::start(std::string_view offered, int& err) {
   const char* chosen = nullptr;
   sasl_interact_t* needed = nullptr;
   int result = sasl_client_start(connection_, join(names).c_str(), &needed, &output, &length, &chosen);
+  layer::wipe_stack();
   if (chosen != nullptr) {
     std::string name(chosen);
     // The library binds when it can, but does not say so.
@@ -122,6 +123,7 @@ Reply ClientState::step(std::span<const std::byte> challenge, int& err) {
   sasl_interact_t* needed = nullptr;
   const int result = sasl_client_step(connection_, text.text().c_str(),
                                       static_cast<unsigned>(text.text().size()), &needed, &output, &length);
+  layer::wipe_stack();
   return end_turn(result, output, length, err);
 }
 

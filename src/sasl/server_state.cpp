@@ -70,6 +70,7 @@ Reply ServerState::start(std::string_view mechanism, std::optional<std::span<con
   unsigned length = 0;
   const int result = sasl_server_start(connection_, name.c_str(), initial ? text.text().c_str() : nullptr,
                                        static_cast<unsigned>(text.text().size()), &output, &length);
+  layer::wipe_stack();
   return end_step(result, output, length, err);
 }
 
@@ -83,6 +84,7 @@ Reply ServerState::step(std::span<const std::byte> response, int& err) {
   unsigned length = 0;
   const int result = sasl_server_step(connection_, text.text().c_str(),
                                       static_cast<unsigned>(text.text().size()), &output, &length);
+  layer::wipe_stack();
   return end_step(result, output, length, err);
 }
 
