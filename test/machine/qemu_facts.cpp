@@ -76,6 +76,12 @@ bool segments_have_a_size_in_another_byte_order() {
   return is_readable(ends[1]) && ::recv(ends[1], text.data(), text.size(), 0) == 2;
 }
 
+bool time_of_datagrams_is_not_told() {
+  const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const int on = 1;
+  return ::setsockopt(socket, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) != 0;
+}
+
 bool tcp_info_is_an_int() {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
   tcp_info info{};
@@ -109,6 +115,7 @@ bool check(const char* fact, bool holds) {
 int main() {
   bool all = check("a message without vectors is not sent", message_without_vectors_is_not_sent());
   all = check("nothing is received without vectors", nothing_is_received_without_vectors()) && all;
+  all = check("SO_TIMESTAMPNS is refused", time_of_datagrams_is_not_told()) && all;
   all = check("TCP_INFO is an int", tcp_info_is_an_int()) && all;
   all = check("a program that is missing is started", program_that_is_missing_is_started()) && all;
   all = check("SIOCOUTQNSD is not told", bytes_that_are_not_sent_are_not_told()) && all;
