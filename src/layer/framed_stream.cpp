@@ -382,7 +382,7 @@ std::size_t FramedStream::unsent_bytes() const noexcept {
   return below().unsent_bytes() == 0 ? waiting_ : unsent_;
 }
 
-// NPA has no goodbye: what is kept leaves, and the stream below does the rest.
+// There is no goodbye: what is kept leaves, and the stream below does the rest.
 int FramedStream::try_disconnect(Linger& linger) noexcept {
   if (!is_closing_) {
     const bool is_stuck = push() == EAGAIN && unsent_ != 0;
