@@ -14,6 +14,7 @@
 
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/port_apart.hpp"
 #include "support/process.hpp"
 #include "support/scoped_environment.hpp"
 #include "support/unpacked_peers.hpp"
@@ -48,7 +49,7 @@ class HeimdalKdc {
 
  private:
   HeimdalKdc() {
-    const std::string port = std::to_string(free_port());
+    const std::string port = std::to_string(port_apart());
     const std::string conf = folder_.write(
         "krb5.conf",
         "[libdefaults]\n default_realm = HEIMDAL.TEST\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
@@ -82,12 +83,6 @@ class HeimdalKdc {
                                    unpacked_peer(path)};
     words.insert(words.end(), arguments.begin(), arguments.end());
     return words;
-  }
-  static std::uint16_t free_port() {
-    Loop loop;
-    int err = 0;
-    const Listener listener = Listener::listen(loop, loopback_v4(), {}, err);
-    return listener.local_address().port().value_or(0);
   }
 
   TemporaryFolder folder_;

@@ -13,6 +13,7 @@
 
 #include "support/kdc.hpp"
 #include "support/loop_fixture.hpp"
+#include "support/port_apart.hpp"
 #include "support/process.hpp"
 
 namespace tsock::test {
@@ -46,9 +47,6 @@ struct SampleFixture : LoopFixture {
     BOOST_TEST_REQUIRE(err == 0);
     return stream;
   }
-  /// A port that nobody has, for a program that does not tell its own.
-  std::uint16_t free_port() { return listen().local_address().port().value_or(0); }
-
   /// One of the samples' tokens. \return with its flags
   std::vector<std::byte> read_sample(Stream& stream, unsigned& flags) {
     std::vector<std::byte> header(5);
@@ -78,7 +76,7 @@ BOOST_FIXTURE_TEST_SUITE(gssapi_samples, SampleFixture)
 BOOST_DATA_TEST_CASE_F(SampleFixture, gss_server_reads_what_a_stream_writes,
                        data::make(sample_mechanisms) * data::make({false, true}), mechanism, seals) {
   if (!can_run("gss-server")) return;
-  const std::uint16_t port = free_port();
+  const std::uint16_t port = port_apart();
   Process server(
       {"stdbuf", "-o0", "gss-server", "-port", std::to_string(port), "-once", "gsstest@localhost"});
   // It does not tell when it listens.

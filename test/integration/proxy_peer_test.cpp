@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/loop_fixture.hpp"
+#include "support/port_apart.hpp"
 #include "support/process.hpp"
 
 namespace tsock::test {
@@ -19,14 +20,6 @@ namespace tsock::test {
 namespace {
 
 namespace data = boost::unit_test::data;
-
-/// A TCP port that was free a moment ago.
-std::string free_port(Loop& loop) {
-  int err = -1;
-  const Listener listener = Listener::listen(loop, loopback_v4(), {}, err);
-  BOOST_TEST_REQUIRE(err == 0);
-  return std::to_string(listener.local_address().port().value_or(0));
-}
 
 /// A server or a client of a proxy that is a program of its own.
 struct ProxyPeerFixture : LoopFixture {
@@ -98,7 +91,7 @@ BOOST_DATA_TEST_CASE_F(ProxyPeerFixture, haproxy_tells_who_the_client_is,
                        option) {
   if (!has_program("haproxy")) return;
   Listener listening = proxy::listen(listener());
-  const std::string port = free_port(loop);
+  const std::string port = std::to_string(port_apart());
   const Process haproxy({"haproxy", "-f", haproxy_file(port, port_of(listening) + " " + option)});
   Request<Stream> accepting = listening.accept();
   Stream client = reached(port);
@@ -119,7 +112,7 @@ BOOST_DATA_TEST_CASE_F(ProxyPeerFixture, haproxy_believes_the_client_that_we_nam
                        is_v2) {
   if (!has_program("haproxy")) return;
   Listener listening = proxy::listen(listener());
-  const std::string port = free_port(loop);
+  const std::string port = std::to_string(port_apart());
   // What it takes from us, it tells us again.
   const Process haproxy(
       {"haproxy", "-f", haproxy_file(port + " accept-proxy", port_of(listening) + " send-proxy-v2")});
@@ -140,7 +133,7 @@ BOOST_DATA_TEST_CASE_F(ProxyPeerFixture, haproxy_believes_the_client_that_we_nam
 BOOST_AUTO_TEST_CASE(nginx_tells_who_the_client_is) {
   if (!has_program("nginx")) return;
   Listener listening = proxy::listen(listener());
-  const std::string port = free_port(loop);
+  const std::string port = std::to_string(port_apart());
   const std::string file = folder.write(
       "nginx.conf",
       "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\nmaster_process off;\n"
@@ -177,7 +170,7 @@ BOOST_AUTO_TEST_CASE(curl_tells_who_it_is) {
 BOOST_AUTO_TEST_CASE(microsocks_connects_with_user_and_password) {
   if (!has_program("microsocks")) return;
   Listener target = listener();
-  const std::string port = free_port(loop);
+  const std::string port = std::to_string(port_apart());
   const Process microsocks({"microsocks", "-i", "127.0.0.1", "-p", port, "-u", "alice", "-P", "secret"});
   for (const char* host : {"127.0.0.1", "localhost"}) {
     Request<Stream> connecting = proxy::socks5_connect(
@@ -188,7 +181,7 @@ BOOST_AUTO_TEST_CASE(microsocks_connects_with_user_and_password) {
     Stream server = finished(accepting);
     talk(client, server);
   }
-  const std::uint16_t closed = static_cast<std::uint16_t>(std::stoi(free_port(loop)));
+  const std::uint16_t closed = port_apart();
   Request<Stream> connecting = proxy::socks5_connect(reached(port), {.host = "127.0.0.1", .port = closed},
                                                      {.user = "alice", .password = "secret"});
   BOOST_TEST(error_of(connecting) == ECONNREFUSED);
@@ -202,7 +195,7 @@ BOOST_AUTO_TEST_CASE(microsocks_connects_with_user_and_password) {
 BOOST_AUTO_TEST_CASE(tinyproxy_connects_with_user_and_password) {
   if (!has_program("tinyproxy")) return;
   Listener target = listener();
-  const std::string port = free_port(loop);
+  const std::string port = std::to_string(port_apart());
   const std::string file = folder.write(
       "tinyproxy.conf", "Port " + port + "\nListen 127.0.0.1\nTimeout 60\nBasicAuth alice secret\n");
   const Process tinyproxy({"tinyproxy", "-d", "-c", file});
@@ -216,7 +209,7 @@ BOOST_AUTO_TEST_CASE(tinyproxy_connects_with_user_and_password) {
   connecting = proxy::http_connect(reached(port), here, {.user = "alice", .password = "guess"});
   BOOST_TEST(error_of(connecting) == EACCES);
   BOOST_TEST(!connecting.reason().empty());
-  const std::uint16_t closed = static_cast<std::uint16_t>(std::stoi(free_port(loop)));
+  const std::uint16_t closed = port_apart();
   connecting = proxy::http_connect(reached(port), {.host = "127.0.0.1", .port = closed},
                                    {.user = "alice", .password = "secret"});
   BOOST_TEST(error_of(connecting) == ECONNREFUSED);
@@ -225,7 +218,7 @@ BOOST_AUTO_TEST_CASE(tinyproxy_connects_with_user_and_password) {
 BOOST_AUTO_TEST_CASE(ncat_connects_with_user_and_password) {
   if (!has_program("ncat")) return;
   Listener target = listener();
-  const std::string port = free_port(loop);
+  const std::string port = std::to_string(port_apart());
   const Process ncat(
       {"ncat", "-l", "-k", "127.0.0.1", port, "--proxy-type", "http", "--proxy-auth", "alice:secret"});
   const proxy::Target here{.host = "127.0.0.1", .port = target.local_address().port().value_or(0)};

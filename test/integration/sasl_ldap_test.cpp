@@ -15,6 +15,7 @@
 #include "support/built_programs.hpp"
 #include "support/kdc.hpp"
 #include "support/ldap.hpp"
+#include "support/port_apart.hpp"
 #include "support/process.hpp"
 #include "support/sasl_fixture.hpp"
 #include "support/scoped_environment.hpp"
@@ -123,12 +124,7 @@ struct SaslLdapFixture : LdapFixture {
     BOOST_TEST_REQUIRE(std::system(("mkdir " + folder.file("db")).c_str()) == 0);
     Process adding({slapd_program(), "-Tadd", "-f", file, "-l", data_file});
     BOOST_TEST_REQUIRE(adding.finish() == 0, adding.error());
-    {
-      int err = 0;
-      const Listener free_port = Listener::listen(loop, loopback_v4(), {}, err);
-      BOOST_TEST_REQUIRE(err == 0);
-      address = free_port.local_address();
-    }
+    address = loopback_v4(port_apart());
     // A group of its own: slapd may signal its own.
     slapd = std::make_unique<Process>(std::vector<std::string>{
         "setsid", "--wait", slapd_program(), "-f", file, "-h",

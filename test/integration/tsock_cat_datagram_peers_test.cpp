@@ -6,23 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "support/port_apart.hpp"
 #include "support/raw_datagram.hpp"
 #include "support/system.hpp"
 #include "support/tsock_cat.hpp"
 
 using namespace tsock::test::cat;
 using tsock::test::has_program;
+using tsock::test::port_apart;
 using tsock::test::Process;
 using tsock::test::RawDatagram;
 using tsock::test::TemporaryFolder;
 
 namespace {
-
-// A port that was free a moment ago, for programs that cannot be asked for theirs.
-std::string free_port(const std::string& host) {
-  const RawDatagram socket(RawDatagram::parse(host + ":0"));
-  return port_of(socket.address().to_string());
-}
 
 struct Family {
   std::string name;  // as socat has it
@@ -72,7 +68,7 @@ BOOST_AUTO_TEST_CASE(servers_of_other_programs_are_understood_over_udp) {
     for (const std::string program : {"socat", "ncat"}) {
       if (!has_program(program)) continue;
       const std::string host = unbracketed(family.host);
-      const std::string port = free_port(family.host);
+      const std::string port = std::to_string(port_apart());
       std::vector<std::string> words{"ncat", "-ulv", host, port};
       if (program == "socat") {
         words = {"socat", "-d", "-d", "-", family.name + "-LISTEN:" + port + ",bind=" + family.host};
@@ -138,7 +134,7 @@ BOOST_AUTO_TEST_CASE(broadcasts_go_both_ways_with_socat) {
     Process client({"socat", "-", "UDP4-DATAGRAM:127.255.255.255:" + port + ",broadcast"});
     converse(server, client, false);
   }
-  const std::string port = free_port("127.0.0.1");
+  const std::string port = std::to_string(port_apart());
   Process server({"socat", "-d", "-d", "-", "UDP4-RECVFROM:" + port});
   server.wait_for_error("receiving on");
   Cat client({"-b", "-q", "20ms", "udp://127.255.255.255:" + port});
@@ -153,7 +149,7 @@ BOOST_AUTO_TEST_CASE(groups_are_shared_with_socat) {
     Process client({"socat", "-", "UDP4-DATAGRAM:239.255.43.31:" + port + ",ip-multicast-if=127.0.0.1"});
     converse(server, client, false);
   }
-  const std::string port = free_port("127.0.0.1");
+  const std::string port = std::to_string(port_apart());
   Process server({"socat", "-d", "-d", "-", "UDP4-RECVFROM:" + port + ",ip-add-membership=239.255.43.31:lo"});
   server.wait_for_error("receiving on");
   Cat client({"--mcast-if", "lo", "-q", "20ms", "udp://239.255.43.31:" + port});

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/built_programs.hpp"
+#include "support/port_apart.hpp"
 #include "support/tsock_cat.hpp"
 #include "tsock-cat/options.hpp"
 
@@ -20,6 +21,7 @@ using namespace tsock::test::cat;
 using tsock::test::built_example;
 #endif
 using tsock::test::has_program;
+using tsock::test::port_apart;
 using tsock::test::Process;
 
 BOOST_AUTO_TEST_SUITE(tsock_cat_documents)
@@ -159,18 +161,6 @@ std::vector<std::string> blocks_of_the_readme() {
   return found;
 }
 
-// A port that was free just now.
-std::string free_port(int type) {
-  const tsock::UniqueSocket fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-  const auto any = RawListener::loopback(0);
-  BOOST_TEST(::bind(fd.get(), any.sockaddr_pointer(), static_cast<socklen_t>(any.sockaddr_length())) == 0);
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size);
-  int err = 0;
-  return port_of(tsock::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&bound), size, err).to_string());
-}
-
 // With this program and other ports; a server in the background is waited for.
 BOOST_AUTO_TEST_CASE(what_the_readme_shows_works) {
   if (!has_program("bash")) return;
@@ -189,12 +179,12 @@ BOOST_AUTO_TEST_CASE(what_the_readme_shows_works) {
 #endif
     const tsock::test::TemporaryFolder folder;
     static_cast<void>(folder.write("README.md", many_bytes(100000)));
-    const std::string echo = free_port(SOCK_STREAM);
+    const std::string echo = std::to_string(port_apart());
     replace_all(block, ":7007", ":" + echo);
     replace_all(block, "7000-7010", echo);
-    replace_all(block, ":7008", ":" + free_port(SOCK_STREAM));
-    replace_all(block, ":7009", ":" + free_port(SOCK_DGRAM));
-    replace_all(block, ":7011", ":" + free_port(SOCK_STREAM));
+    replace_all(block, ":7008", ":" + std::to_string(port_apart()));
+    replace_all(block, ":7009", ":" + std::to_string(port_apart()));
+    replace_all(block, ":7011", ":" + std::to_string(port_apart()));
     replace_all(block, "/tmp/inspect", folder.file("inspect"));
     replace_all(block, "trace.json &", "trace.json > said &");
     replace_all(block, " &\n", " 2> said & until grep -q listening said 2> /dev/null; do :; done\n");

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "support/port_apart.hpp"
 #include "support/system.hpp"
 
 using namespace tsock::test::cat;
@@ -22,6 +23,7 @@ using tsock::Address;
 using tsock::UniqueSocket;
 using tsock::test::finish_all;
 using tsock::test::has_program;
+using tsock::test::port_apart;
 using tsock::test::Process;
 using tsock::test::TemporaryFolder;
 
@@ -396,11 +398,7 @@ BOOST_AUTO_TEST_CASE(files_are_sent_and_written) {
 }
 
 BOOST_AUTO_TEST_CASE(source_port_and_address_family_are_obeyed) {
-  std::string port;
-  {
-    const RawListener free_port;
-    port = port_of(free_port.address());
-  }
+  const std::string port = std::to_string(port_apart());
   Cat server({"-4", "-l", "0", "--announce", "-v"});
   const std::string address = server.listening();
   BOOST_TEST(address.starts_with("0.0.0.0:"));

@@ -13,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include "support/port_apart.hpp"
+
 namespace tsock::test {
 
 namespace {
@@ -119,7 +121,7 @@ bool Kdc::answers() const {
 Kdc::Kdc() {
   const char* const path = std::getenv("PATH");
   set("PATH", std::string(path != nullptr ? path : "/usr/bin") + kdc_folder);
-  bound_socket(port_);  // and free again
+  port_ = port_apart();
   write_files();
   run({"kdb5_util", "create", "-s", "-P", "masterpw", "-r", "TSOCK.TEST"});
   std::string commands = "addprinc -pw " + std::string(alices_password) + " alice\n";
