@@ -13,6 +13,7 @@
 #include "core/loop/loop_core.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
+#include "core/stream/stream_extras.hpp"
 
 namespace tsock::inline v0::layer {
 
@@ -41,8 +42,15 @@ LayerListener::~LayerListener() {
 int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
   int err = EAGAIN;
   while (err != 0 && !finished_.empty()) {
+    detail::StreamCore& finished = *StreamAccess::core(finished_.front());
+    if (finished.attachment() != nullptr && extras_ == nullptr) {
+      extras_.reset(new (std::nothrow) detail::StreamExtras());
+      if (extras_ == nullptr) {
+        err = ENOMEM;
+        break;
+      }
+    }
     emptied_.splice(emptied_.end(), finished_, finished_.begin());
-    detail::StreamCore& finished = *StreamAccess::core(emptied_.back());
     stream = finished.take_backend(unread_, err);
     if (err != 0) continue;
     attachment_ = finished.take_attachment();
@@ -58,13 +66,11 @@ void LayerListener::on_accepted(Stream& stream) noexcept {
   detail::StreamCore& core = *StreamAccess::core(stream);
   core.unread(unread_);
   unread_.clear();
-  if (life_ != nullptr) core.keep_life(std::move(life_));
-  if (attachment_ == nullptr) return;
-  try {
+  if (attachment_ != nullptr) {
+    core.adopt_extras(std::move(extras_));
     core.keep(attachment_);
-  } catch (const std::bad_alloc&) {
-    core.abort();
   }
+  if (life_ != nullptr) core.keep_life(std::move(life_));
 }
 
 // Destroys nothing of the listener's: that may be gone before the end.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/stream/stream_attachment.hpp"
+#include "core/stream/stream_extras.hpp"
 #include "core/stream/stream_life.hpp"
 
 namespace tsock::inline v0::layer {
@@ -62,6 +63,7 @@ class LayerListener final : public ListenerBackend, private detail::ReadyTask {
   // Of the one that was given last: what a transparent layer leaves beside the backend.
   std::vector<std::byte> unread_;
   std::unique_ptr<detail::StreamAttachment> attachment_;
+  std::unique_ptr<detail::StreamExtras> extras_;  // for the next attachment: there is no error to tell then
   std::unique_ptr<detail::StreamLife> life_;
   int error_ = 0;                                   // of the listener below, to be told once
   std::chrono::steady_clock::time_point next_log_;  // not before
