@@ -114,7 +114,8 @@ class TSOCK_EXPORT StreamBackend {
   virtual ssize_t try_writev(std::span<const iovec> vectors, int& err) noexcept = 0;
   /// Where messages have borders: as `try_writev()` of one message after the other, each of which is a vector
   /// that is not empty; a backend can pass them on together. \return the bytes of the messages taken, more
-  /// than 0; -1 with `err` if the first one was not taken. The default calls `try_writev()`.
+  /// than 0; -1 with `err` if the first one was not taken, EAGAIN if it cannot be yet. The backend keeps no
+  /// pointer into the messages. The default calls `try_writev()`.
   virtual ssize_t try_write_messages(std::span<const iovec> messages, int& err) noexcept;
   /// Whether all bytes taken have left for the layer below. \return 0, EAGAIN, or an errno value.
   virtual int try_flush() noexcept { return 0; }

@@ -1,5 +1,5 @@
-// What qemu does otherwise than Linux, seen by the system's calls alone: the reasons of skips.txt. Fails
-// where it does as Linux does, so that the lines there can go.
+// What qemu does otherwise than Linux, seen by the system's calls alone: the reasons of
+// qemu_skips.txt. Fails where it does as Linux does, so that the lines there can go.
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>

@@ -8,8 +8,8 @@
 namespace tsock::inline v0::detail {
 
 /// A backend that is destroyed at the end of a function, after the last use of the object it belonged to:
-/// what the backend owns may destroy that object, the request that the function ends, and the Loop. \tparam
-/// Backend a StreamBackend or DatagramBackend
+/// what the backend owns may destroy that object, the request that the function ends, and the Loop. The
+/// parameter is StreamBackend or DatagramBackend.
 template <class Backend>
 class LeavingBackend {
  public:
