@@ -44,6 +44,12 @@ class Statistics(unittest.TestCase):
         measured = results({"epoll": [1, None, 1], "tsock": [3, 50, 3]})
         self.assertEqual(measured.ratios(workload([]), "tsock"), [3, 3])
 
+    def test_of_several_floors_the_one_with_the_best_median_counts(self):
+        several = Workload("w", "a workload", None, ["epoll", "other", "tsock"], [], floors=("epoll", "other"))
+        measured = results({"epoll": [2, 3, 2], "other": [3, 2, 3], "tsock": [4, 6, 4]})
+        # The cheaper one of each round would be 2, so that the ratio of the second round would be 3.
+        self.assertEqual(measured.ratios(several, "tsock"), [2, 2, 2])
+
     def test_the_spread_is_half_of_the_middle_half(self):
         self.assertAlmostEqual(spread_of([1, 2, 3, 4, 5]), (4 - 2) / 2 / 3)
 

@@ -24,7 +24,7 @@ from .workloads import workloads
 USAGE = """Builds the benchmarks and measures tsock beside everything that it is compared with.
 
 Server and load are separate processes on cores of their own. The main figure is the CPU time of the server for one
-operation; ratios are to the hand-written epoll server of the same round (of TLS: the cheaper one of two). Rounds are interleaved over all contenders.
+operation; ratios are to the hand-written epoll server of the same round (of TLS: of the cheaper one of two). Rounds are interleaved over all contenders.
 
   tools/bench --quick                 everything once over, in less than three minutes
   tools/bench                         everything, for figures to be shown

@@ -4,7 +4,7 @@ from .kdc import PACKAGES as KDC
 
 FLOOR = "epoll"
 OURS = "tsock"
-# Of TLS; the floor of a round is the cheaper one.
+# Of TLS; the floor of a workload is the one with the better median.
 TLS_FLOORS = ["tls-memory", "tls-fd"]
 TLS_OURS = "tls-tsock"
 # Messages that are sealed, and messages that are signed.

@@ -31,12 +31,11 @@ class Results:
         return [r["value"] / floor[r["round"]] for r in self.rounds(workload, contender) if floor.get(r["round"])]
 
     def floor(self, workload, name, choose):
-        """Round -> the best of the floors."""
-        values = {}
-        for key in workload.floors:
-            for r in self.rounds(workload, key):
-                values.setdefault(r["round"], []).append(r[name])
-        return {number: choose(of_round) for number, of_round in values.items()}
+        """Round -> the floor's figure. Of several floors it is the one with the best median: the best of each round
+        would be better than any of them, by their noise."""
+        floors = [rounds for rounds in (self.rounds(workload, key) for key in workload.floors) if rounds]
+        best = choose(floors, key=lambda rounds: statistics.median(r[name] for r in rounds), default=[])
+        return {r["round"]: r[name] for r in best}
 
     def cpu_ratio(self, workload, contender):
         rounds = [r for r in self.rounds(workload, contender) if "cpu" in r]
