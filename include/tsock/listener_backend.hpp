@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <memory>
 #include <tsock/address.hpp>
 #include <tsock/export.hpp>
@@ -36,9 +37,10 @@ class TSOCK_EXPORT ListenerBackend {
   ///  - EBADF, ENOTSOCK, EINVAL, EFAULT, ENOTCONN: the listener is broken
   ///  - any other value: one connection failed and is lost, as in accept(2)
   virtual int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept = 0;
-  /// Called with the stream of what the last `try_accept()` gave, before anybody else has it: for a backend
-  /// that has more to hand over, such as bytes that were read ahead.
-  virtual void on_accepted(Stream& /*stream*/) noexcept {}
+  /// Takes one connection as a stream, which keeps all that belongs to it, such as bytes that were read
+  /// ahead: for a backend whose connections are streams of its loop already. \return as `try_accept()`, which
+  /// is not called then; ENOTSUP, the default, calls that
+  virtual int try_accept_stream(Stream& /*stream*/) noexcept { return ENOTSUP; }
   /// Asks for one `on_acceptable()`, unless another call is already worth it.
   [[nodiscard]] virtual Readiness want_acceptable() noexcept = 0;
   [[nodiscard]] virtual Address local_address() const noexcept = 0;

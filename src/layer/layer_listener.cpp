@@ -6,14 +6,10 @@
 #include <tsock/error.hpp>
 #include <tsock/loop.hpp>
 #include <utility>
-#include <vector>
 
 #include "core/listener/listener_access.hpp"
 #include "core/listener/listener_core.hpp"
 #include "core/loop/loop_core.hpp"
-#include "core/stream/stream_access.hpp"
-#include "core/stream/stream_core.hpp"
-#include "core/stream/stream_extras.hpp"
 
 namespace tsock::inline v0::layer {
 
@@ -33,48 +29,18 @@ LayerListener::LayerListener(Listener below, std::function<Request<Stream>(Strea
   ListenerAccess::core(below_)->give_up_accepts();
 }
 
-LayerListener::~LayerListener() {
-  if (is_linked()) unlink();
-}
-
-// What is left of a stream, and all of one that is broken, is not destroyed in here: captures of its
-// functions may destroy the listener.
-int LayerListener::try_accept(std::unique_ptr<StreamBackend>& stream) noexcept {
+int LayerListener::try_accept_stream(Stream& stream) noexcept {
   int err = EAGAIN;
-  while (err != 0 && !finished_.empty()) {
-    detail::StreamCore& finished = *StreamAccess::core(finished_.front());
-    if (finished.attachment() != nullptr && extras_ == nullptr) {
-      extras_.reset(new (std::nothrow) detail::StreamExtras());
-      if (extras_ == nullptr) {
-        err = ENOMEM;
-        break;
-      }
-    }
-    emptied_.splice(emptied_.end(), finished_, finished_.begin());
-    stream = finished.take_backend(unread_, err);
-    if (err != 0) continue;
-    attachment_ = finished.take_attachment();
-    life_ = finished.take_life();
+  if (!finished_.empty()) {
+    stream = std::move(finished_.front().stream);
+    finished_.pop_front();
+    err = 0;
+  } else if (error_ != 0) {
+    return std::exchange(error_, 0);
   }
-  if (!emptied_.empty() && !is_linked()) below_.loop().core().make_ready(*this);
-  if (err == EAGAIN && error_ != 0) return std::exchange(error_, 0);
   take_more();
   return err;
 }
-
-void LayerListener::on_accepted(Stream& stream) noexcept {
-  detail::StreamCore& core = *StreamAccess::core(stream);
-  core.unread(unread_);
-  unread_.clear();
-  if (attachment_ != nullptr) {
-    core.adopt_extras(std::move(extras_));
-    core.keep(attachment_);
-  }
-  if (life_ != nullptr) core.keep_life(std::move(life_));
-}
-
-// Destroys nothing of the listener's: that may be gone before the end.
-void LayerListener::run() { const std::list<Stream> emptied = std::move(emptied_); }
 
 Readiness LayerListener::want_acceptable() noexcept {
   if (!finished_.empty() || error_ != 0) return Readiness::now;
@@ -118,7 +84,7 @@ void LayerListener::on_connection(Request<Stream>& accepted) {
 
 int LayerListener::begin_handshake(Stream stream, const Address& peer) noexcept {
   try {
-    handshakes_.push_back({.peer = peer, .request = {}});
+    handshakes_.push_back({.peer = peer, .request = {}, .stream = {}});
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
@@ -153,17 +119,13 @@ void LayerListener::on_handshake(Handshakes::iterator handshake) {
   int err = 0;
   Handshakes ended;
   ended.splice(ended.begin(), handshakes_, handshake);
-  Stream stream = ended.front().request.recv(err);
-  if (err == 0) {
-    try {
-      finished_.push_back(std::move(stream));
-    } catch (const std::bad_alloc&) {
-      err = ENOMEM;
-    }
-  }
+  Request<Stream> request = std::move(handshake->request);
+  handshake->stream = request.recv(err);
+  if (err == 0 && !handshake->stream.is_open()) err = ECONNABORTED;
+  if (err == 0) finished_.splice(finished_.end(), ended);
   take_more();
   if (!finished_.empty() || error_ != 0) events_->on_acceptable();
-  if (err != 0) report(ended.front().peer, err, ended.front().request.reason());
+  if (err != 0) report(ended.front().peer, err, request.reason());
 }
 
 // The last that is done, as the function may destroy the listener.

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <cstddef>
+#include <cerrno>
+#include <chrono>
 #include <functional>
 #include <list>
 #include <memory>
@@ -11,26 +12,21 @@
 #include <tsock/listener_backend.hpp>
 #include <tsock/request.hpp>
 #include <tsock/stream.hpp>
-#include <vector>
-
-#include "core/stream/stream_attachment.hpp"
-#include "core/stream/stream_extras.hpp"
-#include "core/stream/stream_life.hpp"
 
 namespace tsock::inline v0::layer {
 
 /// A listener on a listener: the backend whose connections are those of the listener below, once their
 /// handshake has succeeded.
-class LayerListener final : public ListenerBackend, private detail::ReadyTask {
+class LayerListener final : public ListenerBackend {
  public:
   LayerListener(Listener below, std::function<Request<Stream>(Stream)> handshake, ListenOptions options);
   LayerListener(const LayerListener&) = delete;
   LayerListener& operator=(const LayerListener&) = delete;
-  ~LayerListener() override;
+  ~LayerListener() override = default;
 
   void attach(ListenerEvents& events) noexcept override { events_ = &events; }
-  int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept override;
-  void on_accepted(Stream& stream) noexcept override;
+  int try_accept(std::unique_ptr<StreamBackend>& /*stream*/) noexcept override { return ENOTSUP; }
+  int try_accept_stream(Stream& stream) noexcept override;
   [[nodiscard]] Readiness want_acceptable() noexcept override;
   [[nodiscard]] Address local_address() const noexcept override { return below_.local_address(); }
   [[nodiscard]] NativeSocket native_handle() const noexcept override { return below_.native_handle(); }
@@ -39,6 +35,7 @@ class LayerListener final : public ListenerBackend, private detail::ReadyTask {
   struct Handshake {
     Address peer;
     Request<Stream> request;
+    Stream stream;  // made by it
   };
   using Handshakes = std::list<Handshake>;
 
@@ -48,7 +45,6 @@ class LayerListener final : public ListenerBackend, private detail::ReadyTask {
   void on_handshake(Handshakes::iterator handshake);
   void report(const Address& peer, int err, std::string_view reason);
   void log_failure(const Address& peer, int err, std::string_view reason);
-  void run() override;
 
   Listener below_;
   /// Others hold it while it runs, as it may destroy the listener.
@@ -58,13 +54,7 @@ class LayerListener final : public ListenerBackend, private detail::ReadyTask {
   ListenerEvents* events_ = nullptr;
   Request<Stream> accepting_;
   Handshakes handshakes_;
-  std::list<Stream> finished_;
-  std::list<Stream> emptied_;  // whose backend was given away, until the loop destroys them
-  // Of the one that was given last: what a transparent layer leaves beside the backend.
-  std::vector<std::byte> unread_;
-  std::unique_ptr<detail::StreamAttachment> attachment_;
-  std::unique_ptr<detail::StreamExtras> extras_;  // for the next attachment: there is no error to tell then
-  std::unique_ptr<detail::StreamLife> life_;
+  Handshakes finished_;
   int error_ = 0;                                   // of the listener below, to be told once
   std::chrono::steady_clock::time_point next_log_;  // not before
 };

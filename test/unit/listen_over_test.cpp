@@ -461,6 +461,81 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_listener_below_is_told_once) {
   BOOST_TEST(accepting.is_in_progress());
 }
 
+namespace {
+
+/// Ends at once, with a stream.
+class GivenStream final : public Operation<Stream> {
+ public:
+  explicit GivenStream(Stream stream) noexcept : stream_(std::move(stream)) {}
+  void start() override { done(std::move(stream_)); }
+
+ private:
+  Stream stream_;
+};
+
+/// Its connections are streams.
+class StreamGiver final : public ListenerBackend {
+ public:
+  explicit StreamGiver(std::vector<Stream>& streams) : streams_(streams) {}
+  void attach(ListenerEvents& /*events*/) noexcept override {}
+  int try_accept(std::unique_ptr<StreamBackend>& /*stream*/) noexcept override { return EIO; }
+  int try_accept_stream(Stream& stream) noexcept override {
+    if (streams_.empty()) return EAGAIN;
+    stream = std::move(streams_.back());
+    streams_.pop_back();
+    return 0;
+  }
+  Readiness want_acceptable() noexcept override {
+    return streams_.empty() ? Readiness::later : Readiness::now;
+  }
+  [[nodiscard]] Address local_address() const noexcept override { return {}; }
+
+ private:
+  std::vector<Stream>& streams_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_handshake_that_gives_a_closed_stream_has_failed) {
+  Listener listener = layer::listen_over(
+      below(),
+      [this](const Stream& /*stream*/) {
+        Stream closed = memory_stream_pair(loop).first;
+        closed.abort();
+        return make_request<GivenStream>(loop, std::move(closed));
+      },
+      noting());
+  const Request<Stream> accepting = listener.accept();
+  const Stream client = silent(listener);
+  BOOST_TEST(run_until([this] { return !failures.empty(); }));
+  BOOST_TEST(failures.front().err == ECONNABORTED);
+  BOOST_TEST(accepting.is_in_progress());
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_may_give_streams_with_all_that_belongs_to_them) {
+  Listener socket = below();
+  Stream theirs = silent(socket);
+  Stream ours = accepted(socket);
+  BOOST_TEST(error_of(theirs.write("abc")) == 0);
+  std::vector<std::byte> first(1);
+  BOOST_TEST(error_of(ours.read(first)) == 0);
+  int err = 0;
+  BOOST_TEST(ours.pending_bytes(err) == 2U);  // read ahead
+  std::vector<Stream> streams;
+  streams.push_back(std::move(ours));
+  Listener listener(loop, std::make_unique<StreamGiver>(streams), {.strict_tsocket = true});
+  Stream stream = accepted(listener);
+  std::vector<std::byte> rest(2);
+  BOOST_TEST(error_of(stream.read(rest)) == 0);
+  BOOST_TEST(text_of(rest) == "bc");
+  BOOST_TEST(error_of(theirs.shutdown_write()) == 0);
+  BOOST_TEST(error_of(stream.read(first)) == EPIPE);
+  BOOST_TEST(error_of(stream.write("x")) == EPIPE);  // as the options of the listener say
+  const Request<Stream> accepting = listener.accept();
+  loop.run_until_idle();
+  BOOST_TEST(accepting.is_in_progress());
+}
+
 BOOST_AUTO_TEST_CASE(listeners_stand_on_each_other) {
   Listener listener = layer::listen_over(listen(), handshake(), noting());
   Request<Stream> outer = client(listener);

@@ -117,9 +117,21 @@ void ListenerCore::on_acceptable() noexcept {
   try_accept();
 }
 
-// Calls the backend once. The engine's memory comes first, so that there is some for every connection
-// accepted.
+// Calls the backend for one connection.
 int ListenerCore::accept_one() noexcept {
+  Stream stream;
+  int err = backend_->try_accept_stream(stream);
+  if (err == 0) {
+    StreamAccess::core(stream)->set_behaviour(accepted_);
+  } else if (err == ENOTSUP) {
+    err = accept_and_make(stream);
+  }
+  if (err == 0) accept()->finish_with(std::move(stream));
+  return err;
+}
+
+// The engine's memory comes first, so that there is some for every connection accepted.
+int ListenerCore::accept_and_make(Stream& stream) noexcept {
   void* block = nullptr;
   try {
     block = core_->allocate(sizeof(StreamCore));
@@ -131,9 +143,7 @@ int ListenerCore::accept_one() noexcept {
     core_->deallocate(block, sizeof(StreamCore));
     return err;
   }
-  Stream stream = StreamAccess::make(*::new (block) StreamCore(*core_, std::move(taken), accepted_));
-  backend_->on_accepted(stream);
-  accept()->finish_with(std::move(stream));
+  stream = StreamAccess::make(*::new (block) StreamCore(*core_, std::move(taken), accepted_));
   return 0;
 }
 

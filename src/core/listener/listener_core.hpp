@@ -65,6 +65,7 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   [[nodiscard]] AcceptState* accept() const noexcept { return static_cast<AcceptState*>(receiver_); }
   void try_accept() noexcept;
   int accept_one() noexcept;
+  int accept_and_make(Stream& stream) noexcept;
   void await_acceptable() noexcept;
   void pause(int err);
   void log(const char* what, int err);

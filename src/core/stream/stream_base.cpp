@@ -35,14 +35,8 @@ void StreamBase::keep(std::unique_ptr<StreamAttachment>& attachment) {
   extras_->attachment = std::move(attachment);
 }
 
-void StreamBase::adopt_extras(std::unique_ptr<StreamExtras> extras) noexcept { extras_ = std::move(extras); }
-
 const StreamAttachment* StreamBase::attachment() const noexcept {
   return extras_ != nullptr ? extras_->attachment.get() : nullptr;
-}
-
-std::unique_ptr<StreamAttachment> StreamBase::take_attachment() noexcept {
-  return extras_ != nullptr ? std::move(extras_->attachment) : nullptr;
 }
 
 // As above.

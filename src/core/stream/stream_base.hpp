@@ -41,10 +41,7 @@ class StreamBase : public LoopResource, public StreamEvents {
   }
   /// \throws std::bad_alloc; `attachment` is unchanged then
   void keep(std::unique_ptr<StreamAttachment>& attachment);
-  /// Makes `keep()` succeed without memory: with what somebody has made before. \pre there are no extras
-  void adopt_extras(std::unique_ptr<StreamExtras> extras) noexcept;
   [[nodiscard]] const StreamAttachment* attachment() const noexcept;
-  [[nodiscard]] std::unique_ptr<StreamAttachment> take_attachment() noexcept;
   /// Has the end of the stream told; without memory it is not.
   void keep_life(std::unique_ptr<StreamLife> life) noexcept;
   [[nodiscard]] bool has_life() const noexcept;
