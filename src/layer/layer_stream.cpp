@@ -383,7 +383,10 @@ void LayerStream::advance_handshake() noexcept {
     }
     if (step.input == 0) {
       // Done, but not before the last flight has left.
-      if (pushed == 0 || step.output_may_wait) end_handshake(0);
+      if (pushed != 0 && !step.output_may_wait) return;
+      // The first reader need not hear from the engine, SSL_read say, that it has nothing without input.
+      if (in_.empty() && !at_end_ && engine_->ready() == 0) wanted_ = 1;
+      end_handshake(0);
       return;
     }
     int err = 0;

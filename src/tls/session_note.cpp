@@ -24,9 +24,11 @@ std::optional<SessionNote> SessionNote::of(const SSL& ssl) noexcept {
 
 bool SessionNote::put(SSL& ssl) const noexcept {
   try {
-    std::vector<std::byte> bytes{static_cast<std::byte>(binding.size())};
-    bytes.insert(bytes.end(), binding.begin(), binding.end());
     const auto identity = std::as_bytes(std::span(psk_identity));
+    std::vector<std::byte> bytes;
+    bytes.reserve(1 + binding.size() + identity.size());
+    bytes.push_back(static_cast<std::byte>(binding.size()));
+    bytes.insert(bytes.end(), binding.begin(), binding.end());
     bytes.insert(bytes.end(), identity.begin(), identity.end());
     return SSL_SESSION_set1_ticket_appdata(SSL_get_session(&ssl), bytes.data(), bytes.size()) == 1;
   } catch (const std::bad_alloc&) {

@@ -40,7 +40,8 @@ class TSOCK_EXPORT Engine {
   virtual Step unwrap(ByteBlock& in, bool at_end, std::span<const iovec> to, std::size_t& given,
                       ByteBlock& out) noexcept = 0;
   /// Bytes that `unwrap()` can give without further input; where messages have borders, those of one message,
-  /// all of which is there.
+  /// all of which is there. An engine that has none, and no input left, is not asked for bytes before more
+  /// input has come.
   [[nodiscard]] virtual std::size_t ready() const noexcept { return 0; }
 
   /// As `unwrap()`, for an engine with a `message_size()`: gives what is left of one message, all of which is
