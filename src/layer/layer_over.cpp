@@ -10,6 +10,7 @@
 #include "core/stream/forwarding_backend.hpp"
 #include "core/stream/stream_access.hpp"
 #include "core/stream/stream_core.hpp"
+#include "core/stream/stream_extras.hpp"
 #include "core/stream/stream_life.hpp"
 #include "layer/kept_engine.hpp"
 #include "layer/layer_stream.hpp"
@@ -72,8 +73,8 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
   int make_stream() noexcept {
     try {
       if (!layer_->engine().is_transparent()) {
-        made_ = offload(layer_);
-        finish_with(Stream(loop(), std::move(made_), stream_options_));
+        stand_on(offload(layer_));
+        finish_with(std::move(below()));
         return 0;
       }
       // The layer is what calls, so it stays until delivery.
@@ -82,15 +83,22 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
       std::span<const std::byte> unread = layer_->unread();
       if (auto* const replacing = dynamic_cast<ReplacingEngine*>(engine.get()); replacing != nullptr)
         backend = replacing->replace(std::move(backend), unread);
-      Stream stream(loop(), std::move(backend), stream_options_);
-      StreamAccess::core(stream)->unread(unread);
+      StreamCore& stream = stand_on(std::move(backend));
+      stream.unread(unread);
       std::unique_ptr<detail::StreamAttachment> kept = std::make_unique<KeptEngine>(std::move(engine));
-      StreamAccess::core(stream)->keep(kept);
-      finish_with(std::move(stream));
+      stream.keep(kept);
+      finish_with(std::move(below()));
       return 0;
     } catch (const std::bad_alloc&) {
       return ENOMEM;
     }
+  }
+
+  // The stream below goes on as the one that was asked for.
+  StreamCore& stand_on(std::unique_ptr<StreamBackend> backend) noexcept {
+    StreamCore& stream = *StreamAccess::core(below());
+    carried_ = stream.begin_again(std::move(backend));
+    return stream;
   }
 
   // The peer hears why the handshake has failed, also when it takes that later.
@@ -107,7 +115,7 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
   }
   void release_all() noexcept override {
     layer_.reset();
-    made_.reset();
+    carried_.reset();
     if (const auto life = std::move(life_); life != nullptr) life->end(core(), name(), ECANCELED, {});
   }
 
@@ -115,7 +123,7 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
   StreamOptions stream_options_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<LayerStream> layer_;
-  std::unique_ptr<StreamBackend> made_;  // for which there was no memory to make a stream: it calls, too
+  std::unique_ptr<detail::StreamExtras> carried_;  // of the stream below
   std::unique_ptr<detail::StreamLife> life_;
   Address remote_;
 };

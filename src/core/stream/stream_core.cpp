@@ -57,7 +57,7 @@ void StreamCore::release_stream() noexcept {
   if (flags_.state != State::disconnected) flags_.state = State::closed;
   detach_operations(ECANCELED);
   if (extras_ != nullptr) [[unlikely]]
-    release_extras();
+    take_extras().reset();
   backend_.reset();  // may destroy a disconnect that was not delivered, which changes the state
   if (flags_.state == State::disconnected) {
     released_ = true;
@@ -68,13 +68,13 @@ void StreamCore::release_stream() noexcept {
 
 // Captures of the watermark function may destroy the loop or an undelivered disconnect, and both call this
 // object: it must still be whole.
-[[gnu::noinline]] void StreamCore::release_extras() noexcept {
+[[gnu::noinline]] std::unique_ptr<StreamExtras> StreamCore::take_extras() noexcept {
   while (!extras_->followers.empty()) {
     auto& follower = static_cast<StreamFollower&>(extras_->followers.front());
     follower.unlink();
     follower.stream_gone();
   }
-  extras_.reset();
+  return std::move(extras_);
 }
 
 void StreamCore::tell_end(const char* how, int err, std::string_view reason) noexcept {
@@ -161,6 +161,15 @@ std::unique_ptr<StreamBackend> StreamCore::take_backend(std::vector<std::byte>& 
   if (find_control(StreamControlKind::monitor) != nullptr) backend_->unwant_broken();
   detach_backend();
   return std::move(backend_);
+}
+
+std::unique_ptr<StreamExtras> StreamCore::begin_again(std::unique_ptr<StreamBackend> backend) noexcept {
+  LoopCore& core = *core_;
+  const StreamOptions options = behaviour();
+  std::unique_ptr<StreamExtras> carried = extras_ != nullptr ? take_extras() : nullptr;
+  this->~StreamCore();
+  ::new (static_cast<void*>(this)) StreamCore(core, std::move(backend), options);
+  return carried;
 }
 
 StreamOptions StreamCore::behaviour() const noexcept {

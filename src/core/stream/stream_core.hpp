@@ -43,6 +43,11 @@ class StreamCore final : public StreamWriteSide {
   /// ENOMEM
   std::unique_ptr<StreamBackend> take_backend(std::vector<std::byte>& unread, int& err) noexcept;
 
+  /// Begins anew on `backend`, as a stream that was just made with the same options: for a layer on what
+  /// `take_backend()` has given. \return what the stream carried, such as functions of the user, whose captures
+  /// may own anything
+  [[nodiscard]] std::unique_ptr<StreamExtras> begin_again(std::unique_ptr<StreamBackend> backend) noexcept;
+
   /// Puts a backend in front of this stream's, which `wrap(below)` is given. Requests go on.
   template <class Wrap>
   void replace_backend(Wrap wrap) {
@@ -90,7 +95,7 @@ class StreamCore final : public StreamWriteSide {
 
  private:
   ~StreamCore() = default;
-  void release_extras() noexcept;
+  std::unique_ptr<StreamExtras> take_extras() noexcept;
   void tell_end(const char* how, int err, std::string_view reason = {}) noexcept;
   void destroy() noexcept;
   void detach_operations(int err) noexcept;
