@@ -407,6 +407,7 @@ class TSOCK_EXPORT Stream {
   detail::RequestState* begin_prefixed(detail::PrefixFormat format, CallSite site);
   detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev_in_general(Queue* queue, std::span<const iovec> vectors, CallSite site);
+  detail::RequestState* begin_any_writev(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site);
   [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.engine(); }
   [[nodiscard]] Loop* loop_or_null() const noexcept;

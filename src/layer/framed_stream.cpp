@@ -290,6 +290,15 @@ ssize_t FramedStream::send_in_place(std::span<const iovec> messages, std::size_t
   return send(std::span(vectors).first(count), messages, plain, err);
 }
 
+// As send_copied(), for the usual single message.
+ssize_t FramedStream::send_one(const iovec& message, int& err) noexcept {
+  std::array<std::byte, most_copied> copy;
+  format_.write(message.iov_len, copy);
+  std::memcpy(copy.data() + header_, message.iov_base, message.iov_len);
+  const iovec vector = make_vector(std::span<const std::byte>(copy).first(header_ + message.iov_len));
+  return send({&vector, 1}, {&message, 1}, message.iov_len, err);
+}
+
 ssize_t FramedStream::try_write_messages(std::span<const iovec> messages, int& err) noexcept {
   if (!out_.empty() || write_error_ != 0) {
     // Behind one that waits: it stays with the front, which can hold it back.
@@ -297,6 +306,8 @@ ssize_t FramedStream::try_write_messages(std::span<const iovec> messages, int& e
     if (err != 0) return -1;
   }
   const std::span<const iovec> first = messages.first(1);
+  if (messages.size() == 1 && first[0].iov_len <= std::min(format_.most, most_copied - header_)) [[likely]]
+    return send_one(first[0], err);
   messages = messages.first(std::min(messages.size(), most_messages));
   std::size_t plain = 0;
   for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -56,6 +56,7 @@ class FramedStream final : public detail::ForwardingBackend<StreamBackend> {
   bool pull(std::size_t wanted, int& err) noexcept;
   void keep_input(std::span<const std::byte> bytes) noexcept;
   std::optional<ssize_t> read_fresh_message(MessageRoom& room, int& err) noexcept;
+  ssize_t send_one(const iovec& message, int& err) noexcept;
   ssize_t send_copied(std::span<const iovec> messages, std::size_t plain, int& err) noexcept;
   ssize_t send_in_place(std::span<const iovec> messages, std::size_t plain, int& err) noexcept;
   ssize_t send(std::span<const iovec> framed, std::span<const iovec> messages, std::size_t plain,

@@ -30,7 +30,8 @@ struct LengthFormat {
     return (length >= least && length <= most) || skips(length);
   }
   /// The length of the body behind a whole header.
-  [[nodiscard]] constexpr std::size_t read(std::span<const std::byte> header) const noexcept {
+  [[nodiscard, gnu::always_inline]] constexpr std::size_t read(
+      std::span<const std::byte> header) const noexcept {
     const auto at = [digits = digits_of(header)](std::size_t place) {
       return std::to_integer<std::size_t>(digits[place]);
     };
@@ -39,7 +40,8 @@ struct LengthFormat {
     return big_endian ? at(0) << 24U | at(1) << 16U | at(2) << 8U | at(3)
                       : at(3) << 24U | at(2) << 16U | at(1) << 8U | at(0);
   }
-  constexpr void write(std::size_t length, std::span<std::byte> header) const noexcept {
+  [[gnu::always_inline]] constexpr void write(std::size_t length,
+                                              std::span<std::byte> header) const noexcept {
     if (mark.has_value()) header[0] = *mark;
     const std::span<std::byte> digits = digits_of(header);
     const auto put = [length, digits, this](std::size_t place, unsigned shift) {

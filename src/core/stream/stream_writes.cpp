@@ -196,6 +196,12 @@ Request<ssize_t> Stream::writev(Queue& queue, std::initializer_list<ByteView> pa
     if (auto* const write = engine->begin_message_write(order, vectors[0], site); write != nullptr)
       return write;
   }
+  return begin_any_writev(queue, vectors, site);
+}
+
+// Apart, so that a message saves no registers for it.
+[[gnu::noinline]] detail::RequestState* Stream::begin_any_writev(Queue* queue, std::span<const iovec> vectors,
+                                                                 CallSite site) {
   return start_write(queue, vectors, {}, site).take_state();
 }
 
