@@ -7,6 +7,7 @@
 #include <tsock/layer/engine.hpp>
 #include <utility>
 
+#include "layer/discard_input.hpp"
 #include "layer/give_bytes.hpp"
 
 namespace tsock::inline v0::layer {
@@ -131,7 +132,7 @@ void FramedStream::keep_input(std::span<const std::byte> bytes) noexcept {
 }
 
 // As try_read_message(), with nothing kept. What has come lies on the stack until the size of the first
-// message is known, in place of a block of the pool for each event: 1,683 -> 1,461 instructions for a message
+// message is known, in place of a block of the pool for each event: 222 instructions less for a message
 // of 64 bytes, echoed. \return what to return; nothing where the input that is kept now tells more
 std::optional<ssize_t> FramedStream::read_fresh_message(MessageRoom& room, int& err) noexcept {
   std::array<std::byte, fresh_size> fresh;
@@ -393,19 +394,41 @@ std::size_t FramedStream::unsent_bytes() const noexcept {
   return below().unsent_bytes() == 0 ? waiting_ : unsent_;
 }
 
+// Asked after EAGAIN.
+Readiness FramedStream::want_writable() noexcept {
+  return has_more_input_ ? Readiness::now : below().want_writable();
+}
+
 // There is no goodbye: what is kept leaves, and the stream below does the rest.
 int FramedStream::try_disconnect(Linger& linger) noexcept {
   if (!is_closing_) {
     const bool is_stuck = push() == EAGAIN && unsent_ != 0;
     is_cut_ = is_stuck && !linger.gives_up_unsent;
-    if (is_cut_ && !linger.is_over) return EAGAIN;
-    is_closing_ = true;
-    linger.gives_up_unsent = !is_cut_;
     linger.discard(in_.size());
     in_.clear();
+    if (is_cut_ && waits_for_peer(linger)) return EAGAIN;
+    is_closing_ = true;
+    has_more_input_ = false;
+    linger.gives_up_unsent = !is_cut_;
   }
   const int err = below().try_disconnect(linger);
   return is_cut_ && err == 0 ? ETIMEDOUT : err;
+}
+
+// The peer may be in a write of its own, and take what is kept once that has gone.
+bool FramedStream::waits_for_peer(Linger& linger) noexcept {
+  if (linger.is_over) return false;
+  if (!at_end_ && read_error_ == 0) {
+    const DiscardedInput dropped = discard_input(
+        linger,
+        [this](const iovec& vector, int& err) {
+          return below().try_readv({&vector, 1}, err);
+        },
+        [this] { return below().want_readable(); });
+    has_more_input_ = dropped.more == Readiness::now;
+    at_end_ = dropped.is_over;
+  }
+  return linger.discarded <= linger.most_discarded;
 }
 
 }  // namespace tsock::inline v0::layer

@@ -39,6 +39,7 @@ class FramedStream final : public detail::ForwardingBackend<StreamBackend> {
   int try_shutdown_write() noexcept override { return ENOTSUP; }
   int try_disconnect(Linger& linger) noexcept override;
   [[nodiscard]] Readiness want_readable() noexcept override;
+  [[nodiscard]] Readiness want_writable() noexcept override;
   std::size_t pending_bytes(int& err) noexcept override;
   [[nodiscard]] StreamTraits traits() const noexcept override;
   [[nodiscard]] std::string_view reason() const noexcept override;
@@ -65,6 +66,7 @@ class FramedStream final : public detail::ForwardingBackend<StreamBackend> {
                    std::size_t size) noexcept;
   ssize_t write_parts(std::span<const iovec> from, int& err) noexcept;
   int push() noexcept;
+  bool waits_for_peer(Linger& linger) noexcept;
   void note_passed(std::span<const iovec> messages, std::size_t bytes) noexcept;
   void note_passed(std::span<const std::byte> out, std::size_t bytes) noexcept;
 
@@ -80,6 +82,7 @@ class FramedStream final : public detail::ForwardingBackend<StreamBackend> {
   bool below_reads_ahead_;
   bool at_end_ = false;             // of the stream below
   bool comes_with_others_ = false;  // the last message: a block for all of them costs less than copying them
+  bool has_more_input_ = false;     // to be discarded
   bool is_closing_ = false;
   bool is_cut_ = false;      // by the end of the time to disconnect
   ByteBlock out_;            // messages that the stream below has not taken; empty as a rule

@@ -1,11 +1,11 @@
 #include "layer/layer_stream.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <utility>
 
+#include "layer/discard_input.hpp"
 #include "layer/wiped_bytes.hpp"
 
 namespace tsock::inline v0::layer {
@@ -18,7 +18,6 @@ constexpr std::size_t most_pull = std::size_t{128} * 1024;  // the largest block
 // How often one call of the front goes to the backend below before others have their turn.
 constexpr unsigned pulls_per_call = 4;
 constexpr std::size_t written_per_call = std::size_t{256} * 1024;
-constexpr unsigned dropped_reads_per_call = 16;
 constexpr unsigned most_pulls_for_reason = 16;
 
 std::size_t size_of(std::span<const iovec> vectors) noexcept {
@@ -280,7 +279,7 @@ int LayerStream::try_disconnect(Linger& linger) noexcept {
   const bool is_stuck = push() == EAGAIN;
   linger.try_again = {};
   // A peer that talks on has its turn like others.
-  has_more_input_ = !linger.peer_has_ended && discard_input(linger) == Readiness::now;
+  has_more_input_ = !linger.peer_has_ended && discard_more(linger) == Readiness::now;
   if (has_more_input_ && !linger.is_over) return EAGAIN;
   if (!linger.is_over && awaits_more(linger, is_stuck)) return EAGAIN;
   phase_ = Phase::closing;
@@ -294,29 +293,23 @@ int LayerStream::try_disconnect(Linger& linger) noexcept {
   return is_cut && err == 0 ? ETIMEDOUT : err;
 }
 
-// What still comes is of no use to anybody; it is read to find the end. \return now when there may be more.
-Readiness LayerStream::discard_input(Linger& linger) noexcept {
-  std::array<std::byte, std::size_t{4} * 1024> dropped;
-  for (unsigned reads = 0; reads < dropped_reads_per_call; ++reads) {
-    // One more than may be discarded: behind the last byte of these there may be the end.
-    const std::size_t rest = linger.most_discarded - std::min(linger.discarded, linger.most_discarded);
-    const std::size_t size = std::min(std::max(rest, rest + 1), dropped.size());
-    const iovec vector = make_vector(std::span<std::byte>(dropped).first(size));
-    int err = 0;
-    const ssize_t got = has_failed_ ? below_->try_readv({&vector, 1}, err) : try_readv({&vector, 1}, err);
-    if (has_failed_ && got == 0) at_end_ = true;
-    if (got > 0 && linger.discard(static_cast<std::size_t>(got))) continue;
-    if (got < 0 && err == EAGAIN) {
-      const Readiness readiness = has_failed_ ? below_->want_readable() : want_readable();
-      if (readiness == Readiness::later) return Readiness::later;
-      continue;
-    }
-    // The end, an error, or more than may be discarded: the backend below says the rest.
+// \return now when there may be more
+Readiness LayerStream::discard_more(Linger& linger) noexcept {
+  const DiscardedInput dropped = discard_input(
+      linger,
+      [this](const iovec& vector, int& err) {
+        if (!has_failed_) return try_readv({&vector, 1}, err);
+        const ssize_t got = below_->try_readv({&vector, 1}, err);
+        if (got == 0) at_end_ = true;
+        return got;
+      },
+      [this] { return has_failed_ ? below_->want_readable() : want_readable(); });
+  if (dropped.is_over) {
+    // The backend below says the rest.
     hears_goodbye_ = false;
-    linger.peer_has_ended = got == 0 && !at_end_;
-    return Readiness::later;
+    linger.peer_has_ended = dropped.has_ended && !at_end_;
   }
-  return Readiness::now;
+  return dropped.more;
 }
 
 // What the user has written is waited for as long as the front says, goodbyes for their own time.

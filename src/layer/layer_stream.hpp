@@ -112,7 +112,7 @@ class LayerStream final : public StreamBackend, private StreamEvents {
   Pulled pull(std::size_t wanted, std::size_t room_for_user, int& err) noexcept;
   int push() noexcept;
   void note_partly_sent(std::size_t bytes) noexcept;
-  [[nodiscard]] Readiness discard_input(Linger& linger) noexcept;
+  [[nodiscard]] Readiness discard_more(Linger& linger) noexcept;
   [[nodiscard]] bool awaits_more(Linger& linger, bool is_stuck) const noexcept;
 
   std::unique_ptr<Engine> engine_;  // null once the layer has stepped aside

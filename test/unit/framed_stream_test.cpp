@@ -799,6 +799,64 @@ BOOST_AUTO_TEST_CASE(a_disconnect_waits_for_what_is_kept) {
   BOOST_TEST((below->output == framed("abc")));
 }
 
+// The peer takes nothing while its own write is blocked.
+BOOST_AUTO_TEST_CASE(a_disconnect_that_waits_discards_what_the_peer_sends) {
+  open();
+  below->room = 1;
+  below->input = std::string(5000, 'x');
+  BOOST_TEST(write_messages({"abc"}) == 3);
+  Linger linger;
+  BOOST_TEST(stream->try_disconnect(linger) == EAGAIN);
+  BOOST_TEST(below->input.empty());
+  BOOST_TEST(linger.discarded == 5000U);
+  BOOST_TEST((stream->want_writable() == Readiness::later));
+  below->input = "more";
+  BOOST_TEST(stream->try_disconnect(linger) == EAGAIN);
+  BOOST_TEST(linger.discarded == 5004U);
+  below->room = std::string::npos;
+  BOOST_TEST(stream->try_disconnect(linger) == 0);
+  BOOST_TEST((below->output == framed("abc")));
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_sends_on_has_its_turn_like_others) {
+  open();
+  below->room = 1;
+  below->input = std::string(100'000, 'x');
+  BOOST_TEST(write_messages({"abc"}) == 3);
+  Linger linger;
+  BOOST_TEST(stream->try_disconnect(linger) == EAGAIN);
+  BOOST_TEST(!below->input.empty());
+  BOOST_TEST((stream->want_writable() == Readiness::now));
+  BOOST_TEST(stream->try_disconnect(linger) == EAGAIN);
+  BOOST_TEST(below->input.empty());
+  BOOST_TEST((stream->want_writable() == Readiness::later));
+}
+
+BOOST_AUTO_TEST_CASE(a_disconnect_that_waits_ends_with_more_than_may_be_discarded) {
+  open();
+  below->room = 1;
+  below->input = std::string(5000, 'x');
+  below->disconnect_result = ENOBUFS;
+  BOOST_TEST(write_messages({"abc"}) == 3);
+  Linger linger{.most_discarded = 100};
+  BOOST_TEST(stream->try_disconnect(linger) == ENOBUFS);
+  BOOST_TEST(below->linger.discarded == 101U);
+}
+
+BOOST_AUTO_TEST_CASE(a_disconnect_waits_on_behind_the_end_of_the_peer) {
+  open();
+  below->room = 1;
+  below->read_error = 0;
+  BOOST_TEST(write_messages({"abc"}) == 3);
+  Linger linger;
+  BOOST_TEST(stream->try_disconnect(linger) == EAGAIN);
+  const std::size_t reads = below->asked.size();
+  BOOST_TEST(stream->try_disconnect(linger) == EAGAIN);
+  BOOST_TEST(below->asked.size() == reads);
+  below->room = std::string::npos;
+  BOOST_TEST(stream->try_disconnect(linger) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_disconnect_whose_time_is_over_before_is_etimedout) {
   open();
   below->room = 1;
