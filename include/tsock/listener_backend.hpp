@@ -39,7 +39,7 @@ class TSOCK_EXPORT ListenerBackend {
   virtual int try_accept(std::unique_ptr<StreamBackend>& stream) noexcept = 0;
   /// Takes one connection as a stream, which keeps all that belongs to it, such as bytes that were read
   /// ahead: for a backend whose connections are streams of its loop already. \return as `try_accept()`, which
-  /// is not called then; ENOTSUP, the default, calls that
+  /// is not called then; ENOTSUP, the default, has that one called from then on
   virtual int try_accept_stream(Stream& /*stream*/) noexcept { return ENOTSUP; }
   /// Asks for one `on_acceptable()`, unless another call is already worth it.
   [[nodiscard]] virtual Readiness want_acceptable() noexcept = 0;

@@ -119,19 +119,26 @@ void ListenerCore::on_acceptable() noexcept {
 
 // Calls the backend for one connection.
 int ListenerCore::accept_one() noexcept {
+  if (!gives_backends_) {
+    const int err = accept_stream();
+    if (err != ENOTSUP) return err;
+    gives_backends_ = true;
+  }
+  return accept_backend();
+}
+
+int ListenerCore::accept_stream() noexcept {
   Stream stream;
-  int err = backend_->try_accept_stream(stream);
+  const int err = backend_->try_accept_stream(stream);
   if (err == 0) {
     StreamAccess::core(stream)->set_behaviour(accepted_);
-  } else if (err == ENOTSUP) {
-    err = accept_and_make(stream);
+    accept()->finish_with(std::move(stream));
   }
-  if (err == 0) accept()->finish_with(std::move(stream));
   return err;
 }
 
 // The engine's memory comes first, so that there is some for every connection accepted.
-int ListenerCore::accept_and_make(Stream& stream) noexcept {
+int ListenerCore::accept_backend() noexcept {
   void* block = nullptr;
   try {
     block = core_->allocate(sizeof(StreamCore));
@@ -143,7 +150,7 @@ int ListenerCore::accept_and_make(Stream& stream) noexcept {
     core_->deallocate(block, sizeof(StreamCore));
     return err;
   }
-  stream = StreamAccess::make(*::new (block) StreamCore(*core_, std::move(taken), accepted_));
+  accept()->finish_with(StreamAccess::make(*::new (block) StreamCore(*core_, std::move(taken), accepted_)));
   return 0;
 }
 

@@ -65,7 +65,8 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   [[nodiscard]] AcceptState* accept() const noexcept { return static_cast<AcceptState*>(receiver_); }
   void try_accept() noexcept;
   int accept_one() noexcept;
-  int accept_and_make(Stream& stream) noexcept;
+  int accept_stream() noexcept;
+  int accept_backend() noexcept;
   void await_acceptable() noexcept;
   void pause(int err);
   void log(const char* what, int err);
@@ -80,6 +81,7 @@ class ListenerCore final : public LoopResource, public ListenerEvents, public Re
   Clock::time_point next_log_;  // earliest time of the next log line
   std::shared_ptr<ListenerCore*> handle_;
   bool may_have_more_ = false;
+  bool gives_backends_ = false;  // and no streams, as it has told
   std::shared_ptr<std::function<void(int)>> pause_callback_;
 };
 
