@@ -406,8 +406,8 @@ class TSOCK_EXPORT Stream {
   // The calls made for every message return the state in a register; the Request is made at the caller.
   detail::RequestState* begin_prefixed(detail::PrefixFormat format, CallSite site);
   detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
+  detail::RequestState* begin_message_writev(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev_in_general(Queue* queue, std::span<const iovec> vectors, CallSite site);
-  detail::RequestState* begin_any_writev(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site);
   [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.engine(); }
   [[nodiscard]] Loop* loop_or_null() const noexcept;

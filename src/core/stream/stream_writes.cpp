@@ -186,22 +186,22 @@ Request<ssize_t> Stream::writev(Queue& queue, std::initializer_list<ByteView> pa
   return writev(queue, detail::VectorsOf(parts).vectors(), site);
 }
 
-// A separate function, so that the usual write saves no registers for it.
-[[gnu::noinline]] detail::RequestState* Stream::begin_writev_in_general(Queue* queue,
-                                                                        std::span<const iovec> vectors,
-                                                                        CallSite site) {
+// Each of these is a function of its own, so that the one before it saves no registers for it.
+[[gnu::noinline]] detail::RequestState* Stream::begin_message_writev(Queue* queue,
+                                                                     std::span<const iovec> vectors,
+                                                                     CallSite site) {
   detail::StreamCore* const engine = core();
   detail::QueueCore* const order = queue != nullptr ? queue->core() : nullptr;
   if (vectors.size() == 1 && engine != nullptr && (queue == nullptr || order != nullptr)) {
     if (auto* const write = engine->begin_message_write(order, vectors[0], site); write != nullptr)
       return write;
   }
-  return begin_any_writev(queue, vectors, site);
+  return begin_writev_in_general(queue, vectors, site);
 }
 
-// Apart, so that a message saves no registers for it.
-[[gnu::noinline]] detail::RequestState* Stream::begin_any_writev(Queue* queue, std::span<const iovec> vectors,
-                                                                 CallSite site) {
+[[gnu::noinline]] detail::RequestState* Stream::begin_writev_in_general(Queue* queue,
+                                                                        std::span<const iovec> vectors,
+                                                                        CallSite site) {
   return start_write(queue, vectors, {}, site).take_state();
 }
 
@@ -210,7 +210,7 @@ detail::RequestState* Stream::begin_writev(std::span<const iovec> vectors, CallS
     if (auto* const write = engine->begin_plain_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
       return write;
   }
-  return begin_writev_in_general(nullptr, vectors, site);
+  return begin_message_writev(nullptr, vectors, site);
 }
 
 detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site) {
@@ -220,7 +220,7 @@ detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> 
     if (auto* const write = engine->begin_plain_write(order, vectors[0], site); write != nullptr) [[likely]]
       return write;
   }
-  return begin_writev_in_general(&queue, vectors, site);
+  return begin_message_writev(&queue, vectors, site);
 }
 
 Request<ssize_t> Stream::write(ByteView bytes, CallSite site) {
