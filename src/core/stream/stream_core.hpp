@@ -44,8 +44,8 @@ class StreamCore final : public StreamWriteSide {
   std::unique_ptr<StreamBackend> take_backend(std::vector<std::byte>& unread, int& err) noexcept;
 
   /// Begins anew on `backend`, as a stream that was just made with the same options: for a layer on what
-  /// `take_backend()` has given. \return what the stream carried, such as functions of the user, whose captures
-  /// may own anything
+  /// `take_backend()` has given. \return what the stream carried, such as functions of the user, whose
+  /// captures may own anything
   [[nodiscard]] std::unique_ptr<StreamExtras> begin_again(std::unique_ptr<StreamBackend> backend) noexcept;
 
   /// Puts a backend in front of this stream's, which `wrap(below)` is given. Requests go on.
