@@ -61,7 +61,7 @@ struct World {
   void expect_over(Request<T> request) {
     if (!request) return;  // on an object that the case has replaced by an empty one
     BOOST_TEST(!request.is_in_progress());
-    request.set_callback([token = token](Request<T>&) { BOOST_ERROR("called after the loop went"); });
+    request.set_callback([held = token](Request<T>&) { BOOST_ERROR("called after the loop went"); });
     int err = 0;
     static_cast<void>(request.is_error(err));
     BOOST_TEST(err == ECANCELED);
@@ -69,7 +69,7 @@ struct World {
   }
   void begin_after_the_end() {
     const std::array<iovec, 1> vectors{make_vector(std::span(buffer))};
-    const auto next = [token = token](VectorList&) {
+    const auto next = [held = token](VectorList&) {
       BOOST_ERROR("called after the loop went");
       return EIO;
     };

@@ -59,8 +59,8 @@ struct WorkerFixture : LoopFixture {
   ~WorkerFixture() { gate->open(); }
 
   auto stuck() {
-    return [gate = gate] {
-      gate->pass();
+    return [shared = gate] {
+      shared->pass();
       return 1;
     };
   }
@@ -179,10 +179,10 @@ BOOST_AUTO_TEST_CASE(function_that_nobody_waits_for_is_not_begun) {
 BOOST_AUTO_TEST_CASE(loop_ends_while_a_function_is_stuck_and_what_it_owns_goes_when_it_is_done) {
   std::atomic<bool> is_gone = false;
   std::optional<Loop> own(std::in_place);
-  auto request = run_on_worker(*own, [gate = gate, last = OnDestruction([&is_gone] {
-                                                     is_gone = true;
-                                                     is_gone.notify_one();
-                                                   })] { gate->pass(); });
+  auto request = run_on_worker(*own, [shared = gate, last = OnDestruction([&is_gone] {
+                                                       is_gone = true;
+                                                       is_gone.notify_one();
+                                                     })] { shared->pass(); });
   gate->wait_for_arrivals(1);
   own.reset();
   BOOST_TEST(!is_gone.load());
@@ -198,8 +198,8 @@ BOOST_AUTO_TEST_CASE(what_a_function_owns_may_destroy_the_loop_when_it_goes) {
     Loop& there = *own;
     // A loop with nothing else to do does not look for what an abandoned function has come to.
     const Request<void> alive = there.sleep(test::guard_time);
-    request =
-        run_on_worker(there, [gate = gate, last = OnDestruction([&own] { own.reset(); })] { gate->pass(); });
+    request = run_on_worker(
+        there, [shared = gate, last = OnDestruction([&own] { own.reset(); })] { shared->pass(); });
     *second = run_on_worker(there, stuck());
     gate->wait_for_arrivals(2);
     if (is_abandoned) request.reset();
