@@ -1,10 +1,33 @@
 // Sends in a queue.
+#include <initializer_list>
 #include <memory>
 
 #include "contract/datagram_fixture.hpp"
 
 using namespace tsock;
 using namespace tsock::test;
+
+namespace {
+
+struct SizesFixture : DatagramFixture {
+  /// Sends one datagram of each size, in two vectors, and receives them.
+  void check_sizes(std::initializer_list<std::size_t> sizes) {
+    Queue queue(loop);
+    std::vector<std::vector<std::byte>> sent;
+    for (const std::size_t size : sizes) sent.push_back(pattern(size, static_cast<unsigned>(sent.size())));
+    std::vector<Request<ssize_t>> sends;
+    for (const auto& bytes : sent) {
+      const std::span<const std::byte> all(bytes);
+      const std::size_t half = all.size() / 2;
+      const std::array<iovec, 2> vectors{make_vector(all.first(half)), make_vector(all.subspan(half))};
+      sends.push_back(ours.sendto(queue, vectors, to_peer));
+    }
+    for (const auto& bytes : sent) BOOST_TEST((value_of(peer.recvfrom()).copy() == bytes));
+    for (auto& sending : sends) BOOST_TEST(error_of(sending) == 0);
+  }
+};
+
+}  // namespace
 
 BOOST_AUTO_TEST_SUITE(datagram_queue)
 
@@ -23,25 +46,19 @@ BOOST_DATA_TEST_CASE_F(DatagramFixture, many_sends_keep_their_order, data::make(
   BOOST_TEST(queue.length() == 0U);
 }
 
-BOOST_DATA_TEST_CASE_F(DatagramFixture, sends_of_any_sizes_and_vectors_arrive_as_they_were,
+BOOST_DATA_TEST_CASE_F(SizesFixture, sends_of_any_sizes_and_vectors_arrive_as_they_were,
                        data::make(all_datagram_kinds()), kind) {
   if (!open(kind)) return;
-  Queue queue(loop);
-  std::vector<std::vector<std::byte>> sent;
-  // Runs of equal sizes, with a shorter one, an empty one or a larger one behind.
-  for (const std::size_t size :
-       {100U,  100U,  100U,  40U,   100U,  100U,  0U,    0U, 1U, 1U, 1400U, 1400U, 1400U,
-        1401U, 1400U, 8000U, 8000U, 8000U, 8000U, 7999U, 3U, 3U, 3U, 3U,    3U,    2U})
-    sent.push_back(pattern(size, static_cast<unsigned>(sent.size())));
-  std::vector<Request<ssize_t>> sends;
-  for (const auto& bytes : sent) {
-    const std::span<const std::byte> all(bytes);
-    const std::size_t half = all.size() / 2;
-    const std::array<iovec, 2> vectors{make_vector(all.first(half)), make_vector(all.subspan(half))};
-    sends.push_back(ours.sendto(queue, vectors, to_peer));
-  }
-  for (const auto& bytes : sent) BOOST_TEST((value_of(peer.recvfrom()).copy() == bytes));
-  for (auto& sending : sends) BOOST_TEST(error_of(sending) == 0);
+  // Runs of equal sizes, with a shorter one or a larger one behind.
+  check_sizes({100,  100,  100,  40,   100,  100,  1, 1, 1400, 1400, 1400, 1401,
+               1400, 8000, 8000, 8000, 8000, 7999, 3, 3, 3,    3,    3,    2});
+}
+
+BOOST_DATA_TEST_CASE_F(SizesFixture, sends_without_bytes_arrive_in_their_place,
+                       data::make(all_datagram_kinds()), kind) {
+  if (!open(kind)) return;
+  // Behind a run of equal sizes, before one, and alone.
+  check_sizes({100, 100, 0, 0, 1, 1, 0, 8000, 8000, 0});
 }
 
 BOOST_DATA_TEST_CASE_F(DatagramFixture, completions_come_in_the_order_of_the_queue,
