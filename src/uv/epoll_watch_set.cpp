@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <new>
 #include <utility>
 
@@ -86,11 +87,31 @@ void EpollWatchSet::forget_events(const FdWatch& watch) noexcept {
 }
 
 std::size_t EpollWatchSet::wait(int timeout) noexcept {
-  const std::size_t count = os::epoll_take(set_, events_, timeout);
+  int taken = os::epoll_take(set_, events_, timeout);
+  if (taken < 0) [[unlikely]]
+    taken = wait_after_signal(timeout);
   uv_update_time(loop_->uv());
+  const auto count = static_cast<std::size_t>(taken);
   is_full_ = count == events_.size();
   waiting_ = std::span(events_).first(count);
   return count;
+}
+
+// A signal that the loop was asked for comes as an event. Others are no reason for a turn: those for handlers
+// of the application, and the one with which Linux ends the io_uring of a loop that newer libuv has closed, a
+// while after that.
+int EpollWatchSet::wait_after_signal(int timeout) noexcept {
+  uv_loop_t* const uv = loop_->uv();
+  const std::uint64_t begin = uv_now(uv);
+  int left = timeout;
+  int taken = -1;
+  while (taken < 0 && left != 0) {
+    uv_update_time(uv);
+    const std::uint64_t past = uv_now(uv) - begin;
+    if (timeout > 0) left = past < static_cast<std::uint64_t>(timeout) ? timeout - static_cast<int>(past) : 0;
+    taken = os::epoll_take(set_, events_, left);
+  }
+  return std::max(taken, 0);
 }
 
 // Whoever is told may destroy any watch, and the Loop.

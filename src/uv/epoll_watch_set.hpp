@@ -53,6 +53,7 @@ class EpollWatchSet final : public WatchSet {
   static constexpr unsigned calls_per_event = 4;  // of libuv
 
   void forget_events(const FdWatch& watch) noexcept;
+  int wait_after_signal(int timeout) noexcept;
 
   LoopImpl* loop_;
   UniqueFd set_;

@@ -1,4 +1,5 @@
 // The loop in a forked child, and signals.
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,10 +9,12 @@
 #include <functional>
 
 #include "support/loop_fixture.hpp"
+#include "support/system.hpp"
 
 using namespace std::chrono_literals;
 using namespace tsock;
 using tsock::test::LoopFixture;
+using tsock::test::more_than_posix;
 
 BOOST_AUTO_TEST_SUITE(posix_loop)
 
@@ -116,6 +119,27 @@ BOOST_FIXTURE_TEST_CASE(a_request_that_waits_for_a_signal_again_in_its_callback_
   request.set_callback(again);
   raise(SIGUSR1);
   BOOST_TEST(run_until([&] { return count == 3; }));
+}
+
+// Where libuv waits, it comes back after some.
+BOOST_FIXTURE_TEST_CASE(signals_that_the_loop_was_not_asked_for_end_no_turn, LoopFixture,
+                        *boost::unit_test::precondition(more_than_posix)) {
+  static volatile std::sig_atomic_t signals;
+  signals = 0;
+  std::signal(SIGALRM, [](int) { signals = signals + 1; });
+  itimerval each{.it_interval = {.tv_sec = 0, .tv_usec = 1000}, .it_value = {.tv_sec = 0, .tv_usec = 1000}};
+  BOOST_TEST_REQUIRE(setitimer(ITIMER_REAL, &each, nullptr) == 0);
+  const Request<void> sleeping = loop.sleep(50ms);
+  unsigned turns = 0;
+  while (sleeping.is_in_progress()) {
+    loop.run_once();
+    ++turns;
+  }
+  each = {};
+  setitimer(ITIMER_REAL, &each, nullptr);
+  std::signal(SIGALRM, SIG_DFL);
+  BOOST_TEST(signals != 0);
+  BOOST_TEST(turns <= 4U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

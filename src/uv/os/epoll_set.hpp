@@ -22,9 +22,9 @@ struct EpollEvent {
   void* watch;
   FdEvents events;
 };
-/// Waits for so many milliseconds at most, or with -1 for ever; a signal ends the wait. `failed` comes alone;
-/// a descriptor whose other end is closed may be told as all that can be asked for. \return the number of
-/// events
-std::size_t epoll_take(const UniqueFd& set, std::span<EpollEvent> events, int timeout) noexcept;
+/// Waits for so many milliseconds at most, or with -1 for ever. `failed` comes alone; a descriptor whose
+/// other end is closed may be told as all that can be asked for. \return the number of events, or -1 when a
+/// signal has ended the wait
+int epoll_take(const UniqueFd& set, std::span<EpollEvent> events, int timeout) noexcept;
 
 }  // namespace tsock::inline v0::os

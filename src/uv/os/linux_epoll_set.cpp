@@ -52,14 +52,15 @@ int epoll_change(const UniqueFd& set, int fd, FdEvents interests, void* watch) n
 
 void epoll_remove(const UniqueFd& set, int fd) noexcept { control(set, EPOLL_CTL_DEL, fd, 0, nullptr); }
 
-std::size_t epoll_take(const UniqueFd& set, std::span<EpollEvent> events, int timeout) noexcept {
+int epoll_take(const UniqueFd& set, std::span<EpollEvent> events, int timeout) noexcept {
   std::array<epoll_event, 64> taken;
   const auto room = static_cast<int>(std::min(taken.size(), events.size()));
   const int count = ::epoll_wait(set.get(), taken.data(), room, timeout);
-  if (count <= 0) return 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
-    events[i] = {.watch = taken[i].data.ptr, .events = events_of(taken[i].events)};
-  return static_cast<std::size_t>(count);
+  for (int i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    events[at] = {.watch = taken[at].data.ptr, .events = events_of(taken[at].events)};
+  }
+  return count < 0 && errno != EINTR ? 0 : count;
 }
 
 }  // namespace tsock::inline v0::os

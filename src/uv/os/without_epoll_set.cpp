@@ -19,7 +19,7 @@ int epoll_change(const UniqueFd& /*set*/, int /*fd*/, FdEvents /*interests*/, vo
 
 void epoll_remove(const UniqueFd& /*set*/, int /*fd*/) noexcept {}
 
-std::size_t epoll_take(const UniqueFd& /*set*/, std::span<EpollEvent> /*events*/, int /*timeout*/) noexcept {
+int epoll_take(const UniqueFd& /*set*/, std::span<EpollEvent> /*events*/, int /*timeout*/) noexcept {
   return 0;
 }
 
