@@ -62,7 +62,9 @@ class TSOCK_EXPORT Loop {
   /// Runs until no request is in progress (and no other libuv handle is active), or until `stop()`. An
   /// exception thrown by a callback comes out here; the loop can be run again afterwards.
   void run();
-  /// Waits for an event and handles it. \return false when nothing is left to wait for.
+  /// Waits for an event and handles it. A signal that was not asked for by `signal()` is none: a handler of
+  /// the application's own that is to end the wait calls for one, through a pipe say. \return false when
+  /// nothing is left to wait for.
   bool run_once();
   /// Handles everything that can be handled without waiting; never blocks.
   void run_until_idle();

@@ -49,7 +49,6 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
     std::vector<std::byte> unread;
     std::unique_ptr<StreamBackend> backend;
     if (err == 0) {
-      stream_options_ = source->behaviour();
       if (core().watches_lifecycle() && source->backend() != nullptr)
         remote_ = source->backend()->remote_address();
       backend = source->take_backend(unread, err);
@@ -106,7 +105,7 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
     tell_made(LifecycleKind::handshake, *this, value_, remote_, std::move(life_));
     if (layer_ == nullptr || !layer_->has_last_words() || core().is_closed()) return;
     try {
-      Stream stream(loop(), std::move(layer_), stream_options_);
+      Stream stream(loop(), std::move(layer_), StreamAccess::core(below())->behaviour());
       Request<void> closing = stream.disconnect({.linger_time = layer_options_.goodbye_time});
       std::move(closing).detach([held = std::move(stream)](Request<void>&) {});
     } catch (const std::bad_alloc&) {
@@ -120,7 +119,6 @@ class HandshakeState : public TakeoverState, private HandshakeObserver {
   }
 
   LayerOptions layer_options_;
-  StreamOptions stream_options_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<LayerStream> layer_;
   std::unique_ptr<detail::StreamExtras> carried_;  // of the stream below
