@@ -54,9 +54,7 @@ void SocketStream::close() noexcept {
   socket_.reset();
 }
 
-// The kernel reports what broke a connection only once; later calls get it from here.
-ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
-  if (result >= 0 || err == EAGAIN) return result;
+void SocketStream::remember(int& err) noexcept {
   // A unix socket gives EPIPE to a writer and, when the peer left bytes unread, keeps ECONNRESET for a
   // reader.
   if (connection_error_ == 0) {
@@ -67,7 +65,6 @@ ssize_t SocketStream::remember_failure(ssize_t result, int& err) noexcept {
     }
   }
   if (connection_error_ != 0) err = connection_error_;
-  return result;
 }
 
 ssize_t SocketStream::try_readv(std::span<const iovec> vectors, int& err) noexcept {

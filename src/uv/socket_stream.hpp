@@ -85,7 +85,12 @@ class SocketStream final : public SocketControl, private FdWatcher<SocketStream>
   /// One who waits for bytes need not wait for an event when some were kept.
   void note_kept() noexcept { has_kept_ = !kept_bytes().empty(); }
   ssize_t read_nothing(ssize_t result, int& err) noexcept;
-  ssize_t remember_failure(ssize_t result, int& err) noexcept;
+  /// Keeps what broke the connection: the kernel reports it only once, and later calls get it from here.
+  ssize_t remember_failure(ssize_t result, int& err) noexcept {
+    if (result < 0 && err != EAGAIN) remember(err);
+    return result;
+  }
+  void remember(int& err) noexcept;
   void note_connection_error(int err) noexcept {
     if (connection_error_ == 0) connection_error_ = static_cast<std::int16_t>(err);
   }
