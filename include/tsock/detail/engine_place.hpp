@@ -21,8 +21,12 @@ class EnginePlace {
 
   /// Null when there is none.
   [[nodiscard]] Engine* engine() const noexcept {
+    if ((bits_ & no_engine) != 0) return nullptr;
     // NOLINTNEXTLINE(performance-no-int-to-ptr)
-    return (bits_ & no_engine) == 0 ? reinterpret_cast<Engine*>(bits_) : nullptr;
+    auto* const engine = reinterpret_cast<Engine*>(bits_);
+    // Spares callers the look for a null pointer: 9 instructions for a message of NPA, echoed.
+    if (engine == nullptr) __builtin_unreachable();
+    return engine;
   }
   /// Null when there is none.
   [[nodiscard]] Loop* loop() const noexcept;
