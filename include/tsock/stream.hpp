@@ -404,7 +404,8 @@ class TSOCK_EXPORT Stream {
  private:
   friend class StreamAccess;
   // The calls made for every message return the state in a register; the Request is made at the caller.
-  detail::RequestState* begin_prefixed(detail::PrefixFormat format, CallSite site);
+  detail::RequestState* begin_u32be(detail::PrefixFormat format, CallSite site);
+  detail::RequestState* begin_prefixed(detail::PrefixFormat format, CallSite site, Queue* queue);
   detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_message_writev(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev_in_general(Queue* queue, std::span<const iovec> vectors, CallSite site);
@@ -419,8 +420,8 @@ class TSOCK_EXPORT Stream {
       return readv_framed(queue, framing, site);
     const detail::PrefixFormat format(Width, BigEndian, framing.includes_header, framing.min_body,
                                       framing.max_body);
-    return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
-                            : begin_prefixed_in_general(queue, format, site);
+    return Request<Pdu>(format.is_u32be() && queue == nullptr ? begin_u32be(format, site)
+                                                              : begin_prefixed(format, site, queue));
   }
   template <MeasuringFraming F>
   Request<Pdu> readv_measured(Queue* queue, F framing, CallSite site) {
@@ -432,7 +433,6 @@ class TSOCK_EXPORT Stream {
   Request<Pdu> begin_measured(Queue* queue, detail::InlineFunction measure, std::size_t max_message,
                               CallSite site);
   Request<Pdu> begin_message(Queue* queue, CallSite site);
-  Request<Pdu> begin_prefixed_in_general(Queue* queue, detail::PrefixFormat format, CallSite site);
   Request<Pdu> readv_framed(Queue* queue, const Framing& framing, CallSite site);
   Request<ssize_t> start_write(Queue* queue, std::span<const iovec> vectors, std::span<const int> fds,
                                CallSite site);

@@ -30,32 +30,36 @@ class PrefixFormat {
   [[nodiscard]] constexpr bool includes_header() const noexcept { return (kind_ & includes_header_bit) != 0; }
   [[nodiscard]] constexpr std::uint32_t min_body() const noexcept { return kind_ >> min_shift; }
   [[nodiscard]] constexpr std::uint32_t max_body() const noexcept { return max_body_; }
-  /// The size of the whole message that begins with these bytes; 0 if they are shorter than a header or the
-  /// framing does not allow the length.
+  /// The size of the whole message that begins with these bytes; `no_message`, which is larger than each, if
+  /// they are shorter than a header or the framing does not allow the length.
   [[nodiscard, gnu::always_inline]] std::uint32_t message_size(
       std::span<const std::byte> bytes) const noexcept {
     if (is_u32be()) [[likely]]
       return message_size_u32be(bytes);
-    if (bytes.size() < header_size()) return 0;
+    if (bytes.size() < header_size()) return no_message;
     std::uint32_t length = prefix(bytes.data());
     if (includes_header()) {
-      if (length < header_size()) return 0;
+      if (length < header_size()) return no_message;
       length -= header_size();
     }
-    return length >= min_body() && length <= max_body_ ? header_size() + length : 0;
+    return allows(length) ? header_size() + length : no_message;
   }
+  static constexpr std::uint32_t no_message = ~std::uint32_t{0};
   /// Four bytes in network order, the usual case.
   [[nodiscard]] constexpr bool is_u32be() const noexcept { return (kind_ & kind_bits) == u32be; }
   static constexpr std::uint32_t u32be_size = 4;
   /// `message_size()` for that case.
   [[nodiscard, gnu::always_inline]] std::uint32_t message_size_u32be(
       std::span<const std::byte> bytes) const noexcept {
-    if (bytes.size() < u32be_size) return 0;
+    if (bytes.size() < u32be_size) return no_message;
     const std::uint32_t length = prefix_u32be(bytes.data());
-    return length >= min_body() && length <= max_body_ ? u32be_size + length : 0;
+    return allows(length) ? u32be_size + length : no_message;
   }
 
  private:
+  [[nodiscard]] constexpr bool allows(std::uint32_t length) const noexcept {
+    return length >= min_body() && length <= max_body_;
+  }
   [[nodiscard]] static std::uint32_t byte(const std::byte* bytes, unsigned index) noexcept {
     return std::to_integer<std::uint32_t>(bytes[index]);
   }

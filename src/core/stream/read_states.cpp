@@ -106,7 +106,7 @@ inline void PrefixedPduState::take_header(std::size_t bytes, std::size_t behind)
   const std::uint32_t header_size = format().header_size();
   if (transferred() < header_size) return;
   const std::uint32_t size = format().message_size({header(), header_size});
-  if (size == 0) {
+  if (size == PrefixFormat::no_message) {
     set_fault(EMSGSIZE);
   } else if (reserve(size, header_size + behind) && transferred() == size) {
     finish_here(0);

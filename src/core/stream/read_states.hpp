@@ -198,7 +198,7 @@ class NextVectorState : public ResultState<ssize_t, StreamRead> {
   // The usual case: nothing of the message was read before, and all of it is there.
   if (transferred() == 0) [[likely]] {
     const std::uint32_t size = format().message_size(bytes);
-    if (size != 0 && size <= bytes.size() && keep_all(bytes.data(), size)) [[likely]] {
+    if (size <= bytes.size() && keep_all(bytes.data(), size)) [[likely]] {
       add_transferred(size);
       finish_here(0);
       return size;

@@ -51,7 +51,7 @@ template <bool u32be>
   UnreadBytes& bytes = core_->leases().leased_bytes();
   const std::uint32_t size =
       u32be ? format.message_size_u32be(bytes.bytes()) : format.message_size(bytes.bytes());
-  if (size == 0 || size > bytes.size() || !core_->leases().receive_buffer().may_stay(size)) [[unlikely]]
+  if (size > bytes.size() || !core_->leases().receive_buffer().may_stay(size)) [[unlikely]]
     return nullptr;
   auto* const read = core_->state_cache().first<PrefixedPduState>();
   if (read == nullptr) [[unlikely]]

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <tsock/loop.hpp>
 #include <tsock/stream.hpp>
+#include <utility>
 
 #include "core/stream/begin_operation.hpp"
 #include "core/stream/dcerpc_fragment.hpp"
@@ -83,28 +84,28 @@ Request<ssize_t> Stream::read_some(std::span<std::byte> buffer, CallSite site) {
   return request;
 }
 
-// The usual message, in a function that needs no stack frame.
-detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSite site) {
-  if (detail::StreamCore* const engine = core(); engine != nullptr && format.is_u32be()) [[likely]] {
+// The usual message, in a function that needs no stack frame: what it calls last has the same arguments.
+// \pre format.is_u32be()
+detail::RequestState* Stream::begin_u32be(detail::PrefixFormat format, CallSite site) {
+  if (detail::StreamCore* const engine = core(); engine != nullptr) [[likely]] {
     if (auto* const read = engine->begin_leased_read<true>(format, site); read != nullptr) [[likely]]
       return read;
   }
-  return begin_prefixed_in_general(nullptr, format, site).take_state();
+  return begin_prefixed(format, site, nullptr);
 }
 
 // All other messages. The short ways are tried here, too, as prefixes other than u32be come here directly.
-[[gnu::noinline]] Request<Pdu> Stream::begin_prefixed_in_general(Queue* queue, detail::PrefixFormat format,
-                                                                 CallSite site) {
+[[gnu::noinline]] detail::RequestState* Stream::begin_prefixed(detail::PrefixFormat format, CallSite site,
+                                                               Queue* queue) {
   if (detail::StreamCore* const engine = core(); engine != nullptr && queue == nullptr) {
-    if (auto* const read = engine->begin_leased_read<false>(format, site); read != nullptr)
-      return Request<Pdu>(read);
+    if (auto* const read = engine->begin_leased_read<false>(format, site); read != nullptr) return read;
     if (auto* const read = engine->begin_waiting_read(format, site); read != nullptr) {
       Request<Pdu> request(read);
       engine->await_readable();
-      return request;
+      return std::move(request).take_state();
     }
   }
-  return begin_pdu<detail::PrefixedPduState>(place_, queue, format, 0, site);
+  return begin_pdu<detail::PrefixedPduState>(place_, queue, format, 0, site).take_state();
 }
 
 Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite site) {
@@ -123,8 +124,8 @@ Request<Pdu> Stream::readv_framed(Queue* queue, const Framing& framing, CallSite
   if (is_prefix && is_usable) {
     const PrefixFormat format(framing.length_bytes, framing.big_endian, framing.includes_header,
                               framing.min_body, framing.max_body);
-    return queue == nullptr ? Request<Pdu>(begin_prefixed(format, site))
-                            : begin_prefixed_in_general(queue, format, site);
+    return Request<Pdu>(format.is_u32be() && queue == nullptr ? begin_u32be(format, site)
+                                                              : begin_prefixed(format, site, queue));
   }
   return begin_pdu<detail::DelimitedPduState>(place_, queue, framing, is_usable ? 0 : EINVAL, site);
 }
