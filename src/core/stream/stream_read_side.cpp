@@ -36,10 +36,8 @@ std::size_t StreamReadSide::read_ahead() const noexcept {
   return reads_ahead_ ? StreamOptions().max_read_ahead : most_read_ahead();
 }
 
-void StreamReadSide::check_fault() {
+[[gnu::noinline]] void StreamReadSide::fail_with_fault() {
   const int fault = reader()->fault();
-  if (fault == 0) [[likely]]
-    return;
   reader()->give_back(*this);
   reader()->finish(fault);
 }

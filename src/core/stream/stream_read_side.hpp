@@ -93,7 +93,11 @@ class StreamReadSide : public StreamBase {
   void refuse_read(StreamRead& read);
   void readable_already(Readiness readiness) noexcept;
   void read_in_next_turn() noexcept;
-  void check_fault();
+  void check_fault() {
+    if (reader()->fault() != 0) [[unlikely]]
+      fail_with_fault();
+  }
+  void fail_with_fault();
   [[nodiscard]] std::size_t most_read_ahead() const noexcept {
     return read_ahead_width_ != 0 ? std::size_t{1} << (read_ahead_width_ - 1U) : 0;
   }
