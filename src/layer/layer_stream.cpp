@@ -14,7 +14,7 @@ namespace {
 
 // What is asked of the backend below at once. The block goes back to the pool when it is used up.
 constexpr std::size_t least_pull = std::size_t{16} * 1024;
-constexpr std::size_t most_pull = std::size_t{128} * 1024;  // the largest block that the pool keeps
+constexpr std::size_t most_pull = std::size_t{256} * 1024;  // the largest block that the pool keeps
 // How often one call of the front goes to the backend below before others have their turn.
 constexpr unsigned pulls_per_call = 4;
 constexpr std::size_t written_per_call = std::size_t{256} * 1024;

@@ -87,9 +87,9 @@ class Pool {
   };
   static constexpr std::size_t largest_small = 1024;
   static constexpr std::size_t slab_size = std::size_t{16} * 1024;
-  // Buffers: powers of two from 2 KiB to 128 KiB, each list keeps at most cached_bytes.
+  // Buffers: powers of two from 2 KiB to 256 KiB, each list keeps at most cached_bytes.
   static constexpr std::size_t smallest_large = 2048;
-  static constexpr std::size_t large_classes = 7;
+  static constexpr std::size_t large_classes = 8;
   static constexpr std::size_t cached_bytes = std::size_t{1024} * 1024;
   static constexpr std::size_t least_to_trim = std::size_t{1024} * 1024;
 
