@@ -82,4 +82,8 @@ OpenSslError take_error(int err) noexcept {
   return result;
 }
 
+void clear_errors() noexcept {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 }  // namespace tsock::inline v0::tls

@@ -40,5 +40,8 @@ struct OpenSslError {
 };
 /// The first error in the queue of this thread, which is empty afterwards.
 [[nodiscard]] OpenSslError take_error(int err) noexcept;
+/// To be called before OpenSSL is: it would take what others have left in the queue for the reason why it
+/// fails, or gives nothing. OpenSSL 3.0 goes through all 16 places of the queue to clear it.
+void clear_errors() noexcept;
 
 }  // namespace tsock::inline v0::tls
