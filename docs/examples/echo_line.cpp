@@ -16,8 +16,7 @@ class Session {
       int err = 0;
       tsock::Pdu line = request.recv(err);
       if (err != 0) return end();
-      const auto reply = line.vector();
-      stream_.writev(replies_, reply).detach([line = std::move(line)](auto&) {});
+      stream_.write(replies_, std::move(line)).detach();
       read_line();
     });
   }

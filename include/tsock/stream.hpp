@@ -292,12 +292,20 @@ class TSOCK_EXPORT Stream {
   /// Other temporaries that own their bytes do not compile.
   template <OwnedBytes Bytes>
   Request<ssize_t> write(Bytes&& bytes, CallSite site = CallSite::current()) {
-    return write_owned(nullptr, std::forward<Bytes>(bytes), site);
+    if constexpr (std::same_as<Bytes, Pdu>) {
+      return Request<ssize_t>(begin_pdu_write(bytes, site));
+    } else {
+      return write_owned(nullptr, std::forward<Bytes>(bytes), site);
+    }
   }
   /// As above, when its turn in the queue comes.
   template <OwnedBytes Bytes>
   Request<ssize_t> write(Queue& queue, Bytes&& bytes, CallSite site = CallSite::current()) {
-    return write_owned(&queue, std::forward<Bytes>(bytes), site);
+    if constexpr (std::same_as<Bytes, Pdu>) {
+      return Request<ssize_t>(begin_pdu_write(queue, bytes, site));
+    } else {
+      return write_owned(&queue, std::forward<Bytes>(bytes), site);
+    }
   }
   template <DanglingBytes Bytes>
   Request<ssize_t> write(Bytes&& bytes, CallSite site = CallSite::current()) = delete;
@@ -409,6 +417,9 @@ class TSOCK_EXPORT Stream {
   detail::RequestState* begin_writev(std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_message_writev(Queue* queue, std::span<const iovec> vectors, CallSite site);
   detail::RequestState* begin_writev_in_general(Queue* queue, std::span<const iovec> vectors, CallSite site);
+  detail::RequestState* begin_pdu_write(Pdu& pdu, CallSite site);
+  detail::RequestState* begin_pdu_write(Queue& queue, Pdu& pdu, CallSite site);
+  detail::RequestState* begin_pdu_write_in_general(Queue* queue, Pdu& pdu, CallSite site);
   detail::RequestState* begin_writev(Queue& queue, std::span<const iovec> vectors, CallSite site);
   [[nodiscard]] detail::StreamCore* core() const noexcept { return place_.engine(); }
   [[nodiscard]] Loop* loop_or_null() const noexcept;
@@ -440,7 +451,6 @@ class TSOCK_EXPORT Stream {
                                std::span<const int> fds);
   Request<ssize_t> write_owned(Queue* queue, std::string&& text, CallSite site);
   Request<ssize_t> write_owned(Queue* queue, std::vector<std::byte>&& bytes, CallSite site);
-  Request<ssize_t> write_owned(Queue* queue, Pdu&& pdu, CallSite site);
   Request<ssize_t> write_framed(Queue* queue, const detail::Frame& frame, ByteView body, CallSite site);
   Request<ssize_t> write_framed(Queue* queue, const detail::Frame& frame, std::string&& body, CallSite site);
   Request<ssize_t> write_framed(Queue* queue, const detail::Frame& frame, std::vector<std::byte>&& body,

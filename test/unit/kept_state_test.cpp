@@ -14,6 +14,7 @@
 #include "core/loop/loop_core.hpp"
 #include "core/loop/pool.hpp"
 #include "core/loop/recyclable.hpp"
+#include "core/stream/pdu_write.hpp"
 #include "core/stream/read_states.hpp"
 #include "core/stream/write_state.hpp"
 #include "support/loop_fixture.hpp"
@@ -42,7 +43,17 @@ struct KeptStateFixture : LoopFixture {
   const std::string text = "\1a";
   Request<ssize_t> writing;
   Request<Pdu> reading;
+  Pdu pdu;  // received by `out`
 
+  void receive_pdu() {
+    auto receiving = out.readv_pdu(framing::u8{});
+    auto sending = in.write(text);
+    loop.run_until_idle();
+    int err = 0;
+    pdu = receiving.recv(err);
+    BOOST_TEST(err == 0);
+    BOOST_TEST(error_of(sending) == 0);
+  }
   template <class F>
   void in_callback(F body) {
     bool ran = false;
@@ -234,6 +245,61 @@ BOOST_AUTO_TEST_CASE(a_write_begun_again_equals_a_new_one, *boost::unit_test::pr
        }},
   };
   check_against_new<detail::StreamWrite>(
+      fixture, kinds, befores, [](KeptStateFixture & f) -> auto& { return f.writing; });
+}
+
+BOOST_AUTO_TEST_CASE(a_write_of_a_message_begun_again_equals_a_new_one,
+                     *boost::unit_test::precondition(states_are_kept)) {
+  KeptStateFixture fixture;
+  const auto receive = [](KeptStateFixture& f) { f.receive_pdu(); };
+  const auto serve_and_receive = [](KeptStateFixture& f) {
+    f.receive_pdu();
+    auto served = f.out.write(f.queue, f.text);
+    f.loop.run_until_idle();
+  };
+  const std::vector<Kind> kinds{
+      {"a message", receive, [](KeptStateFixture& f) { f.writing = f.out.write(std::move(f.pdu)); }},
+      {"a message in a queue", serve_and_receive,
+       [](KeptStateFixture& f) { f.writing = f.out.write(f.queue, std::move(f.pdu)); }},
+  };
+  // What is about to be written has been received already.
+  const auto with_another = [](auto use) {
+    return [use](KeptStateFixture& f) {
+      Pdu kept = std::exchange(f.pdu, Pdu());
+      f.receive_pdu();
+      use(f);
+      f.pdu = std::move(kept);
+    };
+  };
+  const std::vector<Before> befores{
+      {"a message", with_another([](KeptStateFixture& f) {
+         f.writing = f.out.write(std::move(f.pdu));
+         f.loop.run_until_idle();
+       })},
+      {"a message in a queue", with_another([](KeptStateFixture& f) {
+         f.writing = f.out.write(f.queue, std::move(f.pdu));
+         f.loop.run_until_idle();
+       })},
+      {"one whose request was destroyed",
+       with_another([](KeptStateFixture& f) { f.writing = f.out.write(std::move(f.pdu)); })},
+      {"one that was detached", with_another([](KeptStateFixture& f) {
+         f.out.write(std::move(f.pdu)).detach();
+         f.loop.run_until_idle();
+       })},
+      {"one that was refused", with_another([](KeptStateFixture& f) {
+         const Request<ssize_t> first = f.out.write("first");
+         f.writing = f.out.write(std::move(f.pdu));
+         f.loop.run_until_idle();
+         BOOST_TEST(f.error_of(f.writing) == EBUSY);
+       })},
+      {"one without a message",
+       [](KeptStateFixture& f) {
+         f.writing = f.out.write(Pdu());
+         f.loop.run_until_idle();
+         BOOST_TEST(f.error_of(f.writing) == EINVAL);
+       }},
+  };
+  check_against_new<detail::PduWrite>(
       fixture, kinds, befores, [](KeptStateFixture & f) -> auto& { return f.writing; });
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/loop/loop_core.hpp"
 #include "support/loop_fixture.hpp"
 
 using namespace tsock;
@@ -126,6 +127,73 @@ BOOST_FIXTURE_TEST_CASE(a_message_can_be_sent_on_as_it_came, LoopFixture) {
     BOOST_TEST(error_of(echo) == 0);
     BOOST_TEST(error_of(asking) == 0);
   }
+}
+
+// More than the loop's buffers hold, so that some were copied out of them, and more than the socket takes.
+BOOST_FIXTURE_TEST_CASE(messages_that_are_given_away_arrive_in_order_and_are_freed, LoopFixture) {
+  auto [ours, peer] = unix_pair();
+  auto [back, reader] = unix_pair();
+  Queue queue(loop);
+  constexpr int rounds = 40;
+  constexpr int messages = 25;
+  const std::size_t blocks = loop.core().live_blocks();
+  for (int round = 0; round < rounds; ++round) {
+    std::string asked;
+    for (int i = 0; i < messages; ++i) {
+      const int number = round * messages + i;
+      asked += std::to_string(number) + std::string(static_cast<std::size_t>(number % 997), '.') + '\n';
+    }
+    auto asking = peer.write(asked);
+    std::string got(asked.size(), '\0');
+    auto reading = reader.read(std::as_writable_bytes(std::span(got)));
+    for (int i = 0; i < messages; ++i) {
+      auto line = ours.readv_pdu(framing::line{});
+      int err = 0;
+      Pdu pdu = fetch(line, err);
+      BOOST_TEST_REQUIRE(err == 0);
+      back.write(queue, std::move(pdu)).detach();
+    }
+    BOOST_TEST(error_of(reading) == 0);
+    BOOST_TEST(error_of(asking) == 0);
+    BOOST_TEST((got == asked));
+  }
+  loop.run_until_idle();
+  BOOST_TEST(loop.core().live_blocks() == blocks);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_message_that_cannot_be_written_goes_with_its_request, LoopFixture) {
+  auto [ours, peer] = unix_pair();
+  const std::size_t blocks = loop.core().live_blocks();
+  const auto receive = [this](Stream& from, Stream& other) {
+    auto asking = other.write(std::string("ping\n"));
+    auto message = from.readv_pdu(framing::line{});
+    int err = 0;
+    Pdu pdu = fetch(message, err);
+    BOOST_TEST(err == 0);
+    BOOST_TEST(error_of(asking) == 0);
+    return pdu;
+  };
+  Pdu pdu = receive(ours, peer);
+  BOOST_TEST(!Stream().write(std::move(pdu)));
+  BOOST_TEST(text_of(pdu.body()) == "ping");  // without a loop there is no request to own it
+  pdu = Pdu();
+  BOOST_TEST(error_of(ours.write(Pdu())) == EINVAL);
+  {
+    Loop other_loop;
+    Queue foreign(other_loop);
+    BOOST_TEST(error_of(ours.write(foreign, receive(ours, peer))) == EINVAL);
+  }
+  {
+    Queue stopped(loop);
+    stopped.stop();
+    Request<ssize_t> waiting = ours.write(stopped, receive(ours, peer));
+    loop.run_until_idle();
+    BOOST_TEST(waiting.is_in_progress());
+  }
+  Stream moved = std::move(ours);
+  BOOST_TEST(error_of(ours.write(receive(moved, peer))) == ENOTCONN);
+  loop.run_until_idle();
+  BOOST_TEST(loop.core().live_blocks() == blocks);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_a_write_keeps_goes_with_its_request, LoopFixture) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -209,6 +210,38 @@ BOOST_AUTO_TEST_CASE(writes_that_are_adjacent_in_memory_stay_messages) {
     BOOST_TEST(error_of(writing[1]) == EINVAL);
     writing.clear();
   }
+}
+
+// By the short way, too, from the third one on.
+BOOST_AUTO_TEST_CASE(messages_that_are_given_away_come_back_as_they_were) {
+  open(unix_pair());
+  Queue replies(loop);
+  Request<Pdu> reading;
+  std::function<void()> echo = [&] {
+    reading = right.read_message();
+    reading.set_callback([&](Request<Pdu>& request) {
+      int err = 0;
+      Pdu pdu = request.recv(err);
+      BOOST_TEST(err == 0);
+      right.write(replies, std::move(pdu)).detach();
+      BOOST_TEST(pdu.empty());
+      echo();
+    });
+  };
+  echo();
+  Queue asked(loop);
+  for (int round = 0; round < 8; ++round) {
+    std::vector<std::string> texts;
+    texts.reserve(4);  // which are written from where they are
+    std::vector<Request<ssize_t>> writing;
+    for (const std::size_t size : {std::size_t{1}, std::size_t{64}, longest_plain, std::size_t{65}}) {
+      texts.push_back(text_of(pattern(size + static_cast<std::size_t>(round % 2))).substr(0, longest_plain));
+      writing.push_back(left.write(asked, texts.back()));
+    }
+    for (const std::string& text : texts) BOOST_TEST(message(left.read_message()) == text);
+    for (Request<ssize_t>& each : writing) BOOST_TEST(error_of(each) == 0);
+  }
+  reading = {};
 }
 
 BOOST_AUTO_TEST_CASE(a_read_with_a_limit_waits_for_its_turn_and_gives_whole_messages) {

@@ -9,7 +9,8 @@
 namespace tsock::inline v0::detail {
 
 /// A state like `Pooled`, for the operations that run for every message: it is kept for the next one if
-/// `has_nothing_to_destroy()`, that is, if its destructor would find nothing to do.
+/// `has_nothing_to_destroy()`, that is, if its destructor would find nothing to do. What a state owns in each
+/// case, its `drop_owned()` destroys before.
 template <class S>
 class Recyclable final : public S {
  public:
@@ -17,6 +18,7 @@ class Recyclable final : public S {
 
  private:
   void free() noexcept override {
+    if constexpr (requires { this->drop_owned(); }) this->drop_owned();
     if (StateCache& cache = this->core().state_cache(); this->has_nothing_to_destroy() && cache.is_on())
         [[likely]] {
       cache.keep(S::cached_as, *this, sizeof(Recyclable));

@@ -20,6 +20,7 @@ class StateCache {
  public:
   enum Kind : std::uint8_t {
     stream_write,
+    pdu_write,
     prefixed_pdu,
     message,
     datagram_send,

@@ -13,7 +13,8 @@
 //
 // begin_waiting_read(): nothing has come yet. The read becomes the reader and waits for its first byte.
 //
-// begin_plain_write(): one vector, alone or behind others of its queue, on a stream that nothing holds up.
+// begin_plain_write(): one vector, alone or behind others of its queue, on a stream that nothing holds up. As
+// a StreamWrite the vector is the caller's, as a PduWrite it is a message that the write owns.
 //
 // begin_waiting_message() and begin_message_write(): the last two where writes are messages. They are tried
 // when the others have failed, so that streams of bytes have no cost of them.
@@ -101,36 +102,38 @@ template <class Read>
   return read;
 }
 
-[[gnu::always_inline]] inline StreamWrite* StreamWriteSide::begin_plain_write(QueueCore* queue,
-                                                                              const iovec& vector,
-                                                                              CallSite site) noexcept {
+template <class Write>
+[[gnu::always_inline]] inline Write* StreamWriteSide::begin_plain_write(QueueCore* queue, const iovec& vector,
+                                                                        CallSite site) noexcept {
   if (vector.iov_len - 1 >= most_bytes || flags_.has_any(hindrances)) [[unlikely]]
     return nullptr;
-  return begin_write_behind(queue, vector, site);
+  return begin_write_behind<Write>(queue, vector, site);
 }
 
-[[gnu::always_inline]] inline StreamWrite* StreamWriteSide::begin_message_write(QueueCore* queue,
-                                                                                const iovec& vector,
-                                                                                CallSite site) noexcept {
+template <class Write>
+[[gnu::always_inline]] inline Write* StreamWriteSide::begin_message_write(QueueCore* queue,
+                                                                          const iovec& vector,
+                                                                          CallSite site) noexcept {
   if (!has_messages() || flags_.has_any(message_hindrances)) return nullptr;
   if (vector.iov_len == 0 || vector.iov_len >> flags_.message_width != 0) return nullptr;
-  StreamWrite* const write = begin_write_behind(queue, vector, site);
+  Write* const write = begin_write_behind<Write>(queue, vector, site);
   if (write != nullptr) [[likely]]
     flags_.writes_adjoin = false;
   return write;
 }
 
-[[gnu::always_inline]] inline StreamWrite* StreamWriteSide::begin_write_behind(QueueCore* queue,
-                                                                               const iovec& vector,
-                                                                               CallSite site) noexcept {
+template <class Write>
+[[gnu::always_inline]] inline Write* StreamWriteSide::begin_write_behind(QueueCore* queue,
+                                                                         const iovec& vector,
+                                                                         CallSite site) noexcept {
   if ((queue != nullptr && !queue->goes_on_with(this)) || is_writing_for_another(queue)) [[unlikely]]
     return nullptr;
-  auto* const write = core_->state_cache().first<StreamWrite>();
+  auto* const write = core_->state_cache().first<Write>();
   if (write == nullptr || !core_->drain_is_due()) [[unlikely]]
     return nullptr;
   assert(may_begin_write(queue));
 
-  core_->state_cache().take(StateCache::stream_write);
+  core_->state_cache().take(Write::cached_as);
   write->begin_again(
       *core_, site, ReadyNode::Phase::in_progress,
       queue != nullptr ? RequestState::marks(QueueableState::started) : RequestState::MarkSet::none, 0);

@@ -57,8 +57,10 @@ class StreamWriteSide : public StreamReadSide {
   [[nodiscard]] bool claim_writing();
   void release_writing() noexcept;
   /// See short_ways.hpp.
-  StreamWrite* begin_plain_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
-  StreamWrite* begin_message_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
+  template <class Write>
+  Write* begin_plain_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
+  template <class Write>
+  Write* begin_message_write(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
   /// Whether started writes have not left yet.
   [[nodiscard]] bool is_writing() const noexcept { return !writes_.empty(); }
   /// Whether more leaves at the next flush: there were more calls to make than one turn may have.
@@ -146,7 +148,8 @@ class StreamWriteSide : public StreamReadSide {
     write.set_stream(this);
     writes_.push_back(write);
   }
-  StreamWrite* begin_write_behind(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
+  template <class Write>
+  Write* begin_write_behind(QueueCore* queue, const iovec& vector, CallSite site) noexcept;
   void refuse_write(StreamWrite& write);
   [[nodiscard]] bool is_claimed_by_another(const StreamOperation& operation) const noexcept;
   StreamWrite* gather_writes(WriteGather& gather);

@@ -5,6 +5,7 @@
 #include <tsock/stream.hpp>
 
 #include "core/stream/begin_operation.hpp"
+#include "core/stream/pdu_write.hpp"
 #include "core/stream/short_ways.hpp"
 #include "core/stream/stream_core.hpp"
 #include "core/stream/write_state.hpp"
@@ -139,11 +140,48 @@ Request<ssize_t> Stream::write_owned(Queue* queue, std::vector<std::byte>&& byte
   return start_write(*state, queue, {&vector, 1}, {});
 }
 
-Request<ssize_t> Stream::write_owned(Queue* queue, Pdu&& pdu, CallSite site) {
-  auto* const state = make_owning(place_.loop_core(), site, std::move(pdu));
-  if (state == nullptr) return {};
-  const iovec vector = state->vector();
-  return start_write(*state, queue, {&vector, 1}, {});
+// As begin_writev(), for a message that the write owns.
+detail::RequestState* Stream::begin_pdu_write(Pdu& pdu, CallSite site) {
+  if (detail::StreamCore* const engine = core(); engine != nullptr) [[likely]] {
+    auto* const write = engine->begin_plain_write<detail::PduWrite>(nullptr, make_vector(pdu.bytes()), site);
+    if (write != nullptr) [[likely]] {
+      write->own(std::move(pdu));
+      return write;
+    }
+  }
+  return begin_pdu_write_in_general(nullptr, pdu, site);
+}
+
+detail::RequestState* Stream::begin_pdu_write(Queue& queue, Pdu& pdu, CallSite site) {
+  detail::StreamCore* const engine = core();
+  detail::QueueCore* const order = queue.core();
+  if (engine != nullptr && order != nullptr) [[likely]] {
+    auto* const write = engine->begin_plain_write<detail::PduWrite>(order, make_vector(pdu.bytes()), site);
+    if (write != nullptr) [[likely]] {
+      write->own(std::move(pdu));
+      return write;
+    }
+  }
+  return begin_pdu_write_in_general(&queue, pdu, site);
+}
+
+// The other short way, where writes are messages, and then the general one.
+[[gnu::noinline]] detail::RequestState* Stream::begin_pdu_write_in_general(Queue* queue, Pdu& pdu,
+                                                                           CallSite site) {
+  detail::StreamCore* const engine = core();
+  detail::QueueCore* const order = queue != nullptr ? queue->core() : nullptr;
+  const iovec vector = make_vector(pdu.bytes());
+  if (engine != nullptr && (queue == nullptr || order != nullptr)) {
+    auto* const write = engine->begin_message_write<detail::PduWrite>(order, vector, site);
+    if (write != nullptr) {
+      write->own(std::move(pdu));
+      return write;
+    }
+  }
+  auto* const state = detail::make_operation<detail::PduWrite>(place_, site);
+  if (state == nullptr) return nullptr;
+  state->own(std::move(pdu));
+  return start_write(*state, queue, {&vector, 1}, {}).take_state();
 }
 
 Request<ssize_t> Stream::write_framed(Queue* queue, const detail::Frame& frame, ByteView body,
@@ -193,7 +231,8 @@ Request<ssize_t> Stream::writev(Queue& queue, std::initializer_list<ByteView> pa
   detail::StreamCore* const engine = core();
   detail::QueueCore* const order = queue != nullptr ? queue->core() : nullptr;
   if (vectors.size() == 1 && engine != nullptr && (queue == nullptr || order != nullptr)) {
-    if (auto* const write = engine->begin_message_write(order, vectors[0], site); write != nullptr)
+    if (auto* const write = engine->begin_message_write<detail::StreamWrite>(order, vectors[0], site);
+        write != nullptr)
       return write;
   }
   return begin_writev_in_general(queue, vectors, site);
@@ -207,7 +246,8 @@ Request<ssize_t> Stream::writev(Queue& queue, std::initializer_list<ByteView> pa
 
 detail::RequestState* Stream::begin_writev(std::span<const iovec> vectors, CallSite site) {
   if (detail::StreamCore* const engine = core(); vectors.size() == 1 && engine != nullptr) [[likely]] {
-    if (auto* const write = engine->begin_plain_write(nullptr, vectors[0], site); write != nullptr) [[likely]]
+    if (auto* const write = engine->begin_plain_write<detail::StreamWrite>(nullptr, vectors[0], site);
+        write != nullptr) [[likely]]
       return write;
   }
   return begin_message_writev(nullptr, vectors, site);
@@ -217,7 +257,8 @@ detail::RequestState* Stream::begin_writev(Queue& queue, std::span<const iovec> 
   detail::StreamCore* const engine = core();
   detail::QueueCore* const order = queue.core();
   if (vectors.size() == 1 && engine != nullptr && order != nullptr) [[likely]] {
-    if (auto* const write = engine->begin_plain_write(order, vectors[0], site); write != nullptr) [[likely]]
+    if (auto* const write = engine->begin_plain_write<detail::StreamWrite>(order, vectors[0], site);
+        write != nullptr) [[likely]]
       return write;
   }
   return begin_message_writev(&queue, vectors, site);
