@@ -46,9 +46,11 @@ namespace {
 using bench::die;
 using bench::Wire;
 
-class EchoSession {
+/// A callback owns the message that is written back, or the write itself does.
+template <bool write_owns>
+class EchoSessionOf {
  public:
-  explicit EchoSession(tsock::Stream stream) : stream_(std::move(stream)) {}
+  explicit EchoSessionOf(tsock::Stream stream) : stream_(std::move(stream)) {}
 
   void start() {
     reading_ = stream_.readv_pdu(tsock::framing::u32be{.max_body = 1 << 20});
@@ -59,8 +61,12 @@ class EchoSession {
         stream_ = {};
         return;
       }
-      auto reply = pdu.vector();
-      stream_.writev(out_, reply).detach([pdu = std::move(pdu)](auto&) {});
+      if constexpr (write_owns) {
+        stream_.write(out_, std::move(pdu)).detach();
+      } else {
+        auto reply = pdu.vector();
+        stream_.writev(out_, reply).detach([pdu = std::move(pdu)](auto&) {});
+      }
       start();
     });
   }
@@ -71,6 +77,8 @@ class EchoSession {
   tsock::Queue out_{stream_.loop(), "replies"};
   tsock::Request<tsock::Pdu> reading_;
 };
+using EchoSession = EchoSessionOf<false>;
+using OwnedEchoSession = EchoSessionOf<true>;
 
 /// EchoSession as a coroutine.
 class CoroutineSession {
@@ -417,6 +425,7 @@ int main(int argc, char** argv) {
   if (scenario == "echo-1x1") operations = streams<EchoSession>(turns, 1, 1, messages(1, 64));
   if (scenario == "echo-64x1") operations = streams<EchoSession>(turns, 64, 1, messages(1, 64));
   if (scenario == "echo-64x32") operations = streams<EchoSession>(turns, 64, 32, messages(32, 64));
+  if (scenario == "echo-owned-64x32") operations = streams<OwnedEchoSession>(turns, 64, 32, messages(32, 64));
   if (scenario == "echo-coroutine-1x1") operations = streams<CoroutineSession>(turns, 1, 1, messages(1, 64));
   if (scenario == "echo-coroutine-64x1")
     operations = streams<CoroutineSession>(turns, 64, 1, messages(1, 64));

@@ -14,7 +14,8 @@ from .servers import Failed
 # Scenario: two numbers of turns; what both have in common, the start, falls out of the difference.
 SCENARIOS = {
     "echo-1x1": (100, 600), "echo-64x1": (10, 40), "echo-coroutine-1x1": (100, 600),
-    "echo-coroutine-64x1": (10, 40), "echo-64x32": (6, 18), "echo-16k": (10, 40), "read-write": (20, 120),
+    "echo-coroutine-64x1": (10, 40), "echo-64x32": (6, 18), "echo-owned-64x32": (6, 18), "echo-16k": (10, 40),
+    "read-write": (20, 120),
     "connect": (50, 250), "datagram": (20, 120), "udp-1x32": (10, 60), "deadline": (10, 60), "post": (10, 60),
     "tls-echo-64x1": (10, 40), "tls-echo-64x32": (6, 18), "tls-echo-16k": (6, 18),
     "npa-echo-64x1": (10, 40), "npa-echo-64x32": (6, 18), "npa-echo-4k": (10, 40),
