@@ -116,7 +116,7 @@ template <class Write>
                                                                           CallSite site) noexcept {
   if (!has_messages() || flags_.has_any(message_hindrances)) return nullptr;
   if (vector.iov_len == 0 || vector.iov_len >> flags_.message_width != 0) return nullptr;
-  Write* const write = begin_write_behind<Write>(queue, vector, site);
+  auto* const write = begin_write_behind<Write>(queue, vector, site);
   if (write != nullptr) [[likely]]
     flags_.writes_adjoin = false;
   return write;
