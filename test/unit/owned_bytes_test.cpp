@@ -136,7 +136,7 @@ BOOST_FIXTURE_TEST_CASE(messages_that_are_given_away_arrive_in_order_and_are_fre
   Queue queue(loop);
   constexpr int rounds = 40;
   constexpr int messages = 25;
-  const std::size_t blocks = loop.core().live_blocks();
+  std::size_t blocks = 0;  // after the first round
   for (int round = 0; round < rounds; ++round) {
     std::string asked;
     for (int i = 0; i < messages; ++i) {
@@ -156,14 +156,14 @@ BOOST_FIXTURE_TEST_CASE(messages_that_are_given_away_arrive_in_order_and_are_fre
     BOOST_TEST(error_of(reading) == 0);
     BOOST_TEST(error_of(asking) == 0);
     BOOST_TEST((got == asked));
+    loop.run_until_idle();
+    if (round == 0) blocks = loop.core().live_blocks();
   }
-  loop.run_until_idle();
-  BOOST_TEST(loop.core().live_blocks() == blocks);
+  BOOST_TEST(loop.core().live_blocks() <= blocks);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_message_that_cannot_be_written_goes_with_its_request, LoopFixture) {
   auto [ours, peer] = unix_pair();
-  const std::size_t blocks = loop.core().live_blocks();
   const auto receive = [this](Stream& from, Stream& other) {
     auto asking = other.write(std::string("ping\n"));
     auto message = from.readv_pdu(framing::line{});
@@ -174,6 +174,10 @@ BOOST_FIXTURE_TEST_CASE(a_message_that_cannot_be_written_goes_with_its_request, 
     return pdu;
   };
   Pdu pdu = receive(ours, peer);
+  pdu = Pdu();
+  loop.run_until_idle();
+  const std::size_t blocks = loop.core().live_blocks();
+  pdu = receive(ours, peer);
   BOOST_TEST(!Stream().write(std::move(pdu)));
   BOOST_TEST(text_of(pdu.body()) == "ping");  // without a loop there is no request to own it
   pdu = Pdu();
@@ -193,7 +197,7 @@ BOOST_FIXTURE_TEST_CASE(a_message_that_cannot_be_written_goes_with_its_request, 
   Stream moved = std::move(ours);
   BOOST_TEST(error_of(ours.write(receive(moved, peer))) == ENOTCONN);
   loop.run_until_idle();
-  BOOST_TEST(loop.core().live_blocks() == blocks);
+  BOOST_TEST(loop.core().live_blocks() <= blocks);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_a_write_keeps_goes_with_its_request, LoopFixture) {
