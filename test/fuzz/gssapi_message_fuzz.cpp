@@ -134,6 +134,26 @@ void attack_with_bytes(const Variant& variant, std::span<const std::byte> input,
   require(!input.empty() || err == EPIPE, "an end that is none");
 }
 
+// Messages that a reader who meets no error has been given. Those without bytes are skipped in the frame of
+// MIT's samples, whoever has sent them.
+std::size_t count_messages(const Variant& variant, const std::vector<Bytes>& messages,
+                           std::span<const std::byte> bytes) {
+  if (variant.messages.frame != gssapi::Frame::mit_sample) {
+    const auto is_there = [](const Bytes& message) { return !message.empty(); };
+    return static_cast<std::size_t>(std::count_if(messages.begin(), messages.end(), is_there));
+  }
+  constexpr std::size_t header = 5;  // flags, and a length in network order
+  std::size_t count = 0;
+  while (bytes.size() >= header) {
+    std::size_t length = 0;
+    for (const std::byte byte : bytes.subspan(1, header - 1))
+      length = length << 8U | std::to_integer<std::size_t>(byte);
+    if (length != 0) ++count;
+    bytes = bytes.subspan(std::min(bytes.size(), header + length));
+  }
+  return count;
+}
+
 // Each three bytes of the input are something that is done to the messages, and where.
 void attack_messages(const Variant& variant, std::span<const std::byte> input, std::size_t piece) {
   auto [client, server] = both_ends(variant);
@@ -178,8 +198,7 @@ void attack_messages(const Variant& variant, std::span<const std::byte> input, s
   require(whole.starts_with(plain), "other bytes than were written");
   require(messages != genuine || (plain == whole && err == EPIPE), "less than was written");
   // Only messages from the end are missed by nobody.
-  const auto is_there = [](const Bytes& message) { return !message.empty(); };
-  const auto arrived = static_cast<std::size_t>(std::count_if(messages.begin(), messages.end(), is_there));
+  const std::size_t arrived = count_messages(variant, messages, bytes);
   std::string expected;
   for (std::size_t i = 0; i < std::min(arrived, std::size(texts)); ++i) expected += texts[i];
   require(err != EPIPE || (arrived <= std::size(texts) && plain == expected), "an end that is none");
