@@ -1,7 +1,12 @@
 #include "tls/openssl_engine.hpp"
 
+#include <openssl/err.h>
+
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <new>
+#include <string_view>
 #include <utility>
 
 #include "tls/session_note.hpp"

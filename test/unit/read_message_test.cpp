@@ -212,7 +212,7 @@ BOOST_AUTO_TEST_CASE(writes_that_are_adjacent_in_memory_stay_messages) {
   }
 }
 
-// By the short way, too, from the third one on.
+// By the short way, too, once states are kept.
 BOOST_AUTO_TEST_CASE(messages_that_are_given_away_come_back_as_they_were) {
   open(unix_pair());
   Queue replies(loop);
