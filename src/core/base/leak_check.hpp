@@ -19,6 +19,14 @@ inline void watch_for_leaks([[maybe_unused]] bool on) noexcept {
 #endif
 }
 
+/// LeakSanitizer takes an object of the heap, and what only that points to, for reachable from here on: for
+/// one that a detached thread owns, whose stack it may not find when the program ends.
+inline void keep_reachable([[maybe_unused]] const void* object) noexcept {
+#if defined(TSOCK_ADDRESS_SANITIZER)
+  __lsan_ignore_object(object);
+#endif
+}
+
 /// While it lives, LeakSanitizer takes what this thread allocates for reachable: for a thread that is
 /// detached, as the one that has not begun when the program ends holds its function where clang's
 /// LeakSanitizer does not look.
