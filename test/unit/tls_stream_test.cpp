@@ -501,6 +501,25 @@ BOOST_AUTO_TEST_CASE(ciphers_suites_and_groups_are_those_that_are_set) {
   BOOST_TEST(pair.server.reason == "no cipher that both sides allow");
 }
 
+BOOST_DATA_TEST_CASE_F(TlsStreamFixture, the_order_of_the_server_decides_which_cipher_is_taken,
+                       data::make(tls_versions), version) {
+  const bool is_old = version == Version::tls1_2;
+  const std::string strong = is_old ? "ECDHE-ECDSA-AES256-GCM-SHA384" : "TLS_AES_256_GCM_SHA384";
+  const std::string quick = is_old ? "ECDHE-ECDSA-AES128-GCM-SHA256" : "TLS_AES_128_GCM_SHA256";
+  const auto in_order = [is_old, version](const std::string& first, const std::string& second) {
+    tls::ProtocolOptions protocol = at_version(version);
+    (is_old ? protocol.ciphers : protocol.cipher_suites) = first + ":" + second;
+    return protocol;
+  };
+  tls::ClientOptions client_options = authority.client_options();
+  tls::ServerOptions server_options = authority.server_options();
+  client_options.protocol = in_order(strong, quick);
+  server_options.protocol = in_order(quick, strong);
+  const TlsPair pair = connected(context_for(client_options), context_for(server_options));
+  BOOST_TEST(pair.client.peer().cipher == quick);
+  BOOST_TEST(pair.server.peer().cipher == quick);
+}
+
 // ---- what is known of the peer ----
 
 BOOST_DATA_TEST_CASE_F(TlsStreamFixture, both_sides_know_what_was_agreed_on, data::make(tls_versions),
