@@ -174,7 +174,8 @@ void WorkerThreads::end() noexcept {
   if (shared_ == nullptr) return;
   std::unique_lock lock(shared_->mutex);
   shared_->wake = nullptr;
-  // A thread that is at work owns its job from here on; it has to wait for the lock before it destroys it.
+  // A thread that is at work owns its job from here on, and waits for the lock before it destroys it. The
+  // other jobs are destroyed below.
   for (const Job* job = out_; job != nullptr; job = job->behind_) keep_reachable(job);
   const Line waiting = std::move(shared_->waiting);
   const Line done = std::move(shared_->done);

@@ -12,8 +12,8 @@ namespace tsock::inline v0::tls {
 struct ProtocolOptions {
   Version lowest = Version::tls1_2;
   Version highest = Version::tls1_3;
-  /// Of TLS 1.2, in OpenSSL's words (ciphers(1)); empty: its default. The server's order decides which of
-  /// those that both sides have is taken (SSL_OP_CIPHER_SERVER_PREFERENCE), with TLS 1.3 as well.
+  /// Of TLS 1.2, in OpenSSL's words (ciphers(1)); empty: its default. A server takes the first of its own
+  /// that the client has (SSL_OP_CIPHER_SERVER_PREFERENCE), of `cipher_suites` as well.
   std::string ciphers = {};
   std::string cipher_suites = {};  ///< of TLS 1.3, separated by colons; empty: OpenSSL's default, and with
                                    ///< pre-shared keys those with SHA-256 first, as other ones take no key
